@@ -1,0 +1,47 @@
+//! Renders the bundle into OUT_DIR, and nowhere else, for `src/embedded.rs` to embed. The modules
+//! are those of the library itself, so what is embedded is what redisguard-gen writes.
+
+#[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
+#[path = "src/args/mod.rs"]
+mod args;
+#[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
+#[path = "src/bundle/mod.rs"]
+mod bundle;
+#[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
+#[path = "src/spec/mod.rs"]
+mod spec;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    for input in ["build.rs", "askama.toml", "templates", "src/args", "src/bundle", "src/spec"] {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let config = env::var("REDISGUARD_CONFIG").unwrap_or_else(|_| "redisguard.toml".into());
+    let config = root.join(config);
+    println!("cargo::rerun-if-changed={}", config.display());
+
+    let shown = config.display().to_string();
+    let bytes = fs::read(&config).map_err(|error| format!("could not read {shown}: {error}"))?;
+    let parsed = spec::Source::from_bytes(&shown, bytes).and_then(spec::Spec::parse);
+    let (spec, _) = parsed.map_err(|problems| format!("\n{}", problems.render(false)))?;
+    embed(&bundle::Bundle::render(&spec)?, Path::new(&env::var("OUT_DIR")?))
+}
+
+/// Writes the artifacts, and a table of them in Rust.
+fn embed(bundle: &bundle::Bundle, out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut table = String::from("const ARTIFACTS: &[(&str, &[u8])] = &[\n");
+    for (path, bytes) in bundle.artifacts() {
+        let file = out.join("bundle").join(path);
+        fs::create_dir_all(file.parent().ok_or("an artifact has no directory")?)?;
+        fs::write(&file, bytes)?;
+        writeln!(table, "    ({path:?}, include_bytes!({file:?})),")?;
+    }
+    table.push_str("];\n");
+    Ok(fs::write(out.join("embedded.rs"), table)?)
+}

@@ -1,0 +1,77 @@
+//! The command line of `redisguard-install`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
+///
+/// The bundle is the one built into this program unless --bundle names a directory made by
+/// redisguard-gen. It is checked against its SHA256SUMS before anything else happens.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "redisguard-install", version, after_help = super::EXIT_STATUS)]
+pub struct InstallerArgs {
+    /// Use the bundle in this directory instead of the built-in one
+    #[arg(long, value_name = "DIR", global = true)]
+    pub bundle: Option<PathBuf>,
+
+    /// Work on the offline tree at DIR: files and enablement there, kernel and services untouched
+    #[arg(long, value_name = "DIR", default_value = "/", global = true)]
+    pub root: PathBuf,
+
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What the installer can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Verb {
+    /// Show what apply would change; exit 1 if anything
+    Plan,
+    /// Make the host match the bundle: all or nothing
+    Apply,
+    /// Show rules, units, listener, files and counters; exit 1 on drift or a dead part
+    Status,
+    /// Take away what was applied; foreign rules and files and the logs stay
+    Remove(RemoveArgs),
+    /// Try the bundle in throw-away network namespaces; the host is not touched, no root is needed
+    Rehearse,
+    /// Load or unload the firewall rules alone
+    #[command(subcommand)]
+    Rules(RulesVerb),
+    /// Run the notice listener in the foreground
+    Notice(NoticeArgs),
+}
+
+/// How to remove.
+#[derive(Args, Clone, Debug)]
+pub struct RemoveArgs {
+    /// Only show what would be taken away; exit 1 if anything
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What can be done with the rules alone.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RulesVerb {
+    /// Load the installed rules if they are not in place; with --bundle, that bundle's
+    Load,
+    /// Take the rules away: the ports are open to the outside then
+    Unload,
+}
+
+/// How to run the listener.
+#[derive(Args, Clone, Debug)]
+pub struct NoticeArgs {
+    /// Write the log to FILE (- for standard output) instead of where the settings say
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+
+    /// Read the listener's settings from FILE instead of the bundle
+    #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
+    pub settings: Option<PathBuf>,
+}

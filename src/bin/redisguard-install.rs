@@ -1,0 +1,10 @@
+//! Applies a reviewed redisguard bundle to a host, and runs its notice listener.
+
+use clap::Parser;
+use redisguard::args::InstallerArgs;
+use redisguard::cli::installer;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    installer::run(&InstallerArgs::parse()).into()
+}

@@ -1,0 +1,247 @@
+//! Owns the documents that people read: two whole files and the sections of the guides, one struct
+//! per template. What a policy means in words is said here, once.
+
+use super::Bundle;
+use super::host::Family;
+use super::sections::Section;
+use crate::spec::{Backend, DocumentPath, Existing, External, Listen, PortSet, Reserved, Spec};
+use askama::Template;
+
+/// The documents, rendered.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// Whole files, as (path relative to the root of the documents, text).
+    pub files: Vec<(DocumentPath, String)>,
+    /// The guides that have sections, each with its sections.
+    pub guides: Vec<(DocumentPath, Vec<Section>)>,
+}
+
+#[derive(Template)]
+#[template(path = "docs/overview.md")]
+struct Overview<'a> {
+    spec: &'a Spec,
+    first: &'a Reserved,
+    sentence: String,
+    rules: String,
+    reservations: String,
+    guides: Vec<(&'a str, String)>,
+    grep: String,
+    cut: bool,
+    nftables: bool,
+}
+
+#[derive(Template)]
+#[template(path = "docs/reservations.md")]
+struct Reservations<'a> {
+    spec: &'a Spec,
+    bus: String,
+    overview: String,
+    guides: Vec<(&'a str, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "docs/port-warning.md")]
+struct PortWarning<'a> {
+    spec: &'a Spec,
+    reservations: String,
+}
+
+#[derive(Template)]
+#[template(path = "docs/connection.md")]
+struct Connection<'a> {
+    spec: &'a Spec,
+}
+
+impl Documents {
+    /// Renders the documents of a spec and its bundle.
+    ///
+    /// # Errors
+    /// Never on values that a [`Spec`] can hold; the template engine's signature has one.
+    pub fn render(spec: &Spec, bundle: &Bundle) -> Result<Self, String> {
+        let render = || -> askama::Result<Self> {
+            let docs = &spec.docs;
+            let files = vec![
+                (docs.overview.clone(), overview(spec, bundle)?),
+                (docs.reservations.clone(), reservations(spec)?),
+            ];
+            let sections = |guide: &DocumentPath| Ok((guide.clone(), sections(spec, guide)?));
+            let guides = docs.guides.iter().map(sections).collect::<askama::Result<_>>()?;
+            Ok(Self { files, guides })
+        };
+        render().map_err(|error| error.to_string())
+    }
+}
+
+fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
+    let path = &spec.docs.overview;
+    let [first, ..] = spec.reserved.as_slice() else { return Ok(String::new()) };
+    let rules = bundle.get(Family::V4.rules_path()).unwrap_or_default();
+    let numbers = spec.reserved.iter().flat_map(|reserved| {
+        let ends = [reserved.ports.first(), reserved.ports.last()];
+        ends.into_iter().take(if ends[0] == ends[1] { 1 } else { 2 })
+    });
+    Overview {
+        spec,
+        first,
+        sentence: spec.sentence(first).replace("{port}", &first.ports.first().to_string()),
+        rules: rules_shown(&String::from_utf8_lossy(rules)),
+        reservations: relative(path, &spec.docs.reservations),
+        guides: guides(spec, path),
+        grep: numbers.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
+        cut: spec.firewall.existing == Existing::Cut,
+        nftables: spec.firewall.backend == Backend::Nftables,
+    }
+    .render()
+    .map(super::one_line_feed)
+}
+
+fn reservations(spec: &Spec) -> askama::Result<String> {
+    let path = &spec.docs.reservations;
+    Reservations {
+        spec,
+        bus: spec.cluster.bus_ports().to_string(),
+        overview: relative(path, &spec.docs.overview),
+        guides: guides(spec, path),
+    }
+    .render()
+    .map(super::one_line_feed)
+}
+
+fn sections(spec: &Spec, guide: &DocumentPath) -> askama::Result<Vec<Section>> {
+    let marked = |text: String| format!("<!-- {} -->\n\n{}\n\n", super::MARK, text.trim());
+    let reservations = relative(guide, &spec.docs.reservations);
+    Ok(vec![
+        Section {
+            name: "port-warning",
+            text: marked(PortWarning { spec, reservations }.render()?),
+            required: true,
+        },
+        Section {
+            name: "connection",
+            text: marked(Connection { spec }.render()?),
+            required: false,
+        },
+    ])
+}
+
+fn guides<'a>(spec: &'a Spec, from: &DocumentPath) -> Vec<(&'a str, String)> {
+    spec.docs.guides.iter().map(|guide| (guide.as_str(), relative(from, guide))).collect()
+}
+
+/// The rules as a reader wants them: what is appended and inserted, without the digest that would
+/// change this document with every change elsewhere. Long lists are cut.
+fn rules_shown(rules: &str) -> String {
+    const MOST: usize = 24;
+    let lines: Vec<&str> =
+        rules.lines().filter(|line| line.starts_with(['-', '*']) || *line == "COMMIT").collect();
+    let mut shown: Vec<String> = lines
+        .iter()
+        .take(MOST)
+        .map(|line| match line.split_once(" -m comment --comment \"") {
+            Some((before, rest)) => {
+                let after = rest.rsplit_once("\" ").map_or("", |(_, after)| after);
+                format!("{before} {after}")
+            }
+            None => (*line).to_owned(),
+        })
+        .collect();
+    if lines.len() > MOST {
+        shown.push(format!("... and {} lines more", lines.len() - MOST));
+    }
+    shown.join("\n")
+}
+
+/// The link from one document to another.
+fn relative(from: &DocumentPath, to: &DocumentPath) -> String {
+    let mut here: Vec<&str> = from.as_str().split('/').collect();
+    here.pop();
+    let there: Vec<&str> = to.as_str().split('/').collect();
+    let common = here.iter().zip(&there).take_while(|(left, right)| left == right).count();
+    let up = std::iter::repeat_n("..", here.len() - common);
+    up.chain(there[common..].iter().copied()).collect::<Vec<_>>().join("/")
+}
+
+fn noun(ports: &PortSet) -> &'static str {
+    if ports.ports().nth(1).is_some() { "ports" } else { "port" }
+}
+
+/// The words that documents use for a spec's parts.
+impl Spec {
+    fn reserved_noun(&self) -> &'static str {
+        noun(&self.reserved_ports())
+    }
+
+    fn reserved_listed(&self) -> String {
+        let mut named: Vec<String> =
+            self.reserved.iter().map(|reserved| reserved.ports.to_string()).collect();
+        match named.pop() {
+            Some(last) if named.is_empty() => last,
+            Some(last) => format!("{} and {last}", named.join(", ")),
+            None => String::new(),
+        }
+    }
+
+    fn cluster_is_plural(&self) -> bool {
+        noun(&self.cluster.ports) == "ports"
+    }
+
+    fn cluster_noun(&self) -> &'static str {
+        noun(&self.cluster.ports)
+    }
+
+    fn cluster_noun_capital(&self) -> &'static str {
+        if self.cluster_is_plural() { "Ports" } else { "Port" }
+    }
+}
+
+/// The words that documents use for a policy.
+impl Reserved {
+    fn noun(&self) -> &'static str {
+        if self.ports.first() == self.ports.last() { "Port" } else { "Each of the ports" }
+    }
+
+    fn outsiders_meet(&self) -> &'static str {
+        match self.external {
+            External::Drop => "silence (dropped)",
+            External::Reject => "a refused connection (reset)",
+            External::Notice => "the notice",
+        }
+    }
+
+    fn listener_stands(&self) -> &'static str {
+        match self.listen {
+            Listen::Always => "listens here",
+            Listen::IfFree => "listens here if nothing else does",
+            Listen::Never => "does not listen here",
+        }
+    }
+
+    fn listener_does(&self) -> String {
+        let ports = format!("{} {}", noun(&self.ports.into()), self.ports);
+        match self.listen {
+            Listen::Always => format!("listens on {ports};"),
+            Listen::IfFree => {
+                format!(
+                    "listens on {ports} if nothing else does: a Redis that runs there keeps it;"
+                )
+            }
+            Listen::Never => format!("does not listen on {ports};"),
+        }
+    }
+
+    fn local_outcome(&self) -> &'static str {
+        match self.listen {
+            Listen::Always => "shows the notice",
+            Listen::IfFree => "shows the notice, or the Redis that runs there answers",
+            Listen::Never => "is refused, or the Redis that runs there answers",
+        }
+    }
+
+    fn outside_outcome(&self) -> &'static str {
+        match self.external {
+            External::Drop => "times out: the packets are dropped",
+            External::Reject => "is refused at once",
+            External::Notice => "shows the notice",
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Owns what lands on the host: one struct per template, each rendered to the path it mirrors.
+
+use super::allowed;
+use crate::spec::{Cluster, Existing, External, Listen, PortRange, PortSet, Spec};
+use askama::Template;
+use ipnet::IpNet;
+
+/// Where the installer keeps itself on a host.
+pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
+
+/// The units, in the order in which they are started.
+pub const UNITS: [&str; 4] = [
+    "redis-ports-block.service",
+    "redis-port-notice.service",
+    "redis-ports-check.service",
+    "redis-ports-check.timer",
+];
+
+/// The match of a connection's first packet.
+const FIRST_PACKET: &str = " --tcp-flags FIN,SYN,RST,ACK SYN";
+/// The same for nft.
+const FIRST_PACKET_NFT: &str = "tcp flags & (fin | syn | rst | ack) == syn ";
+/// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
+const MULTIPORT_SLOTS: usize = 15;
+
+/// IPv4 or IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// `IPv4` or `IPv6`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// The artifact with this family's iptables rules.
+    pub fn rules_path(self) -> &'static str {
+        match self {
+            Self::V4 => "host/etc/redisguard/rules.v4",
+            Self::V6 => "host/etc/redisguard/rules.v6",
+        }
+    }
+
+    /// The command that lists this family's rules.
+    pub fn save_command(self) -> &'static str {
+        match self {
+            Self::V4 => "iptables-save",
+            Self::V6 => "ip6tables-save",
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-ports-block.service")]
+struct BlockUnit<'a> {
+    spec: &'a Spec,
+    binary: &'static str,
+    ports: String,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-port-notice.service")]
+struct NoticeUnit<'a> {
+    spec: &'a Spec,
+    binary: &'static str,
+    ports: String,
+    listened: Vec<PortRange>,
+    descriptors: u64,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-ports-check.service")]
+struct CheckUnit<'a> {
+    spec: &'a Spec,
+    binary: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-ports-check.timer")]
+struct CheckTimer<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/logrotate.d/redis-port-notice.logrotate")]
+struct Logrotate<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/tmpfiles.d/redisguard.tmpfiles")]
+struct Tmpfiles<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/sysctl.d/60-redisguard.sysctl")]
+struct Sysctl {
+    kept_free: String,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/rules.rules")]
+struct Rules<'a> {
+    spec: &'a Spec,
+    digest: &'a str,
+    family: Family,
+    allow: Vec<IpNet>,
+    cut: bool,
+    syn: &'static str,
+    jump: String,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/redisguard.nft")]
+struct NftRules<'a> {
+    spec: &'a Spec,
+    digest: &'a str,
+    allow_v4: String,
+    allow_v6: String,
+    cut: bool,
+    syn: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/notice.toml")]
+struct NoticeSettings<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/guard.toml")]
+struct GuardFacts<'a> {
+    spec: &'a Spec,
+    digest: &'a str,
+}
+
+/// Every artifact that lands on the host, as (path in the bundle, text).
+///
+/// # Errors
+/// Never on values that a [`Spec`] can hold; askama's signature has one.
+pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, String)>> {
+    let unit = |name: &str| format!("host/etc/systemd/system/{name}");
+    let ports = spec.reserved_ports().to_string();
+    let [block, notice, check, timer] = UNITS;
+    let listened = listened(spec);
+    let notice_unit = NoticeUnit {
+        spec,
+        binary: BINARY,
+        ports: ports.clone(),
+        listened,
+        descriptors: descriptors(spec),
+    };
+    Ok(vec![
+        (unit(block), BlockUnit { spec, binary: BINARY, ports }.render()?),
+        (unit(notice), notice_unit.render()?),
+        (unit(check), CheckUnit { spec, binary: BINARY }.render()?),
+        (unit(timer), CheckTimer { spec }.render()?),
+        (Family::V4.rules_path().to_owned(), rules(spec, digest, Family::V4).render()?),
+        (Family::V6.rules_path().to_owned(), rules(spec, digest, Family::V6).render()?),
+        ("host/etc/redisguard/redisguard.nft".into(), nft_rules(spec, digest).render()?),
+        ("host/etc/redisguard/notice.toml".into(), NoticeSettings { spec }.render()?),
+        ("host/etc/redisguard/guard.toml".into(), GuardFacts { spec, digest }.render()?),
+        ("host/etc/logrotate.d/redis-port-notice".into(), Logrotate { spec }.render()?),
+        ("host/etc/tmpfiles.d/redisguard.conf".into(), Tmpfiles { spec }.render()?),
+        (
+            "host/etc/sysctl.d/60-redisguard.conf".into(),
+            Sysctl { kept_free: kept_free(spec).joined(",") }.render()?,
+        ),
+    ])
+}
+
+fn rules<'a>(spec: &'a Spec, digest: &'a str, family: Family) -> Rules<'a> {
+    let cut = spec.firewall.existing == Existing::Cut;
+    Rules {
+        spec,
+        digest,
+        family,
+        allow: allowed(spec, family),
+        cut,
+        syn: if cut { "" } else { FIRST_PACKET },
+        jump: jump(spec),
+    }
+}
+
+fn nft_rules<'a>(spec: &'a Spec, digest: &'a str) -> NftRules<'a> {
+    let cut = spec.firewall.existing == Existing::Cut;
+    let joined = |family| {
+        let networks = allowed(spec, family);
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    NftRules {
+        spec,
+        digest,
+        allow_v4: joined(Family::V4),
+        allow_v6: joined(Family::V6),
+        cut,
+        syn: if cut { "" } else { FIRST_PACKET_NFT },
+    }
+}
+
+/// Which packets INPUT hands to the guard: its ports by name while one match can hold them, else
+/// the span from the lowest to the highest.
+fn jump(spec: &Spec) -> String {
+    let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
+    let mut guarded: Vec<PortRange> =
+        spec.reserved.iter().map(|reserved| reserved.ports).chain(notice).collect();
+    guarded.sort_unstable();
+    let slots: usize = guarded.iter().map(|range| range.ports().take(2).count()).sum();
+    match guarded.as_slice() {
+        [first, .., last] if slots > MULTIPORT_SLOTS => {
+            format!("-m tcp --dport {}:{}", first.first(), last.last())
+        }
+        _ => {
+            let named: Vec<String> = guarded.iter().map(|range| range.colon()).collect();
+            format!("-m multiport --dports {}", named.join(","))
+        }
+    }
+}
+
+/// The ports that the listener may bind.
+fn listened(spec: &Spec) -> Vec<PortRange> {
+    let stands = spec.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
+    let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
+    stands.map(|reserved| reserved.ports).chain(notice).collect()
+}
+
+/// Descriptors for every connection, every listening socket of both families and a reserve.
+fn descriptors(spec: &Spec) -> u64 {
+    let sockets: usize = listened(spec).iter().map(|range| range.ports().count() * 2).sum();
+    spec.notice.max_connections + sockets as u64 + 64
+}
+
+/// The ports that outgoing connections must not take.
+fn kept_free(spec: &Spec) -> PortSet {
+    let Cluster { ports, .. } = &spec.cluster;
+    let reserved = spec.reserved.iter().map(|reserved| reserved.ports);
+    let bus = spec.cluster.bus_ports();
+    let cluster = ports.ranges().iter().chain(bus.ranges()).copied();
+    reserved.chain(cluster).chain([PortRange::from(spec.notice.port)]).collect()
+}

@@ -1,0 +1,245 @@
+//! Owns marked sections: replacing what stands between `<!-- redisguard:begin NAME -->` and
+//! `<!-- redisguard:end NAME -->` in a guide that people write. Every byte outside stays as it is.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A section's name and its text, with LF line ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The NAME of the markers.
+    pub name: &'static str,
+    /// What goes between them.
+    pub text: String,
+    /// Whether every guide must have it.
+    pub required: bool,
+}
+
+/// What is wrong with a guide's markers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkerFault {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+enum Marker {
+    Begin(String),
+    End(String),
+}
+
+struct Found {
+    line: usize,
+    bytes: Range<usize>,
+    marker: Marker,
+}
+
+/// The guide with every section filled in. Line ends within are those of the section's begin line.
+///
+/// # Errors
+/// Every marker that is missing, doubled, nested, reversed, unclosed or unknown, with its line.
+pub fn fill(guide: &[u8], sections: &[Section]) -> Result<Vec<u8>, Vec<MarkerFault>> {
+    let (places, mut faults) = pair(&markers(guide), sections);
+    let lines = guide.split(|byte| *byte == b'\n').count();
+    for section in sections.iter().filter(|section| section.required) {
+        if !places.contains_key(section.name) && faults.is_empty() {
+            let message = format!(
+                "the section `{0}` is missing; add the lines <!-- redisguard:begin {0} --> and \
+                 <!-- redisguard:end {0} --> where it belongs",
+                section.name
+            );
+            faults.push(MarkerFault { line: lines, message });
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let mut filled = Vec::with_capacity(guide.len());
+    let mut copied = 0;
+    let mut ordered: Vec<(&Range<usize>, &Section)> =
+        sections.iter().filter_map(|section| Some((places.get(section.name)?, section))).collect();
+    ordered.sort_by_key(|(place, _)| place.start);
+    for (place, section) in ordered {
+        filled.extend_from_slice(&guide[copied..place.start]);
+        let crlf = guide[..place.start].ends_with(b"\r\n");
+        let text = if crlf { section.text.replace('\n', "\r\n") } else { section.text.clone() };
+        filled.extend_from_slice(text.as_bytes());
+        copied = place.end;
+    }
+    filled.extend_from_slice(&guide[copied..]);
+    Ok(filled)
+}
+
+/// Pairs begins with ends: the bytes between them by name, and every fault.
+fn pair(
+    found: &[Found],
+    sections: &[Section],
+) -> (BTreeMap<String, Range<usize>>, Vec<MarkerFault>) {
+    let mut places: BTreeMap<String, Range<usize>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    let mut open: Option<(&str, &Found)> = None;
+    for marker in found {
+        let mut fault = |message: String| faults.push(MarkerFault { line: marker.line, message });
+        match &marker.marker {
+            Marker::Begin(name) => {
+                if let Some((outer, before)) = open {
+                    let line = before.line;
+                    fault(format!("`{name}` begins inside `{outer}`, which began in line {line}"));
+                    continue;
+                }
+                if !sections.iter().any(|section| section.name == name) {
+                    let known: Vec<_> = sections.iter().map(|section| section.name).collect();
+                    fault(format!("no section is called `{name}`; there are {}", known.join(", ")));
+                }
+                if places.contains_key(name) {
+                    fault(format!("the section `{name}` stands here a second time; keep one"));
+                }
+                open = Some((name, marker));
+            }
+            Marker::End(name) => match open.take() {
+                Some((begun, before)) if begun == name => {
+                    places.insert(name.clone(), before.bytes.end..marker.bytes.start);
+                }
+                Some((begun, before)) => {
+                    let line = before.line;
+                    fault(format!("`{name}` ends here, but `{begun}` began in line {line}"));
+                    open = Some((begun, before));
+                }
+                None => fault(format!("`{name}` ends here, but it has not begun")),
+            },
+        }
+    }
+    if let Some((name, before)) = open {
+        let message = format!("`{name}` begins here and never ends");
+        faults.push(MarkerFault { line: before.line, message });
+    }
+    (places, faults)
+}
+
+/// All markers outside of fenced code, in order.
+fn markers(guide: &[u8]) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut fence: Option<(u8, usize)> = None;
+    let mut start = 0;
+    for (index, line) in guide.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let bytes = start..start + line.len();
+        start = bytes.end;
+        let text = line.strip_prefix(b"\xef\xbb\xbf".as_slice()).filter(|_| index == 0);
+        let text = text.unwrap_or(line);
+        let indent = text.iter().take_while(|byte| **byte == b' ').count();
+        let text = text.trim_ascii();
+        if indent > 3 {
+            continue;
+        }
+        if let Some((character, length)) = fence_of(text) {
+            match fence {
+                None => fence = Some((character, length)),
+                Some((opened, least)) => {
+                    let only_fence = text.iter().all(|byte| *byte == character);
+                    if opened == character && length >= least && only_fence {
+                        fence = None;
+                    }
+                }
+            }
+        } else if fence.is_none()
+            && let Some(marker) = marker_of(text)
+        {
+            found.push(Found { line: index + 1, bytes, marker });
+        }
+    }
+    found
+}
+
+/// A fence's character and length (CommonMark 4.5); a backtick fence has no backtick behind it.
+fn fence_of(text: &[u8]) -> Option<(u8, usize)> {
+    let character = *text.first().filter(|byte| matches!(byte, b'`' | b'~'))?;
+    let length = text.iter().take_while(|byte| **byte == character).count();
+    let info = &text[length..];
+    (length >= 3 && (character == b'~' || !info.contains(&b'`'))).then_some((character, length))
+}
+
+fn marker_of(text: &[u8]) -> Option<Marker> {
+    let text = std::str::from_utf8(text).ok()?;
+    let inner = text.strip_prefix("<!--")?.strip_suffix("-->")?;
+    let mut words = inner.split_ascii_whitespace();
+    let (verb, name) = (words.next()?, words.next().unwrap_or_default().to_owned());
+    match verb {
+        "redisguard:begin" => Some(Marker::Begin(name)),
+        "redisguard:end" => Some(Marker::End(name)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const OPEN: &str = "<!-- redisguard:begin a -->";
+    const CLOSE: &str = "<!-- redisguard:end a -->";
+
+    fn sections() -> Vec<Section> {
+        let section = |name, required| Section { name, text: format!("{name} text\n"), required };
+        vec![section("a", true), section("b", false)]
+    }
+
+    fn filled(guide: &str) -> Result<String, Vec<(usize, String)>> {
+        fill(guide.as_bytes(), &sections())
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .map_err(|faults| faults.into_iter().map(|f| (f.line, f.message)).collect())
+    }
+
+    fn fault(guide: &str) -> (usize, String) {
+        filled(guide).unwrap_err().remove(0)
+    }
+
+    #[test]
+    fn only_what_is_between_the_markers_changes_and_only_once() {
+        let guide = format!("x\n{OPEN}\nold\nold\n{CLOSE}\ny");
+        let once = filled(&guide).unwrap();
+        assert_eq!(once, format!("x\n{OPEN}\na text\n{CLOSE}\ny"));
+        assert_eq!(filled(&once).unwrap(), once);
+    }
+
+    #[test]
+    fn a_guide_with_windows_line_ends_keeps_them() {
+        let guide = format!("\u{feff}{OPEN}\r\n{CLOSE}\r\nend\r\n");
+        assert_eq!(
+            filled(&guide).unwrap(),
+            format!("\u{feff}{OPEN}\r\na text\r\n{CLOSE}\r\nend\r\n")
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_as_they_are() {
+        let guide = [b"\xff\xfe\n", OPEN.as_bytes(), b"\n", CLOSE.as_bytes(), b"\n\x80"].concat();
+        let filled = fill(&guide, &sections()).unwrap();
+        assert!(filled.starts_with(b"\xff\xfe\n") && filled.ends_with(b"\n\x80"));
+    }
+
+    #[test]
+    fn markers_in_fenced_code_are_text() {
+        for (open, close) in [("```", "```"), ("~~~~ md", "~~~~~"), ("   ```text", "```")] {
+            let code = format!("{open}\n{CLOSE}\n~~\n{close}\n");
+            let guide = format!("{code}{OPEN}\n{CLOSE}\n{code}");
+            assert_eq!(filled(&guide).unwrap(), format!("{code}{OPEN}\na text\n{CLOSE}\n{code}"));
+        }
+    }
+
+    #[test]
+    fn every_marker_fault_has_its_line() {
+        assert_eq!(fault("x\ny\n"), (3, filled("x\ny\n").unwrap_err().remove(0).1));
+        assert!(fault("x\n").1.contains("`a` is missing"));
+        let twice = fault(&format!("{OPEN}\n{CLOSE}\n{OPEN}\n{CLOSE}\n"));
+        assert_eq!((twice.0, twice.1.contains("second time")), (3, true));
+        let nested = fault(&format!("{OPEN}\n<!-- redisguard:begin b -->\n{CLOSE}\n"));
+        assert_eq!((nested.0, nested.1.contains("inside `a`")), (2, true));
+        let reversed = fault(&format!("x\n{CLOSE}\n{OPEN}\n"));
+        assert_eq!((reversed.0, reversed.1.contains("has not begun")), (2, true));
+        let unclosed = fault(&format!("{OPEN}\n"));
+        assert_eq!((unclosed.0, unclosed.1.contains("never ends")), (1, true));
+        let unknown = fault(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:begin c -->\n"));
+        assert_eq!((unknown.0, unknown.1.contains("there are a, b")), (3, true));
+    }
+}

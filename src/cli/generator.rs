@@ -1,0 +1,226 @@
+//! `redisguard-gen`: everything is rendered and checked before the first byte is written.
+
+use super::{Status, coloured, diff, report, say};
+use crate::args::GeneratorArgs;
+use crate::bundle::{self, Bundle, Documents, SUMS};
+use crate::error::Trouble;
+use crate::host::files;
+use crate::spec::{Source, Spec};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One file that should be otherwise.
+struct Change {
+    path: PathBuf,
+    old: Option<Vec<u8>>,
+    /// `None`: it should not be there.
+    new: Option<Vec<u8>>,
+    /// Whether a write may remove it: SHA256SUMS says that an earlier run made it.
+    ours: bool,
+}
+
+/// Runs the command; every message is printed here.
+pub fn run(args: &GeneratorArgs) -> Status {
+    match changes(args) {
+        Ok(Some(changes)) if args.check => check(args, &changes),
+        Ok(Some(changes)) => write(&changes).unwrap_or_else(|trouble| {
+            report(&trouble);
+            Status::Trouble
+        }),
+        Ok(None) => Status::Trouble,
+        Err(trouble) => {
+            report(&trouble);
+            Status::Trouble
+        }
+    }
+}
+
+/// Renders everything and compares it with what is there. `None`: the TOML has faults, and its
+/// author has been told.
+fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
+    let Some(spec) = spec(args)? else { return Ok(None) };
+    let failed = |why: String| Trouble::new("render the bundle", why);
+    let bundle = Bundle::render(&spec).map_err(failed)?;
+    let documents = Documents::render(&spec, &bundle).map_err(failed)?;
+    let mut changes = bundle_changes(&args.out, &bundle)?;
+    for (path, text) in documents.files {
+        let path = document(&args.docs_root, &path);
+        let old = plain_file(&path)?;
+        changes.push(Change { path, old, new: Some(text.into_bytes()), ours: true });
+    }
+    changes.extend(guide_changes(&args.docs_root, &documents.guides)?);
+    changes.retain(|change| change.old != change.new);
+    Ok(Some(changes))
+}
+
+fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
+    let name = args.config.display().to_string();
+    let bytes = fs::read(&args.config).map_err(|error| {
+        Trouble::new(format!("read {name}"), error).cure("--config names the source of truth")
+    })?;
+    let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
+    let (spec, mut problems) = match parsed {
+        Ok((spec, problems)) => (Some(spec), problems),
+        Err(problems) => (None, problems),
+    };
+    if args.deny_warnings {
+        problems.deny_warnings();
+    }
+    eprint!("{}", problems.render(coloured(&io::stderr())));
+    let faults = problems.faults();
+    if faults > 0 {
+        let plural = if faults == 1 { "" } else { "s" };
+        eprintln!("{name}: {faults} fault{plural}; nothing was written");
+        return Ok(None);
+    }
+    Ok(spec)
+}
+
+fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
+    let mut present = files::read_tree(out)?;
+    let listed = present.get(SUMS).and_then(|sums| bundle::parse_sums(sums).ok());
+    let listed: BTreeMap<String, String> = listed.unwrap_or_default();
+    let mut changes = Vec::new();
+    for (path, bytes) in bundle.artifacts() {
+        let old = present.remove(path);
+        changes.push(Change { path: out.join(path), old, new: Some(bytes.to_vec()), ours: true });
+    }
+    for (path, old) in present {
+        let ours = listed.contains_key(&path);
+        changes.push(Change { path: out.join(path), old: Some(old), new: None, ours });
+    }
+    Ok(changes)
+}
+
+fn guide_changes(
+    root: &Path,
+    guides: &[(crate::spec::DocumentPath, Vec<bundle::Section>)],
+) -> Result<Vec<Change>, Trouble> {
+    let mut changes = Vec::new();
+    let mut faults = Vec::new();
+    for (path, sections) in guides {
+        let path = document(root, path);
+        let Some(old) = plain_file(&path)? else {
+            let trouble =
+                Trouble::new(format!("read {}", path.display()), "there is no such guide");
+            return Err(trouble.cure("write it with its markers, or take it out of [docs] guides"));
+        };
+        match bundle::fill(&old, sections) {
+            Ok(new) => changes.push(Change { path, old: Some(old), new: Some(new), ours: true }),
+            Err(found) => faults.extend(
+                found
+                    .iter()
+                    .map(|fault| format!("{}:{}: {}", path.display(), fault.line, fault.message)),
+            ),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(changes);
+    }
+    let cause = format!("their markers are not in order\n  {}", faults.join("\n  "));
+    Err(Trouble::new("fill the guides", cause).cure("nothing was written; mend the lines above"))
+}
+
+/// Where a document lies; without a `./` that nobody wants to read.
+fn document(root: &Path, path: &crate::spec::DocumentPath) -> PathBuf {
+    if root == Path::new(".") { path.as_str().into() } else { root.join(path.as_str()) }
+}
+
+/// A file's bytes; a symbolic link or anything else in its place is refused.
+fn plain_file(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(Trouble::new(format!("use {}", path.display()), "it is not an ordinary file"))
+        }
+        _ => files::read(path),
+    }
+}
+
+fn check(args: &GeneratorArgs, changes: &[Change]) -> Status {
+    if changes.is_empty() {
+        say!("up to date");
+        return Status::Same;
+    }
+    let colour = coloured(&io::stdout());
+    for change in changes {
+        let name = change.path.display().to_string();
+        let text = diff::unified(&name, change.old.as_deref(), change.new.as_deref());
+        say!("{}", diff::painted(&text, colour).trim_end());
+    }
+    say!("");
+    for change in changes {
+        let state = match (&change.old, &change.new) {
+            (None, _) => "missing",
+            (_, None) => "stray",
+            _ => "stale",
+        };
+        say!("{state}: {}", change.path.display());
+    }
+    let strays: Vec<String> = changes
+        .iter()
+        .filter(|change| change.new.is_none() && !change.ours)
+        .map(|change| shell_word(&change.path.display().to_string()))
+        .collect();
+    let mut cures = Vec::new();
+    if changes.iter().any(|change| change.new.is_some() || change.ours) {
+        cures.push(regenerate(args));
+    }
+    if !strays.is_empty() {
+        cures.push(format!("rm {}", strays.join(" ")));
+    }
+    say!("mend with: {}", cures.join(" && "));
+    Status::Differs
+}
+
+/// The command that writes what --check found, with the options that were given.
+fn regenerate(args: &GeneratorArgs) -> String {
+    let mut command = "redisguard-gen".to_owned();
+    for (option, value, default) in [
+        ("--config", &args.config, "redisguard.toml"),
+        ("--out", &args.out, "generated"),
+        ("--docs-root", &args.docs_root, "."),
+    ] {
+        if value != Path::new(default) {
+            command.push_str(&format!(" {option} {}", shell_word(&value.display().to_string())));
+        }
+    }
+    command
+}
+
+/// The text as one word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn write(changes: &[Change]) -> Result<Status, Trouble> {
+    if changes.is_empty() {
+        say!("up to date");
+    }
+    // The sums come last: a run that was killed is then seen as one.
+    let (sums, others): (Vec<_>, Vec<_>) =
+        changes.iter().partition(|change| change.path.ends_with(SUMS));
+    for change in others.into_iter().chain(sums) {
+        let path = &change.path;
+        match &change.new {
+            Some(bytes) => {
+                let mode = files::mode(path).unwrap_or(0o644);
+                files::replace(path, bytes, mode)?;
+                let verb = if change.old.is_some() { "changed" } else { "wrote" };
+                say!("{verb} {}", path.display());
+            }
+            None if change.ours => {
+                files::remove(path)?;
+                say!("removed {}", path.display());
+            }
+            None => eprintln!("warning: {} is not ours and was left alone", path.display()),
+        }
+    }
+    Ok(Status::Same)
+}

@@ -1,0 +1,26 @@
+//! `apply`: make the host match the bundle.
+
+use super::plan::computed;
+use super::{Status, inputs, say, show};
+use crate::args::InstallerArgs;
+use crate::error::Trouble;
+use crate::host::{self, lock};
+
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+    let (host, bundle, facts) = inputs(args)?;
+    let _lock = lock::take(&host)?;
+    let computed = computed(&host, &bundle, &facts)?;
+    let plan = &computed.plan;
+    if !plan.is_empty() {
+        host::apply::apply(&host, &bundle, &facts, &computed.wanted, plan, &computed.observed)?;
+    }
+    if plan.is_empty() && !args.json {
+        say!("nothing to change: the host is as bundle {} says", facts.bundle);
+    } else {
+        show(args, &facts, plan, &format!("applied bundle {}:", facts.bundle));
+    }
+    if host.is_live() && !host.has_systemd() && !args.json {
+        say!("\nno systemd runs here: start the listener with `redisguard-install notice`");
+    }
+    Ok(Status::Same)
+}

@@ -1,0 +1,50 @@
+//! `notice`: the listener in the foreground.
+
+use super::Status;
+use crate::args::{InstallerArgs, NoticeArgs};
+use crate::error::Trouble;
+use crate::host::source;
+use crate::notice::{self, LogTarget, Settings};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use tracing_subscriber::EnvFilter;
+
+/// The listener's settings in a bundle.
+const SETTINGS: &str = "host/etc/redisguard/notice.toml";
+
+pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Trouble> {
+    let settings = settings(args, verb)?;
+    let log = match &verb.log {
+        Some(path) if path == Path::new("-") => LogTarget::Stdout,
+        Some(path) => LogTarget::File(path.clone()),
+        None => LogTarget::File(PathBuf::from(&settings.log)),
+    };
+    let filter = EnvFilter::try_from_env("REDISGUARD_LOG").unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(super::coloured(&io::stderr()))
+        .with_target(false)
+        .init();
+    notice::run(settings, log)
+        .map(|()| Status::Same)
+        .map_err(|error| Trouble::new("run the listener", error))
+}
+
+fn settings(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Settings, Trouble> {
+    let (name, text) = match &verb.settings {
+        Some(path) => {
+            let name = path.display().to_string();
+            let text = fs::read_to_string(path)
+                .map_err(|error| Trouble::new(format!("read {name}"), error))?;
+            (name, text)
+        }
+        None => {
+            let bundle = source::bundle(args.bundle.as_deref())?;
+            let bytes = bundle.get(SETTINGS).unwrap_or_default();
+            (SETTINGS.to_owned(), String::from_utf8_lossy(bytes).into_owned())
+        }
+    };
+    Settings::parse(&text).map_err(|cause| Trouble::new(format!("use {name}"), cause))
+}

@@ -1,0 +1,44 @@
+//! `plan`: what apply would change.
+
+use super::{Status, inputs, say, show};
+use crate::args::InstallerArgs;
+use crate::bundle::{Bundle, Facts};
+use crate::error::Trouble;
+use crate::host::firewall::{self, Firewall};
+use crate::host::receipt::Receipt;
+use crate::host::{Host, observe};
+use crate::plan::{Observed, Plan, Wanted, compute};
+
+/// A plan with what it was computed from.
+pub(super) struct Computed {
+    pub wanted: Wanted,
+    pub observed: Observed,
+    pub plan: Plan,
+}
+
+/// Looks at the host and computes the plan; changes nothing.
+pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Computed, Trouble> {
+    let wanted = observe::wanted(bundle, facts)?;
+    let receipt = Receipt::read(host)?;
+    let live =
+        if host.is_live() { Some((firewall::of(facts)?, firewall::wanted(bundle)?)) } else { None };
+    let rules = live.as_ref().map(|(firewall, wanted)| observe::Rules {
+        firewall: firewall.as_ref() as &dyn Firewall,
+        wanted,
+    });
+    let (observed, _) = observe::observe(host, bundle, &wanted, receipt.as_ref(), rules.as_ref())?;
+    let plan = compute(&wanted, &observed);
+    Ok(Computed { wanted, observed, plan })
+}
+
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+    let (host, bundle, facts) = inputs(args)?;
+    let plan = computed(&host, &bundle, &facts)?.plan;
+    if plan.is_empty() && !args.json {
+        say!("nothing to change: the host is as bundle {} says", facts.bundle);
+    } else {
+        let heading = format!("apply would change this, for bundle {}:", facts.bundle);
+        show(args, &facts, &plan, &heading);
+    }
+    Ok(if plan.is_empty() { Status::Same } else { Status::Differs })
+}

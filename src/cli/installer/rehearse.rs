@@ -1,0 +1,38 @@
+//! `rehearse`: the bundle in throw-away network namespaces.
+
+use super::{Status, inputs, print_json, say};
+use crate::args::InstallerArgs;
+use crate::error::Trouble;
+use crate::rehearse::{self, Stage};
+use std::ffi::OsStr;
+
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+    let stage = Stage::of_this_process();
+    if stage == Stage::Outside {
+        return rehearse::outside().map(|()| Status::Same);
+    }
+    let (_, bundle, facts) = inputs(args)?;
+    let with_bundle: Vec<&OsStr> = match &args.bundle {
+        Some(directory) => vec![OsStr::new("--bundle"), directory.as_os_str()],
+        None => Vec::new(),
+    };
+    if stage == Stage::Caller {
+        let json = args.json.then_some(OsStr::new("--json"));
+        let arguments: Vec<&OsStr> =
+            [OsStr::new("rehearse")].into_iter().chain(with_bundle).chain(json).collect();
+        return Ok(match rehearse::enter(&facts, &arguments)? {
+            0 => Status::Same,
+            1 => Status::Differs,
+            _ => Status::Trouble,
+        });
+    }
+    let listener = ["notice", "--log", "-"].map(OsStr::new);
+    let listener: Vec<&OsStr> = listener.into_iter().chain(with_bundle).collect();
+    let report = rehearse::host(&bundle, &facts, &listener)?;
+    if args.json {
+        print_json(&report.json());
+    } else {
+        say!("{}", report.markdown());
+    }
+    Ok(if report.is_as_expected() { Status::Same } else { Status::Differs })
+}

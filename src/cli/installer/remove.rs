@@ -1,0 +1,26 @@
+//! `remove`: take away what was applied.
+
+use super::{Status, Steps, print_json, say, show_steps};
+use crate::args::{InstallerArgs, RemoveArgs};
+use crate::error::Trouble;
+use crate::host::{Host, lock, receipt::Receipt, remove};
+
+pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Trouble> {
+    let host = Host::at(&args.root)?;
+    let _lock = if verb.dry_run { None } else { Some(lock::take(&host)?) };
+    let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
+    let steps = remove::plan(&host)?;
+    if !verb.dry_run {
+        remove::remove(&host, &steps)?;
+    }
+    let changed = !steps.is_empty();
+    if args.json {
+        print_json(&Steps { changed, bundle: &bundle, steps, peers: Vec::new() });
+    } else if changed {
+        say!("{}", if verb.dry_run { "remove would do this:" } else { "removed:" });
+        show_steps(&steps);
+    } else {
+        say!("nothing to remove: nothing of redisguard is on this host");
+    }
+    Ok(if verb.dry_run && changed { Status::Differs } else { Status::Same })
+}

@@ -1,0 +1,262 @@
+//! `status`: what is wrong, or that nothing is.
+
+use super::plan::computed;
+use super::{Status, print_json, say};
+use crate::args::InstallerArgs;
+use crate::bundle::{Facts, Family, UNITS};
+use crate::error::Trouble;
+use crate::host::firewall::{self, Counter};
+use crate::host::receipt::{Receipt, State};
+use crate::host::{Host, rules, services, source};
+use crate::plan::Step;
+use crate::probe::{Outcome, probe};
+use crate::spec::Listen;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// How long the listener may take to answer on this very host.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+#[derive(Serialize)]
+struct Answer {
+    in_sync: bool,
+    healthy: bool,
+    bundle: Option<String>,
+    applied: Option<String>,
+    findings: Vec<Finding>,
+    ports: Vec<PortCount>,
+    listener: Listener,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    kind: &'static str,
+    target: String,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct PortCount {
+    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_port: Option<u16>,
+    family: &'static str,
+    packets: u64,
+    bytes: u64,
+}
+
+#[derive(Default, Serialize)]
+struct Listener {
+    unit: Option<String>,
+    answers: Vec<Answered>,
+}
+
+#[derive(Serialize)]
+struct Answered {
+    port: u16,
+    family: &'static str,
+    outcome: &'static str,
+}
+
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+    let host = Host::at(&args.root)?;
+    let answer = match Receipt::read(&host)? {
+        None => nothing_applied(),
+        Some(receipt) => look(args, &host, receipt)?,
+    };
+    if args.json {
+        print_json(&answer);
+    } else {
+        show(&answer);
+    }
+    Ok(if answer.in_sync && answer.healthy { Status::Same } else { Status::Differs })
+}
+
+fn nothing_applied() -> Answer {
+    let finding = Finding {
+        kind: "receipt",
+        target: "host".to_owned(),
+        detail: "nothing is applied here: run `redisguard-install apply`".to_owned(),
+    };
+    Answer {
+        in_sync: false,
+        healthy: false,
+        bundle: None,
+        applied: None,
+        findings: vec![finding],
+        ports: Vec::new(),
+        listener: Listener::default(),
+    }
+}
+
+fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, Trouble> {
+    let mut findings = Vec::new();
+    if receipt.state == State::Changing {
+        findings.push(finding("receipt", "host", "a change began and has not ended: apply again"));
+    }
+    // Against what was applied; against another bundle where one is named.
+    let bundle = match &args.bundle {
+        Some(directory) => source::bundle(Some(directory))?,
+        None => source::last_good(host)?,
+    };
+    let facts = rules::facts(&bundle)?;
+    let computed = computed(host, &bundle, &facts)?;
+    for step in computed.plan.steps.iter().filter(|step| !matches!(step, Step::Unit { .. })) {
+        findings.extend(drifted(step));
+    }
+    let in_sync = findings.is_empty();
+    let mut listener = Listener::default();
+    if host.has_systemd() {
+        listener.unit = dead_units(&mut findings)?;
+    }
+    if host.is_live() {
+        listener.answers = answers(&facts, host.has_systemd(), &mut findings);
+    }
+    let healthy =
+        findings.iter().all(|finding| !matches!(finding.kind, "unit" | "listener" | "rules"));
+    let ports = if host.is_live() { counters(&facts)? } else { Vec::new() };
+    let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
+    Ok(Answer { in_sync, healthy, bundle, applied, findings, ports, listener })
+}
+
+fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
+    Finding { kind, target: target.to_owned(), detail: detail.into() }
+}
+
+/// What a step of the plan means for an operator.
+fn drifted(step: &Step) -> Vec<Finding> {
+    match step {
+        Step::WriteFile { path, old: None, .. } => vec![finding("file", path, "is missing")],
+        Step::WriteFile { path, old: Some(old), new } if old.bytes == new.bytes => {
+            let detail = format!("has mode {:04o} instead of {:04o}", old.mode, new.mode);
+            vec![finding("file", path, detail)]
+        }
+        Step::WriteFile { path, .. } => vec![finding("file", path, "was edited")],
+        Step::RemoveFile { path, .. } => vec![finding("file", path, "is left over")],
+        Step::Link { path, target, .. } => {
+            vec![finding("link", path, format!("does not lead to {target}"))]
+        }
+        Step::Unlink { path } => vec![finding("link", path, "is left over")],
+        Step::KeepFree { ports } => {
+            let detail = format!("lacks {ports}");
+            vec![finding("sysctl", "net.ipv4.ip_local_reserved_ports", detail)]
+        }
+        Step::Rules { findings } => findings
+            .iter()
+            .map(|(family, detail)| finding("rules", family.name(), detail.clone()))
+            .collect(),
+        Step::Unit { .. } | Step::Receipt => Vec::new(),
+    }
+}
+
+/// Names units that should be active and are not; returns the listener's state.
+fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
+    let [block, notice, _, timer] = UNITS;
+    let states = services::states(&[block, notice, timer])?;
+    for (name, state) in &states {
+        if state.load == "masked" {
+            findings.push(finding("unit", name, "is masked: systemctl unmask it, then apply"));
+        } else if state.active != "active" {
+            findings.push(finding("unit", name, format!("is {}", state.active)));
+        }
+    }
+    Ok(states.get(notice).map(|state| state.active.clone()))
+}
+
+/// Asks every port that the listener must answer on, over both families.
+fn answers(facts: &Facts, expected: bool, findings: &mut Vec<Finding>) -> Vec<Answered> {
+    const MOST: usize = 16;
+    let listened = facts.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
+    let families: [(IpAddr, &'static str); 2] =
+        [(Ipv4Addr::LOCALHOST.into(), "IPv4"), (Ipv6Addr::LOCALHOST.into(), "IPv6")];
+    let mut answers = Vec::new();
+    for reserved in listened.take(MOST) {
+        let port = reserved.ports.first();
+        for (address, family) in families {
+            let outcome = probe(SocketAddr::new(address, port), PATIENCE);
+            if matches!(outcome, Outcome::Failed(_)) {
+                continue; // The host has no such family.
+            }
+            let good = match reserved.listen {
+                Listen::Always => matches!(outcome, Outcome::Notice(_)),
+                // Whoever holds the port may hold it on one family only.
+                _ => true,
+            };
+            if expected && !good {
+                let detail = format!("port {port} over {family}: {}", outcome.word());
+                findings.push(finding("listener", "redis-port-notice.service", detail));
+            }
+            answers.push(Answered { port, family, outcome: outcome.word() });
+        }
+    }
+    answers
+}
+
+/// What the rules stopped, by reserved port and family.
+fn counters(facts: &Facts) -> Result<Vec<PortCount>, Trouble> {
+    let live = firewall::of(facts)?.inspect()?;
+    let mut counts: BTreeMap<(u16, u16, Family), (u64, u64)> = BTreeMap::new();
+    for (family, Counter { rule, packets, bytes }) in live.counters {
+        let Some(reserved) = facts
+            .reserved
+            .iter()
+            .find(|reserved| rule.contains(&format!("\"redisguard:{}:", reserved.ports)))
+        else {
+            continue;
+        };
+        let (first, last) = (reserved.ports.first(), reserved.ports.last());
+        let count = counts.entry((first, last, family)).or_default();
+        *count = (count.0 + packets, count.1 + bytes);
+    }
+    let count =
+        |((first, last, family), (packets, bytes)): ((u16, u16, Family), (u64, u64))| PortCount {
+            port: first,
+            last_port: (first != last).then_some(last),
+            family: family.name(),
+            packets,
+            bytes,
+        };
+    Ok(counts.into_iter().map(count).collect())
+}
+
+fn show(answer: &Answer) {
+    match (answer.in_sync, answer.healthy) {
+        (true, true) => say!("guarded: everything is as it was applied"),
+        (false, _) if answer.bundle.is_none() => say!("not guarded"),
+        (_, false) => say!("broken: something that guards or answers is not in place"),
+        (false, true) => say!("drifted: guarded, but not as it was applied"),
+    }
+    if let (Some(bundle), Some(applied)) = (&answer.bundle, &answer.applied) {
+        say!("bundle {bundle}, applied {applied}");
+    }
+    for finding in &answer.findings {
+        say!("  {:<8} {}: {}", finding.kind, finding.target, finding.detail);
+    }
+    if !answer.findings.is_empty() && answer.bundle.is_some() {
+        say!("mend with: redisguard-install apply");
+    }
+    if !answer.ports.is_empty() {
+        say!("\nstopped so far:");
+        for count in &answer.ports {
+            let ports = match count.last_port {
+                Some(last) => format!("{}-{last}", count.port),
+                None => count.port.to_string(),
+            };
+            say!(
+                "  port {ports:<11} {}  {:>10} packets {:>12} bytes",
+                count.family,
+                count.packets,
+                count.bytes
+            );
+        }
+    }
+    if !answer.listener.answers.is_empty() {
+        let unit = answer.listener.unit.as_deref().unwrap_or("not under systemd");
+        say!("\nlistener ({unit}), asked on this host:");
+        for answered in &answer.listener.answers {
+            say!("  port {:<11} {}  {}", answered.port, answered.family, answered.outcome);
+        }
+    }
+}

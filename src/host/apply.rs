@@ -1,0 +1,335 @@
+//! Owns carrying out a plan: all of it, or nothing. Every effect leaves behind how to take it back,
+//! and a step that fails takes back those before it.
+
+use super::firewall;
+use super::receipt::{self, FileEntry, Receipt, State};
+use super::{Host, files, observe, rules, services};
+use crate::bundle::{BINARY, Bundle, Facts, UNITS, hex};
+use crate::error::Trouble;
+use crate::plan::{FileState, InPlace, Plan, Step, Wanted};
+use crate::spec::PortSet;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// How to take back one effect.
+enum Undo {
+    File { path: PathBuf, old: Option<FileState> },
+    Link { path: PathBuf, old: Option<String> },
+    Moved { from: PathBuf, to: PathBuf },
+    Directories(Vec<PathBuf>),
+    KeptFree(String),
+}
+
+/// A change under way.
+struct Change<'a> {
+    host: &'a Host,
+    bundle: &'a Bundle,
+    facts: &'a Facts,
+    receipt: Receipt,
+    undo: Vec<Undo>,
+    /// Whether rules of ours were in the kernel before.
+    was_guarded: bool,
+    /// Units that ran before, to be brought back if the change fails.
+    ran: Vec<String>,
+}
+
+/// Carries out a plan that was just computed under the lock.
+///
+/// # Errors
+/// Names the step and its cause; files, rules and units are as they were.
+pub fn apply(
+    host: &Host,
+    bundle: &Bundle,
+    facts: &Facts,
+    wanted: &Wanted,
+    plan: &Plan,
+    observed: &crate::plan::Observed,
+) -> Result<(), Trouble> {
+    let before = Receipt::read(host)?;
+    let units = observed.units.iter().flatten();
+    let ran = units.filter(|(_, (_, active))| active == "active").map(|(name, _)| name.clone());
+    let mut change = Change {
+        host,
+        bundle,
+        facts,
+        receipt: announced(before.as_ref(), bundle, facts, wanted, observed),
+        undo: Vec::new(),
+        was_guarded: observed.guarded,
+        ran: ran.collect(),
+    };
+    match change.carry_out(plan, before.as_ref()) {
+        Ok(()) => Ok(()),
+        Err(trouble) => Err(change.take_back(before, trouble)),
+    }
+}
+
+/// The receipt for the time of the change: what was ours stays ours, what will be already is.
+fn announced(
+    before: Option<&Receipt>,
+    bundle: &Bundle,
+    facts: &Facts,
+    wanted: &Wanted,
+    observed: &crate::plan::Observed,
+) -> Receipt {
+    let mut receipt = before.cloned().unwrap_or_default();
+    receipt.state = State::Changing;
+    receipt.bundle.clone_from(&facts.bundle);
+    receipt.sum = bundle.sum();
+    for (path, file) in &wanted.files {
+        // A program that somebody else put in its place stays theirs.
+        let theirs = path == BINARY
+            && observed.files.get(path) == Some(file)
+            && !receipt.files.contains_key(path);
+        if !theirs {
+            let entry = FileEntry { sha256: hex(&file.bytes), mode: file.mode };
+            receipt.files.insert(path.clone(), entry);
+        }
+    }
+    receipt.links.extend(wanted.links.clone());
+    receipt
+}
+
+impl Change<'_> {
+    fn carry_out(&mut self, plan: &Plan, before: Option<&Receipt>) -> Result<(), Trouble> {
+        if self.host.is_live() && plan.steps.iter().any(|step| matches!(step, Step::Rules { .. })) {
+            let firewall = firewall::of(self.facts)?;
+            firewall.test(&firewall::wanted(self.bundle)?, &firewall.inspect()?)?;
+        }
+        self.save_originals(plan, before)?;
+        self.receipt.write(self.host)?;
+        for step in &plan.steps {
+            self.file_step(step)?;
+        }
+        services::reload(self.host)?;
+        for step in &plan.steps {
+            self.live_step(step)?;
+        }
+        self.keep_bundle()?;
+        let gone = |path: &String| !observe::exists(self.host, path);
+        self.receipt.files.retain(|path, _| !gone(path));
+        self.receipt.links.retain(|path, _| !gone(path));
+        self.receipt.state = State::Applied;
+        self.receipt.applied = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.receipt.write(self.host)
+    }
+
+    /// Keeps a copy of every file of others that will be overwritten, before anything is.
+    fn save_originals(&mut self, plan: &Plan, before: Option<&Receipt>) -> Result<(), Trouble> {
+        for step in &plan.steps {
+            let Step::WriteFile { path, old: Some(old), .. } = step else { continue };
+            let ours = before.is_some_and(|receipt| receipt.files.contains_key(path));
+            if !ours && !self.receipt.originals.contains_key(path) {
+                let copy = self.host.path(&format!("{}{path}", receipt::ORIGINALS));
+                let made = files::replace(&copy, &old.bytes, 0o600)?;
+                self.undo.push(Undo::Directories(made));
+                self.undo.push(Undo::File { path: copy, old: None });
+                self.receipt.originals.insert(path.clone(), old.mode);
+            }
+        }
+        Ok(())
+    }
+
+    fn file_step(&mut self, step: &Step) -> Result<(), Trouble> {
+        match step {
+            Step::WriteFile { path, old, new } => self.write(path, old.clone(), new),
+            Step::RemoveFile { path, old } => {
+                let here = self.host.path(path);
+                self.undo.push(Undo::File { path: here.clone(), old: Some(old.clone()) });
+                files::remove(&here)
+            }
+            Step::Link { path, target, old } => self.link(path, target, old),
+            Step::Unlink { path } => {
+                let here = self.host.path(path);
+                let target = fs::read_link(&here).ok();
+                let old = target.map(|target| target.to_string_lossy().into_owned());
+                self.undo.push(Undo::Link { path: here.clone(), old });
+                files::remove(&here)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(
+        &mut self,
+        path: &str,
+        old: Option<FileState>,
+        new: &FileState,
+    ) -> Result<(), Trouble> {
+        let here = self.host.path(path);
+        let made = files::replace(&here, &new.bytes, new.mode)?;
+        self.made(made);
+        self.undo.push(Undo::File { path: here, old });
+        Ok(())
+    }
+
+    fn made(&mut self, made: Vec<PathBuf>) {
+        for directory in &made {
+            self.receipt.made(self.host, directory);
+        }
+        self.undo.push(Undo::Directories(made));
+    }
+
+    fn link(&mut self, path: &str, target: &str, old: &InPlace) -> Result<(), Trouble> {
+        let here = self.host.path(path);
+        let failed = |error| Trouble::new(format!("link {} to {target}", here.display()), error);
+        if let Some(directory) = here.parent() {
+            let made = files::make_directories(directory).map_err(failed)?;
+            self.made(made);
+        }
+        let undo = match old {
+            InPlace::Nothing => Undo::Link { path: here.clone(), old: None },
+            InPlace::Link(other) => {
+                files::remove(&here)?;
+                Undo::Link { path: here.clone(), old: Some(other.clone()) }
+            }
+            InPlace::File => {
+                let aside = format!("{path}.before-redisguard");
+                let to = self.host.path(&aside);
+                if observe::exists(self.host, &aside) {
+                    let cause = "a file is in its place, and its name aside is taken too";
+                    return Err(Trouble::new(format!("link {}", here.display()), cause)
+                        .cure(format!("move {} away", to.display())));
+                }
+                fs::rename(&here, &to).map_err(failed)?;
+                self.receipt.moved.insert(path.to_owned(), aside);
+                Undo::Moved { from: here.clone(), to }
+            }
+        };
+        self.undo.push(undo);
+        symlink(target, &here).map_err(failed)
+    }
+
+    fn live_step(&mut self, step: &Step) -> Result<(), Trouble> {
+        match step {
+            Step::KeepFree { ports } => self.keep_free(ports),
+            // Where systemd runs, the unit that is (re)started behind this loads them, so that a
+            // change that is killed here leaves the old rules or the new ones.
+            Step::Rules { .. } if !self.host.has_systemd() => {
+                rules::load(self.host, self.bundle, self.facts).map(drop)
+            }
+            Step::Unit { name, verb, .. } => services::systemctl(&[verb, name]).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep_free(&mut self, ports: &str) -> Result<(), Trouble> {
+        let present = observe::kept_free(self.host)?.unwrap_or_default();
+        let more: PortSet = ports.parse().unwrap_or_default();
+        let all: PortSet = present.ranges().iter().chain(more.ranges()).copied().collect();
+        write_kept_free(self.host, &all)?;
+        self.undo.push(Undo::KeptFree(present.joined(",")));
+        let ours: PortSet = self.receipt.kept_free.parse().unwrap_or_default();
+        let ours: PortSet = ours.ranges().iter().chain(more.ranges()).copied().collect();
+        self.receipt.kept_free = ours.joined(",");
+        Ok(())
+    }
+
+    /// Keeps the whole bundle beside the receipt: what is loaded when the installed one is damaged.
+    fn keep_bundle(&self) -> Result<(), Trouble> {
+        let directory = self.host.path(receipt::BUNDLE);
+        let present = files::read_tree(&directory)?;
+        for (path, bytes) in self.bundle.artifacts() {
+            if present.get(path).map(Vec::as_slice) != Some(bytes) {
+                files::replace(&directory.join(path), bytes, 0o644)?;
+            }
+        }
+        present
+            .keys()
+            .filter(|path| self.bundle.get(path).is_none())
+            .try_for_each(|path| files::remove(&directory.join(path)))
+    }
+
+    /// Takes everything back, last effect first, and adds to the trouble what could not be.
+    fn take_back(mut self, before: Option<Receipt>, trouble: Trouble) -> Trouble {
+        let mut worse: Vec<Trouble> = Vec::new();
+        let undo = std::mem::take(&mut self.undo);
+        // The rules go back while the program and units that load them are there.
+        for undo in undo.into_iter().rev() {
+            worse.extend(self.take_back_one(undo).err());
+        }
+        worse.extend(self.take_back_receipt(before).err());
+        worse.extend(services::reload(self.host).err());
+        worse.extend(self.take_back_live().err());
+        if worse.is_empty() {
+            return trouble.and("everything is as it was before");
+        }
+        worse.into_iter().fold(trouble, |trouble, worse| trouble.and(worse))
+    }
+
+    fn take_back_one(&self, undo: Undo) -> Result<(), Trouble> {
+        match undo {
+            Undo::File { path, old: Some(old) } => {
+                files::replace(&path, &old.bytes, old.mode).map(drop)
+            }
+            Undo::File { path, old: None } => files::remove(&path),
+            Undo::Link { path, old } => {
+                files::remove(&path)?;
+                old.map_or(Ok(()), |target| relink(&path, &target))
+            }
+            Undo::Moved { from, to } => {
+                files::remove(&from)?;
+                fs::rename(&to, &from)
+                    .map_err(|error| Trouble::new(format!("move {} back", to.display()), error))
+            }
+            Undo::Directories(made) => {
+                files::remove_directories(&made);
+                Ok(())
+            }
+            Undo::KeptFree(ports) => write_kept_free(self.host, &ports.parse().unwrap_or_default()),
+        }
+    }
+
+    fn take_back_receipt(&self, before: Option<Receipt>) -> Result<(), Trouble> {
+        match before {
+            Some(mut receipt) => receipt.write(self.host),
+            None => {
+                let state = self.host.path(receipt::STATE);
+                match fs::remove_dir_all(&state) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        Err(Trouble::new(format!("remove {}", state.display()), error))
+                    }
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// Brings back the rules and the units that ran. From guarded it never goes to open.
+    fn take_back_live(&self) -> Result<(), Trouble> {
+        if !self.host.is_live() {
+            return Ok(());
+        }
+        if self.host.has_systemd() {
+            for unit in UNITS.iter().rev() {
+                let ran = self.ran.iter().any(|ran| ran == unit);
+                let verb = if ran { "restart" } else { "stop" };
+                // A unit that never came to be cannot be stopped, and need not be.
+                let _ = services::systemctl(&[verb, unit]);
+                let _ = services::systemctl(&["reset-failed", unit]);
+            }
+        }
+        if self.was_guarded {
+            if rules::is_installed(self.host) {
+                return rules::load_installed(self.host).map(drop);
+            }
+            return Ok(());
+        }
+        rules::unload(self.host).map(drop)
+    }
+}
+
+fn relink(path: &Path, target: &str) -> Result<(), Trouble> {
+    symlink(target, path)
+        .map_err(|error| Trouble::new(format!("link {} to {target}", path.display()), error))
+}
+
+/// Writes the kernel's list. One write: the kernel takes it whole or not at all.
+///
+/// # Errors
+/// A kernel interface that cannot be written.
+pub fn write_kept_free(host: &Host, ports: &PortSet) -> Result<(), Trouble> {
+    let path = host.path(observe::KEPT_FREE);
+    fs::write(&path, format!("{}\n", ports.joined(",")))
+        .map_err(|error| Trouble::new(format!("write {}", path.display()), error))
+}

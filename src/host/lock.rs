@@ -1,0 +1,49 @@
+//! Owns the lock that keeps two changes of one host apart. It goes with the process, however it ends.
+
+use super::Host;
+use crate::error::Trouble;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// Held while the host is changed.
+pub struct Lock {
+    _file: Flock<File>,
+}
+
+/// Waits for the lock of a host. An offline tree is locked by its root directory itself, so that no
+/// file is left in the image.
+///
+/// # Errors
+/// A lock that cannot be opened: no right to change this host.
+pub fn take(host: &Host) -> Result<Lock, Trouble> {
+    lock(host, "/run/redisguard.lock")
+}
+
+/// Waits for the lock of the rules alone: the block unit takes it while apply holds the other.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_for_rules(host: &Host) -> Result<Lock, Trouble> {
+    lock(host, "/run/redisguard-rules.lock")
+}
+
+fn lock(host: &Host, path: &str) -> Result<Lock, Trouble> {
+    let failed =
+        |error: &dyn std::fmt::Display| Trouble::new("lock the host", error).cure("run it as root");
+    let file = if host.is_live() {
+        let path = host.path(path);
+        OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)
+    } else {
+        fs::File::open(host.path("/"))
+    };
+    let mut file = file.map_err(|error| failed(&error))?;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusive) {
+            Ok(locked) => return Ok(Lock { _file: locked }),
+            Err((again, Errno::EINTR)) => file = again,
+            Err((_, error)) => return Err(failed(&error)),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Owns looking: from a bundle to what is wanted of a host, and from a host to what is there. Changes
+//! nothing.
+
+use super::firewall::{Firewall, Live, Rulesets};
+use super::receipt::{Receipt, State};
+use super::{Host, files, services};
+use crate::bundle::{BINARY, Bundle, Facts, UNITS};
+use crate::error::Trouble;
+use crate::plan::{FileState, Observed, Wanted};
+use crate::spec::PortSet;
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+/// The mode of every file that a bundle brings.
+const FILE_MODE: u32 = 0o644;
+/// The mode of the installed program.
+const BINARY_MODE: u32 = 0o755;
+/// The kernel's list of ports that outgoing connections keep off.
+pub const KEPT_FREE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+const SYSCTL: &str = "/etc/sysctl.d/60-redisguard.conf";
+
+/// What a bundle wants of a host.
+///
+/// # Errors
+/// This program cannot read itself.
+pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
+    let mut wanted = Wanted::default();
+    for (path, bytes) in bundle.host_files() {
+        let state = FileState { bytes: bytes.to_vec(), mode: FILE_MODE };
+        wanted.files.insert(path.to_owned(), state);
+        if let Some(unit) = path.strip_prefix("/etc/systemd/system/") {
+            wanted.links.extend(services::enablement(unit, &String::from_utf8_lossy(bytes)));
+        }
+    }
+    // /proc/self/exe is this program even if its file was replaced or removed meanwhile.
+    let program = fs::read("/proc/self/exe")
+        .map_err(|error| Trouble::new("read this program's own file", error))?;
+    wanted.files.insert(BINARY.to_owned(), FileState { bytes: program, mode: BINARY_MODE });
+    if facts.log != facts.log_file {
+        wanted.links.insert(facts.log.clone(), facts.log_file.clone());
+    }
+    Ok(wanted)
+}
+
+/// The rules in the kernel and what they should be.
+pub struct Rules<'a> {
+    /// What loads them.
+    pub firewall: &'a dyn Firewall,
+    /// What they should be.
+    pub wanted: &'a Rulesets,
+}
+
+/// What a host looks like. `rules` is `None` for an offline tree.
+///
+/// # Errors
+/// Something that cannot be looked at.
+pub fn observe(
+    host: &Host,
+    bundle: &Bundle,
+    wanted: &Wanted,
+    receipt: Option<&Receipt>,
+    rules: Option<&Rules<'_>>,
+) -> Result<(Observed, Live), Trouble> {
+    let mut observed = Observed::default();
+    if let Some(receipt) = receipt {
+        observed.owned = receipt.files.keys().chain(receipt.links.keys()).cloned().collect();
+        observed.receipt_current = receipt.state == State::Applied && receipt.sum == bundle.sum();
+    }
+    let paths = wanted.files.keys().chain(wanted.links.keys()).chain(&observed.owned);
+    let paths: Vec<String> = paths.cloned().collect();
+    for path in paths {
+        look_at(host, path, &mut observed)?;
+    }
+    let mut live = Live::default();
+    if let Some(rules) = rules {
+        live = rules.firewall.inspect()?;
+        observed.rule_drift = Some(live.drift(rules.wanted));
+        observed.guarded = live.rulesets.values().any(|ruleset| !ruleset.tables.is_empty());
+        observed.not_kept_free = not_kept_free(host, wanted)?;
+        observed.peers =
+            peers(&bundle.facts().map(|facts| facts.reserved_ports()).unwrap_or_default());
+    }
+    if host.has_systemd() {
+        let states = services::states(&UNITS)?.into_iter();
+        observed.units =
+            Some(states.map(|(name, unit)| (name, (unit.load, unit.active))).collect());
+    }
+    Ok((observed, live))
+}
+
+fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Trouble> {
+    let here = host.path(&path);
+    let failed =
+        |cause: &dyn std::fmt::Display| Trouble::new(format!("use {}", here.display()), cause);
+    let Ok(metadata) = fs::symlink_metadata(&here) else { return Ok(()) };
+    if metadata.is_symlink() {
+        let target = fs::read_link(&here).map_err(|error| failed(&error))?;
+        observed.links.insert(path, target.to_string_lossy().into_owned());
+    } else if metadata.is_file() {
+        // A log in the place of our link may be huge, and its text is nobody's business.
+        let is_log = path.starts_with("/var/log/");
+        let bytes = if is_log { Vec::new() } else { files::read(&here)?.unwrap_or_default() };
+        let mode = files::mode(&here).unwrap_or_default();
+        observed.files.insert(path, FileState { bytes, mode });
+    } else {
+        return Err(failed(&"it is neither a file nor a link").cure("move it away"));
+    }
+    Ok(())
+}
+
+/// The ports that the bundle keeps free and the kernel does not yet.
+fn not_kept_free(host: &Host, wanted: &Wanted) -> Result<Option<String>, Trouble> {
+    let Some(present) = kept_free(host)? else { return Ok(None) };
+    let text = wanted.files.get(SYSCTL).map(|file| String::from_utf8_lossy(&file.bytes));
+    let line = text.as_deref().and_then(|text| {
+        text.lines().find_map(|line| line.strip_prefix("net.ipv4.ip_local_reserved_ports = "))
+    });
+    let ports: PortSet = line.and_then(|line| line.parse().ok()).unwrap_or_default();
+    let missing: PortSet =
+        ports.ports().filter(|port| !present.contains(*port)).map(Into::into).collect();
+    Ok((!missing.ranges().is_empty()).then(|| missing.joined(",")))
+}
+
+/// The kernel's list; `None` where the kernel has none.
+///
+/// # Errors
+/// A list that cannot be read.
+pub fn kept_free(host: &Host) -> Result<Option<PortSet>, Trouble> {
+    let Some(bytes) = files::read(&host.path(KEPT_FREE))? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    if text.is_empty() { Ok(Some(PortSet::default())) } else { Ok(text.parse().ok()) }
+}
+
+/// Who is connected to one of the ports from another machine, as (port, address), from the kernel's
+/// tables of TCP sockets (proc(5)).
+fn peers(ports: &PortSet) -> Vec<(u16, String)> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let mut peers: BTreeMap<(u16, String), ()> = BTreeMap::new();
+    for line in tables.iter().flatten().flat_map(|table| table.lines().skip(1)) {
+        let mut words = line.split_whitespace().skip(1);
+        let (Some(local), Some(remote), Some(state)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        let (Some((here, port)), Some((there, _))) = (endpoint(local), endpoint(remote)) else {
+            continue;
+        };
+        const ESTABLISHED: &str = "01";
+        if state == ESTABLISHED && ports.contains(port) && !there.is_loopback() && here != there {
+            peers.insert((port, there.to_string()), ());
+        }
+    }
+    peers.into_keys().collect()
+}
+
+/// `0100007F:18EB`: an address in words of the machine's byte order, and a port.
+fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |index: usize| u32::from_str_radix(address.get(index * 8..index * 8 + 8)?, 16).ok();
+    let address = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            let mut bytes = [0; 16];
+            for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+                place.copy_from_slice(&word.to_ne_bytes());
+            }
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some((address, port))
+}
+
+/// Whether a path of the host has anything below it or is a file.
+pub fn exists(host: &Host, path: &str) -> bool {
+    fs::symlink_metadata(host.path(path)).is_ok_and(|_| Path::new(path).is_absolute())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_addresses_are_read() {
+        let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
+        assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
+        assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
+    }
+}

@@ -1,0 +1,110 @@
+//! Owns the receipt: what of this host is ours, and what was there before. It is written before the
+//! first change and again after the last, so that a run that was killed can be taken away too.
+
+use super::{Host, files};
+use crate::error::Trouble;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The directory of all that redisguard remembers.
+pub const STATE: &str = "/var/lib/redisguard";
+/// The receipt.
+pub const PATH: &str = "/var/lib/redisguard/receipt.json";
+/// The last good bundle.
+pub const BUNDLE: &str = "/var/lib/redisguard/bundle";
+/// What stood where our files stand now, below their own paths.
+pub const ORIGINALS: &str = "/var/lib/redisguard/original";
+/// The form of the receipt that this version writes.
+const VERSION: u32 = 1;
+
+/// How far the last change got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A change began and has not ended: it runs, or was killed.
+    #[default]
+    Changing,
+    /// The host is as the bundle says.
+    Applied,
+}
+
+/// A file of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// What was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    version: u32,
+    /// How far the last change got.
+    pub state: State,
+    /// The digest that the rules carry.
+    pub bundle: String,
+    /// SHA-256 of the bundle's SHA256SUMS.
+    pub sum: String,
+    /// When it was applied: UTC, RFC 3339.
+    pub applied: String,
+    /// Our files by their path on the host.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Our symbolic links: path to target.
+    pub links: BTreeMap<String, String>,
+    /// Directories that we made, outermost first.
+    pub directories: Vec<String>,
+    /// Paths whose former content is kept below [`ORIGINALS`], with its permission bits.
+    pub originals: BTreeMap<String, u32>,
+    /// Files that stood where our links are: path to where they were moved.
+    pub moved: BTreeMap<String, String>,
+    /// The ports that we added to net.ipv4.ip_local_reserved_ports, as the kernel writes them.
+    pub kept_free: String,
+}
+
+impl Receipt {
+    /// The receipt of a host, or `None` where nothing was applied.
+    ///
+    /// # Errors
+    /// One that cannot be read or was damaged.
+    pub fn read(host: &Host) -> Result<Option<Self>, Trouble> {
+        let path = host.path(PATH);
+        let Some(bytes) = files::read(&path)? else { return Ok(None) };
+        let failed = |cause: String| {
+            Trouble::new(format!("use the receipt {}", path.display()), cause)
+                .cure("move it away and apply again: the host's files are compared anew")
+        };
+        let receipt: Self =
+            serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+        if receipt.version > VERSION {
+            let cause = format!("it has version {}, this program knows {VERSION}", receipt.version);
+            return Err(failed(cause).cure("use the newer redisguard-install that wrote it"));
+        }
+        Ok(Some(receipt))
+    }
+
+    /// Writes the receipt, readable by all: it holds no secret.
+    ///
+    /// # Errors
+    /// A full disk, a missing right.
+    pub fn write(&mut self, host: &Host) -> Result<(), Trouble> {
+        self.version = VERSION;
+        let failed = |error| Trouble::new("write the receipt", error);
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(failed)?;
+        bytes.push(b'\n');
+        for made in files::replace(&host.path(PATH), &bytes, 0o644)? {
+            self.made(host, &made);
+        }
+        Ok(())
+    }
+
+    /// Remembers a directory that we made; those of our own state go with it anyway.
+    pub fn made(&mut self, host: &Host, directory: &std::path::Path) {
+        let relative = directory.strip_prefix(host.path("/")).unwrap_or(directory);
+        let path = format!("/{}", relative.display());
+        if !path.starts_with(STATE) && !self.directories.contains(&path) {
+            self.directories.push(path);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
+//! rules if they are what was applied, else the last good ones, and says so by failing.
+
+use super::firewall::{self, Firewall, Rulesets};
+use super::lock;
+use super::receipt::{self, Receipt};
+use super::{Host, files, source};
+use crate::bundle::{Bundle, Facts, Family, hex};
+use crate::error::Trouble;
+
+/// How a load ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// They were in place already; nothing was touched.
+    InPlace,
+    /// They were loaded, because of these findings.
+    Because(Vec<(Family, String)>),
+}
+
+/// Loads the rules of a bundle unless they are in place.
+///
+/// # Errors
+/// What kept them from being loaded; what was live is live again.
+pub fn load(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
+    let firewall = firewall::of(facts)?;
+    let wanted = firewall::wanted(bundle)?;
+    let _lock = lock::take_for_rules(host)?;
+    load_if_needed(firewall.as_ref(), &wanted)
+}
+
+fn load_if_needed(firewall: &dyn Firewall, wanted: &Rulesets) -> Result<Loaded, Trouble> {
+    let live = firewall.inspect()?;
+    let drift = live.drift(wanted);
+    if drift.is_empty() {
+        return Ok(Loaded::InPlace);
+    }
+    firewall.load(wanted, &live)?;
+    Ok(Loaded::Because(drift))
+}
+
+/// Loads the installed rules, or the last good ones where those are not what was applied.
+///
+/// # Errors
+/// Nothing is installed; or the last good rules had to be loaded, and why: the caller must fail
+/// visibly although the ports are guarded.
+pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
+    let receipt = Receipt::read(host)?.ok_or_else(|| {
+        Trouble::new("load the rules", "nothing is installed on this host")
+            .cure("run `redisguard-install apply`, or name a bundle with --bundle")
+    })?;
+    let tampered = tampered(host, &receipt)?;
+    let attempt = match &tampered {
+        None => installed(host).and_then(|(bundle, facts)| load(host, &bundle, &facts)),
+        Some(why) => Err(Trouble::new("trust the installed rules", why)),
+    };
+    attempt.map_err(|trouble| {
+        let good = source::last_good(host)
+            .and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
+            .and_then(|(bundle, facts)| load(host, &bundle, &facts));
+        let cure = "run `redisguard-install plan`, then `redisguard-install apply`";
+        match good {
+            Ok(_) => trouble.and("the last good rules guard the ports").cure(cure),
+            Err(worse) => trouble.and(worse).cure(cure),
+        }
+    })
+}
+
+/// Takes the rules away, of whatever bundle they are.
+///
+/// # Errors
+/// What could not be taken away.
+pub fn unload(host: &Host) -> Result<bool, Trouble> {
+    let firewall = firewall::Iptables::find()?;
+    let _lock = lock::take_for_rules(host)?;
+    let live = firewall.inspect()?;
+    let any = live.rulesets.values().any(|ruleset| !ruleset.tables.is_empty());
+    if any {
+        firewall.unload(&live)?;
+    }
+    Ok(any)
+}
+
+/// The bundle's facts.
+///
+/// # Errors
+/// A bundle that has none, or damaged ones.
+pub fn facts(bundle: &Bundle) -> Result<Facts, Trouble> {
+    bundle.facts().map_err(|cause| Trouble::new("use the bundle", cause))
+}
+
+/// Which installed rules are not those of the receipt, in words.
+fn tampered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Trouble> {
+    for (path, entry) in receipt.files.iter().filter(|(path, _)| path.starts_with(RULES)) {
+        match files::read(&host.path(path))? {
+            None => return Ok(Some(format!("{path} is missing"))),
+            Some(bytes) if hex(&bytes) != entry.sha256 => {
+                return Ok(Some(format!("{path} is not what was applied")));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Where the rules are installed.
+const RULES: &str = "/etc/redisguard/";
+
+/// The installed rules as a bundle of their own.
+fn installed(host: &Host) -> Result<(Bundle, Facts), Trouble> {
+    let files = files::read_tree(&host.path(RULES))?;
+    let named = files.into_iter().map(|(name, bytes)| (format!("host{RULES}{name}"), bytes));
+    let bundle = Bundle::installed(named.collect());
+    let facts = facts(&bundle)?;
+    Ok((bundle, facts))
+}
+
+/// Whether a receipt's directory is there at all.
+pub fn is_installed(host: &Host) -> bool {
+    host.path(receipt::PATH).exists()
+}

@@ -1,0 +1,101 @@
+//! Owns systemd: asking and telling it through systemctl, and where enablement is kept.
+
+use super::Host;
+use crate::error::Trouble;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// What systemd says of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct UnitState {
+    /// `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// `active`, `inactive`, `failed`, …
+    pub active: String,
+    /// The main process, 0 where there is none.
+    pub pid: u32,
+}
+
+/// The states of units, by name.
+///
+/// # Errors
+/// systemctl is missing or fails.
+pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
+    let mut arguments = vec!["show", "--property=Id,LoadState,ActiveState,MainPID", "--"];
+    arguments.extend(units);
+    let said = systemctl(&arguments)?;
+    let mut states = BTreeMap::new();
+    for block in said.split("\n\n") {
+        let mut state = UnitState::default();
+        let mut name = String::new();
+        for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
+            match key {
+                "Id" => name = value.to_owned(),
+                "LoadState" => state.load = value.to_owned(),
+                "ActiveState" => state.active = value.to_owned(),
+                "MainPID" => state.pid = value.parse().unwrap_or_default(),
+                _ => {}
+            }
+        }
+        states.insert(name, state);
+    }
+    Ok(states)
+}
+
+/// Runs systemctl; what it printed.
+///
+/// # Errors
+/// Its own words, and where to read more.
+pub fn systemctl(arguments: &[&str]) -> Result<String, Trouble> {
+    let what = format!("systemctl {}", arguments.join(" "));
+    let output = Command::new("systemctl")
+        .arg("--no-ask-password")
+        .args(arguments)
+        .output()
+        .map_err(|error| Trouble::new(format!("run {what}"), error))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let first = said.lines().next().unwrap_or("no reason given").to_owned();
+    let trouble = Trouble::new(format!("run {what}"), first);
+    Err(match arguments {
+        ["start" | "restart" | "reload", .., unit] => trouble.and(last_words(unit)),
+        _ => trouble,
+    })
+}
+
+/// What a unit that failed said last, in one line.
+fn last_words(unit: &str) -> String {
+    let output = Command::new("journalctl")
+        .args(["--unit", unit, "--lines=4", "--output=cat", "--no-pager", "--quiet"])
+        .output();
+    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let said = said.unwrap_or_default();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!(
+        "{unit} said last: {}",
+        if lines.is_empty() { "nothing".into() } else { lines.join(" | ") }
+    )
+}
+
+/// The links that enable a unit, as (path, target): one for each WantedBy= of its \[Install\].
+pub fn enablement(unit: &str, text: &str) -> Vec<(String, String)> {
+    let wanted = text.lines().filter_map(|line| line.strip_prefix("WantedBy="));
+    wanted
+        .flat_map(str::split_whitespace)
+        .map(|target| {
+            let link = format!("/etc/systemd/system/{target}.wants/{unit}");
+            (link, format!("/etc/systemd/system/{unit}"))
+        })
+        .collect()
+}
+
+/// Makes systemd read the units anew, where it runs.
+///
+/// # Errors
+/// systemctl fails.
+pub fn reload(host: &Host) -> Result<(), Trouble> {
+    if host.has_systemd() { systemctl(&["daemon-reload"]).map(drop) } else { Ok(()) }
+}

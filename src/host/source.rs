@@ -1,0 +1,38 @@
+//! Owns finding a bundle: a directory that was named, or the one that was built in.
+
+use super::{Host, files, receipt};
+use crate::bundle::Bundle;
+use crate::embedded;
+use crate::error::Trouble;
+use std::path::Path;
+
+/// The bundle in a directory, or the built-in one; checked against its SHA256SUMS either way.
+///
+/// # Errors
+/// A directory that is missing, unreadable, altered or incomplete.
+pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Trouble> {
+    match directory {
+        None => embedded::bundle().map_err(|cause| Trouble::new("use the built-in bundle", cause)),
+        Some(directory) => {
+            let failed = |cause: String| {
+                Trouble::new(format!("use the bundle {}", directory.display()), cause)
+            };
+            if !directory.is_dir() {
+                let trouble = failed("there is no such directory".to_owned());
+                return Err(trouble.cure("redisguard-gen writes one, `generated` by default"));
+            }
+            Bundle::verified(files::read_tree(directory)?).map_err(|cause| {
+                failed(cause)
+                    .cure("apply only what was reviewed: render it again, or copy it again")
+            })
+        }
+    }
+}
+
+/// The last bundle that was applied, kept beside the receipt.
+///
+/// # Errors
+/// One that was never kept, or is no longer whole.
+pub fn last_good(host: &Host) -> Result<Bundle, Trouble> {
+    bundle(Some(&host.path(receipt::BUNDLE)))
+}

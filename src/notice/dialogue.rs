@@ -1,0 +1,220 @@
+//! Owns one connection's conversation without its socket: bytes received, answers owed, and what
+//! the log will say about it. Must never do I/O or look at a clock, so that it can be replayed.
+
+use super::answer::{Answer, Version, answer};
+use super::command::{Command, Form, Library};
+use super::outbox::{Batch, Outbox};
+use super::render::Notice;
+use super::scan::{Event, LARGEST_COMMAND, Scanner};
+
+/// What a connection turned out to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Protocol {
+    /// Nothing that could be told.
+    #[default]
+    None,
+    /// RESP arrays.
+    Resp,
+    /// Redis commands as lines of words.
+    Inline,
+    /// HTTP/1.
+    Http,
+    /// TLS.
+    Tls,
+}
+
+/// What the log says about a conversation, apart from where and when.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What was spoken first.
+    pub(super) protocol: Protocol,
+    /// The first command's name, fit for the log.
+    pub(super) command: Option<String>,
+    /// The client's library as it named itself, cut but not escaped.
+    pub(super) library: Option<Vec<u8>>,
+    /// The library's version, likewise.
+    pub(super) library_version: Option<Vec<u8>>,
+}
+
+/// One connection's conversation.
+#[derive(Debug)]
+pub(super) struct Dialogue {
+    notice: Notice,
+    scanner: Scanner,
+    version: Version,
+    outbox: Outbox,
+    heard: Heard,
+    commands: u64,
+    received: u64,
+    spoken_up: bool,
+}
+
+impl Dialogue {
+    /// A conversation that begins.
+    pub(super) fn new(notice: Notice) -> Dialogue {
+        Dialogue {
+            notice,
+            scanner: Scanner::new(LARGEST_COMMAND),
+            version: Version::default(),
+            outbox: Outbox::default(),
+            heard: Heard::default(),
+            commands: 0,
+            received: 0,
+            spoken_up: false,
+        }
+    }
+
+    /// The peer sent `bytes`.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.received += bytes.len() as u64;
+        let Dialogue { scanner, version, outbox, heard, commands, .. } = self;
+        scanner.feed(bytes, &mut |event| {
+            if outbox.has_ended() {
+                return;
+            }
+            *commands += 1;
+            match event {
+                Event::Command(command) => {
+                    heard.note(command);
+                    outbox.owe(answer(command, version));
+                }
+                Event::Http(command) => {
+                    heard.note(command);
+                    heard.protocol = Protocol::Http;
+                    outbox.owe(Answer::Http { body: !command.is_exactly("HEAD") });
+                }
+                Event::Tls => {
+                    heard.protocol = Protocol::Tls;
+                    outbox.owe(Answer::TlsAlert);
+                }
+                Event::Oversize(command) => {
+                    heard.note(command);
+                    outbox.owe(Answer::Sentence);
+                    outbox.end();
+                }
+                Event::Malformed => {
+                    outbox.owe(Answer::Sentence);
+                    outbox.end();
+                }
+            }
+        });
+        if self.outbox.has_ended() {
+            self.scanner.close();
+        }
+    }
+
+    /// The peer will send nothing more: what is unfinished is answered, and whoever said nothing
+    /// is told all the same.
+    pub(super) fn end_of_input(&mut self) {
+        self.hear_the_unfinished();
+        if self.scanner.in_a_command() || (self.received == 0 && !self.spoken_up) {
+            self.outbox.owe(Answer::Sentence);
+        }
+        self.scanner.close();
+        self.outbox.end();
+    }
+
+    /// Says the sentence unasked, once, to a peer that waits for something.
+    pub(super) fn speak_up(&mut self) {
+        if !std::mem::replace(&mut self.spoken_up, true) {
+            self.outbox.owe(Answer::Sentence);
+        }
+    }
+
+    /// Ends the conversation from this side; nobody leaves without the sentence.
+    pub(super) fn take_leave(&mut self) {
+        self.hear_the_unfinished();
+        if !self.outbox.tells() {
+            self.outbox.owe(Answer::Sentence);
+        }
+        self.scanner.close();
+        self.outbox.end();
+    }
+
+    fn hear_the_unfinished(&mut self) {
+        if let Some(command) = self.scanner.begun() {
+            self.heard.note(command);
+        }
+    }
+
+    /// Whether the sentence may be said unasked because nothing was received yet.
+    pub(super) fn is_silent(&self) -> bool {
+        self.received == 0 && !self.spoken_up && !self.outbox.has_ended()
+    }
+
+    /// Whether it may be said unasked once an unfinished line has rested.
+    pub(super) fn is_in_a_line(&self) -> bool {
+        self.scanner.in_a_line() && !self.spoken_up
+    }
+
+    /// Whether every answer is sent and no command is under way.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.outbox.is_empty() && !self.scanner.in_a_command() && !self.is_silent()
+    }
+
+    /// Whether answers wait to be sent.
+    pub(super) fn owes(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// Whether nothing will be said beyond what is owed now.
+    pub(super) fn has_ended(&self) -> bool {
+        self.outbox.has_ended()
+    }
+
+    /// Commands received so far.
+    pub(super) fn commands(&self) -> u64 {
+        self.commands
+    }
+
+    /// Bytes received so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Answers sent in full so far.
+    pub(super) fn replies(&self) -> u64 {
+        self.outbox.sent()
+    }
+
+    /// Whether the sentence was sent.
+    pub(super) fn told(&self) -> bool {
+        self.outbox.told()
+    }
+
+    /// What the log says about it.
+    pub(super) fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    /// Renders the next answers owed.
+    pub(super) fn fill(&self, batch: &mut Batch) {
+        self.outbox.fill(&self.notice, batch);
+    }
+
+    /// Notes that the first `bytes` of the latest batch are sent.
+    pub(super) fn sent_bytes(&mut self, batch: &Batch, bytes: usize) {
+        self.outbox.sent_bytes(batch, bytes);
+    }
+}
+
+impl Heard {
+    fn note(&mut self, command: &Command) {
+        if self.command.is_none() {
+            self.command = Some(command.name_for_log());
+            self.protocol = match command.form() {
+                Form::Array => Protocol::Resp,
+                Form::Inline => Protocol::Inline,
+            };
+        }
+        match command.library() {
+            Some((Library::Name, name)) => self.library = Some(name.to_vec()),
+            Some((Library::Version, version)) => self.library_version = Some(version.to_vec()),
+            None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "dialogue_tests.rs"]
+mod tests;

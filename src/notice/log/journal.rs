@@ -1,0 +1,123 @@
+//! Owns the log's serving side: it folds, words and gathers lines, and hands them over in batches.
+//! Must never wait for a disk.
+
+use jiff::Timestamp;
+use tokio::time::{Duration, Instant};
+
+use super::super::settings::{LogFormat, Settings};
+use super::Log;
+use super::ledger::Ledger;
+use super::line::{Attempt, folded_line};
+use super::writer::Lines;
+
+/// How long a line may wait for company.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// The bytes of lines that are handed over at once.
+const BATCH: usize = 32 * 1024;
+
+/// Lines on their way to the log.
+#[derive(Debug)]
+pub(in super::super) struct Journal {
+    log: Log,
+    format: LogFormat,
+    ledger: Ledger,
+    pending: Lines,
+    /// When the first pending line came.
+    since: Option<Instant>,
+    /// When to ask for the file to be opened anew, where that is due.
+    reopen: Option<Instant>,
+    written: u64,
+    folded: u64,
+}
+
+impl Journal {
+    /// A journal that writes to `log`.
+    pub(in super::super) fn new(log: Log, settings: &Settings) -> Journal {
+        Journal {
+            log,
+            format: settings.log_format,
+            ledger: Ledger::new(settings.log_per_source),
+            pending: Lines::default(),
+            since: None,
+            reopen: None,
+            written: 0,
+            folded: 0,
+        }
+    }
+
+    /// Notes a connection that ended just now.
+    pub(in super::super) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
+        self.take_due(now);
+        if self.ledger.admit(attempt.peer.ip(), now) {
+            self.written += 1;
+            let line = attempt.line(self.format, Timestamp::now());
+            self.push(&line, 1, now);
+        } else {
+            self.folded += 1;
+        }
+    }
+
+    /// When [`Journal::tend`] has something to do, if ever.
+    pub(in super::super) fn due(&self) -> Option<Instant> {
+        let pending = self.since.map(|since| since + PATIENCE);
+        [pending, self.ledger.due(), self.reopen].into_iter().flatten().min()
+    }
+
+    /// Hands over what has waited long enough, and writes the counts that are due.
+    pub(in super::super) fn tend(&mut self, now: Instant) {
+        self.take_due(now);
+        if self.since.is_some_and(|since| now >= since + PATIENCE) {
+            self.hand_over();
+        }
+        if self.reopen.is_some_and(|when| now >= when) {
+            self.reopen = (!self.log.reopen()).then_some(now + PATIENCE);
+        }
+    }
+
+    /// Brings the present file to an end and has it opened anew.
+    pub(in super::super) fn rotate(&mut self, now: Instant) {
+        self.settle(now);
+        self.reopen = Some(now);
+        self.tend(now);
+    }
+
+    /// Writes everything, counts included, and waits a bounded time for the disk. Returns how
+    /// many connections got a line of their own and how many were counted.
+    pub(in super::super) fn finish(mut self, now: Instant) -> (u64, u64) {
+        self.settle(now);
+        self.log.finish();
+        (self.written, self.folded)
+    }
+
+    fn settle(&mut self, now: Instant) {
+        for (source, attempts) in self.ledger.take_all() {
+            self.push(&folded_line(self.format, Timestamp::now(), source, attempts), attempts, now);
+        }
+        self.hand_over();
+    }
+
+    fn take_due(&mut self, now: Instant) {
+        if self.ledger.due().is_some_and(|due| now >= due) {
+            for (source, attempts) in self.ledger.take_due(now) {
+                let line = folded_line(self.format, Timestamp::now(), source, attempts);
+                self.push(&line, attempts, now);
+            }
+        }
+    }
+
+    fn push(&mut self, line: &str, attempts: u64, now: Instant) {
+        self.pending.push(line, attempts);
+        self.since.get_or_insert(now);
+        if self.pending.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    fn hand_over(&mut self) {
+        self.since = None;
+        let pending = std::mem::take(&mut self.pending);
+        if pending.len() > 0 {
+            self.log.write(pending);
+        }
+    }
+}

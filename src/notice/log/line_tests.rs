@@ -1,0 +1,100 @@
+//! What a log line looks like, and what it withstands.
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn attempt(heard: &Heard) -> Attempt<'_> {
+    Attempt {
+        peer: "192.0.2.1:50000".parse().unwrap(),
+        port: 6379,
+        redirected: false,
+        heard,
+        replies: 3,
+        duration: Duration::from_millis(12),
+        outcome: Outcome::Told,
+    }
+}
+
+fn heard(library: &[u8]) -> Heard {
+    Heard {
+        protocol: Protocol::Resp,
+        command: Some("PING".to_owned()),
+        library: Some(library.to_vec()),
+        library_version: None,
+    }
+}
+
+#[test]
+fn a_connection_is_one_line_in_either_format() {
+    let (heard, time) = (heard(b"redis-py"), Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        attempt(&heard).line(LogFormat::Logfmt, time),
+        "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 peer-port=50000 port=6379 family=4 \
+         via=local protocol=resp command=PING library=redis-py replies=3 duration-ms=12 \
+         outcome=told\n"
+    );
+    let json = attempt(&heard).line(LogFormat::Json, time);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["library"], "redis-py");
+    assert_eq!(value["duration-ms"], 12);
+}
+
+#[test]
+fn no_outside_byte_breaks_a_line() {
+    let every: Vec<u8> = (0..=255).collect();
+    for piece in every.chunks(8) {
+        let heard = heard(piece);
+        for format in [LogFormat::Logfmt, LogFormat::Json] {
+            let line = attempt(&heard).line(format, Timestamp::UNIX_EPOCH);
+            assert_eq!(line.matches('\n').count(), 1);
+            assert!(line.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+        let json = attempt(&heard).line(LogFormat::Json, Timestamp::UNIX_EPOCH);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let expected: String = piece.iter().map(|byte| char::from(*byte)).collect();
+        assert_eq!(value["library"], expected.as_str());
+    }
+}
+
+#[test]
+fn a_forged_field_stays_inside_its_quotes() {
+    let heard = heard(b"x\" outcome=told\ntime=1");
+    let line = attempt(&heard).line(LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    assert!(line.contains(r#"library="x\" outcome=told\x0atime=1" replies=3"#), "{line}");
+}
+
+#[test]
+fn the_longest_line_is_within_the_bound() {
+    let heard = Heard {
+        protocol: Protocol::Inline,
+        command: Some("X".repeat(32)),
+        library: Some(vec![0xff; 64]),
+        library_version: Some(vec![b'"'; 64]),
+    };
+    let longest = Attempt {
+        peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
+        port: 65535,
+        redirected: true,
+        heard: &heard,
+        replies: u64::MAX,
+        duration: Duration::from_millis(u64::MAX),
+        outcome: Outcome::Shutdown,
+    };
+    for format in [LogFormat::Logfmt, LogFormat::Json] {
+        let line = longest.line(format, Timestamp::MAX);
+        assert!(line.len() <= LONGEST, "{}: {line}", line.len());
+    }
+}
+
+#[test]
+fn counts_are_lines_too() {
+    let time = Timestamp::UNIX_EPOCH;
+    let address = FoldedSource::Address([192, 0, 2, 1].into());
+    assert!(
+        folded_line(LogFormat::Logfmt, time, address, 7)
+            .ends_with(" peer=192.0.2.1 attempts=7 outcome=folded\n")
+    );
+    assert!(
+        dropped_line(LogFormat::Json, time, 2, 9)
+            .ends_with(",\"lines\":2,\"attempts\":9,\"outcome\":\"dropped\"}\n")
+    );
+}

@@ -1,0 +1,164 @@
+//! Owns the listener's life as a process: descriptors, runtime, signals and the service manager.
+//! Must never daemonise or print; what there is to say goes through `tracing`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::listen::{BindError, Listeners};
+use super::log::{Log, LogTarget, Rotation};
+use super::serve::serve;
+use super::settings::Settings;
+
+/// Ports that the status line names one by one.
+const STATUS_PORTS: usize = 16;
+
+/// Why the listener could not start.
+#[derive(Debug)]
+pub enum NoticeError {
+    /// A port could not be taken.
+    Bind(BindError),
+    /// The log could not be opened.
+    Log {
+        /// The file, or `None` for standard output.
+        path: Option<PathBuf>,
+        /// What the kernel said.
+        cause: io::Error,
+    },
+    /// The runtime or its signal handlers could not be set up.
+    Runtime(io::Error),
+}
+
+impl fmt::Display for NoticeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoticeError::Bind(error) => error.fmt(out),
+            NoticeError::Log { path: Some(path), cause } => write!(
+                out,
+                "could not open the log {}: {cause}\n  its directory must exist and be writable \
+                 for the listener; --log - writes to standard output instead",
+                path.display()
+            ),
+            NoticeError::Log { path: None, cause } => {
+                write!(out, "could not open standard output as the log: {cause}")
+            }
+            NoticeError::Runtime(cause) => write!(out, "could not set up the listener: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for NoticeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            NoticeError::Bind(error) => Some(error),
+            NoticeError::Log { cause, .. } | NoticeError::Runtime(cause) => Some(cause),
+        }
+    }
+}
+
+/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew.
+///
+/// # Errors
+/// The listener could not start: a port, the log, or the runtime is not to be had.
+pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
+    raise_descriptor_limit();
+    let listeners = Listeners::bind(&settings).map_err(NoticeError::Bind)?;
+    let log = Log::open(&log, settings.log_format).map_err(|cause| {
+        let path = match log {
+            LogTarget::File(path) => Some(path),
+            LogTarget::Stdout => None,
+        };
+        NoticeError::Log { path, cause }
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(NoticeError::Runtime)?;
+    runtime.block_on(async {
+        let signals = Signals::new().map_err(NoticeError::Runtime)?;
+        announce(&listeners);
+        let shutdown = signals.until_stopped(log.rotation());
+        let summary = serve(listeners, settings, log, shutdown).await;
+        tracing::info!(
+            connections = summary.connections,
+            told = summary.told,
+            replies = summary.replies,
+            "stopped"
+        );
+        Ok(())
+    })
+}
+
+/// Says what is listened on and what is not, to people and to the service manager.
+fn announce(listeners: &Listeners) {
+    for address in listeners.bound() {
+        tracing::info!("listening on {address}");
+    }
+    for left in listeners.left_alone() {
+        tracing::info!("port {} is left alone: {}", left.port, left.reason);
+    }
+    let ports = listeners.bound().iter().map(SocketAddr::port).collect();
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status(&ports))]);
+}
+
+fn status(ports: &BTreeSet<u16>) -> String {
+    if ports.is_empty() {
+        tracing::warn!("no port is left to listen on");
+        return "left every port to its holder".to_owned();
+    }
+    let named: Vec<String> = ports.iter().take(STATUS_PORTS).map(u16::to_string).collect();
+    let rest = match ports.len().saturating_sub(STATUS_PORTS) {
+        0 => String::new(),
+        rest => format!(" and {rest} more"),
+    };
+    format!("answers on port {}{rest}", named.join(", "))
+}
+
+fn tell_manager(states: &[NotifyState<'_>]) {
+    if let Err(cause) = sd_notify::notify(states) {
+        tracing::warn!("could not notify the service manager: {cause}");
+    }
+}
+
+/// A connection costs one descriptor, and the soft limit is often 1024. Without the right to
+/// raise it the listener still works: it sheds idle connections earlier.
+fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(cause) = raised {
+        tracing::warn!("could not raise the limit of open files: {cause}");
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn until_stopped(mut self, rotation: Rotation) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => rotation.request(),
+            }
+        }
+        tell_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    }
+}

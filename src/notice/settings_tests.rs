@@ -1,0 +1,50 @@
+//! What settings are accepted, and what is said about others.
+
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+const TAIL: &str = "[cluster]\nports = \"7000-7002\"\n[[reserved]]\nfirst = 6379\nlast = 6379\n\
+                    listen = \"if-free\"\nsentence = \"PORTCLOSED {port} is blocked\"\n";
+
+#[test]
+fn a_short_file_gets_the_defaults() {
+    let settings = Settings::parse(TAIL).unwrap();
+    assert_eq!(settings.log_format, LogFormat::Logfmt);
+    assert_eq!((settings.max_connections, settings.max_per_source), (1024, 256));
+    assert_eq!((settings.idle, settings.port), (300, None));
+    assert_eq!(settings.reserved[0].listen, Listen::IfFree);
+}
+
+#[test]
+fn the_port_is_put_into_the_sentence() {
+    let settings = Settings::parse(TAIL).unwrap();
+    let reservation = settings.reservation(6379).unwrap();
+    assert_eq!(reservation.sentence_for(6379), "PORTCLOSED 6379 is blocked");
+    assert_eq!(settings.reservation(6380), None);
+}
+
+#[test]
+fn an_unknown_key_is_refused() {
+    let message = Settings::parse(&format!("colour = 1\n{TAIL}")).unwrap_err();
+    assert!(message.contains("colour"), "{message}");
+}
+
+#[test]
+fn every_fault_is_told_at_once() {
+    let text = format!(
+        "idle = 0\nport = 6379\n{TAIL}[[reserved]]\nfirst = 6000\nlast = 6400\n\
+         sentence = \"two\\nlines\"\n"
+    );
+    let message = Settings::parse(&text).unwrap_err();
+    for part in ["idle", "notice port and reserved", "reserved twice", "one printable line"] {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+}
+
+#[test]
+fn a_sentence_that_makes_too_long_a_line_is_refused() {
+    let fits = TAIL.replace("is blocked", &"x".repeat(LONGEST_LINE - 3 - 16));
+    assert!(Settings::parse(&fits).is_ok());
+    let message = Settings::parse(&fits.replace("xx", "xxx")).unwrap_err();
+    assert!(message.contains("512 are allowed"), "{message}");
+}

@@ -1,0 +1,205 @@
+//! Owns the difference between a bundle and a host, as plain data: it can be compared, printed and
+//! serialised, and computing it touches nothing.
+
+mod compute;
+
+pub use compute::compute;
+
+use crate::bundle::{BINARY, Family};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A file as it was found or is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileState {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// What a host looks like, gathered before anything is decided.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Files by their path on the host; only those that exist.
+    pub files: BTreeMap<String, FileState>,
+    /// Symbolic links by their path; the value is the target.
+    pub links: BTreeMap<String, String>,
+    /// Everything in which the kernel's rules are not the wanted ones. `None`: not looked at.
+    pub rule_drift: Option<Vec<(Family, String)>>,
+    /// Whether any rule of ours is in the kernel.
+    pub guarded: bool,
+    /// The units' states (load, active) by name. `None`: no systemd runs here.
+    pub units: Option<BTreeMap<String, (String, String)>>,
+    /// Ports that net.ipv4.ip_local_reserved_ports lacks. `None`: not looked at.
+    pub not_kept_free: Option<String>,
+    /// What an earlier run left: our paths there, and whether that run ended.
+    pub owned: Vec<String>,
+    /// Whether the receipt is the wanted bundle's, of a run that ended.
+    pub receipt_current: bool,
+    /// Who is connected to a reserved port from outside right now, as (port, peer).
+    pub peers: Vec<(u16, String)>,
+}
+
+/// What the host should be.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Files by their path on the host.
+    pub files: BTreeMap<String, FileState>,
+    /// Symbolic links by their path; the value is the target.
+    pub links: BTreeMap<String, String>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write a file.
+    WriteFile {
+        /// The path on the host.
+        path: String,
+        /// What stands there now.
+        old: Option<FileState>,
+        /// What will.
+        new: FileState,
+    },
+    /// Remove a file that an earlier bundle brought.
+    RemoveFile {
+        /// The path on the host.
+        path: String,
+        /// What stands there now.
+        old: FileState,
+    },
+    /// Make a symbolic link: enablement of a unit, or the log's well-known path.
+    Link {
+        /// The path on the host.
+        path: String,
+        /// Where it leads.
+        target: String,
+        /// What is in its place now.
+        old: InPlace,
+    },
+    /// Remove a link that an earlier bundle brought.
+    Unlink {
+        /// The path on the host.
+        path: String,
+    },
+    /// Have outgoing connections keep off the ports.
+    KeepFree {
+        /// The ports that are missing from the kernel's list.
+        ports: String,
+    },
+    /// Load the rules.
+    Rules {
+        /// What is wrong with those in the kernel.
+        findings: Vec<(Family, String)>,
+    },
+    /// Start or restart a unit.
+    Unit {
+        /// Its name.
+        name: String,
+        /// `start` or `restart`.
+        verb: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// Bring the receipt up to date.
+    Receipt,
+}
+
+/// What stands where a link shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InPlace {
+    /// Nothing.
+    Nothing,
+    /// A link to somewhere else.
+    Link(String),
+    /// An ordinary file: it is moved aside, not lost.
+    File,
+}
+
+/// All that is to do, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Who is connected to a reserved port from outside right now, as (port, peer).
+    pub peers: Vec<(u16, String)>,
+}
+
+impl Plan {
+    /// Whether the host already is as the bundle says.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+/// A step as it is shown and serialised.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepView {
+    /// `binary`, `file`, `link`, `sysctl`, `rules`, `unit`, `receipt`.
+    pub kind: &'static str,
+    /// What it is done to.
+    pub target: String,
+    /// What is done.
+    pub action: String,
+    /// The change, where it is one of text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+impl Step {
+    /// The step as it is shown; `diff` makes a unified diff of (name, old, new).
+    pub fn view(&self, diff: impl Fn(&str, Option<&[u8]>, Option<&[u8]>) -> String) -> StepView {
+        let view = |kind, target: &str, action: &str, diff| StepView {
+            kind,
+            target: target.to_owned(),
+            action: action.to_owned(),
+            diff,
+        };
+        match self {
+            Self::WriteFile { path, old, .. } if path == BINARY => {
+                let action =
+                    if old.is_some() { "replace by this program" } else { "install this program" };
+                view("binary", path, action, None)
+            }
+            Self::WriteFile { path, old: None, new } => {
+                view("file", path, "create", Some(diff(path, None, Some(&new.bytes))))
+            }
+            Self::WriteFile { path, old: Some(old), new } if old.bytes == new.bytes => {
+                let action = format!("change mode {:04o} to {:04o}", old.mode, new.mode);
+                view("file", path, &action, None)
+            }
+            Self::WriteFile { path, old: Some(old), new } => {
+                let diff = diff(path, Some(&old.bytes), Some(&new.bytes));
+                view("file", path, "change", Some(diff))
+            }
+            Self::RemoveFile { path, old } => {
+                view("file", path, "remove", Some(diff(path, Some(&old.bytes), None)))
+            }
+            Self::Link { path, target, old } => {
+                let action = match old {
+                    InPlace::Nothing => format!("link to {target}"),
+                    InPlace::Link(other) => format!("link to {target} instead of {other}"),
+                    InPlace::File => format!("move the file aside and link to {target}"),
+                };
+                view("link", path, &action, None)
+            }
+            Self::Unlink { path } => view("link", path, "remove", None),
+            Self::KeepFree { ports } => {
+                let action = format!("add {ports}");
+                view("sysctl", "net.ipv4.ip_local_reserved_ports", &action, None)
+            }
+            Self::Rules { findings } => {
+                let lines: Vec<String> = findings
+                    .iter()
+                    .map(|(family, finding)| format!("{}: {finding}", family.name()))
+                    .collect();
+                view("rules", "REDISGUARD", &format!("load ({})", lines.join("; ")), None)
+            }
+            Self::Unit { name, verb, reason } => {
+                view("unit", name, &format!("{verb} ({reason})"), None)
+            }
+            Self::Receipt => view("receipt", "/var/lib/redisguard/receipt.json", "write", None),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Owns the judgement: from placed values to a [`Spec`], with the rules that need more than one
+//! value to be seen. Defaults live here and nowhere else.
+
+use super::fault::{Check, Problem};
+use super::read::{self, Placed, Table};
+use super::{
+    Backend, Cluster, Contact, Docs, DocumentPath, Email, Existing, External, Firewall, Host, Line,
+    Listen, LogFormat, LogPath, Notice, PortRange, PortSet, Reserved, Site, Spec, network,
+};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The port of Redis Sentinel.
+const SENTINEL: u16 = 26379;
+/// The port of the operator's own way in.
+const SSH: u16 = 22;
+
+type PlacedReserved = (Placed<PortRange>, Reserved);
+
+/// Reads and judges the whole text. `None` only with a fault in `problems`.
+pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
+    let root = read::document(text, problems);
+    if !problems.is_empty() {
+        return None;
+    }
+    read::unknown_tables(&root, problems);
+    let contact = contact(&read::table(&root, "contact", problems), problems);
+    let cluster = cluster(&read::table(&root, "cluster", problems), problems);
+    let site = site(&read::table(&root, "site", problems), problems);
+    let firewall = firewall(&read::table(&root, "firewall", problems), problems);
+    let notice_table = read::table(&root, "notice", problems);
+    let (notice, notice_port) = notice(&notice_table, problems);
+    let docs = docs(&read::table(&root, "docs", problems), problems);
+    let tables = read::tables(&root, "reserved", problems);
+    let mut reserved: Vec<PlacedReserved> = Vec::new();
+    for table in &tables {
+        reserved.extend(reserve(table, problems));
+    }
+    if !root.contains_key("reserved") {
+        missing("reserved", "a [[reserved]] table with a port", &(0..0), problems);
+    } else if tables.is_empty() && problems.is_empty() {
+        let span = root.get("reserved").map_or(0..0, toml::Spanned::span);
+        missing("reserved", "at least one [[reserved]] table", &span, problems);
+    }
+    reserved_apart(&mut reserved, cluster.as_ref(), problems);
+    notice_port_apart(&notice_port, &reserved, cluster.as_ref(), problems);
+    let (contact, cluster) = (contact?, cluster?.value);
+    let site = Site {
+        title: site.title.unwrap_or_else(|| fixed("Redis Default Ports Blocking")),
+        author: site.author.unwrap_or_else(|| contact.team.clone()),
+        date: site.date,
+        priority: site.priority,
+    };
+    let places: Vec<Range<usize>> = reserved.iter().map(|(port, _)| port.span.clone()).collect();
+    let reserved = reserved.into_iter().map(|(_, reserved)| reserved).collect();
+    let spec = Spec { site, contact, cluster, reserved, firewall, notice, docs };
+    sentences_fit(&spec, &places, problems);
+    Some(spec)
+}
+
+fn missing(key: &str, cure: &str, span: &Range<usize>, problems: &mut Vec<Problem>) {
+    let message = format!("`{key}` is missing");
+    let span = span.start..span.start;
+    problems.push(Problem::fault(Check::MissingKey, span, message).cure(format!("add {cure}")));
+}
+
+/// A value that must be there; says so where it is not (a faulty one has been said already).
+fn needed<T>(
+    table: &Table<'_>,
+    key: &str,
+    cure: &str,
+    value: Option<T>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    if !table.has(key) {
+        missing(key, cure, &table.span, problems);
+    }
+    value
+}
+
+/// A default of ours.
+#[allow(clippy::expect_used, reason = "literals, every one parsed by the tests")]
+fn fixed(text: &'static str) -> Line {
+    Line::parse(text, 120).expect("a default is a printable line")
+}
+
+fn line(
+    table: &Table<'_>,
+    key: &str,
+    most: usize,
+    problems: &mut Vec<Problem>,
+) -> Option<Placed<Line>> {
+    table.text(key, Check::Text, problems, |text| Line::parse(text, most))
+}
+
+struct SiteGiven {
+    title: Option<Line>,
+    author: Option<Line>,
+    date: Option<String>,
+    priority: Option<Line>,
+}
+
+fn site(table: &Table<'_>, problems: &mut Vec<Problem>) -> SiteGiven {
+    SiteGiven {
+        title: line(table, "title", 120, problems).map(|placed| placed.value),
+        author: line(table, "author", 120, problems).map(|placed| placed.value),
+        date: table.date("date", problems).map(|placed| placed.value),
+        priority: line(table, "priority", 40, problems).map(|placed| placed.value),
+    }
+}
+
+fn contact(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Contact> {
+    let team = line(table, "team", 80, problems);
+    let team = needed(table, "team", "[contact] team = \"Your team\"", team, problems);
+    let email = table.text("email", Check::Contact, problems, Email::parse);
+    let email = needed(table, "email", "[contact] email = \"you@example.org\"", email, problems);
+    Some(Contact { team: team?.value, email: email?.value })
+}
+
+fn cluster(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Placed<Cluster>> {
+    let ports = table.ports("ports", problems, |ranges| {
+        let set: PortSet = ranges.into_iter().collect();
+        if set.ranges().is_empty() { Err("`ports` names no port".to_owned()) } else { Ok(set) }
+    });
+    let ports = needed(table, "ports", "[cluster] ports = \"7000-7002\"", ports, problems);
+    let host = table.text("host", Check::Contact, problems, Host::parse);
+    ports.map(|ports| ports.map(|ports| Cluster { ports, host: host.map(|host| host.value) }))
+}
+
+fn reserve(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<PlacedReserved> {
+    let port = table.ports("port", problems, |ranges| match ranges.as_slice() {
+        [range] => Ok(*range),
+        _ => Err("one [[reserved]] holds one port or one range".to_owned()),
+    });
+    let port = needed(table, "port", "port = 6379", port, problems);
+    let label = line(table, "label", 80, problems);
+    let external = table.choice("external", External::CHOICES, problems);
+    let listen = table.choice("listen", Listen::CHOICES, problems);
+    let allow_ssh = table.flag("allow-ssh", problems).is_some_and(|flag| flag.value);
+    let place = match (&external, table.has("external")) {
+        (Some(external), _) => Some(external.span.clone()),
+        (None, false) => port.as_ref().map(|port| port.span.clone()),
+        (None, true) => None,
+    };
+    let port = port?;
+    let reserved = Reserved {
+        ports: port.value,
+        label: label.map_or_else(|| fixed("Reserved Redis Port"), |label| label.value),
+        external: external.map_or(External::Drop, |external| external.value),
+        listen: listen.as_ref().map_or(Listen::IfFree, |listen| listen.value),
+    };
+    if port.value.contains(SSH) && !allow_ssh {
+        let message = format!("port {SSH} is how operators reach the host");
+        let cure = "add allow-ssh = true beside it if outsiders really must lose it";
+        problems.push(Problem::fault(Check::Ssh, port.span.clone(), message).cure(cure));
+    }
+    if port.value.first() < 1024 && reserved.listen != Listen::Never {
+        let span = listen.map_or_else(|| port.span.clone(), |listen| listen.span);
+        let message = format!(
+            "port {}: the listener runs without rights and cannot listen below 1024",
+            port.value
+        );
+        let problem = Problem::fault(Check::PrivilegedListen, span, message);
+        problems.push(problem.cure("set listen = \"never\""));
+    }
+    if let Some(place) = place {
+        warn_of_silence(&reserved, place, problems);
+    }
+    Some((port, reserved))
+}
+
+fn warn_of_silence(reserved: &Reserved, span: Range<usize>, problems: &mut Vec<Problem>) {
+    let ports = reserved.ports;
+    if reserved.external == External::Drop {
+        let message = format!("port {ports}: outsiders are dropped and will never see the notice");
+        let problem = Problem::warning(Check::DropHidesNotice, span.clone(), message);
+        problems.push(problem.cure("external = \"notice\" shows it"));
+    }
+    if reserved.listen == Listen::Never && reserved.external != External::Notice {
+        let message = format!("port {ports}: nobody is told where to go, neither here nor outside");
+        let cure = "listen = \"if-free\" tells local users, external = \"notice\" outsiders";
+        problems.push(Problem::warning(Check::NobodyTold, span, message).cure(cure));
+    }
+}
+
+fn firewall(table: &Table<'_>, problems: &mut Vec<Problem>) -> Firewall {
+    let backend = table.choice("backend", Backend::CHOICES, problems);
+    let existing = table.choice("existing", Existing::CHOICES, problems);
+    let networks = table.texts("allow", Check::Network, problems, network).unwrap_or_default();
+    let mut seen = BTreeMap::new();
+    for placed in &networks {
+        if let Some(before) = seen.insert(placed.value, placed.span.clone()) {
+            let message = format!("{} stands in `allow` twice", placed.value);
+            let problem = Problem::fault(Check::NetworkTwice, placed.span.clone(), message);
+            problems.push(problem.cure("remove one").with(before, "here first"));
+        }
+    }
+    Firewall {
+        backend: backend.map_or(Backend::Iptables, |backend| backend.value),
+        allow: networks.into_iter().map(|placed| placed.value).collect(),
+        existing: existing.map_or(Existing::Cut, |existing| existing.value),
+    }
+}
+
+fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Placed<u16>) {
+    let port = table.ports("port", problems, |ranges| match ranges.as_slice() {
+        [range] if range.first() == range.last() => Ok(range.first()),
+        _ => Err("the notice port is one port".to_owned()),
+    });
+    let port = port.unwrap_or(Placed { value: 63790, span: table.span.clone() });
+    let log = table.text("log", Check::Path, problems, LogPath::parse).map(|log| log.value);
+    let format = table.choice("log-format", LogFormat::CHOICES, problems);
+    let mut number = |key: &str, default: u64, bounds: Range<u64>| {
+        table.number(key, bounds, problems).map_or(default, |number| number.value)
+    };
+    let notice = Notice {
+        port: port.value,
+        log_per_source: number("log-per-source", 1000, 1..1_000_001),
+        max_connections: number("max-connections", 1024, 8..1_000_001),
+        max_per_source: number("max-per-source", 256, 1..1_000_001),
+        idle: number("idle", 300, 5..86_401),
+        log: log.unwrap_or_else(default_log),
+        log_format: format.map_or(LogFormat::Logfmt, |format| format.value),
+    };
+    (notice, port)
+}
+
+#[allow(clippy::expect_used, reason = "a literal, parsed by the tests")]
+fn default_log() -> LogPath {
+    LogPath::parse("/var/log/redis_port_notice.log").expect("the default log path is valid")
+}
+
+fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
+    let mut seen: BTreeMap<DocumentPath, Range<usize>> = BTreeMap::new();
+    let mut once = |placed: Placed<DocumentPath>, problems: &mut Vec<Problem>| {
+        let Placed { value, span } = placed;
+        if let Some(before) = seen.insert(value.clone(), span.clone()) {
+            let message = format!("{value} has two roles");
+            let problem = Problem::fault(Check::PathTwice, span, message);
+            problems.push(problem.cure("give each document a file").with(before, "here first"));
+        }
+        value
+    };
+    let mut document = |key: &str, default: &str, problems: &mut Vec<Problem>| {
+        let given = table.text(key, Check::Path, problems, DocumentPath::parse);
+        let placed = given.unwrap_or_else(|| Placed { value: standard(default), span: 0..0 });
+        once(placed, problems)
+    };
+    let overview = document("overview", "docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md", problems);
+    let reservations = document("reservations", "docs/redis/REDIS_PORT_RESERVATIONS.md", problems);
+    let guides = table.texts("guides", Check::Path, problems, DocumentPath::parse);
+    let guides = guides.unwrap_or_default();
+    let guides = guides.into_iter().map(|guide| once(guide, problems)).collect();
+    Docs { overview, reservations, guides }
+}
+
+#[allow(clippy::expect_used, reason = "literals, every one parsed by the tests")]
+fn standard(path: &str) -> DocumentPath {
+    DocumentPath::parse(path).expect("a default path is valid")
+}
+
+/// No port reserved twice, none that the cluster needs.
+fn reserved_apart(
+    reserved: &mut [PlacedReserved],
+    cluster: Option<&Placed<Cluster>>,
+    problems: &mut Vec<Problem>,
+) {
+    reserved.sort_by_key(|(port, _)| (port.value, port.span.start));
+    let mut highest: Option<&Placed<PortRange>> = None;
+    for (port, _) in reserved.iter() {
+        if let Some(before) = highest.filter(|before| before.value.overlaps(port.value)) {
+            let in_order = before.span.start < port.span.start;
+            let (early, late) = if in_order { (before, port) } else { (port, before) };
+            let message = format!("port {} is reserved twice", late.value);
+            let problem = Problem::fault(Check::ReservedTwice, late.span.clone(), message);
+            let problem = problem.cure("remove one of the two");
+            problems.push(problem.with(early.span.clone(), "reserved here first"));
+        }
+        if highest.is_none_or(|before| before.value.last() < port.value.last()) {
+            highest = Some(port);
+        }
+    }
+    let Some(cluster) = cluster else { return };
+    let bus = cluster.value.bus_ports();
+    for (port, _) in reserved {
+        for (ports, what) in [(&cluster.value.ports, "a port"), (&bus, "a bus port")] {
+            if ports.ranges().iter().any(|range| range.overlaps(port.value)) {
+                let message = format!("port {} is {what} of the cluster", port.value);
+                let problem = Problem::fault(Check::ReservedCluster, port.span.clone(), message);
+                let problem = problem.cure("users must be able to go there: reserve another port");
+                problems.push(problem.with(cluster.span.clone(), "the cluster's ports"));
+            }
+        }
+    }
+}
+
+/// The notice port is nobody else's.
+fn notice_port_apart(
+    notice: &Placed<u16>,
+    reserved: &[PlacedReserved],
+    cluster: Option<&Placed<Cluster>>,
+    problems: &mut Vec<Problem>,
+) {
+    let port = notice.value;
+    let reserved: PortSet = reserved.iter().map(|(port, _)| port.value).collect();
+    let cluster = cluster.map(|cluster| cluster.value.ports.clone()).unwrap_or_default();
+    let offset = Cluster::BUS_OFFSET;
+    let taken = [
+        (reserved.contains(port), "a reserved port"),
+        (cluster.contains(port), "a port of the cluster"),
+        (reserved.shifted(offset).contains(port), "the bus port of a node on a reserved port"),
+        (cluster.shifted(offset).contains(port), "a bus port of the cluster"),
+        (port == SENTINEL, "the port of Redis Sentinel"),
+        (port == SSH, "the port of SSH"),
+    ];
+    if let Some((_, what)) = taken.into_iter().find(|(taken, _)| *taken) {
+        let message = format!("the notice port {port} is {what}");
+        let problem = Problem::fault(Check::NoticePort, notice.span.clone(), message);
+        problems.push(problem.cure("choose a port that nothing else uses; 63790 is the default"));
+    } else if port < 1024 {
+        let message = format!("the notice port {port} is below 1024");
+        let problem = Problem::fault(Check::PrivilegedListen, notice.span.clone(), message);
+        problems.push(problem.cure("the listener has no rights: choose a port from 1024 on"));
+    }
+}
+
+/// What users are told fits the one line that every client shows.
+fn sentences_fit(spec: &Spec, places: &[Range<usize>], problems: &mut Vec<Problem>) {
+    for (reserved, place) in spec.reserved.iter().zip(places) {
+        let longest = spec.sentence(reserved).len() + "-\r\n".len();
+        if longest > Spec::LONGEST_SENTENCE {
+            let message = format!(
+                "the sentence for port {} has {longest} bytes; at most {} fit",
+                reserved.ports,
+                Spec::LONGEST_SENTENCE
+            );
+            let problem = Problem::fault(Check::NoticeLength, place.clone(), message);
+            problems.push(problem.cure("shorten the label, the team or the overview's path"));
+        }
+    }
+}
