@@ -48,7 +48,7 @@ fn print_line(line: &str) {
 }
 
 /// Prints what went wrong.
-fn report(trouble: &Trouble) {
+fn report(trouble: &impl std::fmt::Display) {
     let label = if coloured(&io::stderr()) { "\x1b[1;31merror\x1b[0m" } else { "error" };
     // Where standard error is gone too, the exit status is all that is left.
     let _ = writeln!(io::stderr().lock(), "{label}: {trouble}");

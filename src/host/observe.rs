@@ -10,6 +10,7 @@ use crate::plan::{FileState, Observed, Wanted};
 use crate::spec::PortSet;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
@@ -128,8 +129,14 @@ fn not_kept_free(host: &Host, wanted: &Wanted) -> Result<Option<String>, Trouble
 /// # Errors
 /// A list that cannot be read.
 pub fn kept_free(host: &Host) -> Result<Option<PortSet>, Trouble> {
-    let Some(bytes) = files::read(&host.path(KEPT_FREE))? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    let path = host.path(KEPT_FREE);
+    let Ok(mut file) = fs::File::open(&path) else { return Ok(None) };
+    // The kernel gives this list to the first read only, cut to that read's size.
+    let mut buffer = vec![0; 256 << 10];
+    let length = file
+        .read(&mut buffer)
+        .map_err(|error| Trouble::new(format!("read {}", path.display()), error))?;
+    let text = String::from_utf8_lossy(&buffer[..length]).trim().to_owned();
     if text.is_empty() { Ok(Some(PortSet::default())) } else { Ok(text.parse().ok()) }
 }
 

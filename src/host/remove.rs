@@ -116,12 +116,12 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
     }
 }
 
-/// The directories that we made, if empty, then systemd's knowledge of our units, then our memory.
+/// Our memory, then the directories that we made, if empty, then systemd's knowledge of our units.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
-    let made: Vec<_> = receipt.directories.iter().map(|path| host.path(path)).collect();
-    files::remove_directories(&made);
-    services::reload(host)?;
     let state = host.path(receipt::STATE);
     fs::remove_dir_all(&state)
-        .map_err(|error| Trouble::new(format!("remove {}", state.display()), error))
+        .map_err(|error| Trouble::new(format!("remove {}", state.display()), error))?;
+    let made: Vec<_> = receipt.directories.iter().map(|path| host.path(path)).collect();
+    files::remove_directories(&made);
+    services::reload(host)
 }

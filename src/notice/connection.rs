@@ -31,8 +31,10 @@ const LARGE_READ: usize = 4096;
 const TARPIT: Duration = Duration::from_millis(200);
 /// How long the whole connection may last.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// How many bytes the whole connection may send.
+/// How many bytes the whole connection may carry, both ways.
 pub(super) const LARGEST: u64 = 1 << 30;
+/// Batches of answers that are sent before others have their turn.
+const BATCHES_AT_ONCE: usize = 8;
 /// How long the last words may take where room is needed.
 const HURRY: Duration = Duration::from_secs(1);
 /// How long they may take when the listener stops.
@@ -61,6 +63,8 @@ pub(super) struct Connection<'a> {
     started: Instant,
     /// When a byte was last received or sent.
     active: Instant,
+    /// Bytes received and sent.
+    carried: u64,
     /// Why this side ends it, and how long its last words may take.
     ending: Option<(Outcome, Instant)>,
     peer_ended: bool,
@@ -101,6 +105,7 @@ impl<'a> Connection<'a> {
             idle,
             started: now,
             active: now,
+            carried: 0,
             ending: None,
             peer_ended: false,
             after_large: false,
@@ -128,7 +133,9 @@ impl<'a> Connection<'a> {
     /// Talks until everything is said. An error means that the rest could not be said.
     async fn converse(&mut self) -> io::Result<()> {
         loop {
-            self.send()?;
+            if self.send()? {
+                tokio::task::yield_now().await;
+            }
             self.guest.note(self.active, self.dialogue.is_at_rest());
             if self.dialogue.has_ended() && !self.dialogue.owes() {
                 return Ok(());
@@ -148,7 +155,7 @@ impl<'a> Connection<'a> {
                     }
                 }
             }
-            if self.dialogue.received() > LARGEST {
+            if self.carried > LARGEST {
                 self.leave(Outcome::Limit, HURRY);
             }
         }
@@ -228,19 +235,26 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sends what is owed for as long as the socket takes it.
-    fn send(&mut self) -> io::Result<()> {
+    /// Sends what is owed for as long as the socket takes it; says whether others should have
+    /// their turn before the rest.
+    fn send(&mut self) -> io::Result<bool> {
         let batch = &mut self.buffers.borrow_mut().batch;
-        while self.dialogue.owes() {
+        for _ in 0..BATCHES_AT_ONCE {
+            if !self.dialogue.owes() {
+                return Ok(false);
+            }
             self.dialogue.fill(batch);
             match self.stream.try_write(batch.bytes()) {
-                Ok(bytes) => self.dialogue.sent_bytes(batch, bytes),
-                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Ok(bytes) => {
+                    self.dialogue.sent_bytes(batch, bytes);
+                    self.carried += bytes as u64;
+                }
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(cause) => return Err(cause),
             }
             self.active = Instant::now();
         }
-        Ok(())
+        Ok(true)
     }
 
     fn receive(&mut self) -> io::Result<Read> {
@@ -253,6 +267,7 @@ impl<'a> Connection<'a> {
             }
             Ok(bytes) => {
                 self.dialogue.receive(&buffer[..bytes]);
+                self.carried += bytes as u64;
                 self.active = Instant::now();
                 Ok(Read::Bytes(bytes))
             }

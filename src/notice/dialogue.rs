@@ -167,11 +167,6 @@ impl Dialogue {
         self.commands
     }
 
-    /// Bytes received so far.
-    pub(super) fn received(&self) -> u64 {
-        self.received
-    }
-
     /// Answers sent in full so far.
     pub(super) fn replies(&self) -> u64 {
         self.outbox.sent()

@@ -1,10 +1,12 @@
 //! The notice listener: whoever still connects to a reserved port reads, as the error of their own
 //! call, where to go instead. It needs nothing but its own settings.
 //!
-//! From the bottom up: [`settings`]; `number`, `command`, `scan`, `answer`, `render` and `outbox`, which
-//! make a `dialogue` without any I/O; `listen`, `origin` and `room`; the `log`; and on top
-//! `linger`, `connection`, [`serve`] and [`run`]. Must never hold a payload, follow a client's wish to be served, or
-//! let a hostile or slow one keep others from their sentence.
+//! From the bottom up: `settings`; `number`, `command`, `scan`, `answer`, `render` and `outbox`,
+//! which make a `dialogue` without any I/O; `listen`, `origin` and `room`; the `log`; and on top
+//! `linger`, `connection`, `serve` and `run`.
+//!
+//! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
+//! keep others from their sentence.
 
 mod answer;
 mod command;

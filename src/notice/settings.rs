@@ -9,6 +9,9 @@ use serde::Deserialize;
 /// What a Redis error line may be long, sign and line end included.
 const LONGEST_LINE: usize = 512;
 
+/// A day. No connection lasts longer than an hour anyway.
+const LONGEST_IDLE: u64 = 86_400;
+
 /// The listener's settings, as `notice.toml` says them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -159,6 +162,9 @@ impl Settings {
             if value == 0 {
                 faults.push(format!("{key} must be at least 1"));
             }
+        }
+        if self.idle > LONGEST_IDLE {
+            faults.push(format!("idle must be at most {LONGEST_IDLE} seconds"));
         }
         match self.port {
             Some(0) => faults.push("port must be between 1 and 65535".to_owned()),

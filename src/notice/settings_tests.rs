@@ -42,6 +42,12 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
+fn an_idle_time_without_end_is_refused() {
+    let message = Settings::parse(&format!("idle = 86401\n{TAIL}")).unwrap_err();
+    assert!(message.contains("idle must be at most 86400"), "{message}");
+}
+
+#[test]
 fn a_sentence_that_makes_too_long_a_line_is_refused() {
     let fits = TAIL.replace("is blocked", &"x".repeat(LONGEST_LINE - 3 - 16));
     assert!(Settings::parse(&fits).is_ok());

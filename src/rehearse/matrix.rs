@@ -28,7 +28,7 @@ impl From {
     pub fn name(self) -> &'static str {
         match self {
             Self::Loopback => "loopback",
-            Self::OwnAddress => "own address",
+            Self::OwnAddress => "own IP",
             Self::Outside => "outside",
         }
     }

@@ -90,7 +90,7 @@ impl Report {
 
 fn cells(observation: &Observation) -> Vec<String> {
     let Row { from, port, what, expected } = &observation.row;
-    let what: String = what.chars().take(28).collect();
+    let what: String = what.chars().take(24).collect();
     let mut cells = vec![
         from.name().to_owned(),
         port.to_string(),

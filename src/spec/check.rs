@@ -72,7 +72,7 @@ fn needed<T>(
     value: Option<T>,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    if !table.has(key) {
+    if !table.has(key) && !table.misshapen {
         missing(key, cure, &table.span, problems);
     }
     value

@@ -36,6 +36,8 @@ pub(super) struct Table<'a> {
     entries: Option<&'a DeTable<'a>>,
     /// Where the table stands; the start of the file if it is absent.
     pub span: Range<usize>,
+    /// Whether something else stands in the table's place, which has been said.
+    pub misshapen: bool,
 }
 
 /// What a value is called in a message.
@@ -89,17 +91,17 @@ pub(super) fn table<'a>(
     problems: &mut Vec<Problem>,
 ) -> Table<'a> {
     let Some(found) = root.get(name) else {
-        return Table { name, entries: None, span: 0..0 };
+        return Table { name, entries: None, span: 0..0, misshapen: false };
     };
     match found.get_ref() {
         DeValue::Table(entries) => {
             unknown(entries, &format!(" in [{name}]"), known_keys(name), problems);
-            Table { name, entries: Some(entries), span: found.span() }
+            Table { name, entries: Some(entries), span: found.span(), misshapen: false }
         }
         _ => {
             let cure = format!("write it as a table: [{name}]");
             problems.push(wrong_type(name, found, "a table").cure(cure));
-            Table { name, entries: None, span: found.span() }
+            Table { name, entries: None, span: found.span(), misshapen: true }
         }
     }
 }
@@ -121,7 +123,8 @@ pub(super) fn tables<'a>(
         match element.get_ref() {
             DeValue::Table(entries) => {
                 unknown(entries, &format!(" in [[{name}]]"), known_keys(name), problems);
-                tables.push(Table { name, entries: Some(entries), span: element.span() });
+                let span = element.span();
+                tables.push(Table { name, entries: Some(entries), span, misshapen: false });
             }
             _ => problems.push(wrong_type(name, element, "a table")),
         }

@@ -30,8 +30,12 @@ impl Line {
         }
         for (place, character) in text.chars().enumerate() {
             if let Some(why) = objection(character) {
-                let shown = character.escape_default();
-                return Err(format!("character {} is `{shown}`, {why}", place + 1));
+                let shown = if SYNTAX.contains(&character) {
+                    format!("'{character}'")
+                } else {
+                    character.escape_default().to_string()
+                };
+                return Err(format!("character {} is {shown}, {why}", place + 1));
             }
         }
         Ok(Self(text.to_owned()))

@@ -27,9 +27,13 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Tro
         .with_ansi(super::coloured(&io::stderr()))
         .with_target(false)
         .init();
-    notice::run(settings, log)
-        .map(|()| Status::Same)
-        .map_err(|error| Trouble::new("run the listener", error))
+    Ok(match notice::run(settings, log) {
+        Ok(()) => Status::Same,
+        Err(error) => {
+            super::report(&error);
+            Status::Trouble
+        }
+    })
 }
 
 fn settings(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Settings, Trouble> {

@@ -1,0 +1,338 @@
+//! `redisguard-install` on a host of the test's own: the real iptables on a real kernel, in
+//! namespaces, with a copy of this machine's files. No systemd runs there.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+use support::namespace::Host;
+use support::{GEN, INSTALL, is_root, told, tools};
+
+fn able() -> bool {
+    is_root() && tools(&["iptables", "ip6tables", "iptables-restore", "nsenter"])
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}", told(output)))
+}
+
+/// A bundle of another spec, rendered into a folder of its own.
+fn bundle(toml: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("redisguard.toml"), toml).unwrap();
+    let output = Command::new(GEN).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    folder
+}
+
+const OTHER: &str = "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = 7000\n\
+    [[reserved]]\nport = 6381\nexternal = \"notice\"\nlisten = \"never\"\n";
+
+#[test]
+fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let planned = host.install(&["plan", "--json"]);
+    assert_eq!(status(&planned), 1, "{}", told(&planned));
+    assert_eq!(host.rules(), Host::new().rules(), "plan changed rules");
+    let applied = host.install(&["apply", "--json"]);
+    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(json(&planned)["steps"], json(&applied)["steps"]);
+    assert_eq!(json(&applied)["changed"], true);
+
+    let input = host.sh(
+        "iptables -L INPUT -n | grep -E '6379|6380'; ip6tables -L INPUT -n | grep -E '6379|6380'",
+    );
+    assert_eq!(input.lines().filter(|line| line.contains("6379,6380")).count(), 2, "{input}");
+    host.sh("redisguard-install status && redisguard-install plan");
+
+    let (files, counters) = (host.changed_files(), host.counters());
+    let again = host.install(&["apply", "--json"]);
+    assert_eq!((status(&again), json(&again)["changed"].clone()), (0, Value::Bool(false)));
+    assert_eq!(host.install(&["rules", "load"]).stdout, b"in place: nothing was touched\n");
+    assert_eq!((host.changed_files(), host.counters()), (files, counters));
+}
+
+#[test]
+fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.sh(
+        "iptables -A INPUT -p tcp --dport 6379 -s 127.0.0.1 -j ACCEPT; iptables -A INPUT -p tcp --dport 6379 -j DROP
+         ip6tables -N THEIRS; ip6tables -A INPUT -j THEIRS; iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080
+         echo 'theirs' > /etc/systemd/system/redis-ports-block.service; chmod 600 /etc/systemd/system/redis-ports-block.service
+         echo 'old lines' > /var/log/redis_port_notice.log
+         echo 9100-9110 > /proc/sys/net/ipv4/ip_local_reserved_ports",
+    );
+    let before = (host.rules(), without_times(&host.changed_files()));
+    let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
+    let applied = host.install(&["apply"]);
+    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(kept_free().trim(), "6379-6380,7000-7002,9100-9110,17000-17002,63790");
+    assert_eq!(
+        host.sh("iptables -S INPUT | sed -n 2p | grep -o REDISGUARD-IN").trim(),
+        "REDISGUARD-IN"
+    );
+
+    let dry = host.install(&["remove", "--dry-run"]);
+    assert_eq!(status(&dry), 1, "{}", told(&dry));
+    let removed = host.install(&["remove"]);
+    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!((host.rules(), without_times(&host.changed_files())), before);
+    assert_eq!(kept_free().trim(), "9100-9110");
+    let again = host.install(&["remove"]);
+    assert!(status(&again) == 0 && told(&again).contains("nothing to remove"), "{}", told(&again));
+}
+
+fn without_times(files: &str) -> String {
+    files
+        .lines()
+        .map(|line| {
+            let mut words: Vec<&str> = line.split(' ').collect();
+            words.remove(2);
+            words.join(" ")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn drift_is_named_and_apply_mends_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    for (damage, kind, named) in [
+        ("iptables -F INPUT", "rules", "the jump from INPUT is missing"),
+        ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "stands at position 2"),
+        ("iptables -F REDISGUARD-IN", "rules", "REDISGUARD-IN was flushed"),
+        ("iptables -D REDISGUARD-FWD 1", "rules", "REDISGUARD-FWD was edited"),
+        ("iptables -A INPUT -j REDISGUARD-IN", "rules", "another jump into our chains"),
+        ("nft flush ruleset", "rules", "no rules of ours are loaded"),
+        ("echo x >> /etc/redisguard/notice.toml", "file", "was edited"),
+        ("rm /etc/redisguard/rules.v6", "file", "is missing"),
+        ("chmod 666 /etc/redisguard/rules.v4", "file", "mode 0666 instead of 0644"),
+        ("rm /var/log/redis_port_notice.log", "link", "does not lead to"),
+        ("echo > /proc/sys/net/ipv4/ip_local_reserved_ports", "sysctl", "lacks 6379"),
+    ] {
+        host.sh(damage);
+        let output = host.install(&["status", "--json"]);
+        assert_eq!(status(&output), 1, "{damage}: {}", told(&output));
+        let findings = json(&output)["findings"].clone();
+        let found = findings.as_array().unwrap().iter().any(|finding| {
+            finding["kind"] == kind && finding["detail"].as_str().unwrap().contains(named)
+        });
+        assert!(found, "{damage}: {findings:#}");
+        let mended = host.install(&["apply"]);
+        assert_eq!(status(&mended), 0, "{damage}: {}", told(&mended));
+        let output = host.install(&["status"]);
+        assert_eq!(status(&output), 0, "{damage}: {}", told(&output));
+    }
+}
+
+#[test]
+fn another_bundle_replaces_the_first_without_leftovers() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    let output = host.install(&["--bundle", "/run/other", "apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    let rules = host.rules();
+    assert!(
+        rules.contains("--dport 6381") && rules.contains("REDIRECT") && !rules.contains("6379 "),
+        "{rules}"
+    );
+    assert_eq!(status(&host.install(&["status"])), 0);
+    // Back again: the chain in the nat table goes.
+    host.install(&["apply"]);
+    assert!(!host.rules().contains("REDISGUARD-PRE"), "{}", host.rules());
+}
+
+#[test]
+fn installed_rules_that_were_tampered_with_are_not_loaded() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let good = host.rules();
+    host.sh("sed -i 's/-j DROP/-j ACCEPT/' /etc/redisguard/rules.v4; iptables -F; iptables -X; ip6tables -F");
+    let output = host.install(&["rules", "load"]);
+    assert_eq!(status(&output), 2);
+    assert!(
+        told(&output).contains("/etc/redisguard/rules.v4 is not what was applied"),
+        "{}",
+        told(&output)
+    );
+    assert!(told(&output).contains("the last good rules guard the ports"), "{}", told(&output));
+    assert_eq!(host.rules(), good);
+}
+
+#[test]
+fn a_failing_step_leaves_everything_as_it_was() {
+    if !able() {
+        return;
+    }
+    for (what, damage, named) in [
+        (
+            "a read-only folder",
+            "mount --bind /etc/logrotate.d /etc/logrotate.d; mount -o remount,ro,bind /etc/logrotate.d",
+            "Read-only file system",
+        ),
+        (
+            "a full disk",
+            "mount -t tmpfs -o size=16k tmpfs /etc/sysctl.d; head -c 16384 /dev/zero > /etc/sysctl.d/full || true",
+            "free some space",
+        ),
+        (
+            "no restore",
+            "cd /usr/local/sbin && printf '#!/bin/sh\\necho broken >&2\\nexit 4\\n' > ip6tables-restore && chmod 755 ip6tables-restore",
+            "check the IPv6 rules",
+        ),
+        (
+            "a folder in a file's place",
+            "mkdir -p /etc/redisguard/rules.v4",
+            "neither a file nor a link",
+        ),
+    ] {
+        let host = Host::new();
+        host.sh(damage);
+        let before = (host.rules(), host.changed_files());
+        let output = host.install(&["apply"]);
+        assert_eq!(status(&output), 2, "{what}: {}", told(&output));
+        assert!(told(&output).contains(named), "{what}: {}", told(&output));
+        assert_eq!((host.rules(), host.changed_files()), before, "{what}");
+        assert!(!host.has("/var/lib/redisguard"), "{what}");
+    }
+}
+
+#[test]
+fn a_bundle_that_is_not_whole_is_refused() {
+    let folder = bundle(OTHER);
+    let generated = folder.path().join("generated");
+    let refused = |named: &str| {
+        let output =
+            Command::new(INSTALL).arg("--bundle").arg(&generated).arg("plan").output().unwrap();
+        assert_eq!(status(&output), 2);
+        assert!(told(&output).contains(named), "{}", told(&output));
+    };
+    std::fs::write(generated.join("host/etc/redisguard/rules.v4"), "*filter\nCOMMIT\n").unwrap();
+    refused("host/etc/redisguard/rules.v4 was altered");
+    std::fs::write(generated.join("extra"), "").unwrap();
+    refused("extra is not listed in SHA256SUMS");
+    std::fs::remove_file(generated.join("SHA256SUMS")).unwrap();
+    refused("it has no SHA256SUMS");
+    std::fs::remove_dir_all(&generated).unwrap();
+    refused("there is no such directory");
+}
+
+#[test]
+fn an_offline_tree_gets_files_and_enablement_and_nothing_else() {
+    let tree = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output =
+            Command::new(INSTALL).arg("--root").arg(tree.path()).args(arguments).output().unwrap();
+        (status(&output), told(&output))
+    };
+    assert_eq!(run(&["plan"]).0, 1);
+    let (code, said) = run(&["apply"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains("rules ") && !said.contains("unit "), "{said}");
+    let enabled =
+        tree.path().join("etc/systemd/system/sysinit.target.wants/redis-ports-block.service");
+    let target = std::fs::read_link(&enabled).unwrap();
+    assert_eq!(target, Path::new("/etc/systemd/system/redis-ports-block.service"));
+    assert!(tree.path().join("usr/local/sbin/redisguard-install").exists());
+    assert_eq!(run(&["status"]).0, 0);
+    assert_eq!(run(&["apply"]).0, 0);
+    std::fs::write(tree.path().join("etc/redisguard/rules.v4"), "x").unwrap();
+    assert_eq!(run(&["status"]).0, 1);
+    assert_eq!(run(&["rules", "load"]).0, 2);
+    let (code, said) = run(&["remove"]);
+    assert_eq!(code, 0, "{said}");
+    let left: Vec<_> = std::fs::read_dir(tree.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn eight_at_once_end_well_and_leave_one_guard() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            host.command(INSTALL)
+                .args(["apply", "--json"])
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let outputs: Vec<Output> =
+        children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let changed = outputs.iter().filter(|output| json(output)["changed"] == true).count();
+    assert!(outputs.iter().all(|output| status(output) == 0) && changed == 1, "{changed} changed");
+    assert_eq!(status(&host.install(&["status"])), 0);
+}
+
+#[test]
+fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = Command::new(INSTALL).arg("apply").env("PATH", empty.path()).output().unwrap();
+    assert_eq!(status(&output), 2);
+    if is_root() {
+        let host = Host::new();
+        let output = host
+            .command("env")
+            .arg(format!("PATH={}", empty.path().display()))
+            .args([INSTALL, "apply"])
+            .output()
+            .unwrap();
+        assert_eq!(status(&output), 2, "{}", told(&output));
+        assert!(told(&output).contains("apt-get install iptables"), "{}", told(&output));
+        assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
+    }
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(INSTALL).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    insta::assert_snapshot!("help", help(&["--help"]));
+    insta::assert_snapshot!("help_notice", help(&["notice", "--help"]));
+}
+
+#[test]
+fn the_plan_of_a_bare_host_is_as_reviewed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.sh("rm -f /usr/local/sbin/redisguard-install; echo 'hand-made' > /etc/logrotate.d/redis-port-notice");
+    let output = host.install(&["plan"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let steps = said.split("\n\n").next().unwrap().to_owned();
+    insta::with_settings!({filters => vec![("bundle [0-9a-f]{12}", "bundle DIGEST")]}, {
+        insta::assert_snapshot!("plan_of_a_bare_host", steps);
+    });
+    assert!(said.contains("-hand-made\n"), "{said}");
+}

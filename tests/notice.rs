@@ -1,0 +1,20 @@
+//! The notice listener as its users meet it: the real binary, real clients, real sockets.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+#[path = "notice/libraries.rs"]
+mod libraries;
+#[path = "notice/listener.rs"]
+mod listener;
+#[path = "notice/log.rs"]
+mod log;
+#[path = "notice/process.rs"]
+mod process;
+#[path = "notice/redirect.rs"]
+mod redirect;
+#[path = "notice/redis_cli.rs"]
+mod redis_cli;
+mod support;
+#[path = "notice/tools.rs"]
+mod tools;
+#[path = "notice/wire.rs"]
+mod wire;

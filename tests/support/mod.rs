@@ -1,0 +1,64 @@
+//! What the integration tests share. Each test file uses its own part of it.
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
+
+pub mod namespace;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The programs under test.
+pub const GEN: &str = env!("CARGO_BIN_EXE_redisguard-gen");
+/// The programs under test.
+pub const INSTALL: &str = env!("CARGO_BIN_EXE_redisguard-install");
+
+/// Whether a test may go on. Without a tool or a right it says aloud why it does not, and fails
+/// where everything is required.
+pub fn need(what: &str, there: bool) -> bool {
+    if !there {
+        let required = std::env::var_os("REDISGUARD_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "{what} is needed, and REDISGUARD_REQUIRE_ALL=1");
+        eprintln!("skipped: {what} is needed");
+    }
+    there
+}
+
+/// Whether the programs are installed.
+pub fn tools(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    programs.iter().all(|program| {
+        let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+        need(program, found)
+    })
+}
+
+/// Whether this is root with the right to make namespaces.
+pub fn is_root() -> bool {
+    let able = Command::new("unshare").args(["--net", "--mount", "true"]).status();
+    let able = able.is_ok_and(|status| status.success());
+    need("root with the right to make namespaces", nix::unistd::Uid::effective().is_root() && able)
+}
+
+/// What a command printed and how it ended, for messages and snapshots.
+pub fn told(output: &Output) -> String {
+    format!(
+        "{}{}exit {}\n",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        output.status.code().map_or("by signal".to_owned(), |code| code.to_string())
+    )
+}
+
+/// Every TOML of a folder of specs, by name.
+pub fn specs(kind: &str) -> Vec<PathBuf> {
+    let folder = root().join("tests/specs").join(kind);
+    let mut specs: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    specs.sort();
+    assert!(!specs.is_empty());
+    specs
+}
