@@ -2,9 +2,10 @@
 
 use clap::Parser;
 use redisguard::args::InstallerArgs;
-use redisguard::cli::installer;
+use redisguard::cli::{self, installer};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cli::with_system_path();
     installer::run(&InstallerArgs::parse()).into()
 }

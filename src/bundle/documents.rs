@@ -74,7 +74,13 @@ impl Documents {
 
 fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
     let path = &spec.docs.overview;
-    let [first, ..] = spec.reserved.as_slice() else { return Ok(String::new()) };
+    // The sentence is shown for a port where somebody may meet it.
+    let told = |reserved: &&Reserved| {
+        reserved.external == External::Notice || reserved.listen != Listen::Never
+    };
+    let Some(first) = spec.reserved.iter().find(told).or(spec.reserved.first()) else {
+        return Ok(String::new());
+    };
     let rules = bundle.get(Family::V4.rules_path()).unwrap_or_default();
     let numbers = spec.reserved.iter().flat_map(|reserved| {
         let ends = [reserved.ports.first(), reserved.ports.last()];

@@ -197,7 +197,7 @@ mod tests {
 
     fn settings(port: u16, listen: &str) -> Settings {
         Settings::parse(&format!(
-            "[cluster]\nports = [7000]\n[[reserved]]\nfirst = {port}\nlast = {port}\n\
+            "[[reserved]]\nfirst = {port}\nlast = {port}\n\
              listen = \"{listen}\"\nsentence = \"PORTCLOSED {{port}}\"\n"
         ))
         .unwrap()

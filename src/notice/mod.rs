@@ -29,4 +29,4 @@ pub use listen::{BindError, LeftAlone, Listeners};
 pub use log::{Log, LogTarget, Rotation};
 pub use run::{NoticeError, run};
 pub use serve::{Summary, serve};
-pub use settings::{Cluster, ClusterPorts, Listen, LogFormat, Reservation, Settings};
+pub use settings::{Listen, LogFormat, Reservation, Settings};

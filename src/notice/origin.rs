@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn an_original_destination_counts_only_where_it_is_reserved() {
         let settings = Settings::parse(
-            "port = 63790\n[cluster]\nports = [7000]\n[[reserved]]\nfirst = 6379\nlast = 6381\n\
+            "port = 63790\n[[reserved]]\nfirst = 6379\nlast = 6381\n\
              sentence = \"PORTCLOSED {port}\"\n",
         )
         .unwrap();

@@ -37,31 +37,8 @@ pub struct Settings {
     /// The notice port, where outsiders are redirected to; absent when nobody is.
     #[serde(default)]
     pub port: Option<u16>,
-    /// The cluster that people are sent to.
-    pub cluster: Cluster,
     /// The reserved ports; the first speaks for connections of unknown origin.
     pub reserved: Vec<Reservation>,
-}
-
-/// The cluster that people are sent to (its wording is part of the sentences already).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Cluster {
-    /// The cluster's ports.
-    pub ports: ClusterPorts,
-    /// The cluster's host name, where one is given.
-    #[serde(default)]
-    pub host: Option<String>,
-}
-
-/// The cluster's ports: `"7000-7002"` or `[7000, 7001, 7002]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum ClusterPorts {
-    /// As a range in a string.
-    Range(String),
-    /// One by one.
-    List(Vec<u16>),
 }
 
 /// Reserved ports `first..=last` that share one fate and one sentence.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 
-const TAIL: &str = "[cluster]\nports = \"7000-7002\"\n[[reserved]]\nfirst = 6379\nlast = 6379\n\
+const TAIL: &str = "[[reserved]]\nfirst = 6379\nlast = 6379\n\
                     listen = \"if-free\"\nsentence = \"PORTCLOSED {port} is blocked\"\n";
 
 #[test]

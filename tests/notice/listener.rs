@@ -129,7 +129,7 @@ pub fn sentence(port: u16) -> String {
 pub fn write_settings(folder: &Path, settings: &str, port: u16, listen: &str) {
     let sentence = sentence(port).replace(&port.to_string(), "{port}");
     let text = format!(
-        "log = \"{}\"\n{settings}\n[cluster]\nports = \"7000-7002\"\n[[reserved]]\nfirst = {port}\n\
+        "log = \"{}\"\n{settings}\n[[reserved]]\nfirst = {port}\n\
          last = {port}\nlisten = \"{listen}\"\nsentence = \"{sentence}\"\n",
         folder.join("log").display()
     );

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::listener::run;
 use crate::support::{need, tools};
 
-const SETTINGS: &str = "port = 63790\n[cluster]\nports = [7000]\n[[reserved]]\nfirst = 6379\n\
+const SETTINGS: &str = "port = 63790\n[[reserved]]\nfirst = 6379\n\
     last = 6381\nlisten = \"never\"\nsentence = \"PORTCLOSED {port} is blocked here.\"\n";
 
 fn namespaces_work() -> bool {
