@@ -39,7 +39,11 @@ impl Host {
     pub fn network_only() -> Self {
         let holder = Command::new("unshare")
             .args(["--net", "--mount", "--fork", "--kill-child", "sh", "-c"])
-            .arg("ip link set lo up && echo up && exec sleep infinity")
+            .arg(
+                // Waiting for duplicate addresses would make the first seconds of a test differ.
+                "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
+                 ip link set lo up && echo up && exec sleep infinity",
+            )
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

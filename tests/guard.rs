@@ -1,0 +1,272 @@
+//! The guard by packets: an outsider, a guarded host and a container behind it, each in a network of
+//! its own, with a real Redis on the host and in the container.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use support::namespace::{Host, Started};
+use support::{GEN, INSTALL, is_root, told, tools};
+use tempfile::TempDir;
+
+/// The host as the outsider reaches it.
+const HOST: [&str; 2] = ["198.51.1.1", "fd00:6379:1::1"];
+
+fn able() -> bool {
+    is_root()
+        && tools(&["iptables", "ip6tables", "nsenter", "redis-server", "redis-cli", "timeout"])
+}
+
+/// An outsider, a host with a container that publishes ports, and a Redis on both.
+struct Site {
+    outside: Host,
+    host: Host,
+    container: Host,
+    redis: Vec<Started>,
+    folder: TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        let (outside, host, container) = (Host::network_only(), Host::new(), Host::network_only());
+        host.cabled_to(&outside, 1);
+        host.cabled_to(&container, 2);
+        for other in [&outside, &container] {
+            let network = if std::ptr::eq(other, &outside) { 1 } else { 2 };
+            other.sh(&format!(
+                "ip route add default via 198.51.{network}.1
+                 ip -6 route add default via fd00:6379:{network}::1"
+            ));
+        }
+        host.sh("echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+        let mut site =
+            Self { outside, host, container, redis: Vec::new(), folder: TempDir::new().unwrap() };
+        for port in ["6380", "7000"] {
+            site.serve(port);
+        }
+        let redis = redis(&site.container, "6379");
+        site.redis.push(redis);
+        let routed = |address| (0..10).any(|_| met(&site.outside, address, "6379") == "PONG");
+        assert!(routed("198.51.2.2") && routed("fd00:6379:2::2"), "the host does not route");
+        site
+    }
+
+    /// A Redis on a port of the host, on all its addresses.
+    fn serve(&mut self, port: &str) {
+        let redis = redis(&self.host, port);
+        self.redis.push(redis);
+    }
+
+    /// As container engines do it: a port of the host leads to the container's 6379.
+    fn publish(&self, port: u16) {
+        self.host.sh(&format!(
+            "iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j DNAT --to-destination 198.51.2.2:6379
+             ip6tables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport {port} -j DNAT --to-destination [fd00:6379:2::2]:6379"
+        ));
+    }
+
+    /// Applies a spec that guards 6379 and 6380, with these lines in it.
+    fn guard(&self, external: &str, firewall: &str) {
+        let toml = format!(
+            "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = \"7000-7002\"\n\
+             [[reserved]]\nport = 6379\nexternal = \"{external}\"\nlisten = \"never\"\n\
+             [[reserved]]\nport = 6380\nexternal = \"{external}\"\nlisten = \"never\"\n[firewall]\n{firewall}\n"
+        );
+        std::fs::write(self.folder.path().join("redisguard.toml"), toml).unwrap();
+        let output = Command::new(GEN).current_dir(self.folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        self.host.copy_in(&self.bundle(), "/run/bundle");
+        let output = self.host.install(&["--bundle", "/run/bundle", "apply"]);
+        assert!(output.status.success(), "{}", told(&output));
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.folder.path().join("generated")
+    }
+
+    /// What an outsider's `redis-cli ping` shows on a port of the host, over IPv4 and IPv6.
+    fn met(&self, port: &str) -> [String; 2] {
+        HOST.map(|address| met(&self.outside, address, port))
+    }
+}
+
+fn redis(host: &Host, port: &str) -> Started {
+    let options =
+        ["--port", port, "--bind", "0.0.0.0", "::", "--protected-mode", "no", "--save", ""];
+    let redis = host.start("redis-server", &options);
+    let up = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        met(host, "127.0.0.1", port) == "PONG" && met(host, "::1", port) == "PONG"
+    });
+    assert!(up, "no Redis on {port}");
+    redis
+}
+
+fn met(from: &Host, address: &str, port: &str) -> String {
+    let output = from.run("timeout", &["2", "redis-cli", "-h", address, "-p", port, "ping"]);
+    let said = told(&output);
+    if output.status.code() == Some(124) {
+        "silence".to_owned()
+    } else if said.contains("refused") || said.contains("reset by peer") {
+        "refused".to_owned()
+    } else {
+        said.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+const PONG: [&str; 2] = ["PONG", "PONG"];
+const SILENCE: [&str; 2] = ["silence", "silence"];
+const REFUSED: [&str; 2] = ["refused", "refused"];
+
+#[test]
+fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
+    if !able() {
+        return;
+    }
+    let site = Site::new();
+    site.publish(6379);
+    site.publish(7001);
+    for port in ["6379", "6380", "7000", "7001"] {
+        assert_eq!(site.met(port), PONG, "before the guard, port {port}");
+    }
+    for (external, wanted) in [("drop", SILENCE), ("reject", REFUSED)] {
+        site.guard(external, "");
+        for port in ["6379", "6380"] {
+            assert_eq!(site.met(port), wanted, "{external}, port {port}");
+        }
+        for port in ["7000", "7001"] {
+            assert_eq!(site.met(port), PONG, "{external}, port {port}");
+        }
+        // The host itself: loopback, and its own addresses.
+        for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
+            assert_eq!(met(&site.host, address, "6380"), "PONG", "{external}, {address}");
+        }
+        // What the host and its container send out is nobody's business, whatever its port.
+        assert_eq!(met(&site.host, "198.51.2.2", "6379"), "PONG", "{external}");
+        assert_eq!(met(&site.outside, "198.51.2.2", "6379"), "PONG", "{external}");
+    }
+    site.host.install(&["remove"]);
+    assert_eq!(site.met("6379"), PONG);
+}
+
+#[test]
+fn outsiders_are_told_also_where_a_container_publishes_the_port() {
+    if !able() {
+        return;
+    }
+    let site = Site::new();
+    site.publish(6379);
+    site.publish(7001);
+    site.guard("notice", "");
+    let _listener =
+        site.host.start(INSTALL, &["--bundle", "/run/bundle", "notice", "--log", "/run/log"]);
+    let up = (0..200).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        met(&site.host, "127.0.0.1", "63790").starts_with("PORTCLOSED")
+    });
+    assert!(up, "no listener");
+    for port in ["6379", "6380"] {
+        for said in site.met(port) {
+            assert!(said.starts_with(&format!("PORTCLOSED {port} ")), "{said}");
+        }
+    }
+    assert_eq!(site.met("63790"), REFUSED, "the notice port itself");
+    assert_eq!((site.met("7000"), site.met("7001")), (PONG.map(Into::into), PONG.map(Into::into)));
+    assert_eq!(met(&site.host, "127.0.0.1", "6380"), "PONG");
+    let log = site.host.sh("sleep 0.5; cat /run/log");
+    assert!(log.contains("via=redirected") && log.contains("198.51.1.2"), "{log}");
+}
+
+#[test]
+fn allowed_networks_are_left_to_the_hosts_own_rules() {
+    if !able() {
+        return;
+    }
+    let site = Site::new();
+    site.publish(6379);
+    site.guard("drop", "allow = [\"198.51.1.0/24\"]");
+    assert_eq!(site.met("6379"), ["PONG", "silence"]);
+    assert_eq!(site.met("6380"), ["PONG", "silence"]);
+    site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j REJECT --reject-with tcp-reset");
+    assert_eq!(site.met("6380"), ["refused", "silence"]);
+}
+
+#[test]
+fn an_accept_of_others_does_not_open_the_ports() {
+    if !able() {
+        return;
+    }
+    let site = Site::new();
+    site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j ACCEPT; ip6tables -A INPUT -p tcp --dport 6380 -j ACCEPT");
+    site.guard("drop", "");
+    assert_eq!(site.met("6380"), SILENCE);
+}
+
+/// A session that is open before the guard comes.
+struct Session {
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Session {
+    fn open(from: &Host, address: &str, port: &str) -> Self {
+        let mut command = from.command("timeout");
+        command.args(["20", "redis-cli", "-h", address, "-p", port]);
+        let mut process = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        let mut session = Self { process, input, output: BufReader::new(output) };
+        assert_eq!(session.ask(), "PONG");
+        session
+    }
+
+    /// What a PING shows now. redis-cli connects again once by itself where the session was cut.
+    fn ask(&mut self) -> String {
+        let mut line = String::new();
+        let _ = self.input.write_all(b"client id\nping\n").and_then(|()| self.input.flush());
+        let _ = self.output.read_line(&mut line);
+        line.clear();
+        let _ = self.output.read_line(&mut line);
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn open_sessions_are_cut_or_kept_as_the_spec_says() {
+    if !able() {
+        return;
+    }
+    let site = Site::new();
+    site.publish(6379);
+    let open = || {
+        let ports = HOST.iter().flat_map(|address| [(*address, "6379"), (*address, "6380")]);
+        ports.map(|(address, port)| Session::open(&site.outside, address, port)).collect::<Vec<_>>()
+    };
+    let mut sessions = open();
+    site.guard("drop", "existing = \"keep\"");
+    for session in &mut sessions {
+        assert_eq!(session.ask(), "PONG", "kept");
+    }
+    assert_eq!(
+        (site.met("6379"), site.met("6380")),
+        (SILENCE.map(Into::into), SILENCE.map(Into::into))
+    );
+    site.guard("reject", "existing = \"cut\"");
+    for session in &mut sessions {
+        assert_ne!(session.ask(), "PONG", "cut");
+    }
+}
