@@ -7,7 +7,7 @@ use crate::spec::{Cluster, External, Listen, PortSet};
 use serde::Serialize;
 
 /// Ports of nobody in the specification that must work as before.
-const CONTROL: [u16; 3] = [22, 8080, 63999];
+const CONTROL: [u16; 2] = [22, 63999];
 /// At most so many reservations and so many ports of the cluster are tried.
 const MOST: usize = 24;
 

@@ -4,6 +4,7 @@
 use super::matrix::Row;
 use crate::bundle::Family;
 use crate::probe::Outcome;
+use crate::spec::PortSet;
 use serde_json::{Value, json};
 
 /// What was met in one row, by family.
@@ -45,12 +46,12 @@ impl Report {
 
     /// The table and a verdict; ends without a line feed.
     pub fn markdown(&self) -> String {
-        let mut header = vec!["From", "Port", "Service", "Expected", "IPv4"];
+        let mut header = vec!["From", "Ports", "Service", "Expected", "IPv4"];
         if self.with_ipv6 {
             header.push("IPv6");
         }
         let mut lines: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
-        lines.extend(self.observations.iter().map(cells));
+        lines.extend(self.observations.chunk_by(alike).map(cells));
         let (reached, tried) = self.unguarded;
         let attempts: usize = self.observations.iter().map(|row| row.outcomes.len()).sum();
         let verdict = match self.differences() {
@@ -88,22 +89,36 @@ impl Report {
     }
 }
 
-fn cells(observation: &Observation) -> Vec<String> {
-    let Row { from, port, what, expected } = &observation.row;
-    let what: String = what.chars().take(24).collect();
+/// Whether two observations differ in nothing but the port: they share a line.
+fn alike(left: &Observation, right: &Observation) -> bool {
+    let words = |observation: &Observation| -> Vec<&str> {
+        observation.outcomes.iter().map(|(_, outcome)| outcome.word()).collect()
+    };
+    left.row.from == right.row.from
+        && left.row.what == right.row.what
+        && left.row.expected == right.row.expected
+        && words(left) == words(right)
+}
+
+/// One line of the table.
+fn cells(alike: &[Observation]) -> Vec<String> {
+    let [Observation { row, outcomes }, ..] = alike else { return Vec::new() };
+    let ports: PortSet = alike.iter().map(|observation| observation.row.port.into()).collect();
+    let what: String = row.what.chars().take(24).collect();
     let mut cells = vec![
-        from.name().to_owned(),
-        port.to_string(),
+        row.from.name().to_owned(),
+        ports.to_string(),
         what.replace('|', "\\|"),
-        expected.word().to_owned(),
+        row.expected.word().to_owned(),
     ];
-    cells.extend(observation.outcomes.iter().map(|(_, outcome)| match expected.is(outcome) {
+    cells.extend(outcomes.iter().map(|(_, outcome)| match row.expected.is(outcome) {
         true => outcome.word().to_owned(),
         false => format!("**{}**", outcome.word()),
     }));
     cells
 }
 
+/// Without the outer bars, so that the table fits a terminal.
 fn table(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let length = |text: &String| text.chars().count();
@@ -114,10 +129,12 @@ fn table(lines: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
         let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
+        text.push_str(cells.collect::<Vec<_>>().join(" | ").trim_end());
+        text.push('\n');
         if index == 0 {
             let rules = widths.iter().map(|width| "-".repeat(*width));
-            text.push_str(&format!("| {} |\n", rules.collect::<Vec<_>>().join(" | ")));
+            text.push_str(&rules.collect::<Vec<_>>().join(" | "));
+            text.push('\n');
         }
     }
     text
