@@ -71,6 +71,16 @@ fn the_committed_documents_are_what_is_rendered() {
 }
 
 #[test]
+fn the_readme_shows_what_the_shipped_bundle_does() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let digest = shipped().facts().unwrap().bundle;
+    assert!(readme.contains(&format!("what bundle {digest} promises")), "show make demo's output");
+    let table = include_str!("snapshots/rehearse__the_shipped_bundle_keeps_its_promise.snap");
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains(" | ")).collect();
+    assert!(rows.len() > 10 && readme.contains(&rows.join("\n")), "show make demo's output");
+}
+
+#[test]
 fn ten_renders_are_alike() {
     let first = shipped();
     assert!((0..10).all(|_| shipped() == first));
