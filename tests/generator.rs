@@ -168,6 +168,14 @@ fn a_fault_writes_nothing_and_ends_with_2() {
 }
 
 #[test]
+fn a_folder_of_somebody_else_is_not_taken_for_a_bundle() {
+    let folder = repository();
+    let (said, status) = generate(folder.path(), &["--out", "."]);
+    assert!(status == 2 && said.contains("could not use . for the bundle"), "{said}");
+    assert!(!folder.path().join("SHA256SUMS").exists());
+}
+
+#[test]
 fn marker_faults_of_all_guides_are_told_with_their_lines() {
     let folder = repository();
     fs::write(

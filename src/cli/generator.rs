@@ -7,6 +7,7 @@ use crate::error::Trouble;
 use crate::host::files;
 use crate::spec::{Source, Spec};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -79,6 +80,7 @@ fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
 }
 
 fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
+    refuse_a_strangers_folder(out, bundle)?;
     let mut present = files::read_tree(out)?;
     let listed = present.get(SUMS).and_then(|sums| bundle::parse_sums(sums).ok());
     let listed: BTreeMap<String, String> = listed.unwrap_or_default();
@@ -92,6 +94,25 @@ fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
         changes.push(Change { path: out.join(path), old: Some(old), new: None, ours });
     }
     Ok(changes)
+}
+
+/// A mistyped --out must not have somebody's home read, compared and called stray.
+fn refuse_a_strangers_folder(out: &Path, bundle: &Bundle) -> Result<(), Trouble> {
+    let Ok(entries) = fs::read_dir(out) else { return Ok(()) };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let ours = |name: &OsString| {
+        let first = |path: &str| path.split('/').next().is_some_and(|first| name == first);
+        bundle.artifacts().any(|(path, _)| first(path))
+    };
+    let stranger = names.into_iter().find(|name| !ours(name));
+    match stranger {
+        Some(stranger) if !out.join(SUMS).exists() => {
+            let cause = format!("it holds {} and no {SUMS}", stranger.display());
+            Err(Trouble::new(format!("use {} for the bundle", out.display()), cause)
+                .cure("--out names a folder of the bundle's own"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn guide_changes(

@@ -206,7 +206,7 @@ impl Change<'_> {
             // Where systemd runs, the unit that is (re)started behind this loads them, so that a
             // change that is killed here leaves the old rules or the new ones.
             Step::Rules { .. } if !self.host.has_systemd() => {
-                rules::load(self.host, self.bundle, self.facts).map(drop)
+                rules::load(self.bundle, self.facts).map(drop)
             }
             Step::Unit { name, verb, .. } => services::systemctl(&[verb, name]).map(drop),
             _ => Ok(()),
@@ -315,7 +315,7 @@ impl Change<'_> {
             }
             return Ok(());
         }
-        rules::unload(self.host).map(drop)
+        rules::unload().map(drop)
     }
 }
 

@@ -4,7 +4,9 @@ use super::Host;
 use crate::error::Trouble;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, OpenOptions};
+use std::fmt::Display;
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
 /// Held while the host is changed.
@@ -18,26 +20,26 @@ pub struct Lock {
 /// # Errors
 /// A lock that cannot be opened: no right to change this host.
 pub fn take(host: &Host) -> Result<Lock, Trouble> {
-    lock(host, "/run/redisguard.lock")
-}
-
-/// Waits for the lock of the rules alone: the block unit takes it while apply holds the other.
-///
-/// # Errors
-/// As [`take`].
-pub fn take_for_rules(host: &Host) -> Result<Lock, Trouble> {
-    lock(host, "/run/redisguard-rules.lock")
-}
-
-fn lock(host: &Host, path: &str) -> Result<Lock, Trouble> {
-    let failed =
-        |error: &dyn std::fmt::Display| Trouble::new("lock the host", error).cure("run it as root");
     let file = if host.is_live() {
-        let path = host.path(path);
+        let path = host.path("/run/redisguard.lock");
         OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)
     } else {
-        fs::File::open(host.path("/"))
+        File::open(host.path("/"))
     };
+    wait("lock the host", file)
+}
+
+/// Waits for the lock of the rules alone: the block unit takes it while apply holds the other. It is
+/// on the network namespace, which the rules belong to.
+///
+/// # Errors
+/// A kernel that has no such file.
+pub fn take_for_rules() -> Result<Lock, Trouble> {
+    wait("lock the rules", File::open("/proc/self/ns/net"))
+}
+
+fn wait(what: &str, file: io::Result<File>) -> Result<Lock, Trouble> {
+    let failed = |error: &dyn Display| Trouble::new(what, error).cure("run it as root");
     let mut file = file.map_err(|error| failed(&error))?;
     loop {
         match Flock::lock(file, FlockArg::LockExclusive) {

@@ -75,7 +75,7 @@ pub fn remove(host: &Host, steps: &[StepView]) -> Result<(), Trouble> {
                 services::systemctl(&["stop", &step.target])?;
                 let _ = services::systemctl(&["reset-failed", &step.target]);
             }
-            "rules" => drop(rules::unload(host)?),
+            "rules" => drop(rules::unload()?),
             "sysctl" => free(host, &receipt)?,
             "link" => unlink(host, &receipt, &step.target)?,
             "file" => put_back(host, &receipt, &step.target)?,

@@ -21,10 +21,10 @@ pub enum Loaded {
 ///
 /// # Errors
 /// What kept them from being loaded; what was live is live again.
-pub fn load(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
+pub fn load(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
     let firewall = firewall::of(facts)?;
     let wanted = firewall::wanted(bundle)?;
-    let _lock = lock::take_for_rules(host)?;
+    let _lock = lock::take_for_rules()?;
     load_if_needed(firewall.as_ref(), &wanted)
 }
 
@@ -50,13 +50,13 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
     })?;
     let tampered = tampered(host, &receipt)?;
     let attempt = match &tampered {
-        None => installed(host).and_then(|(bundle, facts)| load(host, &bundle, &facts)),
+        None => installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)),
         Some(why) => Err(Trouble::new("trust the installed rules", why)),
     };
     attempt.map_err(|trouble| {
         let good = source::last_good(host)
             .and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
-            .and_then(|(bundle, facts)| load(host, &bundle, &facts));
+            .and_then(|(bundle, facts)| load(&bundle, &facts));
         let cure = "run `redisguard-install plan`, then `redisguard-install apply`";
         match good {
             Ok(_) => trouble.and("the last good rules guard the ports").cure(cure),
@@ -69,9 +69,9 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
 ///
 /// # Errors
 /// What could not be taken away.
-pub fn unload(host: &Host) -> Result<bool, Trouble> {
+pub fn unload() -> Result<bool, Trouble> {
     let firewall = firewall::Iptables::find()?;
-    let _lock = lock::take_for_rules(host)?;
+    let _lock = lock::take_for_rules()?;
     let live = firewall.inspect()?;
     let any = live.rulesets.values().any(|ruleset| !ruleset.tables.is_empty());
     if any {

@@ -23,7 +23,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     let (answer, text) = match verb {
         RulesVerb::Load => load(args, &host)?,
         RulesVerb::Unload => {
-            let changed = rules::unload(&host)?;
+            let changed = rules::unload()?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };
             (Answer { changed, findings: Vec::new() }, text.to_owned())
         }
@@ -41,14 +41,14 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
         None => rules::load_installed(host)?,
         Some(directory) => {
             let bundle = source::bundle(Some(directory))?;
-            rules::load(host, &bundle, &rules::facts(&bundle)?)?
+            rules::load(&bundle, &rules::facts(&bundle)?)?
         }
     };
     let Loaded::Because(findings) = loaded else {
         let text = "in place: nothing was touched".to_owned();
         return Ok((Answer { changed: false, findings: Vec::new() }, text));
     };
-    let lines = findings.iter().map(|(family, finding)| format!("{} {finding}", family.name()));
+    let lines = findings.iter().map(|(family, finding)| format!("{}: {finding}", family.name()));
     let findings: Vec<String> = lines.collect();
     let text = format!("loaded, because:\n  {}", findings.join("\n  "));
     Ok((Answer { changed: true, findings }, text))
