@@ -173,7 +173,7 @@ fn systemd_takes_every_unit() {
             std::fs::write(&path, text).unwrap();
         }
         let mut command = Command::new("systemd-analyze");
-        command.args(["verify", "--man=no", "--recursive-errors=no"]);
+        command.args(["verify", "--recursive-errors=no"]);
         for unit in redisguard::bundle::UNITS {
             command.arg(units.join(unit));
         }
