@@ -271,6 +271,23 @@ fn an_offline_tree_gets_files_and_enablement_and_nothing_else() {
 }
 
 #[test]
+fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
+    let (tree, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in ["etc", "usr/local", "var/lib", "var"] {
+        let link = tree.path().join(folder);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
+        let output =
+            Command::new(INSTALL).arg("--root").arg(tree.path()).arg("apply").output().unwrap();
+        assert_eq!(status(&output), 2, "{folder}: {}", told(&output));
+        assert!(told(&output).contains("out of the tree"), "{folder}: {}", told(&output));
+        assert!(std::fs::read_dir(elsewhere.path()).unwrap().next().is_none(), "{folder}");
+        std::fs::remove_file(&link).unwrap();
+        let _ = std::fs::remove_dir(tree.path().join("var"));
+    }
+}
+
+#[test]
 fn eight_at_once_end_well_and_leave_one_guard() {
     if !able() {
         return;

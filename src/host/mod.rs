@@ -49,4 +49,24 @@ impl Host {
     pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
     }
+
+    /// Refuses a path of an offline tree that leads out of it: a link in an image must not have this
+    /// machine's own files changed.
+    ///
+    /// # Errors
+    /// Names the directory and where it leads.
+    pub fn confine(&self, absolute: &str) -> Result<(), Trouble> {
+        let path = self.path(absolute);
+        let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
+        let above = above.unwrap_or(&self.root);
+        let failed = |cause: String| Trouble::new(format!("use {}", path.display()), cause);
+        let real = above
+            .canonicalize()
+            .map_err(|error| failed(format!("{} cannot be followed: {error}", above.display())))?;
+        if real.starts_with(&self.root) {
+            return Ok(());
+        }
+        let cause = format!("{} leads to {}, out of the tree", above.display(), real.display());
+        Err(failed(cause).cure("make that link relative, or work inside of the tree (chroot)"))
+    }
 }

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
 
 /// The mode of every file that a bundle brings.
 const FILE_MODE: u32 = 0o644;
@@ -92,6 +91,7 @@ pub fn observe(
 }
 
 fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Trouble> {
+    host.confine(&path)?;
     let here = host.path(&path);
     let failed =
         |cause: &dyn std::fmt::Display| Trouble::new(format!("use {}", here.display()), cause);
@@ -182,9 +182,9 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     Some((address, port))
 }
 
-/// Whether a path of the host has anything below it or is a file.
+/// Whether there is anything at a path of the host, a dangling link too.
 pub fn exists(host: &Host, path: &str) -> bool {
-    fs::symlink_metadata(host.path(path)).is_ok_and(|_| Path::new(path).is_absolute())
+    fs::symlink_metadata(host.path(path)).is_ok()
 }
 
 #[cfg(test)]

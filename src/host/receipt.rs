@@ -69,6 +69,7 @@ impl Receipt {
     /// # Errors
     /// One that cannot be read or was damaged.
     pub fn read(host: &Host) -> Result<Option<Self>, Trouble> {
+        host.confine(PATH)?;
         let path = host.path(PATH);
         let Some(bytes) = files::read(&path)? else { return Ok(None) };
         let failed = |cause: String| {

@@ -34,6 +34,7 @@ pub fn plan(host: &Host) -> Result<Vec<StepView>, Trouble> {
         steps.push(step("rules", "REDISGUARD", "unload: the ports are open to the outside then"));
     }
     let Some(receipt) = receipt else { return Ok(steps) };
+    receipt.links.keys().chain(receipt.files.keys()).try_for_each(|path| host.confine(path))?;
     if host.is_live() && !receipt.kept_free.is_empty() {
         let action = format!("take out {}", receipt.kept_free);
         steps.push(step("sysctl", "net.ipv4.ip_local_reserved_ports", &action));
