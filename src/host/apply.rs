@@ -32,6 +32,10 @@ struct Change<'a> {
     was_guarded: bool,
     /// Units that ran before, to be brought back if the change fails.
     ran: Vec<String>,
+    /// Units that were told to start or restart; the others run on as they were.
+    touched: Vec<String>,
+    /// Whether rules may have been loaded, through their unit or without it.
+    rules_touched: bool,
 }
 
 /// Carries out a plan that was just computed under the lock.
@@ -57,6 +61,8 @@ pub fn apply(
         undo: Vec::new(),
         was_guarded: observed.guarded,
         ran: ran.collect(),
+        touched: Vec::new(),
+        rules_touched: false,
     };
     match change.carry_out(plan, before.as_ref()) {
         Ok(()) => Ok(()),
@@ -206,9 +212,14 @@ impl Change<'_> {
             // Where systemd runs, the unit that is (re)started behind this loads them, so that a
             // change that is killed here leaves the old rules or the new ones.
             Step::Rules { .. } if !self.host.has_systemd() => {
+                self.rules_touched = true;
                 rules::load(self.bundle, self.facts).map(drop)
             }
-            Step::Unit { name, verb, .. } => services::systemctl(&[verb, name]).map(drop),
+            Step::Unit { name, verb, .. } => {
+                self.rules_touched |= name == UNITS[0];
+                self.touched.push(name.clone());
+                services::systemctl(&[verb, name]).map(drop)
+            }
             _ => Ok(()),
         }
     }
@@ -295,19 +306,22 @@ impl Change<'_> {
         }
     }
 
-    /// Brings back the rules and the units that ran. From guarded it never goes to open.
+    /// Brings back the rules and the units that were touched. From guarded it never goes to open.
     fn take_back_live(&self) -> Result<(), Trouble> {
         if !self.host.is_live() {
             return Ok(());
         }
         if self.host.has_systemd() {
-            for unit in UNITS.iter().rev() {
+            for unit in self.touched.iter().rev() {
                 let ran = self.ran.iter().any(|ran| ran == unit);
                 let verb = if ran { "restart" } else { "stop" };
                 // A unit that never came to be cannot be stopped, and need not be.
                 let _ = services::systemctl(&[verb, unit]);
                 let _ = services::systemctl(&["reset-failed", unit]);
             }
+        }
+        if !self.rules_touched {
+            return Ok(());
         }
         if self.was_guarded {
             if rules::is_installed(self.host) {
