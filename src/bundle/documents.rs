@@ -28,6 +28,7 @@ struct Overview<'a> {
     grep: String,
     cut: bool,
     nftables: bool,
+    gives_way: bool,
 }
 
 #[derive(Template)]
@@ -96,6 +97,7 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
         grep: numbers.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
         cut: spec.firewall.existing == Existing::Cut,
         nftables: spec.firewall.backend == Backend::Nftables,
+        gives_way: spec.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree),
     }
     .render()
     .map(super::one_line_feed)

@@ -16,6 +16,9 @@ pub const UNITS: [&str; 4] = [
     "redis-ports-check.timer",
 ];
 
+/// The unit that has the listener give way to a Redis; only where a port is left if it is not free.
+const YIELD: &str = "redis-port-yield.service";
+
 /// The match of a connection's first packet.
 const FIRST_PACKET: &str = " --tcp-flags FIN,SYN,RST,ACK SYN";
 /// The same for nft.
@@ -77,6 +80,13 @@ struct NoticeUnit<'a> {
     ports: String,
     listened: Vec<PortRange>,
     descriptors: u64,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-port-yield.service")]
+struct YieldUnit<'a> {
+    spec: &'a Spec,
+    ports: PortSet,
 }
 
 #[derive(Template)]
@@ -162,7 +172,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         listened,
         descriptors: descriptors(spec),
     };
-    Ok(vec![
+    let mut artifacts = vec![
         (unit(block), BlockUnit { spec, binary: BINARY, ports }.render()?),
         (unit(notice), notice_unit.render()?),
         (unit(check), CheckUnit { spec, binary: BINARY }.render()?),
@@ -178,7 +188,13 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
             "host/etc/sysctl.d/60-redisguard.conf".into(),
             Sysctl { kept_free: kept_free(spec).joined(",") }.render()?,
         ),
-    ])
+    ];
+    let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
+    let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
+    if !given_way.ranges().is_empty() {
+        artifacts.push((unit(YIELD), YieldUnit { spec, ports: given_way }.render()?));
+    }
+    Ok(artifacts)
 }
 
 fn rules<'a>(spec: &'a Spec, digest: &'a str, family: Family) -> Rules<'a> {
