@@ -27,7 +27,8 @@ setup-demo:
 
 setup-test:
 	@tests/tools/setup iptables iproute2 nftables redis-tools redis-server logrotate mandoc \
-		systemd netcat-openbsd curl openssl python3 python3-venv openssh-server openssh-client
+		systemd systemd-container debootstrap debian-archive-keyring util-linux procps shellcheck \
+		netcat-openbsd curl openssl python3 python3-venv openssh-server openssh-client
 
 clean:
 	$(CARGO) clean

@@ -1,6 +1,7 @@
 //! What the integration tests share. Each test file uses its own part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
+pub mod machine;
 pub mod namespace;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,134 @@
+//! The installer on real hosts: systemd, iptables, Redis, sshd and a neighbour that knocks.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod apply;
+mod boot;
+mod drift;
+mod failure;
+mod offline;
+mod remove;
+mod ssh;
+
+use redisguard::probe::Outcome;
+use serde_json::Value;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::INSTALL;
+use support::machine::{Machine, Output};
+
+/// Where the program is before apply puts it into its place.
+const PROGRAM: &str = "/root/redisguard-install";
+const BLOCK: &str = "redis-ports-block.service";
+const NOTICE: &str = "redis-port-notice.service";
+const CHECK: &str = "redis-ports-check.service";
+const TIMER: &str = "redis-ports-check.timer";
+const YIELD: &str = "redis-port-yield.service";
+
+/// A host that runs and has the program, and nothing applied.
+fn host(name: &str) -> Option<Machine> {
+    let machine = Machine::boot(name)?;
+    machine.install(Path::new(INSTALL), PROGRAM);
+    Some(machine)
+}
+
+/// A host with the built-in bundle applied.
+fn guarded(name: &str) -> Option<Machine> {
+    let machine = host(name)?;
+    redisguard(&machine, &["apply"]).ok();
+    Some(machine)
+}
+
+fn redisguard(machine: &Machine, arguments: &[&str]) -> Output {
+    machine.run(&[&[PROGRAM], arguments].concat())
+}
+
+/// What a verb prints with --json; it must end with this status.
+#[track_caller]
+fn json(machine: &Machine, code: i32, arguments: &[&str]) -> Value {
+    let said = redisguard(machine, &[&["--json"], arguments].concat());
+    serde_json::from_str(&said.ended(code)).unwrap()
+}
+
+/// Properties of a unit, one a line.
+fn unit(machine: &Machine, name: &str, properties: &str) -> String {
+    machine.run(&["systemctl", "show", "-p", properties, "--value", name]).ok().trim().to_owned()
+}
+
+/// Every unit of ours, with what changes whenever one is started or stopped.
+fn runs(machine: &Machine) -> Vec<String> {
+    const PROPERTIES: &str = "LoadState,ActiveState,InvocationID,ActiveEnterTimestampMonotonic";
+    [BLOCK, NOTICE, TIMER].map(|name| unit(machine, name, PROPERTIES)).into()
+}
+
+/// A server on a port of the machine, on all its addresses, that answers every client.
+fn serve(machine: &Machine, port: u16) {
+    const SERVER: &str = "
+import socket, sys
+server = socket.create_server(('', int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    client, _ = server.accept()
+    client.recv(4096)
+    client.sendall(b'+HERE\\r\\n')
+    client.close()
+";
+    let port = port.to_string();
+    let name = format!("--unit=serve-{port}");
+    machine.run(&["systemd-run", "--quiet", &name, "python3", "-c", SERVER, &port]).ok();
+    let listens = ["ss", "-Hltn", &format!("sport = :{port}")];
+    until("the server listens", || !machine.run(&listens).stdout.is_empty());
+}
+
+fn stop_serving(machine: &Machine, port: u16) {
+    machine.run(&["systemctl", "stop", &format!("serve-{port}")]).ok();
+}
+
+/// Waits for what is bound to come; how long it takes is no matter.
+#[track_caller]
+fn until(what: &str, mut came: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !came() {
+        assert!(started.elapsed() < Duration::from_secs(90), "it never happened: {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What local users of a port are told.
+fn ping(machine: &Machine, port: u16) -> String {
+    machine.run(&["redis-cli", "-p", &port.to_string(), "ping"]).stdout
+}
+
+#[track_caller]
+fn assert_shut(machine: &Machine, ports: &[u16]) {
+    for port in ports {
+        assert_eq!(machine.meets(*port), [Outcome::Silence, Outcome::Silence], "port {port}");
+    }
+}
+
+#[track_caller]
+fn assert_open(machine: &Machine, port: u16) {
+    let served = Outcome::Served("+HERE".to_owned());
+    assert_eq!(machine.reaches(port), [served.clone(), served], "port {port}");
+}
+
+/// Guarded by the kernel, and the listener answers: whatever else is wrong.
+#[track_caller]
+fn assert_guards(machine: &Machine) {
+    assert_shut(machine, &[6379, 6380]);
+    assert!(ping(machine, 6379).starts_with("PORTCLOSED 6379"), "{}", ping(machine, 6379));
+}
+
+/// Guarded, and status finds nothing.
+#[track_caller]
+fn assert_clean(machine: &Machine) {
+    assert_guards(machine);
+    let status = json(machine, 0, &["status"]);
+    assert_eq!(
+        (&status["in_sync"], &status["healthy"], &status["findings"]),
+        (&true.into(), &true.into(), &Value::Array(Vec::new())),
+        "{status:#}"
+    );
+}
