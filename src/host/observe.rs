@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::firewall::{Firewall, Live, Rulesets};
-use super::receipt::{Receipt, State};
+use super::receipt::{self, Receipt, State};
 use super::{Host, files, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
@@ -66,7 +66,8 @@ pub fn observe(
     let mut observed = Observed::default();
     if let Some(receipt) = receipt {
         observed.owned = receipt.files.keys().chain(receipt.links.keys()).cloned().collect();
-        observed.receipt_current = receipt.state == State::Applied && receipt.sum == bundle.sum();
+        observed.receipt_current =
+            receipt.state == State::Applied && receipt.sum == bundle.sum() && is_kept(host, bundle);
     }
     let paths = wanted.files.keys().chain(wanted.links.keys()).chain(&observed.owned);
     let paths: Vec<String> = paths.cloned().collect();
@@ -88,6 +89,14 @@ pub fn observe(
             Some(states.map(|(name, unit)| (name, (unit.load, unit.active))).collect());
     }
     Ok((observed, live))
+}
+
+/// Whether the bundle beside the receipt is whole: it is what is loaded when all else is damaged.
+fn is_kept(host: &Host, bundle: &Bundle) -> bool {
+    files::read_tree(&host.path(receipt::BUNDLE)).is_ok_and(|kept| {
+        let kept = kept.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+        kept.eq(bundle.artifacts())
+    })
 }
 
 fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Trouble> {
@@ -197,5 +206,18 @@ mod tests {
         let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
         assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
         assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
+    }
+
+    #[test]
+    fn a_kept_bundle_that_is_not_whole_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path()).unwrap();
+        let bundle = Bundle::installed([("host/etc/a".to_owned(), b"a\n".to_vec())].into());
+        assert!(!is_kept(&host, &bundle));
+        let file = host.path(receipt::BUNDLE).join("host/etc/a");
+        files::replace(&file, b"a\n", 0o644).unwrap();
+        assert!(is_kept(&host, &bundle));
+        fs::write(&file, "b\n").unwrap();
+        assert!(!is_kept(&host, &bundle));
     }
 }
