@@ -4,6 +4,7 @@
 pub mod machine;
 pub mod namespace;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -23,7 +24,8 @@ pub fn need(what: &str, there: bool) -> bool {
     if !there {
         let required = std::env::var_os("REDISGUARD_REQUIRE_ALL").is_some_and(|value| value == "1");
         assert!(!required, "{what} is needed, and REDISGUARD_REQUIRE_ALL=1");
-        eprintln!("skipped: {what} is needed");
+        // Past the test harness, which shows only what failing tests print.
+        let _ = writeln!(std::io::stderr(), "skipped: {what} is needed");
     }
     there
 }
