@@ -23,6 +23,8 @@ const YIELD: &str = "redis-port-yield.service";
 const FIRST_PACKET: &str = " --tcp-flags FIN,SYN,RST,ACK SYN";
 /// The same for nft.
 const FIRST_PACKET_NFT: &str = "tcp flags & (fin | syn | rst | ack) == syn ";
+/// The mark of packets that are about to be reset; a value that nobody sets by chance.
+const MARK: &str = "0x52470000";
 /// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
 const MULTIPORT_SLOTS: usize = 15;
 
@@ -129,7 +131,10 @@ struct Rules<'a> {
     allow: Vec<IpNet>,
     cut: bool,
     syn: &'static str,
+    mark: &'static str,
     jump: String,
+    chain: &'static str,
+    chunks: Vec<String>,
 }
 
 #[derive(Template)]
@@ -141,6 +146,7 @@ struct NftRules<'a> {
     allow_v6: String,
     cut: bool,
     syn: &'static str,
+    mark: &'static str,
 }
 
 #[derive(Template)]
@@ -199,6 +205,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
 
 fn rules<'a>(spec: &'a Spec, digest: &'a str, family: Family) -> Rules<'a> {
     let cut = spec.firewall.existing == Existing::Cut;
+    let (jump, chunks) = jump(spec);
     Rules {
         spec,
         digest,
@@ -206,7 +213,10 @@ fn rules<'a>(spec: &'a Spec, digest: &'a str, family: Family) -> Rules<'a> {
         allow: allowed(spec, family),
         cut,
         syn: if cut { "" } else { FIRST_PACKET },
-        jump: jump(spec),
+        mark: MARK,
+        jump,
+        chain: if chunks.is_empty() { "REDISGUARD-IN" } else { "REDISGUARD-PORTS" },
+        chunks,
     }
 }
 
@@ -223,25 +233,36 @@ fn nft_rules<'a>(spec: &'a Spec, digest: &'a str) -> NftRules<'a> {
         allow_v6: joined(Family::V6),
         cut,
         syn: if cut { "" } else { FIRST_PACKET_NFT },
+        mark: MARK,
     }
 }
 
-/// Which packets INPUT hands to the guard: its ports by name while one match can hold them, else
-/// the span from the lowest to the highest.
-fn jump(spec: &Spec) -> String {
+/// Which packets INPUT hands to the guard: its ports by name while one match can hold them. Else the
+/// span from the lowest to the highest, and the matches that find the ports among it.
+fn jump(spec: &Spec) -> (String, Vec<String>) {
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
     let mut guarded: Vec<PortRange> =
         spec.reserved.iter().map(|reserved| reserved.ports).chain(notice).collect();
     guarded.sort_unstable();
-    let slots: usize = guarded.iter().map(|range| range.ports().take(2).count()).sum();
-    match guarded.as_slice() {
-        [first, .., last] if slots > MULTIPORT_SLOTS => {
-            format!("-m tcp --dport {}:{}", first.first(), last.last())
+    let mut chunks: Vec<Vec<String>> = Vec::new();
+    let mut room = 0;
+    for range in &guarded {
+        let slots = range.ports().take(2).count();
+        if slots > room {
+            chunks.push(Vec::new());
+            room = MULTIPORT_SLOTS;
         }
-        _ => {
-            let named: Vec<String> = guarded.iter().map(|range| range.colon()).collect();
-            format!("-m multiport --dports {}", named.join(","))
+        room -= slots;
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(range.colon());
         }
+    }
+    let mut chunks: Vec<String> = chunks.iter().map(|chunk| chunk.join(",")).collect();
+    match (chunks.as_slice(), guarded.as_slice()) {
+        ([_, _, ..], [first, .., last]) => {
+            (format!("-m tcp --dport {}:{}", first.first(), last.last()), chunks)
+        }
+        _ => (format!("-m multiport --dports {}", chunks.pop().unwrap_or_default()), Vec::new()),
     }
 }
 

@@ -2,6 +2,8 @@
 //! has, and the few short words that the answer depends on. Must never hold a key, a value, a
 //! user or a password: [`Command::kept`] is the whole list of what is kept.
 
+use super::names;
+
 /// One byte more than a name may have, so that a longer one is seen to be longer.
 const NAME_KEPT: usize = 33;
 /// Enough for every subcommand, option and attribute that is told apart.
@@ -209,16 +211,9 @@ impl Command {
         Some((self.library_attribute()?, &self.kept[3].start))
     }
 
-    /// The name for the log: upper case where it looks like a command, else `other`.
-    pub(super) fn name_for_log(&self) -> String {
-        let looks_known =
-            |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'_' | b'-');
-        match self.kept[0].whole() {
-            Some(name) if (1..=32).contains(&name.len()) && name.iter().all(looks_known) => {
-                String::from_utf8_lossy(name).to_ascii_uppercase()
-            }
-            _ => "other".to_owned(),
-        }
+    /// The name for the log, `other` where it is none that is known.
+    pub(super) fn name_for_log(&self) -> &'static str {
+        self.kept[0].whole().and_then(names::known).unwrap_or("other")
     }
 
     /// Whether this line is the request line of HTTP/1 (RFC 9112, section 3).

@@ -29,7 +29,7 @@ pub(super) struct Heard {
     /// What was spoken first.
     pub(super) protocol: Protocol,
     /// The first command's name, fit for the log.
-    pub(super) command: Option<String>,
+    pub(super) command: Option<&'static str>,
     /// The client's library as it named itself, cut but not escaped.
     pub(super) library: Option<Vec<u8>>,
     /// The library's version, likewise.

@@ -1,7 +1,7 @@
 //! The notice listener: whoever still connects to a reserved port reads, as the error of their own
 //! call, where to go instead. It needs nothing but its own settings.
 //!
-//! From the bottom up: `settings`; `number`, `command`, `scan`, `answer`, `render` and `outbox`,
+//! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
 //! which make a `dialogue` without any I/O; `listen`, `origin` and `room`; the `log`; and on top
 //! `linger`, `connection`, `serve` and `run`.
 //!
@@ -15,6 +15,7 @@ mod dialogue;
 mod linger;
 mod listen;
 mod log;
+mod names;
 mod number;
 mod origin;
 mod outbox;

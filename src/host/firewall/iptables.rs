@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 /// Seconds to wait for others that hold the xtables lock.
 const WAIT: &str = "5";
 /// The tables that our chains can stand in.
-const TABLES: [&str; 2] = ["filter", "nat"];
+const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const CURE: &str = "install it (Debian: apt-get install iptables), or run as root if it is there";
 
 /// iptables for every family that the host has.
@@ -103,9 +103,11 @@ impl Firewall for Iptables {
                 if output.status.success() {
                     let listing = String::from_utf8_lossy(&output.stdout);
                     let counters = ruleset.add_listing(table, &listing);
-                    live.counters.extend(counters.into_iter().map(|counter| (*family, counter)));
+                    // What is stopped is stopped in this table; the others only lead it here.
+                    let counters = counters.into_iter().filter(|_| table == "filter");
+                    live.counters.extend(counters.map(|counter| (*family, counter)));
                 } else if table == "filter" {
-                    // A kernel without a nat table has nothing of ours there.
+                    // A kernel without a table has nothing of ours in it.
                     let said = String::from_utf8_lossy(&output.stderr);
                     return Err(Trouble::new(what, one_line(&said)).cure(cure_for(&said)));
                 }

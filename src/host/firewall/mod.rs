@@ -1,4 +1,4 @@
-//! Owns the kernel's rules: reading them, loading ours in one transaction per family, taking them
+//! Owns the kernel's rules: reading them, loading ours in one transaction for each table, taking them
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
 mod iptables;
@@ -20,7 +20,7 @@ pub type Rulesets = BTreeMap<Family, Ruleset>;
 pub struct Live {
     /// Our chains and jumps, for each family that the host has.
     pub rulesets: Rulesets,
-    /// The counters of our rules.
+    /// The counters of our rules that stop packets.
     pub counters: Vec<(Family, Counter)>,
 }
 

@@ -91,7 +91,7 @@ impl Attempt<'_> {
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
         line.word("protocol", protocol(self.heard.protocol));
-        line.text("command", self.heard.command.as_deref().unwrap_or("none").as_bytes(), TEXT);
+        line.text("command", self.heard.command.unwrap_or("none").as_bytes(), TEXT);
         if let Some(library) = &self.heard.library {
             line.text("library", library, LIBRARY);
         }
