@@ -33,7 +33,8 @@ fn bundle(toml: &str) -> tempfile::TempDir {
 }
 
 const OTHER: &str = "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = 7000\n\
-    [[reserved]]\nport = 6381\nexternal = \"notice\"\nlisten = \"never\"\n";
+    [[reserved]]\nport = 6381\nexternal = \"notice\"\nlisten = \"never\"\n\
+    [firewall]\nexisting = \"keep\"\n";
 
 #[test]
 fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
@@ -72,6 +73,8 @@ fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
         "iptables -A INPUT -p tcp --dport 6379 -s 127.0.0.1 -j ACCEPT; iptables -A INPUT -p tcp --dport 6379 -j DROP
          ip6tables -N THEIRS; ip6tables -A INPUT -j THEIRS; iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080
          echo 'theirs' > /etc/systemd/system/redis-ports-block.service; chmod 600 /etc/systemd/system/redis-ports-block.service
+         chown 1000:1000 /etc/systemd/system/redis-ports-block.service
+         ln -s /etc/hostname /etc/logrotate.d/redis-port-notice
          echo 'old lines' > /var/log/redis_port_notice.log
          echo 9100-9110 > /proc/sys/net/ipv4/ip_local_reserved_ports",
     );
@@ -118,13 +121,25 @@ fn drift_is_named_and_apply_mends_it() {
         ("iptables -F INPUT", "rules", "the jump from INPUT is missing"),
         ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "stands at position 2"),
         ("iptables -F REDISGUARD-IN", "rules", "REDISGUARD-IN was flushed"),
-        ("iptables -D REDISGUARD-FWD 1", "rules", "REDISGUARD-FWD was edited"),
+        ("iptables -D REDISGUARD-IN 2", "rules", "REDISGUARD-IN was edited"),
         ("iptables -A INPUT -j REDISGUARD-IN", "rules", "another jump into our chains"),
         ("nft flush ruleset", "rules", "no rules of ours are loaded"),
         ("echo x >> /etc/redisguard/notice.toml", "file", "was edited"),
         ("rm /etc/redisguard/rules.v6", "file", "is missing"),
-        ("chmod 666 /etc/redisguard/rules.v4", "file", "mode 0666 instead of 0644"),
+        ("chmod 666 /etc/redisguard/rules.v4", "file", "must change mode 0666 to 0644"),
         ("rm /var/log/redis_port_notice.log", "link", "does not lead to"),
+        (
+            "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
+            "link",
+            "does not lead to",
+        ),
+        (
+            "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
+            "link",
+            "does not lead to",
+        ),
+        ("ln -sf /etc/hostname /etc/redisguard/rules.v4", "file", "is a link to /etc/hostname"),
+        ("chown 1000 /etc/redisguard/rules.v4", "file", "must change owner 1000:0 to 0:0"),
         ("echo > /proc/sys/net/ipv4/ip_local_reserved_ports", "sysctl", "lacks 6379"),
     ] {
         host.sh(damage);
@@ -140,6 +155,72 @@ fn drift_is_named_and_apply_mends_it() {
         let output = host.install(&["status"]);
         assert_eq!(status(&output), 0, "{damage}: {}", told(&output));
     }
+    let kept = "cat /var/log/redis_port_notice.log.before-redisguard \
+                /etc/systemd/system/timers.target.wants/redis-ports-check.timer.before-redisguard";
+    assert_eq!(host.sh(kept), "precious\nprecious\n");
+    assert_eq!(host.sh("cat /etc/hostname"), std::fs::read_to_string("/etc/hostname").unwrap());
+}
+
+#[test]
+fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
+    if !able() {
+        return;
+    }
+    for (damage, said) in [
+        (": > /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
+        ("rm /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
+        ("rm /etc/redisguard/rules.v4", "the last good rules guard the ports"),
+        ("rm -r /var/lib/redisguard", "the installed rules guard the ports, unverified"),
+    ] {
+        let host = Host::new();
+        host.install(&["apply"]);
+        let good = host.rules();
+        host.sh(&format!("{damage}; nft flush ruleset"));
+        let output = host.install(&["rules", "load"]);
+        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
+        assert!(told(&output).contains(said), "{damage}: {}", told(&output));
+        assert_eq!(host.rules(), good, "{damage}");
+    }
+    let host = Host::new();
+    let output = host.install(&["rules", "load"]);
+    assert!(told(&output).contains("nothing is installed"), "{}", told(&output));
+}
+
+#[test]
+fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let before = host.rules();
+    host.sh(
+        "mount --bind /etc/redisguard /etc/redisguard; mount -o remount,ro,bind /etc/redisguard",
+    );
+    let output = host.install(&["remove"]);
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains("the rules still guard the ports"), "{}", told(&output));
+    assert_eq!(host.rules(), before);
+    host.sh("umount /etc/redisguard");
+    assert_eq!(status(&host.install(&["remove"])), 0);
+    assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
+}
+
+#[test]
+fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    host.install(&["--bundle", "/run/other", "apply"]);
+    let good = host.rules();
+    host.sh("iptables -F REDISGUARD-IN");
+    let said = told(&host.install(&["status"]));
+    let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
+    host.sh(mend);
+    assert_eq!(host.rules(), good, "{mend}");
 }
 
 #[test]
@@ -159,9 +240,10 @@ fn another_bundle_replaces_the_first_without_leftovers() {
         "{rules}"
     );
     assert_eq!(status(&host.install(&["status"])), 0);
-    // Back again: the chain in the nat table goes.
+    assert!(!rules.contains("REDISGUARD-CUT") && !rules.contains("REDISGUARD-FWD"), "{rules}");
     host.install(&["apply"]);
-    assert!(!host.rules().contains("REDISGUARD-PRE"), "{}", host.rules());
+    assert!(!host.rules().contains("--to-ports"), "{}", host.rules());
+    assert!(host.rules().contains("REDISGUARD-CUT"), "{}", host.rules());
 }
 
 #[test]
@@ -311,21 +393,22 @@ fn eight_at_once_end_well_and_leave_one_guard() {
 
 #[test]
 fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
-    let empty = tempfile::tempdir().unwrap();
-    let output = Command::new(INSTALL).arg("apply").env("PATH", empty.path()).output().unwrap();
-    assert_eq!(status(&output), 2);
-    if is_root() {
-        let host = Host::new();
-        let output = host
-            .command("env")
-            .arg(format!("PATH={}", empty.path().display()))
-            .args([INSTALL, "apply"])
-            .output()
-            .unwrap();
-        assert_eq!(status(&output), 2, "{}", told(&output));
-        assert!(told(&output).contains("apt-get install iptables"), "{}", told(&output));
-        assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
+    if !able() {
+        return;
     }
+    let empty = tempfile::tempdir().unwrap();
+    let path = format!("PATH={}", empty.path().display());
+    let host = Host::new();
+    let output = host.command("env").arg(path).args([INSTALL, "apply"]).output().unwrap();
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains("apt-get install iptables"), "{}", told(&output));
+    let as_nobody =
+        ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install", "apply"];
+    host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
+    let output = host.run("setpriv", &as_nobody);
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains("run it as root"), "{}", told(&output));
+    assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
 }
 
 #[test]

@@ -127,7 +127,8 @@ fn markers(guide: &[u8]) -> Vec<Found> {
         start = bytes.end;
         let text = line.strip_prefix(b"\xef\xbb\xbf".as_slice()).filter(|_| index == 0);
         let text = text.unwrap_or(line);
-        let indent = text.iter().take_while(|byte| **byte == b' ').count();
+        let blank = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+        let indent: usize = blank.map(|byte| if *byte == b'\t' { 4 } else { 1 }).sum();
         let text = text.trim_ascii();
         if indent > 3 {
             continue;

@@ -45,6 +45,13 @@ fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
     let failed = |why: String| Trouble::new("render the bundle", why);
     let bundle = Bundle::render(&spec).map_err(failed)?;
     let documents = Documents::render(&spec, &bundle).map_err(failed)?;
+    let paths = documents.files.iter().map(|(path, _)| path);
+    for path in paths.chain(documents.guides.iter().map(|(path, _)| path)) {
+        if document(&args.docs_root, path).starts_with(&args.out) {
+            let cause = format!("it lies in {}, which holds the bundle only", args.out.display());
+            return Err(Trouble::new(format!("write {path}"), cause).cure("move it in [docs]"));
+        }
+    }
     let mut changes = bundle_changes(&args.out, &bundle)?;
     for (path, text) in documents.files {
         let path = document(&args.docs_root, &path);

@@ -2,7 +2,7 @@
 //! and a step that fails takes back those before it.
 
 use super::firewall;
-use super::receipt::{self, FileEntry, Receipt, State};
+use super::receipt::{self, FileEntry, Original, Receipt, State};
 use super::{Host, files, observe, rules, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS, hex};
 use crate::error::Trouble;
@@ -102,6 +102,9 @@ impl Change<'_> {
             let firewall = firewall::of(self.facts)?;
             firewall.test(&firewall::wanted(self.bundle)?, &firewall.inspect()?)?;
         }
+        for path in self.receipt.files.keys().map(String::as_str).chain([receipt::PATH]) {
+            files::sweep(&self.host.path(path));
+        }
         self.save_originals(plan, before)?;
         self.receipt.write(self.host)?;
         for step in &plan.steps {
@@ -120,25 +123,42 @@ impl Change<'_> {
         self.receipt.write(self.host)
     }
 
-    /// Keeps a copy of every file of others that will be overwritten, before anything is.
+    /// Keeps what others have where ours will stand, before anything is overwritten.
     fn save_originals(&mut self, plan: &Plan, before: Option<&Receipt>) -> Result<(), Trouble> {
         for step in &plan.steps {
-            let Step::WriteFile { path, old: Some(old), .. } = step else { continue };
-            let ours = before.is_some_and(|receipt| receipt.files.contains_key(path));
-            if !ours && !self.receipt.originals.contains_key(path) {
+            let (path, original, bytes) = match step {
+                Step::WriteFile { path, link: Some(link), .. }
+                | Step::Link { path, old: InPlace::Link(link), .. } => {
+                    (path, Original::Link(link.clone()), None)
+                }
+                Step::WriteFile { path, old: Some(old), .. } => {
+                    let original = Original::File { mode: old.mode, owner: old.owner };
+                    (path, original, Some(&old.bytes))
+                }
+                _ => continue,
+            };
+            let ours = before.is_some_and(|receipt| {
+                receipt.files.contains_key(path) || receipt.links.contains_key(path)
+            });
+            if ours || self.receipt.originals.contains_key(path) {
+                continue;
+            }
+            if let Some(bytes) = bytes {
                 let copy = self.host.path(&format!("{}{path}", receipt::ORIGINALS));
-                let made = files::replace(&copy, &old.bytes, 0o600)?;
+                let made = files::replace(&copy, bytes, 0o600)?;
                 self.undo.push(Undo::Directories(made));
                 self.undo.push(Undo::File { path: copy, old: None });
-                self.receipt.originals.insert(path.clone(), old.mode);
             }
+            self.receipt.originals.insert(path.clone(), original);
         }
         Ok(())
     }
 
     fn file_step(&mut self, step: &Step) -> Result<(), Trouble> {
         match step {
-            Step::WriteFile { path, old, new } => self.write(path, old.clone(), new),
+            Step::WriteFile { path, old, link, new } => {
+                self.write(path, old.clone(), link.clone(), new)
+            }
             Step::RemoveFile { path, old } => {
                 let here = self.host.path(path);
                 self.undo.push(Undo::File { path: here.clone(), old: Some(old.clone()) });
@@ -160,12 +180,16 @@ impl Change<'_> {
         &mut self,
         path: &str,
         old: Option<FileState>,
+        link: Option<String>,
         new: &FileState,
     ) -> Result<(), Trouble> {
         let here = self.host.path(path);
         let made = files::replace(&here, &new.bytes, new.mode)?;
         self.made(made);
-        self.undo.push(Undo::File { path: here, old });
+        self.undo.push(match link {
+            Some(link) => Undo::Link { path: here, old: Some(link) },
+            None => Undo::File { path: here, old },
+        });
         Ok(())
     }
 
@@ -190,20 +214,24 @@ impl Change<'_> {
                 Undo::Link { path: here.clone(), old: Some(other.clone()) }
             }
             InPlace::File => {
-                let aside = format!("{path}.before-redisguard");
+                let aside = self.aside(path);
                 let to = self.host.path(&aside);
-                if observe::exists(self.host, &aside) {
-                    let cause = "a file is in its place, and its name aside is taken too";
-                    return Err(Trouble::new(format!("link {}", here.display()), cause)
-                        .cure(format!("move {} away", to.display())));
-                }
                 fs::rename(&here, &to).map_err(failed)?;
-                self.receipt.moved.insert(path.to_owned(), aside);
+                // The first one was there before us; later ones were made meanwhile, and stay aside.
+                self.receipt.moved.entry(path.to_owned()).or_insert(aside);
                 Undo::Moved { from: here.clone(), to }
             }
         };
         self.undo.push(undo);
         symlink(target, &here).map_err(failed)
+    }
+
+    /// A free name for a file that must make room.
+    fn aside(&self, path: &str) -> String {
+        let first = format!("{path}.before-redisguard");
+        let numbered = (1..).map(|number| format!("{first}.{number}"));
+        let mut names = std::iter::once(first.clone()).chain(numbered);
+        names.find(|name| !observe::exists(self.host, name)).unwrap_or(first)
     }
 
     fn live_step(&mut self, step: &Step) -> Result<(), Trouble> {
@@ -259,7 +287,12 @@ impl Change<'_> {
         for undo in undo.into_iter().rev() {
             worse.extend(self.take_back_one(undo).err());
         }
-        worse.extend(self.take_back_receipt(before).err());
+        if worse.is_empty() {
+            worse.extend(self.take_back_receipt(before).err());
+        } else {
+            // What could not be put back is still known, and kept, for the next apply or remove.
+            worse.extend(self.receipt.write(self.host).err());
+        }
         worse.extend(services::reload(self.host).err());
         worse.extend(self.take_back_live().err());
         if worse.is_empty() {
@@ -271,7 +304,7 @@ impl Change<'_> {
     fn take_back_one(&self, undo: Undo) -> Result<(), Trouble> {
         match undo {
             Undo::File { path, old: Some(old) } => {
-                files::replace(&path, &old.bytes, old.mode).map(drop)
+                files::replace_for(&path, &old.bytes, old.mode, Some(old.owner)).map(drop)
             }
             Undo::File { path, old: None } => files::remove(&path),
             Undo::Link { path, old } => {
@@ -324,7 +357,7 @@ impl Change<'_> {
             return Ok(());
         }
         if self.was_guarded {
-            if rules::is_installed(self.host) {
+            if observe::exists(self.host, receipt::PATH) {
                 return rules::load_installed(self.host).map(drop);
             }
             return Ok(());

@@ -2,10 +2,11 @@
 //! Follows no symbolic link at the place it writes to.
 
 use crate::error::Trouble;
+use nix::unistd::{getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// A file's bytes, or `None` where there is none.
@@ -68,6 +69,19 @@ pub fn mode(path: &Path) -> Option<u32> {
 /// # Errors
 /// Names the file; nothing is left behind.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<Vec<PathBuf>, Trouble> {
+    replace_for(path, bytes, mode, None)
+}
+
+/// [`replace`], with the user and group that shall own the file.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_for(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<Vec<PathBuf>, Trouble> {
     let failed = |error: io::Error| {
         let trouble = Trouble::new(format!("write {}", path.display()), &error);
         match error.kind() {
@@ -85,9 +99,12 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<Vec<PathBuf>, Tro
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut file = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
-            .suffix(".redisguard-new")
+            .suffix(UNFINISHED)
             .tempfile_in(directory)?;
         file.write_all(bytes)?;
+        if let Some((user, group)) = owner.filter(|owner| *owner != own_ids()) {
+            chown(file.path(), Some(user), Some(group))?;
+        }
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
@@ -98,6 +115,27 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<Vec<PathBuf>, Tro
         failed(error)
     })?;
     Ok(made)
+}
+
+/// How the name of a file that is being written ends.
+const UNFINISHED: &str = ".redisguard-new";
+
+/// The user and group that this process makes files as.
+pub fn own_ids() -> (u32, u32) {
+    (geteuid().as_raw(), getegid().as_raw())
+}
+
+/// Removes what a run that was killed while it wrote a file left beside it. Only under the lock.
+pub fn sweep(path: &Path) {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let prefix = format!(".{}.", name.to_string_lossy());
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(&prefix) && name.ends_with(UNFINISHED) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes a directory and those above it that are missing; the made ones, outermost first.
@@ -181,6 +219,19 @@ mod tests {
         let error = replace(&root.path().join("new/file"), b"x", 0o644).unwrap_err().to_string();
         assert!(error.starts_with("could not write"), "{error}");
         assert_eq!(fs::read_dir(root.path().join("new")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        for name in [".a.x1.redisguard-new", ".b.x1.redisguard-new", "a.redisguard-new", ".a.x1"] {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        sweep(&root.path().join("a"));
+        let mut left: Vec<_> =
+            fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".a.x1", ".b.x1.redisguard-new", "a.redisguard-new"]);
     }
 
     #[test]

@@ -14,19 +14,19 @@ pub struct Lock {
     _file: Flock<File>,
 }
 
-/// Waits for the lock of a host. An offline tree is locked by its root directory itself, so that no
+/// Waits for the lock of a host; `on_wait` is called if somebody else holds it. An offline tree is locked by its root directory itself, so that no
 /// file is left in the image.
 ///
 /// # Errors
 /// A lock that cannot be opened: no right to change this host.
-pub fn take(host: &Host) -> Result<Lock, Trouble> {
+pub fn take(host: &Host, on_wait: impl FnOnce()) -> Result<Lock, Trouble> {
     let file = if host.is_live() {
         let path = host.path("/run/redisguard.lock");
         OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)
     } else {
         File::open(host.path("/"))
     };
-    wait("lock the host", file)
+    wait("lock the host", file, on_wait)
 }
 
 /// Waits for the lock of the rules alone: the block unit takes it while apply holds the other. It is
@@ -35,12 +35,17 @@ pub fn take(host: &Host) -> Result<Lock, Trouble> {
 /// # Errors
 /// A kernel that has no such file.
 pub fn take_for_rules() -> Result<Lock, Trouble> {
-    wait("lock the rules", File::open("/proc/self/ns/net"))
+    wait("lock the rules", File::open("/proc/self/ns/net"), || {})
 }
 
-fn wait(what: &str, file: io::Result<File>) -> Result<Lock, Trouble> {
+fn wait(what: &str, file: io::Result<File>, on_wait: impl FnOnce()) -> Result<Lock, Trouble> {
     let failed = |error: &dyn Display| Trouble::new(what, error).cure("run it as root");
     let mut file = file.map_err(|error| failed(&error))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(locked) => return Ok(Lock { _file: locked }),
+        Err((held, _)) => file = held,
+    }
+    on_wait();
     loop {
         match Flock::lock(file, FlockArg::LockExclusive) {
             Ok(locked) => return Ok(Lock { _file: locked }),

@@ -8,10 +8,11 @@ use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{FileState, Observed, Wanted};
 use crate::spec::PortSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::MetadataExt;
 
 /// The mode of every file that a bundle brings.
 const FILE_MODE: u32 = 0o644;
@@ -27,8 +28,9 @@ const SYSCTL: &str = "/etc/sysctl.d/60-redisguard.conf";
 /// This program cannot read itself.
 pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
     let mut wanted = Wanted::default();
+    let owner = files::own_ids();
     for (path, bytes) in bundle.host_files() {
-        let state = FileState { bytes: bytes.to_vec(), mode: FILE_MODE };
+        let state = FileState { bytes: bytes.to_vec(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
         if let Some(unit) = path.strip_prefix("/etc/systemd/system/") {
             wanted.links.extend(services::enablement(unit, &String::from_utf8_lossy(bytes)));
@@ -37,7 +39,7 @@ pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
     // /proc/self/exe is this program even if its file was replaced or removed meanwhile.
     let program = fs::read("/proc/self/exe")
         .map_err(|error| Trouble::new("read this program's own file", error))?;
-    wanted.files.insert(BINARY.to_owned(), FileState { bytes: program, mode: BINARY_MODE });
+    wanted.files.insert(BINARY.to_owned(), FileState { bytes: program, mode: BINARY_MODE, owner });
     if facts.log != facts.log_file {
         wanted.links.insert(facts.log.clone(), facts.log_file.clone());
     }
@@ -65,12 +67,14 @@ pub fn observe(
 ) -> Result<(Observed, Live), Trouble> {
     let mut observed = Observed::default();
     if let Some(receipt) = receipt {
-        observed.owned = receipt.files.keys().chain(receipt.links.keys()).cloned().collect();
+        observed.owned_files = receipt.files.keys().cloned().collect();
+        observed.owned_links = receipt.links.keys().cloned().collect();
         observed.receipt_current =
             receipt.state == State::Applied && receipt.sum == bundle.sum() && is_kept(host, bundle);
     }
-    let paths = wanted.files.keys().chain(wanted.links.keys()).chain(&observed.owned);
-    let paths: Vec<String> = paths.cloned().collect();
+    let owned = observed.owned_files.iter().chain(&observed.owned_links);
+    let paths = wanted.files.keys().chain(wanted.links.keys()).chain(owned);
+    let paths: BTreeSet<String> = paths.cloned().collect();
     for path in paths {
         look_at(host, path, &mut observed)?;
     }
@@ -112,8 +116,8 @@ fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Tro
         // A log in the place of our link may be huge, and its text is nobody's business.
         let is_log = path.starts_with("/var/log/");
         let bytes = if is_log { Vec::new() } else { files::read(&here)?.unwrap_or_default() };
-        let mode = files::mode(&here).unwrap_or_default();
-        observed.files.insert(path, FileState { bytes, mode });
+        let (mode, owner) = (metadata.mode() & 0o7777, (metadata.uid(), metadata.gid()));
+        observed.files.insert(path, FileState { bytes, mode, owner });
     } else {
         return Err(failed(&"it is neither a file nor a link").cure("move it away"));
     }

@@ -37,6 +37,21 @@ pub struct FileEntry {
     pub mode: u32,
 }
 
+/// What stood in the place of a file or link of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Original {
+    /// A file; its bytes are kept below [`ORIGINALS`].
+    File {
+        /// Its permission bits.
+        mode: u32,
+        /// Its user and group.
+        owner: (u32, u32),
+    },
+    /// A symbolic link, and where it led.
+    Link(String),
+}
+
 /// What was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -55,8 +70,8 @@ pub struct Receipt {
     pub links: BTreeMap<String, String>,
     /// Directories that we made, outermost first.
     pub directories: Vec<String>,
-    /// Paths whose former content is kept below [`ORIGINALS`], with its permission bits.
-    pub originals: BTreeMap<String, u32>,
+    /// What stood where our files and links stand now, by path.
+    pub originals: BTreeMap<String, Original>,
     /// Files that stood where our links are: path to where they were moved.
     pub moved: BTreeMap<String, String>,
     /// The ports that we added to net.ipv4.ip_local_reserved_ports, as the kernel writes them.
@@ -73,8 +88,10 @@ impl Receipt {
         let path = host.path(PATH);
         let Some(bytes) = files::read(&path)? else { return Ok(None) };
         let failed = |cause: String| {
-            Trouble::new(format!("use the receipt {}", path.display()), cause)
-                .cure("move it away and apply again: the host's files are compared anew")
+            Trouble::new(format!("use the receipt {}", path.display()), cause).cure(
+                "move it away and apply again; what stood in our files' places before is then \
+                     only below /var/lib/redisguard/original",
+            )
         };
         let receipt: Self =
             serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;

@@ -2,62 +2,100 @@
 //! receipt goes last, so that a removal that was stopped can be run again.
 
 use super::apply::write_kept_free;
-use super::receipt::{self, Receipt};
+use super::receipt::{self, Original, Receipt};
 use super::{Host, files, firewall, observe, rules, services};
 use crate::bundle::UNITS;
 use crate::error::Trouble;
 use crate::plan::StepView;
 use crate::spec::PortSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 
-/// What a removal would do, in order; empty where nothing is ours.
+/// One thing to take away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Takeaway {
+    /// Stop a unit.
+    Unit(String),
+    /// Remove a link, or put back what stood there.
+    Link(String),
+    /// Remove a file, or put back what stood there.
+    File(String),
+    /// Take our ports out of the kernel's list.
+    KeptFree(String),
+    /// Unload the rules.
+    Rules,
+    /// Forget all of it.
+    State,
+}
+
+/// What a removal would do, in order; empty where nothing is ours. The rules go when nothing else
+/// can fail any more, so that a removal that fails leaves the ports shut.
 ///
 /// # Errors
 /// A host that cannot be looked at.
-pub fn plan(host: &Host) -> Result<Vec<StepView>, Trouble> {
-    let step = |kind, target: &str, action: &str| StepView {
-        kind,
-        target: target.to_owned(),
-        action: action.to_owned(),
-        diff: None,
-    };
+pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
     let mut steps = Vec::new();
     let receipt = Receipt::read(host)?;
     if host.has_systemd() && receipt.is_some() {
         for (unit, state) in services::states(&UNITS)?.iter().rev() {
             if state.active != "inactive" && state.load != "not-found" {
-                steps.push(step("unit", unit, "stop"));
+                steps.push(Takeaway::Unit(unit.clone()));
             }
         }
     }
-    if host.is_live() && is_guarded()? {
-        steps.push(step("rules", "REDISGUARD", "unload: the ports are open to the outside then"));
-    }
-    let Some(receipt) = receipt else { return Ok(steps) };
-    receipt.links.keys().chain(receipt.files.keys()).try_for_each(|path| host.confine(path))?;
-    if host.is_live() && !receipt.kept_free.is_empty() {
-        let action = format!("take out {}", receipt.kept_free);
-        steps.push(step("sysctl", "net.ipv4.ip_local_reserved_ports", &action));
-    }
-    for path in receipt.links.keys().filter(|path| observe::exists(host, path)) {
-        let action = match receipt.moved.get(path) {
-            Some(aside) => format!("remove, and move {aside} back"),
-            None => "remove".to_owned(),
-        };
-        steps.push(step("link", path, &action));
-    }
-    for path in receipt.files.keys() {
-        match (receipt.originals.contains_key(path), observe::exists(host, path)) {
-            (true, _) => steps.push(step("file", path, "put back what was there before")),
-            (false, true) => steps.push(step("file", path, "remove")),
-            (false, false) => {}
+    if let Some(receipt) = &receipt {
+        receipt.links.keys().chain(receipt.files.keys()).try_for_each(|path| host.confine(path))?;
+        let there = |path: &&String| observe::exists(host, path);
+        steps.extend(receipt.links.keys().filter(there).cloned().map(Takeaway::Link));
+        let files = receipt.files.keys();
+        let files = files.filter(|path| receipt.originals.contains_key(*path) || there(path));
+        steps.extend(files.cloned().map(Takeaway::File));
+        if host.is_live() && !receipt.kept_free.is_empty() {
+            steps.push(Takeaway::KeptFree(receipt.kept_free.clone()));
         }
     }
-    steps.push(step("receipt", receipt::STATE, "remove"));
+    if host.is_live() && is_guarded()? {
+        steps.push(Takeaway::Rules);
+    }
+    steps.extend(receipt.map(|_| Takeaway::State));
     Ok(steps)
 }
 
-fn is_guarded() -> Result<bool, Trouble> {
+/// The steps as they are shown.
+///
+/// # Errors
+/// A receipt that cannot be read.
+pub fn views(host: &Host, steps: &[Takeaway]) -> Result<Vec<StepView>, Trouble> {
+    let receipt = Receipt::read(host)?.unwrap_or_default();
+    let former = |path: &String| match (receipt.moved.get(path), receipt.originals.get(path)) {
+        (Some(aside), _) => format!("remove, and move {aside} back"),
+        (None, Some(_)) => "put back what was there before".to_owned(),
+        (None, None) => "remove".to_owned(),
+    };
+    let view = |step: &Takeaway| {
+        let (kind, target, action) = match step {
+            Takeaway::Unit(unit) => ("unit", unit.as_str(), "stop".to_owned()),
+            Takeaway::Link(path) => ("link", path.as_str(), former(path)),
+            Takeaway::File(path) => ("file", path.as_str(), former(path)),
+            Takeaway::KeptFree(ports) => {
+                ("sysctl", "net.ipv4.ip_local_reserved_ports", format!("take out {ports}"))
+            }
+            Takeaway::Rules => {
+                let action = "unload: the ports are open to the outside then";
+                ("rules", "REDISGUARD", action.to_owned())
+            }
+            Takeaway::State => ("receipt", receipt::STATE, "remove".to_owned()),
+        };
+        StepView { kind, target: target.to_owned(), action, diff: None }
+    };
+    Ok(steps.iter().map(view).collect())
+}
+
+/// Whether any rule of ours is in the kernel.
+///
+/// # Errors
+/// A kernel that cannot be asked.
+pub fn is_guarded() -> Result<bool, Trouble> {
     use firewall::Firewall;
     // A host without iptables has no rules of ours in it.
     let Ok(firewall) = firewall::Iptables::find() else { return Ok(false) };
@@ -68,21 +106,24 @@ fn is_guarded() -> Result<bool, Trouble> {
 ///
 /// # Errors
 /// The first step that failed; the receipt is still there, so the removal can be run again.
-pub fn remove(host: &Host, steps: &[StepView]) -> Result<(), Trouble> {
+pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
     let receipt = Receipt::read(host)?.unwrap_or_default();
+    let mut open = false;
     for step in steps {
-        match step.kind {
-            "unit" => {
-                services::systemctl(&["stop", &step.target])?;
-                let _ = services::systemctl(&["reset-failed", &step.target]);
-            }
-            "rules" => drop(rules::unload()?),
-            "sysctl" => free(host, &receipt)?,
-            "link" => unlink(host, &receipt, &step.target)?,
-            "file" => put_back(host, &receipt, &step.target)?,
-            "receipt" => forget(host, &receipt)?,
-            _ => {}
-        }
+        let done = match step {
+            Takeaway::Unit(unit) => services::systemctl(&["stop", unit]).map(|_| {
+                let _ = services::systemctl(&["reset-failed", unit]);
+            }),
+            Takeaway::Link(path) => unlink(host, &receipt, path),
+            Takeaway::File(path) => put_back(host, &receipt, path),
+            Takeaway::KeptFree(_) => free(host, &receipt),
+            Takeaway::Rules => rules::unload().map(|unloaded| open = unloaded),
+            Takeaway::State => forget(host, &receipt),
+        };
+        let state = if open { "the rules are gone" } else { "the rules still guard the ports" };
+        done.map_err(|trouble| {
+            trouble.and(state).cure("mend the cause and run remove again: it goes on from here")
+        })?;
     }
     Ok(())
 }
@@ -98,27 +139,44 @@ fn free(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
 
 fn unlink(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
     let here = host.path(path);
+    // Somebody's file in the place of our link is not ours to take away.
+    if fs::symlink_metadata(&here).is_ok_and(|metadata| !metadata.is_symlink()) {
+        return Ok(());
+    }
     files::remove(&here)?;
     match receipt.moved.get(path) {
         Some(aside) if observe::exists(host, aside) => fs::rename(host.path(aside), &here)
             .map_err(|error| Trouble::new(format!("move {aside} back"), error)),
-        _ => Ok(()),
+        _ => put_back(host, receipt, path),
     }
 }
 
+/// Puts back what stood at a path before us, if anything did.
 fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
     let here = host.path(path);
-    let Some(mode) = receipt.originals.get(path) else { return files::remove(&here) };
-    let copy = host.path(&format!("{}{path}", receipt::ORIGINALS));
-    match files::read(&copy)? {
-        Some(bytes) => files::replace(&here, &bytes, *mode).map(drop),
-        // Put back already by a removal that was stopped.
-        None => Ok(()),
+    match receipt.originals.get(path) {
+        None => files::remove(&here),
+        Some(Original::Link(target)) => {
+            files::remove(&here)?;
+            symlink(target, &here)
+                .map_err(|error| Trouble::new(format!("link {} back", here.display()), error))
+        }
+        Some(Original::File { mode, owner }) => {
+            let copy = host.path(&format!("{}{path}", receipt::ORIGINALS));
+            match files::read(&copy)? {
+                Some(bytes) => files::replace_for(&here, &bytes, *mode, Some(*owner)).map(drop),
+                None => {
+                    let cause = format!("its copy {} is gone", copy.display());
+                    Err(Trouble::new(format!("put {} back", here.display()), cause))
+                }
+            }
+        }
     }
 }
 
 /// Our memory, then the directories that we made, if empty, then systemd's knowledge of our units.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
+    receipt.files.keys().for_each(|path| files::sweep(&host.path(path)));
     let state = host.path(receipt::STATE);
     fs::remove_dir_all(&state)
         .map_err(|error| Trouble::new(format!("remove {}", state.display()), error))?;

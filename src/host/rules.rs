@@ -4,7 +4,7 @@
 use super::firewall::{self, Firewall, Rulesets};
 use super::lock;
 use super::receipt::{self, Receipt};
-use super::{Host, files, source};
+use super::{Host, files, observe, source};
 use crate::bundle::{Bundle, Facts, Family, hex};
 use crate::error::Trouble;
 
@@ -38,30 +38,54 @@ fn load_if_needed(firewall: &dyn Firewall, wanted: &Rulesets) -> Result<Loaded, 
     Ok(Loaded::Because(drift))
 }
 
-/// Loads the installed rules, or the last good ones where those are not what was applied.
+/// Loads the installed rules, or the last good ones where those are not what was applied. A host on
+/// which anything was ever applied is guarded, whatever else is damaged.
 ///
 /// # Errors
-/// Nothing is installed; or the last good rules had to be loaded, and why: the caller must fail
-/// visibly although the ports are guarded.
+/// Nothing is installed; or other rules than the installed ones had to be loaded, and why: the
+/// caller must fail visibly although the ports are guarded.
 pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
-    let receipt = Receipt::read(host)?.ok_or_else(|| {
-        Trouble::new("load the rules", "nothing is installed on this host")
-            .cure("run `redisguard-install apply`, or name a bundle with --bundle")
-    })?;
-    let tampered = tampered(host, &receipt)?;
-    let attempt = match &tampered {
-        None => installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)),
-        Some(why) => Err(Trouble::new("trust the installed rules", why)),
+    let receipt = Receipt::read(host);
+    let nothing = matches!(receipt, Ok(None))
+        && !observe::exists(host, receipt::BUNDLE)
+        && !observe::exists(host, RULES);
+    if nothing {
+        return Err(Trouble::new("load the rules", "nothing is installed on this host")
+            .cure("run `redisguard-install apply`, or name a bundle with --bundle"));
+    }
+    let (trouble, mend) = match &receipt {
+        Ok(Some(known)) => match tampered(host, known)? {
+            None => match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
+                Ok(loaded) => return Ok(loaded),
+                Err(trouble) => (trouble, source::mend_command(known)),
+            },
+            Some(why) => {
+                (Trouble::new("trust the installed rules", why), source::mend_command(known))
+            }
+        },
+        Ok(None) => (
+            Trouble::new("trust the installed rules", "there is no receipt of what was applied"),
+            "redisguard-install apply".to_owned(),
+        ),
+        Err(trouble) => (trouble.clone(), "redisguard-install apply".to_owned()),
     };
-    attempt.map_err(|trouble| {
-        let good = source::last_good(host)
-            .and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
-            .and_then(|(bundle, facts)| load(&bundle, &facts));
-        let cure = "run `redisguard-install plan`, then `redisguard-install apply`";
-        match good {
-            Ok(_) => trouble.and("the last good rules guard the ports").cure(cure),
-            Err(worse) => trouble.and(worse).cure(cure),
+    let cure = format!("look at `redisguard-install plan`, then run `{mend}`");
+    let known = |found: Result<Bundle, Trouble>| {
+        found.and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
+    };
+    let good = known(source::last_good(host)).and_then(|(bundle, facts)| load(&bundle, &facts));
+    if good.is_ok() {
+        return Err(trouble.and("the last good rules guard the ports").cure(cure));
+    }
+    // Without a receipt nothing speaks against the installed rules, and no rules are worse.
+    let unknown = !matches!(receipt, Ok(Some(_)));
+    let rest = unknown.then(|| installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)));
+    Err(match (rest, good) {
+        (Some(Ok(_)), _) => {
+            trouble.and("the installed rules guard the ports, unverified").cure(cure)
         }
+        (Some(Err(worse)), _) | (None, Err(worse)) => trouble.and(worse).cure(cure),
+        (None, Ok(_)) => trouble.cure(cure),
     })
 }
 
@@ -112,9 +136,4 @@ fn installed(host: &Host) -> Result<(Bundle, Facts), Trouble> {
     let bundle = Bundle::installed(named.collect());
     let facts = facts(&bundle)?;
     Ok((bundle, facts))
-}
-
-/// Whether a receipt's directory is there at all.
-pub fn is_installed(host: &Host) -> bool {
-    host.path(receipt::PATH).exists()
 }

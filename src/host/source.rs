@@ -1,5 +1,6 @@
 //! Owns finding a bundle: a directory that was named, or the one that was built in.
 
+use super::receipt::Receipt;
 use super::{Host, files, receipt};
 use crate::bundle::Bundle;
 use crate::embedded;
@@ -35,4 +36,12 @@ pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Trouble> {
 /// One that was never kept, or is no longer whole.
 pub fn last_good(host: &Host) -> Result<Bundle, Trouble> {
     bundle(Some(&host.path(receipt::BUNDLE)))
+}
+
+/// The command that puts this host back as it was applied: with the kept bundle where the built-in
+/// one is another.
+pub fn mend_command(receipt: &Receipt) -> String {
+    let same = embedded::bundle().is_ok_and(|bundle| bundle.sum() == receipt.sum);
+    let bundle = if same { String::new() } else { format!("--bundle {} ", receipt::BUNDLE) };
+    format!("redisguard-install {bundle}apply")
 }

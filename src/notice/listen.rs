@@ -66,7 +66,7 @@ impl fmt::Display for BindError {
             ),
             ErrorKind::PermissionDenied => write!(
                 out,
-                "ports below 1024 want CAP_NET_BIND_SERVICE: run the unit, or give port {port} \
+                "the listener needs no rights and has none for a port below 1024: give port {port} \
                  listen = \"never\""
             ),
             _ => write!(out, "give port {port} listen = \"never\" to do without it"),

@@ -25,11 +25,13 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
 fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
     for (path, new) in &wanted.files {
         let old = observed.files.get(path).cloned();
+        let link = observed.links.get(path).cloned();
         if old.as_ref() != Some(new) {
-            steps.push(Step::WriteFile { path: path.clone(), old, new: new.clone() });
+            steps.push(Step::WriteFile { path: path.clone(), old, link, new: new.clone() });
         }
     }
-    for path in observed.owned.iter().filter(|path| !wanted.files.contains_key(*path)) {
+    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
+    for path in observed.owned_files.iter().filter(|path| !wanted(path)) {
         if let Some(old) = observed.files.get(path) {
             steps.push(Step::RemoveFile { path: path.clone(), old: old.clone() });
         }
@@ -46,7 +48,9 @@ fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
         };
         steps.push(Step::Link { path: path.clone(), target: target.clone(), old });
     }
-    for path in observed.owned.iter().filter(|path| !wanted.links.contains_key(*path)) {
+    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
+    // What stands in such a link's place without being a link is somebody's, and stays.
+    for path in observed.owned_links.iter().filter(|path| !wanted(path)) {
         if observed.links.contains_key(path) {
             steps.push(Step::Unlink { path: path.clone() });
         }
@@ -98,7 +102,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn file(text: &str) -> FileState {
-        FileState { bytes: text.into(), mode: 0o644 }
+        FileState { bytes: text.into(), mode: 0o644, owner: (0, 0) }
     }
 
     fn wanted() -> Wanted {
@@ -168,9 +172,27 @@ mod tests {
     #[test]
     fn what_an_earlier_bundle_brought_goes() {
         let mut observed = in_place();
-        observed.owned = vec!["/etc/redisguard/old".into(), "/etc/redisguard/notice.toml".into()];
+        observed.owned_files =
+            vec!["/etc/redisguard/old".into(), "/etc/redisguard/notice.toml".into()];
+        observed.owned_links = vec!["/var/log/x.log".into(), "/var/log/old.log".into()];
         observed.files.insert("/etc/redisguard/old".into(), file("x"));
-        assert_eq!(kinds(&observed)[0], "file /etc/redisguard/old remove");
+        observed.links.insert("/var/log/old.log".into(), "/var/log/redisguard/old.log".into());
+        let gone = kinds(&observed);
+        assert_eq!(gone[0], "file /etc/redisguard/old remove");
+        assert_eq!(gone[1], "link /var/log/old.log remove");
+        assert_eq!(gone.len(), 3);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_our_link_is_moved_aside_and_never_removed() {
+        let mut observed = in_place();
+        observed.owned_links = vec!["/var/log/x.log".into(), "/var/log/old.log".into()];
+        observed.links.clear();
+        observed.files.insert("/var/log/x.log".into(), file(""));
+        observed.files.insert("/var/log/old.log".into(), file(""));
+        let kinds = kinds(&observed);
+        assert!(kinds[0].contains("move the file aside"), "{kinds:?}");
+        assert_eq!(kinds.len(), 2, "{kinds:?}");
     }
 
     #[test]

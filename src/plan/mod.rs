@@ -16,6 +16,8 @@ pub struct FileState {
     pub bytes: Vec<u8>,
     /// Its permission bits.
     pub mode: u32,
+    /// Its user and group.
+    pub owner: (u32, u32),
 }
 
 /// What a host looks like, gathered before anything is decided.
@@ -33,8 +35,10 @@ pub struct Observed {
     pub units: Option<BTreeMap<String, (String, String)>>,
     /// Ports that net.ipv4.ip_local_reserved_ports lacks. `None`: not looked at.
     pub not_kept_free: Option<String>,
-    /// What an earlier run left: our paths there, and whether that run ended.
-    pub owned: Vec<String>,
+    /// Files that the receipt says are ours.
+    pub owned_files: Vec<String>,
+    /// Links that the receipt says are ours.
+    pub owned_links: Vec<String>,
     /// Whether the receipt is the wanted bundle's, of a run that ended.
     pub receipt_current: bool,
     /// Who is connected to a reserved port from outside right now, as (port, peer).
@@ -57,8 +61,10 @@ pub enum Step {
     WriteFile {
         /// The path on the host.
         path: String,
-        /// What stands there now.
+        /// The file that stands there now.
         old: Option<FileState>,
+        /// Where the link leads that stands there now.
+        link: Option<String>,
         /// What will.
         new: FileState,
     },
@@ -162,14 +168,17 @@ impl Step {
                     if old.is_some() { "replace by this program" } else { "install this program" };
                 view("binary", path, action, None)
             }
-            Self::WriteFile { path, old: None, new } => {
+            Self::WriteFile { path, link: Some(link), new, .. } => {
+                let diff = diff(path, None, Some(&new.bytes));
+                view("file", path, &format!("replace the link to {link}"), Some(diff))
+            }
+            Self::WriteFile { path, old: None, new, .. } => {
                 view("file", path, "create", Some(diff(path, None, Some(&new.bytes))))
             }
-            Self::WriteFile { path, old: Some(old), new } if old.bytes == new.bytes => {
-                let action = format!("change mode {:04o} to {:04o}", old.mode, new.mode);
-                view("file", path, &action, None)
+            Self::WriteFile { path, old: Some(old), new, .. } if old.bytes == new.bytes => {
+                view("file", path, &format!("change {}", attributes(old, new)), None)
             }
-            Self::WriteFile { path, old: Some(old), new } => {
+            Self::WriteFile { path, old: Some(old), new, .. } => {
                 let diff = diff(path, Some(&old.bytes), Some(&new.bytes));
                 view("file", path, "change", Some(diff))
             }
@@ -202,4 +211,13 @@ impl Step {
             Self::Receipt => view("receipt", "/var/lib/redisguard/receipt.json", "write", None),
         }
     }
+}
+
+/// In what two files with the same bytes differ.
+pub fn attributes(old: &FileState, new: &FileState) -> String {
+    if old.mode != new.mode {
+        return format!("mode {:04o} to {:04o}", old.mode, new.mode);
+    }
+    let (old, new) = (old.owner, new.owner);
+    format!("owner {}:{} to {}:{}", old.0, old.1, new.0, new.1)
 }

@@ -107,6 +107,8 @@ fn listener(facts: &Facts, arguments: &[&OsStr]) -> Result<Option<Listener>, Tro
     let failed = |cause: String| Trouble::new("start the listener in the rehearsal", cause);
     let child = Command::new("/proc/self/exe")
         .args(arguments)
+        // Its pipe is read only if it ends: nothing but errors must go in there.
+        .env("REDISGUARD_LOG", "error")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -7,6 +7,7 @@ use super::{
     Backend, Cluster, Contact, Docs, DocumentPath, Email, Existing, External, Firewall, Host, Line,
     Listen, LogFormat, LogPath, Notice, PortRange, PortSet, Reserved, Site, Spec, network,
 };
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -136,7 +137,8 @@ fn reserve(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<PlacedReser
     let label = line(table, "label", 80, problems);
     let external = table.choice("external", External::CHOICES, problems);
     let listen = table.choice("listen", Listen::CHOICES, problems);
-    let allow_ssh = table.flag("allow-ssh", problems).is_some_and(|flag| flag.value);
+    // One of a wrong type has been told; to tell of SSH as well would mislead.
+    let allow_ssh = table.flag("allow-ssh", problems).map_or(table.has("allow-ssh"), |it| it.value);
     let place = match (&external, table.has("external")) {
         (Some(external), _) => Some(external.span.clone()),
         (None, false) => port.as_ref().map(|port| port.span.clone()),
@@ -195,11 +197,22 @@ fn firewall(table: &Table<'_>, problems: &mut Vec<Problem>) -> Firewall {
             problems.push(problem.cure("remove one").with(before, "here first"));
         }
     }
+    let all: Vec<IpNet> = networks.iter().map(|placed| placed.value).collect();
+    if let Some(first) = networks.first().filter(|_| covers_a_family(&all)) {
+        let message = "together the networks in `allow` let nearly everyone past";
+        let problem = Problem::fault(Check::Network, first.span.clone(), message);
+        problems.push(problem.cure("name the networks that you mean"));
+    }
     Firewall {
         backend: backend.map_or(Backend::Iptables, |backend| backend.value),
         allow: networks.into_iter().map(|placed| placed.value).collect(),
         existing: existing.map_or(Existing::Cut, |existing| existing.value),
     }
+}
+
+/// Whether the networks hold half of a family's addresses or more.
+fn covers_a_family(networks: &[IpNet]) -> bool {
+    IpNet::aggregate(&networks.to_vec()).iter().any(|net| net.prefix_len() <= 1)
 }
 
 fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Placed<u16>) {
@@ -231,14 +244,26 @@ fn default_log() -> LogPath {
 }
 
 fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
-    let mut seen: BTreeMap<DocumentPath, Range<usize>> = BTreeMap::new();
+    let mut seen: Vec<(DocumentPath, Range<usize>)> = Vec::new();
     let mut once = |placed: Placed<DocumentPath>, problems: &mut Vec<Problem>| {
         let Placed { value, span } = placed;
-        if let Some(before) = seen.insert(value.clone(), span.clone()) {
-            let message = format!("{value} has two roles");
-            let problem = Problem::fault(Check::PathTwice, span, message);
-            problems.push(problem.cure("give each document a file").with(before, "here first"));
+        let below = |one: &str, other: &str| {
+            one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let clash = |(other, _): &&(DocumentPath, Range<usize>)| {
+            below(value.as_str(), other.as_str()) || below(other.as_str(), value.as_str())
+        };
+        if let Some((other, before)) = seen.iter().find(clash) {
+            let message = format!("{value} cannot stand beside {other}");
+            let problem = Problem::fault(Check::PathTwice, span.clone(), message);
+            let problem = problem.cure("give each document a file of its own");
+            // A default has no place in the text.
+            problems.push(match before.is_empty() {
+                true => problem,
+                false => problem.with(before.clone(), "the other one"),
+            });
         }
+        seen.push((value.clone(), span));
         value
     };
     let mut document = |key: &str, default: &str, problems: &mut Vec<Problem>| {

@@ -182,8 +182,8 @@ impl DocumentPath {
         if !text.ends_with(".md") {
             return Err("it must end in `.md`".into());
         }
-        if text.starts_with('.') {
-            return Err("it begins with a `.`".into());
+        if text.split('/').any(|part| part.starts_with('.')) {
+            return Err("a part of it begins with `.`".into());
         }
         Ok(Self(text.to_owned()))
     }
@@ -204,6 +204,11 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     };
     if net.prefix_len() == 0 {
         return Err("it lets everyone past: nothing would be guarded".into());
+    }
+    let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4_mapped().is_some());
+    let address = net.network();
+    if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
+        return Err("no packet from outside comes from there".into());
     }
     if net.trunc() != net {
         return Err(format!("it has host bits set; the network is {}", net.trunc()));
@@ -281,7 +286,20 @@ mod tests {
         assert!(network("10.20.1.0/16").unwrap_err().contains("10.20.0.0/16"));
         assert!(network("10.0.0.1").unwrap_err().contains("10.0.0.1/32"));
         assert!(network("2001:DB8::/32").unwrap_err().contains("2001:db8::/32"));
-        for bad in ["0.0.0.0/0", "::/0", "10.0.0.0/33", "ten", "", "10.0.0.0/8 -j ACCEPT"] {
+        for bad in [
+            "0.0.0.0/0",
+            "::/0",
+            "127.0.0.0/8",
+            "::1/128",
+            "224.0.0.0/4",
+            "ff00::/8",
+            "0.0.0.0/1",
+            "::ffff:0.0.0.0/96",
+            "10.0.0.0/33",
+            "ten",
+            "",
+            "10.0.0.0/8 -j ACCEPT",
+        ] {
             assert!(network(bad).is_err(), "{bad} was taken");
         }
     }
@@ -305,8 +323,16 @@ mod tests {
             assert!(LogPath::parse(bad).is_err(), "{bad} was taken");
         }
         assert!(DocumentPath::parse("docs/redis/A.md").is_ok());
-        for bad in ["/docs/a.md", "../a.md", "docs/../../a.md", "a.txt", "", ".git/a.md", "a//b.md"]
-        {
+        for bad in [
+            "/docs/a.md",
+            "../a.md",
+            "docs/../../a.md",
+            "a.txt",
+            "",
+            ".git/a.md",
+            "docs/.git/a.md",
+            "a//b.md",
+        ] {
             assert!(DocumentPath::parse(bad).is_err(), "{bad} was taken");
         }
     }

@@ -30,7 +30,13 @@ impl Host {
             ));
         }
         // Somebody may have applied redisguard on the machine that runs this test.
-        script.push_str("rm -rf /etc/redisguard /var/lib/redisguard\n");
+        script.push_str(
+            "rm -rf /etc/redisguard /var/lib/redisguard /usr/local/sbin/redisguard-install \
+             /etc/logrotate.d/redis-port-notice /etc/sysctl.d/60-redisguard.conf \
+             /etc/tmpfiles.d/redisguard.conf /etc/systemd/system/redis-port* \
+             /etc/systemd/system/*.wants/redis-port* /var/log/redis_port_notice.log\n\
+             find /etc /var/lib /usr/local -maxdepth 4 -name '*redisguard*' | (! grep .)\n",
+        );
         host.sh(&script);
         host
     }

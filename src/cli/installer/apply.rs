@@ -1,14 +1,14 @@
 //! `apply`: make the host match the bundle.
 
 use super::plan::computed;
-use super::{Status, inputs, say, show};
+use super::{Status, inputs, locked, say, show};
 use crate::args::InstallerArgs;
 use crate::error::Trouble;
-use crate::host::{self, lock};
+use crate::host;
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
-    let _lock = lock::take(&host)?;
+    let _lock = locked(&host)?;
     let computed = computed(&host, &bundle, &facts)?;
     let plan = &computed.plan;
     if !plan.is_empty() {
@@ -20,7 +20,8 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
         show(args, &facts, plan, &format!("applied bundle {}:", facts.bundle));
     }
     if host.is_live() && !host.has_systemd() && !args.json {
-        say!("\nno systemd runs here: start the listener with `redisguard-install notice`");
+        say!("\nno systemd runs here; this starts the listener:");
+        say!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
     }
     Ok(Status::Same)
 }

@@ -12,6 +12,7 @@ use super::{Status, coloured, diff, report, say};
 use crate::args::{InstallerArgs, Verb};
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
+use crate::host::lock::Lock;
 use crate::host::{self, Host};
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
@@ -40,6 +41,11 @@ fn inputs(args: &InstallerArgs) -> Result<(Host, Bundle, Facts), Trouble> {
     let bundle = host::source::bundle(args.bundle.as_deref())?;
     let facts = host::rules::facts(&bundle)?;
     Ok((host, bundle, facts))
+}
+
+/// Locks the host, and says so where that takes waiting.
+fn locked(host: &Host) -> Result<Lock, Trouble> {
+    host::lock::take(host, || eprintln!("waiting for another redisguard-install to end"))
 }
 
 /// What plan, apply and remove print with --json.

@@ -1,17 +1,18 @@
 //! `remove`: take away what was applied.
 
-use super::{Status, Steps, print_json, say, show_steps};
+use super::{Status, Steps, locked, print_json, say, show_steps};
 use crate::args::{InstallerArgs, RemoveArgs};
 use crate::error::Trouble;
-use crate::host::{Host, lock, receipt::Receipt, remove};
+use crate::host::{Host, receipt::Receipt, remove};
 
 pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Trouble> {
     let host = Host::at(&args.root)?;
-    let _lock = if verb.dry_run { None } else { Some(lock::take(&host)?) };
+    let _lock = if verb.dry_run { None } else { Some(locked(&host)?) };
     let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
-    let steps = remove::plan(&host)?;
+    let takeaways = remove::plan(&host)?;
+    let steps = remove::views(&host, &takeaways)?;
     if !verb.dry_run {
-        remove::remove(&host, &steps)?;
+        remove::remove(&host, &takeaways)?;
     }
     let changed = !steps.is_empty();
     if args.json {

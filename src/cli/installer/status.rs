@@ -7,8 +7,8 @@ use crate::bundle::{Facts, Family, UNITS};
 use crate::error::Trouble;
 use crate::host::firewall::{self, Counter};
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, rules, services, source};
-use crate::plan::Step;
+use crate::host::{Host, remove, rules, services, source};
+use crate::plan::{Step, attributes};
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;
 use serde::Serialize;
@@ -25,6 +25,8 @@ struct Answer {
     healthy: bool,
     bundle: Option<String>,
     applied: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mend: Option<String>,
     findings: Vec<Finding>,
     ports: Vec<PortCount>,
     listener: Listener,
@@ -63,7 +65,7 @@ struct Answered {
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let host = Host::at(&args.root)?;
     let answer = match Receipt::read(&host)? {
-        None => nothing_applied(),
+        None => nothing_applied(&host)?,
         Some(receipt) => look(args, &host, receipt)?,
     };
     if args.json {
@@ -74,21 +76,24 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     Ok(if answer.in_sync && answer.healthy { Status::Same } else { Status::Differs })
 }
 
-fn nothing_applied() -> Answer {
-    let finding = Finding {
-        kind: "receipt",
-        target: "host".to_owned(),
-        detail: "nothing is applied here: run `redisguard-install apply`".to_owned(),
+/// No receipt: nothing can be compared, but rules of ours may be in the kernel all the same.
+fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
+    let guarded = host.is_live() && remove::is_guarded()?;
+    let detail = if guarded {
+        "rules of ours are in the kernel, but nothing says what was applied: apply again"
+    } else {
+        "nothing is applied here: run `redisguard-install apply`"
     };
-    Answer {
+    Ok(Answer {
         in_sync: false,
         healthy: false,
         bundle: None,
         applied: None,
-        findings: vec![finding],
+        mend: None,
+        findings: vec![finding("receipt", "host", detail)],
         ports: Vec::new(),
         listener: Listener::default(),
-    }
+    })
 }
 
 fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, Trouble> {
@@ -117,8 +122,9 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let healthy =
         findings.iter().all(|finding| !matches!(finding.kind, "unit" | "listener" | "rules"));
     let ports = if host.is_live() { counters(&facts)? } else { Vec::new() };
+    let mend = (!findings.is_empty()).then(|| source::mend_command(&receipt));
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
-    Ok(Answer { in_sync, healthy, bundle, applied, findings, ports, listener })
+    Ok(Answer { in_sync, healthy, bundle, applied, mend, findings, ports, listener })
 }
 
 fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
@@ -128,10 +134,12 @@ fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Findi
 /// What a step of the plan means for an operator.
 fn drifted(step: &Step) -> Vec<Finding> {
     match step {
+        Step::WriteFile { path, link: Some(link), .. } => {
+            vec![finding("file", path, format!("is a link to {link}"))]
+        }
         Step::WriteFile { path, old: None, .. } => vec![finding("file", path, "is missing")],
-        Step::WriteFile { path, old: Some(old), new } if old.bytes == new.bytes => {
-            let detail = format!("has mode {:04o} instead of {:04o}", old.mode, new.mode);
-            vec![finding("file", path, detail)]
+        Step::WriteFile { path, old: Some(old), new, .. } if old.bytes == new.bytes => {
+            vec![finding("file", path, format!("must change {}", attributes(old, new)))]
         }
         Step::WriteFile { path, .. } => vec![finding("file", path, "was edited")],
         Step::RemoveFile { path, .. } => vec![finding("file", path, "is left over")],
@@ -223,8 +231,9 @@ fn counters(facts: &Facts) -> Result<Vec<PortCount>, Trouble> {
 
 fn show(answer: &Answer) {
     match (answer.in_sync, answer.healthy) {
+        (true, true) if answer.ports.is_empty() => say!("in sync: the files are as applied"),
         (true, true) => say!("guarded: everything is as it was applied"),
-        (false, _) if answer.bundle.is_none() => say!("not guarded"),
+        (false, _) if answer.bundle.is_none() => say!("not applied"),
         (_, false) => say!("broken: something that guards or answers is not in place"),
         (false, true) => say!("drifted: guarded, but not as it was applied"),
     }
@@ -234,8 +243,8 @@ fn show(answer: &Answer) {
     for finding in &answer.findings {
         say!("  {:<8} {}: {}", finding.kind, finding.target, finding.detail);
     }
-    if !answer.findings.is_empty() && answer.bundle.is_some() {
-        say!("mend with: redisguard-install apply");
+    if let Some(mend) = &answer.mend {
+        say!("mend with: {mend}");
     }
     if !answer.ports.is_empty() {
         say!("\nstopped so far:");

@@ -163,9 +163,33 @@ impl Firewall for Iptables {
                 for chain in table.chains.keys() {
                     tool.delete_chain(name, chain).map_err(|error| failed(chain, error))?;
                 }
+                drop_if_empty(*family, name);
             }
         }
         Ok(())
+    }
+}
+
+/// iptables on nf_tables makes a table for the first rule and never takes it away. One that holds
+/// nothing but its accepting chains is as good as none, and is dropped, so that the listing is what
+/// it was before us. Where nft is not installed it stays.
+fn drop_if_empty(family: Family, table: &str) {
+    let family = match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    };
+    let nft = |verb: &str| Command::new("nft").args([verb, "table", family, table]).output();
+    let Ok(listing) = nft("list") else { return };
+    let listing = String::from_utf8_lossy(&listing.stdout);
+    let mut lines = listing.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let bare = |line: &str| {
+        matches!(line, "" | "}")
+            || (line.starts_with("table ") && line.ends_with('{'))
+            || (line.starts_with("chain ") && line.ends_with('{'))
+            || (line.starts_with("type ") && line.ends_with("policy accept;"))
+    };
+    if !listing.is_empty() && lines.all(bare) {
+        let _ = nft("delete");
     }
 }
 
