@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use support::namespace::Host;
 use support::{GEN, INSTALL, is_root, told, tools};
 
@@ -409,6 +409,37 @@ fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
     assert_eq!(status(&output), 2, "{}", told(&output));
     assert!(told(&output).contains("run it as root"), "{}", told(&output));
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
+}
+
+#[test]
+fn an_apply_that_is_killed_leaves_no_opening_and_the_next_one_converges() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let other = bundle(&OTHER.replace("port = 6381", "port = 6379"));
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    host.install(&["apply"]);
+    for round in 0..16_u64 {
+        let arguments: &[&str] =
+            if round % 2 == 0 { &["--bundle", "/run/other", "apply"] } else { &["apply"] };
+        let mut child =
+            host.command(INSTALL).args(arguments).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10 + round * 12));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // 6379 is in both bundles: its guard is at the top of INPUT at any time.
+        for tool in ["iptables", "ip6tables"] {
+            let first = host.sh(&format!("{tool} -S INPUT | sed -n 2p"));
+            assert!(first.contains("6379") && first.contains("REDISGUARD-IN"), "{round}: {first}");
+        }
+    }
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(host.sh("find /etc /var/lib /usr/local -name '*.redisguard-new'"), "");
+    assert_eq!(status(&host.install(&["remove"])), 0);
+    assert!(!host.rules().contains("REDISGUARD"), "{}", host.rules());
 }
 
 #[test]

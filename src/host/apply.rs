@@ -8,7 +8,9 @@ use crate::bundle::{BINARY, Bundle, Facts, UNITS, hex};
 use crate::error::Trouble;
 use crate::plan::{FileState, InPlace, Plan, Step, Wanted};
 use crate::spec::PortSet;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs;
+use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -265,18 +267,27 @@ impl Change<'_> {
     }
 
     /// Keeps the whole bundle beside the receipt: what is loaded when the installed one is damaged.
+    /// It takes the former one's place in one step, so that there is a whole one at any time.
     fn keep_bundle(&self) -> Result<(), Trouble> {
-        let directory = self.host.path(receipt::BUNDLE);
-        let present = files::read_tree(&directory)?;
-        for (path, bytes) in self.bundle.artifacts() {
-            if present.get(path).map(Vec::as_slice) != Some(bytes) {
-                files::replace(&directory.join(path), bytes, 0o644)?;
-            }
+        if observe::is_kept(self.host, self.bundle) {
+            return Ok(());
         }
-        present
-            .keys()
-            .filter(|path| self.bundle.get(path).is_none())
-            .try_for_each(|path| files::remove(&directory.join(path)))
+        let kept = self.host.path(receipt::BUNDLE);
+        let fresh = kept.with_extension("new");
+        let failed = |error: io::Error| Trouble::new(format!("write {}", kept.display()), error);
+        // What a run that was killed left half-written.
+        let _ = fs::remove_dir_all(&fresh);
+        for (path, bytes) in self.bundle.artifacts() {
+            files::replace(&fresh.join(path), bytes, 0o644)?;
+        }
+        if kept.exists() {
+            let flags = RenameFlags::RENAME_EXCHANGE;
+            renameat2(AT_FDCWD, &fresh, AT_FDCWD, &kept, flags)
+                .map_err(|error| failed(error.into()))?;
+            fs::remove_dir_all(&fresh).map_err(failed)
+        } else {
+            fs::rename(&fresh, &kept).map_err(failed)
+        }
     }
 
     /// Takes everything back, last effect first, and adds to the trouble what could not be.
@@ -330,7 +341,7 @@ impl Change<'_> {
             None => {
                 let state = self.host.path(receipt::STATE);
                 match fs::remove_dir_all(&state) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         Err(Trouble::new(format!("remove {}", state.display()), error))
                     }
                     _ => Ok(()),

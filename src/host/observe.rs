@@ -96,7 +96,7 @@ pub fn observe(
 }
 
 /// Whether the bundle beside the receipt is whole: it is what is loaded when all else is damaged.
-fn is_kept(host: &Host, bundle: &Bundle) -> bool {
+pub fn is_kept(host: &Host, bundle: &Bundle) -> bool {
     files::read_tree(&host.path(receipt::BUNDLE)).is_ok_and(|kept| {
         let kept = kept.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         kept.eq(bundle.artifacts())
