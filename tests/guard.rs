@@ -139,6 +139,12 @@ fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
         for port in ["7000", "7001"] {
             assert_eq!(site.met(port), PONG, "{external}, port {port}");
         }
+        // A container engine that puts its rules before ours gets nothing either.
+        site.host.sh(
+            "iptables -t nat -I PREROUTING 1 -p tcp --dport 6379 -m addrtype --dst-type LOCAL -j DNAT --to-destination 198.51.2.2:6379
+             ip6tables -t nat -I PREROUTING 1 -p tcp --dport 6379 -m addrtype --dst-type LOCAL -j DNAT --to-destination [fd00:6379:2::2]:6379",
+        );
+        assert_eq!(site.met("6379"), wanted, "{external}, published before our rules");
         // The host itself: loopback, and its own addresses.
         for address in ["127.0.0.1", "::1", HOST[0], HOST[1]] {
             assert_eq!(met(&site.host, address, "6380"), "PONG", "{external}, {address}");

@@ -23,10 +23,21 @@ const YIELD: &str = "redis-port-yield.service";
 const FIRST_PACKET: &str = " --tcp-flags FIN,SYN,RST,ACK SYN";
 /// The same for nft.
 const FIRST_PACKET_NFT: &str = "tcp flags & (fin | syn | rst | ack) == syn ";
-/// The mark of packets that are about to be reset; a value that nobody sets by chance.
-const MARK: &str = "0x52470000";
+/// The marks of packets that are about to be stopped: values that nobody sets by chance.
+const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", both: "0xfffffffe" };
 /// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
 const MULTIPORT_SLOTS: usize = 15;
+
+/// Marks of packets (MARK in iptables-extensions(8)).
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// To be reset.
+    reset: &'static str,
+    /// To be dropped.
+    drop: &'static str,
+    /// The mask under which both are `reset`.
+    both: &'static str,
+}
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -131,7 +142,7 @@ struct Rules<'a> {
     allow: Vec<IpNet>,
     cut: bool,
     syn: &'static str,
-    mark: &'static str,
+    mark: Mark,
     jump: String,
     chain: &'static str,
     chunks: Vec<String>,
@@ -146,7 +157,7 @@ struct NftRules<'a> {
     allow_v6: String,
     cut: bool,
     syn: &'static str,
-    mark: &'static str,
+    mark: Mark,
 }
 
 #[derive(Template)]
