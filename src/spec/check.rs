@@ -254,13 +254,17 @@ fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
             below(value.as_str(), other.as_str()) || below(other.as_str(), value.as_str())
         };
         if let Some((other, before)) = seen.iter().find(clash) {
-            let message = format!("{value} cannot stand beside {other}");
+            let message = match value == *other {
+                true => format!("{value} has two roles"),
+                false => format!("{value} cannot stand beside {other}"),
+            };
             let problem = Problem::fault(Check::PathTwice, span.clone(), message);
-            let problem = problem.cure("give each document a file of its own");
             // A default has no place in the text.
             problems.push(match before.is_empty() {
-                true => problem,
-                false => problem.with(before.clone(), "the other one"),
+                true => problem.cure(format!("{other} is a default of [docs]: name another file")),
+                false => problem
+                    .cure("give each document a file of its own")
+                    .with(before.clone(), "the other one"),
             });
         }
         seen.push((value.clone(), span));
