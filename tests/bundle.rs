@@ -134,7 +134,12 @@ fn iptables_lists_the_rules_as_they_were_rendered() {
         return;
     }
     for_every_bundle(|name, _, folder| {
-        for (version, backend) in [("v4", "iptables-nft"), ("v6", "ip6tables-nft")] {
+        for (version, backend) in [
+            ("v4", "iptables-nft"),
+            ("v6", "ip6tables-nft"),
+            ("v4", "iptables-legacy"),
+            ("v6", "ip6tables-legacy"),
+        ] {
             let host = Host::network_only();
             let file = folder.join(format!("host/etc/redisguard/rules.{version}"));
             host.sh(&format!("{backend}-restore --noflush < {}", file.display()));

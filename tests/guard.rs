@@ -315,6 +315,11 @@ fn open_sessions_are_cut_or_kept_as_the_spec_says() {
         ports.map(|(address, port)| Session::open(&site.outside, address, port)).collect::<Vec<_>>()
     };
     let mut sessions = open();
+    let plan = site.host.install(&["plan", "--json"]);
+    let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
+    let peer = |address: &str| serde_json::json!({"port": 6380, "address": address});
+    let peers = [peer("198.51.1.2"), peer("fd00:6379:1::2")];
+    assert_eq!(plan["peers"], serde_json::Value::from(peers.to_vec()), "who is connected");
     site.guard("drop", "existing = \"keep\"");
     for session in &mut sessions {
         assert_eq!(session.ask(), "PONG", "kept");

@@ -13,10 +13,10 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::bounds::{Buffers, LARGEST, STOP};
 use super::dialogue::Dialogue;
 use super::linger::linger;
 use super::log::Outcome;
-use super::outbox::Batch;
 use super::room::{Guest, Order, Room};
 
 /// A peer that says nothing for so long is told unasked.
@@ -31,27 +31,10 @@ const LARGE_READ: usize = 4096;
 const TARPIT: Duration = Duration::from_millis(200);
 /// How long the whole connection may last.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// How many bytes the whole connection may carry, both ways.
-pub(super) const LARGEST: u64 = 1 << 30;
 /// Batches of answers that are sent before others have their turn.
 const BATCHES_AT_ONCE: usize = 8;
 /// How long the last words may take where room is needed.
 const HURRY: Duration = Duration::from_secs(1);
-/// How long they may take when the listener stops.
-pub(super) const STOP: Duration = Duration::from_millis(500);
-
-/// The buffers that all connections share: none of them keeps bytes across an await.
-#[derive(Debug)]
-pub(super) struct Buffers {
-    pub(super) read: Box<[u8]>,
-    batch: Batch,
-}
-
-impl Default for Buffers {
-    fn default() -> Buffers {
-        Buffers { read: vec![0; 64 * 1024].into(), batch: Batch::default() }
-    }
-}
 
 /// One connection.
 pub(super) struct Connection<'a> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::connection::{Buffers, LARGEST, STOP};
+use super::bounds::{Buffers, LARGEST, STOP};
 use super::room::{Guest, Order};
 
 /// How long the peer may go on sending.

@@ -3,12 +3,13 @@
 //!
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
 //! which make a `dialogue` without any I/O; `listen`, `origin` and `room`; the `log`; and on top
-//! `linger`, `connection`, `serve` and `run`.
+//! `bounds`, `linger`, `connection`, `serve` and `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
 
 mod answer;
+mod bounds;
 mod command;
 mod connection;
 mod dialogue;

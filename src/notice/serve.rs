@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::connection::{Buffers, Connection};
+use super::bounds::Buffers;
+use super::connection::Connection;
 use super::dialogue::Dialogue;
 use super::listen::{Door, Listeners};
 use super::log::{Attempt, Journal, Log, Outcome, Rotation};
