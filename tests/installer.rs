@@ -2,11 +2,13 @@
 //! namespaces, with a copy of this machine's files. No systemd runs there.
 #![allow(clippy::unwrap_used)]
 
+#[path = "installer/failure.rs"]
+mod failure;
 mod support;
 
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use support::namespace::Host;
 use support::{GEN, INSTALL, is_root, told, tools};
 
@@ -162,51 +164,6 @@ fn drift_is_named_and_apply_mends_it() {
 }
 
 #[test]
-fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
-    if !able() {
-        return;
-    }
-    for (damage, said) in [
-        (": > /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
-        ("rm /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
-        ("rm /etc/redisguard/rules.v4", "the last good rules guard the ports"),
-        ("rm -r /var/lib/redisguard", "the installed rules guard the ports, unverified"),
-    ] {
-        let host = Host::new();
-        host.install(&["apply"]);
-        let good = host.rules();
-        host.sh(&format!("{damage}; nft flush ruleset"));
-        let output = host.install(&["rules", "load"]);
-        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
-        assert!(told(&output).contains(said), "{damage}: {}", told(&output));
-        assert_eq!(host.rules(), good, "{damage}");
-    }
-    let host = Host::new();
-    let output = host.install(&["rules", "load"]);
-    assert!(told(&output).contains("nothing is installed"), "{}", told(&output));
-}
-
-#[test]
-fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    host.install(&["apply"]);
-    let before = host.rules();
-    host.sh(
-        "mount --bind /etc/redisguard /etc/redisguard; mount -o remount,ro,bind /etc/redisguard",
-    );
-    let output = host.install(&["remove"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("the rules still guard the ports"), "{}", told(&output));
-    assert_eq!(host.rules(), before);
-    host.sh("umount /etc/redisguard");
-    assert_eq!(status(&host.install(&["remove"])), 0);
-    assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
-}
-
-#[test]
 fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
     if !able() {
         return;
@@ -244,84 +201,6 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     host.install(&["apply"]);
     assert!(!host.rules().contains("--to-ports"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
-}
-
-#[test]
-fn installed_rules_that_were_tampered_with_are_not_loaded() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    host.install(&["apply"]);
-    let good = host.rules();
-    host.sh("sed -i 's/-j DROP/-j ACCEPT/' /etc/redisguard/rules.v4; iptables -F; iptables -X; ip6tables -F");
-    let output = host.install(&["rules", "load"]);
-    assert_eq!(status(&output), 2);
-    assert!(
-        told(&output).contains("/etc/redisguard/rules.v4 is not what was applied"),
-        "{}",
-        told(&output)
-    );
-    assert!(told(&output).contains("the last good rules guard the ports"), "{}", told(&output));
-    assert_eq!(host.rules(), good);
-}
-
-#[test]
-fn a_failing_step_leaves_everything_as_it_was() {
-    if !able() {
-        return;
-    }
-    for (what, damage, named) in [
-        (
-            "a read-only folder",
-            "mount --bind /etc/logrotate.d /etc/logrotate.d; mount -o remount,ro,bind /etc/logrotate.d",
-            "Read-only file system",
-        ),
-        (
-            "a full disk",
-            "mount -t tmpfs -o size=16k tmpfs /etc/sysctl.d; head -c 16384 /dev/zero > /etc/sysctl.d/full || true",
-            "free some space",
-        ),
-        (
-            "no restore",
-            "cd /usr/local/sbin && printf '#!/bin/sh\\necho broken >&2\\nexit 4\\n' > ip6tables-restore && chmod 755 ip6tables-restore",
-            "check the IPv6 rules",
-        ),
-        (
-            "a folder in a file's place",
-            "mkdir -p /etc/redisguard/rules.v4",
-            "neither a file nor a link",
-        ),
-    ] {
-        let host = Host::new();
-        host.sh(damage);
-        let before = (host.rules(), host.changed_files());
-        let output = host.install(&["apply"]);
-        assert_eq!(status(&output), 2, "{what}: {}", told(&output));
-        assert!(told(&output).contains(named), "{what}: {}", told(&output));
-        assert_eq!((host.rules(), host.changed_files()), before, "{what}");
-        assert!(!host.has("/var/lib/redisguard"), "{what}");
-    }
-}
-
-#[test]
-fn a_bundle_that_is_not_whole_is_refused() {
-    let folder = bundle(OTHER);
-    let generated = folder.path().join("generated");
-    let refused = |named: &str| {
-        let output =
-            Command::new(INSTALL).arg("--bundle").arg(&generated).arg("plan").output().unwrap();
-        assert_eq!(status(&output), 2);
-        assert!(told(&output).contains(named), "{}", told(&output));
-    };
-    std::fs::write(generated.join("host/etc/redisguard/rules.v4"), "*filter\nCOMMIT\n").unwrap();
-    refused("host/etc/redisguard/rules.v4 was altered");
-    std::fs::write(generated.join("extra"), "").unwrap();
-    refused("extra is not listed in SHA256SUMS");
-    std::fs::remove_file(generated.join("SHA256SUMS")).unwrap();
-    refused("it has no SHA256SUMS");
-    std::fs::remove_dir_all(&generated).unwrap();
-    refused("there is no such directory");
 }
 
 #[test]
@@ -367,79 +246,6 @@ fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
         std::fs::remove_file(&link).unwrap();
         let _ = std::fs::remove_dir(tree.path().join("var"));
     }
-}
-
-#[test]
-fn eight_at_once_end_well_and_leave_one_guard() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    let children: Vec<_> = (0..8)
-        .map(|_| {
-            host.command(INSTALL)
-                .args(["apply", "--json"])
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    let outputs: Vec<Output> =
-        children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    let changed = outputs.iter().filter(|output| json(output)["changed"] == true).count();
-    assert!(outputs.iter().all(|output| status(output) == 0) && changed == 1, "{changed} changed");
-    assert_eq!(status(&host.install(&["status"])), 0);
-}
-
-#[test]
-fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
-    if !able() {
-        return;
-    }
-    let empty = tempfile::tempdir().unwrap();
-    let path = format!("PATH={}", empty.path().display());
-    let host = Host::new();
-    let output = host.command("env").arg(path).args([INSTALL, "apply"]).output().unwrap();
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("apt-get install iptables"), "{}", told(&output));
-    let as_nobody =
-        ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install", "apply"];
-    host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
-    let output = host.run("setpriv", &as_nobody);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("run it as root"), "{}", told(&output));
-    assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
-}
-
-#[test]
-fn an_apply_that_is_killed_leaves_no_opening_and_the_next_one_converges() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    let other = bundle(&OTHER.replace("port = 6381", "port = 6379"));
-    host.copy_in(&other.path().join("generated"), "/run/other");
-    host.install(&["apply"]);
-    for round in 0..16_u64 {
-        let arguments: &[&str] =
-            if round % 2 == 0 { &["--bundle", "/run/other", "apply"] } else { &["apply"] };
-        let mut child =
-            host.command(INSTALL).args(arguments).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(10 + round * 12));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // 6379 is in both bundles: its guard is at the top of INPUT at any time.
-        for tool in ["iptables", "ip6tables"] {
-            let first = host.sh(&format!("{tool} -S INPUT | sed -n 2p"));
-            assert!(first.contains("6379") && first.contains("REDISGUARD-IN"), "{round}: {first}");
-        }
-    }
-    let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert_eq!(status(&host.install(&["status"])), 0);
-    assert_eq!(host.sh("find /etc /var/lib /usr/local -name '*.redisguard-new'"), "");
-    assert_eq!(status(&host.install(&["remove"])), 0);
-    assert!(!host.rules().contains("REDISGUARD"), "{}", host.rules());
 }
 
 #[test]

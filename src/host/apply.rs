@@ -3,6 +3,7 @@
 
 use super::firewall;
 use super::receipt::{self, FileEntry, Original, Receipt, State};
+use super::undo::{Undo, write_kept_free};
 use super::{Host, files, observe, rules, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS, hex};
 use crate::error::Trouble;
@@ -12,16 +13,7 @@ use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-
-/// How to take back one effect.
-enum Undo {
-    File { path: PathBuf, old: Option<FileState> },
-    Link { path: PathBuf, old: Option<String> },
-    Moved { from: PathBuf, to: PathBuf },
-    Directories(Vec<PathBuf>),
-    KeptFree(String),
-}
+use std::path::PathBuf;
 
 /// A change under way.
 struct Change<'a> {
@@ -296,7 +288,7 @@ impl Change<'_> {
         let undo = std::mem::take(&mut self.undo);
         // The rules go back while the program and units that load them are there.
         for undo in undo.into_iter().rev() {
-            worse.extend(self.take_back_one(undo).err());
+            worse.extend(undo.take_back(self.host).err());
         }
         if worse.is_empty() {
             worse.extend(self.take_back_receipt(before).err());
@@ -310,29 +302,6 @@ impl Change<'_> {
             return trouble.and("everything is as it was before");
         }
         worse.into_iter().fold(trouble, |trouble, worse| trouble.and(worse))
-    }
-
-    fn take_back_one(&self, undo: Undo) -> Result<(), Trouble> {
-        match undo {
-            Undo::File { path, old: Some(old) } => {
-                files::replace_for(&path, &old.bytes, old.mode, Some(old.owner)).map(drop)
-            }
-            Undo::File { path, old: None } => files::remove(&path),
-            Undo::Link { path, old } => {
-                files::remove(&path)?;
-                old.map_or(Ok(()), |target| relink(&path, &target))
-            }
-            Undo::Moved { from, to } => {
-                files::remove(&from)?;
-                fs::rename(&to, &from)
-                    .map_err(|error| Trouble::new(format!("move {} back", to.display()), error))
-            }
-            Undo::Directories(made) => {
-                files::remove_directories(&made);
-                Ok(())
-            }
-            Undo::KeptFree(ports) => write_kept_free(self.host, &ports.parse().unwrap_or_default()),
-        }
     }
 
     fn take_back_receipt(&self, before: Option<Receipt>) -> Result<(), Trouble> {
@@ -375,19 +344,4 @@ impl Change<'_> {
         }
         rules::unload().map(drop)
     }
-}
-
-fn relink(path: &Path, target: &str) -> Result<(), Trouble> {
-    symlink(target, path)
-        .map_err(|error| Trouble::new(format!("link {} to {target}", path.display()), error))
-}
-
-/// Writes the kernel's list. One write: the kernel takes it whole or not at all.
-///
-/// # Errors
-/// A kernel interface that cannot be written.
-pub fn write_kept_free(host: &Host, ports: &PortSet) -> Result<(), Trouble> {
-    let path = host.path(observe::KEPT_FREE);
-    fs::write(&path, format!("{}\n", ports.joined(",")))
-        .map_err(|error| Trouble::new(format!("write {}", path.display()), error))
 }

@@ -11,6 +11,7 @@ pub mod remove;
 pub mod rules;
 pub mod services;
 pub mod source;
+mod undo;
 
 use crate::error::Trouble;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! Owns taking away what the receipt says is ours, in reverse, and putting back what was there. The
 //! receipt goes last, so that a removal that was stopped can be run again.
 
-use super::apply::write_kept_free;
 use super::receipt::{self, Original, Receipt};
+use super::undo::write_kept_free;
 use super::{Host, files, firewall, observe, rules, services};
 use crate::bundle::UNITS;
 use crate::error::Trouble;
