@@ -14,9 +14,21 @@ mod spec;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::{env, fs};
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[allow(clippy::print_stderr, reason = "cargo shows it to whoever builds")]
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     for input in ["build.rs", "askama.toml", "templates", "src/args", "src/bundle", "src/spec"] {
         println!("cargo::rerun-if-changed={input}");
     }
