@@ -23,10 +23,10 @@ build:
 	$(CARGO) build --release
 
 setup-demo:
-	@tests/tools/setup iptables iproute2 redis-tools
+	@tests/tools/setup gcc libc6-dev iptables iproute2 redis-tools
 
 setup-test:
-	@tests/tools/setup iptables iproute2 nftables redis-tools redis-server logrotate mandoc \
+	@tests/tools/setup gcc libc6-dev iptables iproute2 nftables redis-tools redis-server logrotate mandoc \
 		systemd systemd-container debootstrap debian-archive-keyring util-linux procps shellcheck \
 		netcat-openbsd curl openssl python3 python3-venv openssh-server openssh-client
 
