@@ -181,6 +181,21 @@ fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
 }
 
 #[test]
+fn another_build_that_asks_for_the_status_finds_the_program_as_it_was_applied() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
+    assert_eq!(status(&host.run("/run/other-build", &["status"])), 0);
+    assert_eq!(status(&host.run("/run/other-build", &["plan"])), 1);
+    host.sh("echo >> /usr/local/sbin/redisguard-install");
+    let output = host.install(&["status"]);
+    assert!(told(&output).contains("redisguard-install: was edited"), "{}", told(&output));
+}
+
+#[test]
 fn another_bundle_replaces_the_first_without_leftovers() {
     if !able() {
         return;

@@ -54,15 +54,17 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
             .cure("run `redisguard-install apply`, or name a bundle with --bundle"));
     }
     let (trouble, mend) = match &receipt {
-        Ok(Some(known)) => match tampered(host, known)? {
-            None => match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
-                Ok(loaded) => return Ok(loaded),
-                Err(trouble) => (trouble, source::mend_command(known)),
-            },
-            Some(why) => {
-                (Trouble::new("trust the installed rules", why), source::mend_command(known))
+        Ok(Some(known)) => {
+            match tampered(host, known).unwrap_or_else(|why| Some(why.to_string())) {
+                None => match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
+                    Ok(loaded) => return Ok(loaded),
+                    Err(trouble) => (trouble, source::mend_command(known)),
+                },
+                Some(why) => {
+                    (Trouble::new("trust the installed rules", why), source::mend_command(known))
+                }
             }
-        },
+        }
         Ok(None) => (
             Trouble::new("trust the installed rules", "there is no receipt of what was applied"),
             "redisguard-install apply".to_owned(),
@@ -74,18 +76,16 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         found.and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
     };
     let good = known(source::last_good(host)).and_then(|(bundle, facts)| load(&bundle, &facts));
-    if good.is_ok() {
+    let Err(worse) = good else {
         return Err(trouble.and("the last good rules guard the ports").cure(cure));
+    };
+    if matches!(receipt, Ok(Some(_))) {
+        return Err(trouble.and(worse).cure(cure));
     }
     // Without a receipt nothing speaks against the installed rules, and no rules are worse.
-    let unknown = !matches!(receipt, Ok(Some(_)));
-    let rest = unknown.then(|| installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)));
-    Err(match (rest, good) {
-        (Some(Ok(_)), _) => {
-            trouble.and("the installed rules guard the ports, unverified").cure(cure)
-        }
-        (Some(Err(worse)), _) | (None, Err(worse)) => trouble.and(worse).cure(cure),
-        (None, Ok(_)) => trouble.cure(cure),
+    Err(match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
+        Ok(_) => trouble.and("the installed rules guard the ports, unverified").cure(cure),
+        Err(worse) => trouble.and(worse).cure(cure),
     })
 }
 

@@ -63,11 +63,6 @@ macro_rules! checks {
             pub fn name(self) -> &'static str {
                 match self {$(Self::$variant => $name),*}
             }
-
-            /// What the check holds, in a sentence.
-            pub fn explanation(self) -> &'static str {
-                match self {$(Self::$variant => $explanation),*}
-            }
         }
     };
 }

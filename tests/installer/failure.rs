@@ -109,6 +109,38 @@ fn a_failing_step_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn a_load_that_fails_between_two_tables_is_taken_back() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    let before = host.rules();
+    // Loads the first table for real, and fails, once.
+    host.sh(r#"real=$(command -v ip6tables-restore)
+        cat > /usr/local/sbin/ip6tables-restore <<END
+#!/bin/sh
+case "\$*" in *--test*) exec $real "\$@" ;; esac
+[ -e /run/failed ] && exec $real "\$@"
+touch /run/failed
+sed '/^COMMIT/q' | $real "\$@"
+echo 'no such target' >&2
+exit 1
+END
+        chmod 755 /usr/local/sbin/ip6tables-restore"#);
+    let output = host.install(&["--bundle", "/run/other", "rules", "load"]);
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(
+        told(&output).contains("no such target") && host.has("/run/failed"),
+        "{}",
+        told(&output)
+    );
+    assert_eq!(host.rules(), before);
+}
+
+#[test]
 fn a_bundle_that_is_not_whole_is_refused() {
     let folder = bundle(OTHER);
     let generated = folder.path().join("generated");

@@ -3,7 +3,7 @@
 use super::plan::computed;
 use super::{Status, print_json, say};
 use crate::args::InstallerArgs;
-use crate::bundle::{Facts, Family, UNITS};
+use crate::bundle::{BINARY, Facts, Family, UNITS, hex};
 use crate::error::Trouble;
 use crate::host::firewall::{self, Counter};
 use crate::host::receipt::{Receipt, State};
@@ -108,9 +108,8 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     };
     let facts = rules::facts(&bundle)?;
     let computed = computed(host, &bundle, &facts)?;
-    for step in computed.plan.steps.iter().filter(|step| !matches!(step, Step::Unit { .. })) {
-        findings.extend(drifted(step));
-    }
+    let steps = computed.plan.steps.iter().filter(|step| !is_program_as_applied(step, &receipt));
+    findings.extend(steps.flat_map(drifted));
     let in_sync = findings.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
@@ -129,6 +128,17 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
 
 fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
     Finding { kind, target: target.to_owned(), detail: detail.into() }
+}
+
+/// Whether a step would only replace the installed program by another one that asks for the status:
+/// it is held against the receipt, not against whoever asks. One that was there before us is not ours.
+fn is_program_as_applied(step: &Step, receipt: &Receipt) -> bool {
+    let Step::WriteFile { path, old: Some(old), .. } = step else { return false };
+    path == BINARY
+        && receipt
+            .files
+            .get(path)
+            .is_none_or(|applied| applied.sha256 == hex(&old.bytes) && applied.mode == old.mode)
 }
 
 /// What a step of the plan means for an operator.

@@ -67,6 +67,26 @@ impl Iptables {
     }
 }
 
+impl Iptables {
+    /// A load failed, maybe between two tables: whatever is not as it was before is put back.
+    fn go_back(&self, before: &Live, trouble: Trouble) -> Trouble {
+        let now = match self.inspect() {
+            Ok(now) => now,
+            Err(worse) => return trouble.and(worse),
+        };
+        let changed = before.rulesets.iter().filter_map(|(family, before)| {
+            let now = now.rulesets.get(family).filter(|now| *now != before)?;
+            Some((*family, before.transaction(now)))
+        });
+        changed.fold(trouble, |trouble, (family, transaction)| {
+            match Self::restore(family, &transaction, false) {
+                Ok(()) => trouble,
+                Err(worse) => trouble.and(worse),
+            }
+        })
+    }
+}
+
 /// A command's words in one line.
 fn one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -126,13 +146,11 @@ impl Firewall for Iptables {
 
     fn load(&self, wanted: &Rulesets, live: &Live) -> Result<(), Trouble> {
         self.test(wanted, live)?;
-        let mut done: Vec<(Family, &Ruleset)> = Vec::new();
         for (family, before) in &live.rulesets {
             let Some(rules) = wanted.get(family) else { continue };
             if let Err(trouble) = Self::restore(*family, &rules.transaction(before), false) {
-                return Err(go_back(&done, wanted, trouble));
+                return Err(self.go_back(live, trouble));
             }
-            done.push((*family, before));
         }
         let drift = self.inspect()?.drift(wanted);
         match drift.first() {
@@ -191,16 +209,4 @@ fn drop_if_empty(family: Family, table: &str) {
     if !listing.is_empty() && lines.all(bare) {
         let _ = nft("delete");
     }
-}
-
-/// One family failed: the others get back what they had.
-fn go_back(done: &[(Family, &Ruleset)], wanted: &Rulesets, trouble: Trouble) -> Trouble {
-    done.iter().fold(trouble, |trouble, (family, before)| {
-        let now = wanted.get(family).cloned().unwrap_or_default();
-        // What was loaded stands at position 1 now, so the way back starts from there.
-        match Iptables::restore(*family, &before.transaction(&now), false) {
-            Ok(()) => trouble,
-            Err(worse) => trouble.and(worse),
-        }
-    })
 }

@@ -60,19 +60,23 @@ impl Table {
             _ if verb.starts_with(':') && verb[1..].starts_with(PREFIX) => {
                 self.chains.entry(verb[1..].to_owned()).or_default();
             }
-            "-A" if ours => self.chains.entry(chain.to_owned()).or_default().push(normal(rest)),
+            "-A" if ours => self.chains.entry(chain.to_owned()).or_default().push(rest.to_owned()),
             "-A" => {
                 let position = lengths.entry(chain.to_owned()).or_default();
                 *position += 1;
                 if leads_to_us(rest) {
                     let (chain, position) = (chain.to_owned(), *position);
-                    self.jumps.push(Jump { chain, position, rule: normal(rest) });
+                    self.jumps.push(Jump { chain, position, rule: rest.to_owned() });
                 }
             }
             "-I" => {
                 let (place, rule) = rest.split_once(' ').unwrap_or(("1", rest));
                 let position = place.parse().unwrap_or(1);
-                self.jumps.push(Jump { chain: chain.to_owned(), position, rule: normal(rule) });
+                self.jumps.push(Jump {
+                    chain: chain.to_owned(),
+                    position,
+                    rule: rule.trim().to_owned(),
+                });
             }
             _ => {}
         }
@@ -83,11 +87,6 @@ fn leads_to_us(rule: &str) -> bool {
     let mut words = rule.split(' ').rev();
     let target = words.find(|word| word.starts_with(PREFIX));
     target.is_some() && matches!(words.next(), Some("-j" | "-g"))
-}
-
-/// A rule without what versions of iptables print differently.
-fn normal(rule: &str) -> String {
-    rule.trim_end().to_owned()
 }
 
 impl Ruleset {
