@@ -54,6 +54,11 @@ impl Answer {
         matches!(self, Answer::Sentence | Answer::Info | Answer::Http { .. } | Answer::TlsAlert)
     }
 
+    /// Whether the address that the client meant is in this answer.
+    pub(super) fn names_address(&self) -> bool {
+        matches!(self, Answer::Slots | Answer::Shards(_) | Answer::Nodes)
+    }
+
     /// Whether nothing is said after this answer.
     pub(super) fn is_last(&self) -> bool {
         matches!(self, Answer::Farewell | Answer::Http { .. } | Answer::TlsAlert)

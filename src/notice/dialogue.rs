@@ -3,9 +3,9 @@
 
 use super::answer::{Answer, Version, answer};
 use super::command::{Command, Form, Library};
-use super::outbox::{Batch, Outbox};
+use super::outbox::{Batch, Outbox, Tally};
 use super::render::Notice;
-use super::scan::{Event, LARGEST_COMMAND, Scanner};
+use super::scan::{Event, LARGEST_COMMAND, Rest, Scanner};
 
 /// What a connection turned out to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,42 +31,89 @@ pub(super) struct Heard {
     /// The first command's name, fit for the log.
     pub(super) command: Option<&'static str>,
     /// The client's library as it named itself, cut but not escaped.
-    pub(super) library: Option<Vec<u8>>,
+    pub(super) library: Option<Box<[u8]>>,
     /// The library's version, likewise.
-    pub(super) library_version: Option<Vec<u8>>,
+    pub(super) library_version: Option<Box<[u8]>>,
+}
+
+/// What has to be remembered of a conversation in which nothing is owed and no command is under
+/// way: all that an idle connection holds of it.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    heard: Heard,
+    scanner: Rest,
+    version: Version,
+    tally: Tally,
+    commands: u64,
+    spoken_up: bool,
+}
+
+impl Pause {
+    /// What the log says about it.
+    pub(super) fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    /// Answers sent in full so far.
+    pub(super) fn replies(&self) -> u64 {
+        self.tally.sent
+    }
+
+    /// Whether the sentence was sent.
+    pub(super) fn told(&self) -> bool {
+        self.tally.told
+    }
 }
 
 /// One connection's conversation.
 #[derive(Debug)]
 pub(super) struct Dialogue {
-    notice: Notice,
     scanner: Scanner,
     version: Version,
     outbox: Outbox,
     heard: Heard,
     commands: u64,
-    received: u64,
     spoken_up: bool,
 }
 
 impl Dialogue {
     /// A conversation that begins.
-    pub(super) fn new(notice: Notice) -> Dialogue {
+    pub(super) fn new() -> Dialogue {
         Dialogue {
-            notice,
             scanner: Scanner::new(LARGEST_COMMAND),
             version: Version::default(),
             outbox: Outbox::default(),
             heard: Heard::default(),
             commands: 0,
-            received: 0,
             spoken_up: false,
         }
     }
 
+    /// What to remember of it until more comes, where nothing is owed and no command is under way.
+    /// Nothing of it is left here.
+    pub(super) fn pause(&mut self) -> Option<Pause> {
+        let scanner = self.scanner.rest().filter(|_| self.outbox.is_empty())?;
+        Some(Pause {
+            heard: std::mem::take(&mut self.heard),
+            scanner,
+            version: self.version,
+            tally: self.outbox.tally(),
+            commands: self.commands,
+            spoken_up: self.spoken_up,
+        })
+    }
+
+    /// Becomes the conversation that paused.
+    pub(super) fn resume(&mut self, pause: Pause) {
+        let Pause { heard, scanner, version, tally, commands, spoken_up } = pause;
+        self.scanner.resume(scanner);
+        self.outbox.resume(tally);
+        (self.heard, self.version, self.commands, self.spoken_up) =
+            (heard, version, commands, spoken_up);
+    }
+
     /// The peer sent `bytes`.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
-        self.received += bytes.len() as u64;
         let Dialogue { scanner, version, outbox, heard, commands, .. } = self;
         scanner.feed(bytes, &mut |event| {
             if outbox.has_ended() {
@@ -107,7 +154,7 @@ impl Dialogue {
     /// is told all the same.
     pub(super) fn end_of_input(&mut self) {
         self.hear_the_unfinished();
-        if self.scanner.in_a_command() || (self.received == 0 && !self.spoken_up) {
+        if self.scanner.in_a_command() || (self.scanner.is_untouched() && !self.spoken_up) {
             self.outbox.owe(Answer::Sentence);
         }
         self.scanner.close();
@@ -139,7 +186,7 @@ impl Dialogue {
 
     /// Whether the sentence may be said unasked because nothing was received yet.
     pub(super) fn is_silent(&self) -> bool {
-        self.received == 0 && !self.spoken_up && !self.outbox.has_ended()
+        self.scanner.is_untouched() && !self.spoken_up && !self.outbox.has_ended()
     }
 
     /// Whether it may be said unasked once an unfinished line has rested.
@@ -182,9 +229,14 @@ impl Dialogue {
         &self.heard
     }
 
-    /// Renders the next answers owed.
-    pub(super) fn fill(&self, batch: &mut Batch) {
-        self.outbox.fill(&self.notice, batch);
+    /// Whether an answer is owed that names the address that the client meant.
+    pub(super) fn names_address(&self) -> bool {
+        self.outbox.names_address()
+    }
+
+    /// Renders the next answers owed, worded by `notice`.
+    pub(super) fn fill(&self, notice: &Notice, batch: &mut Batch) {
+        self.outbox.fill(notice, batch);
     }
 
     /// Notes that the first `bytes` of the latest batch are sent.
@@ -203,8 +255,8 @@ impl Heard {
             };
         }
         match command.library() {
-            Some((Library::Name, name)) => self.library = Some(name.to_vec()),
-            Some((Library::Version, version)) => self.library_version = Some(version.to_vec()),
+            Some((Library::Name, name)) => self.library = Some(name.into()),
+            Some((Library::Version, version)) => self.library_version = Some(version.into()),
             None => {}
         }
     }

@@ -4,18 +4,18 @@ use super::*;
 
 const SENTENCE: &str = "-PORTCLOSED 6379 is blocked\r\n";
 
-fn dialogue() -> Dialogue {
-    Dialogue::new(Notice {
+fn notice() -> Notice {
+    Notice {
         sentence: "PORTCLOSED 6379 is blocked".into(),
         port: 6379,
         address: [127, 0, 0, 1].into(),
-    })
+    }
 }
 
 fn said(dialogue: &mut Dialogue) -> String {
     let (mut batch, mut wire) = (Batch::default(), Vec::new());
     while dialogue.owes() {
-        dialogue.fill(&mut batch);
+        dialogue.fill(&notice(), &mut batch);
         wire.extend_from_slice(batch.bytes());
         dialogue.sent_bytes(&batch, batch.bytes().len());
     }
@@ -24,11 +24,17 @@ fn said(dialogue: &mut Dialogue) -> String {
 
 /// All that is said to `bytes` in pieces of `size`, followed by the end of input.
 fn said_to(bytes: &[u8], size: usize) -> String {
-    let mut dialogue = dialogue();
+    let mut dialogue = Dialogue::new();
     let mut wire = String::new();
     for piece in bytes.chunks(size) {
         dialogue.receive(piece);
         wire.push_str(&said(&mut dialogue));
+        // What an idle connection holds of it must be enough to go on.
+        if let Some(pause) = dialogue.pause() {
+            dialogue = Dialogue::new();
+            dialogue.receive(b"*1\r\n$4\r\nQUIT\r\n*9\r\n");
+            dialogue.resume(pause);
+        }
     }
     dialogue.end_of_input();
     wire + &said(&mut dialogue)
@@ -49,11 +55,11 @@ fn a_session_reads_the_same_however_it_is_split() {
 
 #[test]
 fn a_peer_that_says_nothing_is_told_once() {
-    let mut silent = dialogue();
+    let mut silent = Dialogue::new();
     assert!(silent.is_silent());
     silent.end_of_input();
     assert_eq!(said(&mut silent), SENTENCE);
-    let mut waiting = dialogue();
+    let mut waiting = Dialogue::new();
     waiting.speak_up();
     waiting.speak_up();
     waiting.end_of_input();
@@ -63,7 +69,7 @@ fn a_peer_that_says_nothing_is_told_once() {
 
 #[test]
 fn after_speaking_up_commands_are_still_answered() {
-    let mut dialogue = dialogue();
+    let mut dialogue = Dialogue::new();
     dialogue.receive(b"PI");
     assert!(dialogue.is_in_a_line() && !dialogue.is_at_rest());
     dialogue.speak_up();
@@ -77,7 +83,7 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
     assert_eq!(said_to(b"PING", 9), SENTENCE);
     assert_eq!(said_to(b"*2\r\n$3\r\nGET\r\n$9\r\nab", 9), SENTENCE);
     assert_eq!(said_to(b"PING\r\n", 9), SENTENCE);
-    let mut unfinished = dialogue();
+    let mut unfinished = Dialogue::new();
     unfinished.receive(b"*2\r\n$3\r\nget\r\n$9\r\nab");
     unfinished.end_of_input();
     assert_eq!(unfinished.heard().command, Some("GET"));
@@ -85,11 +91,11 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
 
 #[test]
 fn nobody_leaves_without_the_sentence() {
-    let mut only_set_up = dialogue();
+    let mut only_set_up = Dialogue::new();
     only_set_up.receive(b"AUTH secret\r\n");
     only_set_up.take_leave();
     assert_eq!(said(&mut only_set_up), format!("+OK\r\n{SENTENCE}"));
-    let mut told = dialogue();
+    let mut told = Dialogue::new();
     told.receive(b"PING\r\n");
     told.take_leave();
     assert_eq!(said(&mut told), SENTENCE);
@@ -99,10 +105,10 @@ fn nobody_leaves_without_the_sentence() {
 fn http_and_tls_get_an_answer_of_their_own_and_no_more() {
     let http = said_to(b"GET / HTTP/1.1\r\nHost: x\r\nPING\r\n\r\n", 3);
     assert!(http.starts_with("HTTP/1.1 421 PORTCLOSED") && http.ends_with("blocked\n"), "{http}");
-    let mut tls = dialogue();
+    let mut tls = Dialogue::new();
     tls.receive(b"\x16\x03\x01\x02\x00\x01PING\r\n");
     let mut batch = Batch::default();
-    tls.fill(&mut batch);
+    tls.fill(&notice(), &mut batch);
     assert_eq!(batch.bytes(), [0x15, 3, 3, 0, 2, 2, 49]);
     assert_eq!(tls.heard().protocol, Protocol::Tls);
 }
@@ -115,7 +121,7 @@ fn oversize_and_malformed_input_gets_one_sentence() {
 
 #[test]
 fn the_log_learns_names_and_never_arguments() {
-    let mut dialogue = dialogue();
+    let mut dialogue = Dialogue::new();
     dialogue.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
     dialogue.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
     let heard = dialogue.heard();

@@ -17,7 +17,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Door {
     /// This very port, a reserved one.
-    Reserved,
+    Reserved(u16),
     /// The notice port; the connection knows where it wanted to go.
     Redirected,
 }
@@ -113,9 +113,9 @@ impl Listeners {
 
     fn take_reserved(&mut self, reservation: &Reservation, port: u16) -> Result<(), BindError> {
         let reason = match reservation.listen {
-            Listen::Always => return self.take(port, Door::Reserved),
+            Listen::Always => return self.take(port, Door::Reserved(port)),
             Listen::Never => "listen = \"never\"".to_owned(),
-            Listen::IfFree => match self.take(port, Door::Reserved) {
+            Listen::IfFree => match self.take(port, Door::Reserved(port)) {
                 Ok(()) => return Ok(()),
                 Err(busy) if busy.cause.kind() == ErrorKind::AddrInUse => {
                     format!("{} is in use", busy.address)
@@ -185,6 +185,10 @@ fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
     // Connections of an earlier listener may still be in TIME_WAIT. A socket that *listens* on
     // the port is in the way all the same, also one that listens on a single address.
     socket.set_reuse_address(true)?;
+    // Inherited by what is accepted: a reply never waits for the acknowledgement of another.
+    socket.set_tcp_nodelay(true)?;
+    // Inherited as well: for a few packets the plainest congestion control is the cheapest.
+    let _ = socket.set_tcp_congestion(b"reno");
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
     Ok(socket)

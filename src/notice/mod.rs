@@ -2,24 +2,27 @@
 //! call, where to go instead. It needs nothing but its own settings.
 //!
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
-//! which make a `dialogue` without any I/O; `listen`, `origin` and `room`; the `log`; and on top
-//! `bounds`, `linger`, `connection`, `serve` and `run`.
+//! which make a `dialogue` without any I/O; `moment`, `queues` and `room`, who is present and what each
+//! waits for; `listen`, `origin` and `poller`; the `log`; and on top `desk`, `connection`, `serve` and
+//! `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
 
 mod answer;
-mod bounds;
 mod command;
 mod connection;
+mod desk;
 mod dialogue;
-mod linger;
 mod listen;
 mod log;
+mod moment;
 mod names;
 mod number;
 mod origin;
 mod outbox;
+mod poller;
+mod queues;
 mod render;
 mod room;
 mod run;

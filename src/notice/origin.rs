@@ -2,49 +2,42 @@
 //! netfilter redirect, the destination that connection tracking remembers. Must never guess: an
 //! unknown destination is spoken for by the first reservation.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
 use nix::sys::socket::{getsockopt, sockopt};
-use tokio::net::TcpStream;
 
-use super::listen::Door;
 use super::settings::Settings;
 
-/// Where a connection wanted to go.
+/// The reserved port that was meant, and whether a redirect brought the connection here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Origin {
-    /// The address that the client meant.
-    pub(super) address: IpAddr,
-    /// The reserved port that it meant.
+    /// The reserved port that the client meant.
     pub(super) port: u16,
     /// Whether a redirect brought it here.
     pub(super) redirected: bool,
 }
 
-/// Where `stream`, accepted at `door` as `local`, wanted to go.
-pub(super) fn origin(
-    stream: &TcpStream,
-    local: SocketAddr,
-    door: Door,
-    settings: &Settings,
-) -> Origin {
-    match door {
-        Door::Reserved => Origin { address: local.ip(), port: local.port(), redirected: false },
-        Door::Redirected => {
-            settle(original_destination(stream, local.is_ipv4()), local.ip(), settings)
-        }
-    }
+/// Which port `stream`, accepted on the notice port from `peer`, wanted to reach.
+pub(super) fn origin(stream: &TcpStream, peer: IpAddr, settings: &Settings) -> Origin {
+    settle(original_destination(stream, peer.is_ipv4()), settings)
+}
+
+/// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
+pub(super) fn address(stream: &TcpStream, redirected: bool) -> IpAddr {
+    let local = stream.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
+    let original = redirected.then(|| original_destination(stream, local.is_ipv4())).flatten();
+    original.map_or(local, |original| original.ip())
 }
 
 /// Makes the best of what connection tracking says.
-fn settle(original: Option<SocketAddr>, reached: IpAddr, settings: &Settings) -> Origin {
+fn settle(original: Option<SocketAddr>, settings: &Settings) -> Origin {
     match original {
         Some(original) if settings.reservation(original.port()).is_some() => {
-            Origin { address: original.ip(), port: original.port(), redirected: true }
+            Origin { port: original.port(), redirected: true }
         }
         _ => {
             let port = settings.reserved.first().map_or(0, |reservation| reservation.first);
-            Origin { address: reached, port, redirected: false }
+            Origin { port, redirected: false }
         }
     }
 }
@@ -73,14 +66,13 @@ mod tests {
              sentence = \"PORTCLOSED {port}\"\n",
         )
         .unwrap();
-        let reached = IpAddr::from([127, 0, 0, 1]);
         let settled = |original: Option<&str>| {
-            let origin = settle(original.map(|text| text.parse().unwrap()), reached, &settings);
-            (origin.address.to_string(), origin.port, origin.redirected)
+            let origin = settle(original.map(|text| text.parse().unwrap()), &settings);
+            (origin.port, origin.redirected)
         };
-        assert_eq!(settled(Some("192.0.2.1:6381")), ("192.0.2.1".to_owned(), 6381, true));
-        assert_eq!(settled(Some("[2001:db8::1]:6379")), ("2001:db8::1".to_owned(), 6379, true));
-        assert_eq!(settled(Some("192.0.2.1:63790")), ("127.0.0.1".to_owned(), 6379, false));
-        assert_eq!(settled(None), ("127.0.0.1".to_owned(), 6379, false));
+        assert_eq!(settled(Some("192.0.2.1:6381")), (6381, true));
+        assert_eq!(settled(Some("[2001:db8::1]:6379")), (6379, true));
+        assert_eq!(settled(Some("192.0.2.1:63790")), (6379, false));
+        assert_eq!(settled(None), (6379, false));
     }
 }

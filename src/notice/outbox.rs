@@ -28,6 +28,17 @@ impl Batch {
     }
 }
 
+/// What has to be remembered of an outbox that is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tally {
+    /// Answers sent in full.
+    pub(super) sent: u64,
+    /// Whether the sentence was among them.
+    pub(super) told: bool,
+    /// Whether no further answer is taken.
+    ended: bool,
+}
+
 /// The answers owed, in order.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -35,19 +46,17 @@ pub(super) struct Outbox {
     echoed: usize,
     /// Bytes of the first answer that are sent already.
     begun: usize,
-    sent: u64,
-    told: bool,
-    ended: bool,
+    tally: Tally,
 }
 
 impl Outbox {
     /// Owes one more answer. Where the present ones are too varied to be remembered, the
     /// sentence takes its place, so that the count and the order hold in any case.
     pub(super) fn owe(&mut self, answer: Answer) {
-        if self.ended {
+        if self.tally.ended {
             return;
         }
-        self.ended = answer.is_last();
+        self.tally.ended = answer.is_last();
         if let Some((last, count)) = self.runs.back_mut()
             && *last == answer
             && !matches!(answer, Answer::Echo(_))
@@ -68,14 +77,30 @@ impl Outbox {
         self.runs.push_back((answer, 1));
     }
 
+    /// What was sent so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Goes on where another one was empty.
+    pub(super) fn resume(&mut self, tally: Tally) {
+        self.runs.clear();
+        *self = Outbox { runs: std::mem::take(&mut self.runs), tally, ..Outbox::default() };
+    }
+
+    /// Whether an answer is owed that names the address that the client meant.
+    pub(super) fn names_address(&self) -> bool {
+        self.runs.iter().any(|(answer, _)| answer.names_address())
+    }
+
     /// Owes nothing more after what is owed now.
     pub(super) fn end(&mut self) {
-        self.ended = true;
+        self.tally.ended = true;
     }
 
     /// Whether no further answer is taken.
     pub(super) fn has_ended(&self) -> bool {
-        self.ended
+        self.tally.ended
     }
 
     /// Whether nothing waits to be sent.
@@ -85,17 +110,17 @@ impl Outbox {
 
     /// Whether the sentence was sent, or waits to be.
     pub(super) fn tells(&self) -> bool {
-        self.told || self.runs.iter().any(|(answer, _)| answer.tells())
+        self.tally.told || self.runs.iter().any(|(answer, _)| answer.tells())
     }
 
     /// Whether the sentence was sent.
     pub(super) fn told(&self) -> bool {
-        self.told
+        self.tally.told
     }
 
     /// How many answers were sent in full.
     pub(super) fn sent(&self) -> u64 {
-        self.sent
+        self.tally.sent
     }
 
     /// Renders the next answers, about [`BATCH`] bytes of them.
@@ -125,11 +150,11 @@ impl Outbox {
             Some(end) => bytes - end,
             None => self.begun + bytes,
         };
-        self.sent += whole as u64;
+        self.tally.sent += whole as u64;
         let mut left = whole as u64;
         while left > 0 {
             let Some((answer, count)) = self.runs.front_mut() else { return };
-            self.told |= answer.tells();
+            self.tally.told |= answer.tells();
             let done = left.min(*count);
             left -= done;
             *count -= done;

@@ -1,176 +1,308 @@
-//! Owns the list of present connections: how many there are, from whom, and who has to leave so
-//! that a newcomer finds room. Must never turn a newcomer away, and never do I/O.
+//! Owns the list of who is present: how many there are, from whom, what each waits for and until
+//! when, and who has to leave so that a newcomer finds room. Must never turn a newcomer away, and
+//! never do I/O.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::rc::Rc;
+use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use slab::Slab;
 
-/// What a connection is asked to do; each is more urgent than the one before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
-    /// Stay as long as it likes.
-    Stay,
-    /// Say what is owed and go, to make room.
-    MakeRoom,
-    /// Say what is owed and go, the listener stops.
-    Stop,
-    /// Go at once.
-    Vanish,
+use super::moment::Moment;
+use super::queues::{Links, Neighbours, Queue};
+
+/// Members of one source that are looked at for one at rest.
+const MOST_LOOKED_AT: usize = 32;
+
+/// What a guest waits for; each wait has one length, so that who began first is due first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// The first byte.
+    Silent,
+    /// The rest of a line.
+    Unfinished,
+    /// The next command; all is said so far.
+    Resting,
+    /// The rest of a command, or room to send.
+    Busy,
+    /// The end of the delay for loops that retry.
+    Tarpit,
+    /// The end of its last words, to make room.
+    Leaving,
+    /// The same, because the listener stops.
+    Stopping,
+    /// The peer's hanging up.
+    Lingering,
 }
 
-/// One present connection.
+/// A kind of wait for each queue.
+const WAITS: [Wait; 8] = [
+    Wait::Silent,
+    Wait::Unfinished,
+    Wait::Resting,
+    Wait::Busy,
+    Wait::Tarpit,
+    Wait::Leaving,
+    Wait::Stopping,
+    Wait::Lingering,
+];
+
+impl Wait {
+    /// Whether the guest is on its way out, and takes none of the room.
+    fn is_departure(self) -> bool {
+        matches!(self, Wait::Leaving | Wait::Stopping | Wait::Lingering)
+    }
+
+    /// Whether activity gives it more time.
+    fn is_extended(self) -> bool {
+        !matches!(self, Wait::Silent | Wait::Leaving | Wait::Stopping)
+    }
+}
+
+/// One guest's place.
 #[derive(Debug)]
-pub(super) struct Guest {
-    number: u64,
-    source: IpAddr,
-    order: Cell<Order>,
-    ordered: Notify,
-    active: Cell<Instant>,
-    at_rest: Cell<bool>,
+struct Seat<G> {
+    guest: G,
+    waits: Links,
+    kin: Links,
+    since: Moment,
+    number: u32,
+    /// Whose guest it is while it takes room.
+    source: Option<u32>,
+    wait: Wait,
 }
 
-impl Guest {
-    /// Waits until it is asked to do something more urgent than `known`.
-    pub(super) async fn order_beyond(&self, known: Order) -> Order {
-        while self.order.get() <= known {
-            self.ordered.notified().await;
-        }
-        self.order.get()
-    }
-
-    /// Notes that it was active just now, and whether it has nothing more to be told.
-    pub(super) fn note(&self, now: Instant, at_rest: bool) {
-        self.active.set(now);
-        self.at_rest.set(at_rest);
-    }
-
-    fn ask(&self, order: Order) {
-        if order > self.order.get() {
-            self.order.set(order);
-            self.ordered.notify_one();
-        }
-    }
-}
-
-/// All present connections.
+/// The guests of one source.
 #[derive(Debug)]
-pub(super) struct Room {
+struct Source {
+    address: IpAddr,
+    count: usize,
+    /// In the order of their latest activity.
+    members: Queue,
+}
+
+/// Everybody who is present.
+#[derive(Debug)]
+pub(super) struct Room<G> {
     most: usize,
     most_per_source: usize,
-    next: Cell<u64>,
-    staying: RefCell<BTreeMap<u64, Rc<Guest>>>,
-    leaving: RefCell<BTreeMap<u64, Rc<Guest>>>,
-    per_source: RefCell<HashMap<IpAddr, usize>>,
+    /// How long each kind of wait lasts.
+    patience: fn(Wait, Duration) -> Duration,
+    idle: Duration,
+    seats: Slab<Seat<G>>,
+    queues: [Queue; WAITS.len()],
+    sources: Slab<Source>,
+    addresses: HashMap<IpAddr, u32>,
+    staying: usize,
+    latest: u32,
 }
 
-impl Room {
-    /// An empty room for `most` connections, `most_per_source` of them from one source.
-    pub(super) fn new(most: usize, most_per_source: usize) -> Room {
+/// The neighbours in the queue of a wait.
+struct Waits<'a, G>(&'a mut Slab<Seat<G>>);
+
+impl<G> Neighbours for Waits<'_, G> {
+    fn links(&mut self, member: u32) -> &mut Links {
+        &mut self.0[member as usize].waits
+    }
+}
+
+/// The neighbours among those of one source.
+struct Kin<'a, G>(&'a mut Slab<Seat<G>>);
+
+impl<G> Neighbours for Kin<'_, G> {
+    fn links(&mut self, member: u32) -> &mut Links {
+        &mut self.0[member as usize].kin
+    }
+}
+
+/// A guest's name: its seat, and a number that tells it from who sat there before; never below
+/// [`FIRST_KEY`].
+pub(super) type Key = u64;
+
+/// Smaller keys are free for others to use.
+pub(super) const FIRST_KEY: Key = 1 << 32;
+
+fn seat_of(key: Key) -> u32 {
+    (key & u64::from(u32::MAX)) as u32
+}
+
+impl<G> Room<G> {
+    /// An empty room for `most` guests, `most_per_source` of them from one source. `patience` says
+    /// how long each wait lasts, given how long one may be idle.
+    pub(super) fn new(
+        most: usize,
+        most_per_source: usize,
+        idle: Duration,
+        patience: fn(Wait, Duration) -> Duration,
+    ) -> Room<G> {
         Room {
             most,
             most_per_source,
-            next: Cell::new(0),
-            staying: RefCell::default(),
-            leaving: RefCell::default(),
-            per_source: RefCell::default(),
+            patience,
+            idle,
+            seats: Slab::new(),
+            queues: Default::default(),
+            sources: Slab::new(),
+            addresses: HashMap::new(),
+            staying: 0,
+            latest: 0,
         }
     }
 
-    /// Lets a newcomer in, and asks another to leave where there are too many. Those who leave
-    /// may still finish their sentence; of these, too, there are never more than `most`.
-    pub(super) fn enter(&self, peer: IpAddr, now: Instant) -> Rc<Guest> {
-        let source = source_of(peer);
-        let from_source = self.per_source.borrow().get(&source).copied().unwrap_or(0);
-        if from_source >= self.most_per_source {
-            self.send_away(Some(source));
-        } else if self.staying.borrow().len() >= self.most {
-            self.send_away(None);
-        }
-        let guest = Rc::new(Guest {
-            number: self.next.replace(self.next.get() + 1),
-            source,
-            order: Cell::new(Order::Stay),
-            ordered: Notify::new(),
-            active: Cell::new(now),
-            at_rest: Cell::new(false),
-        });
-        self.staying.borrow_mut().insert(guest.number, Rc::clone(&guest));
-        *self.per_source.borrow_mut().entry(source).or_default() += 1;
-        guest
-    }
-
-    /// Notes that a connection is gone.
-    pub(super) fn left(&self, guest: &Guest) {
-        if self.staying.borrow_mut().remove(&guest.number).is_some() {
-            self.forget_source(guest.source);
-        }
-        self.leaving.borrow_mut().remove(&guest.number);
-    }
-
-    /// Notes that a connection only waits for its peer to hang up, and needs no room.
-    pub(super) fn lingers(&self, guest: &Guest) {
-        let staying = self.staying.borrow_mut().remove(&guest.number);
-        if let Some(guest) = staying {
-            self.forget_source(guest.source);
-            self.see_out(guest);
-        }
-    }
-
-    /// Frees a descriptor at once: of who is leaving anyway, or else of the most idle.
-    pub(super) fn free_a_descriptor(&self) {
-        if self.leaving.borrow().is_empty() {
-            self.send_away(None);
-        }
-        if let Some((_, guest)) = self.leaving.borrow().first_key_value() {
-            guest.ask(Order::Vanish);
-        }
-    }
-
-    /// Asks the same of everybody.
-    pub(super) fn ask_everybody(&self, order: Order) {
-        for guest in self.staying.borrow().values().chain(self.leaving.borrow().values()) {
-            guest.ask(order);
-        }
-    }
-
-    /// Asks the one to leave who has rested longest; who is being talked to comes last.
-    fn send_away(&self, source: Option<IpAddr>) {
-        let chosen = self
-            .staying
-            .borrow()
-            .values()
-            .filter(|guest| source.is_none_or(|source| guest.source == source))
-            .min_by_key(|guest| (!guest.at_rest.get(), guest.active.get(), guest.number))
-            .map(Rc::clone);
-        if let Some(guest) = chosen {
-            self.staying.borrow_mut().remove(&guest.number);
-            self.forget_source(guest.source);
-            guest.ask(Order::MakeRoom);
-            self.see_out(guest);
-        }
-    }
-
-    fn see_out(&self, guest: Rc<Guest>) {
-        let mut leaving = self.leaving.borrow_mut();
-        leaving.insert(guest.number, guest);
-        if leaving.len() > self.most
-            && let Some((_, slowest)) = leaving.pop_first()
+    /// Who has to leave before another from `peer` comes in, if anybody.
+    pub(super) fn in_the_way_of(&mut self, peer: IpAddr) -> Option<Key> {
+        let source = self.addresses.get(&source_of(peer)).copied();
+        if let Some(source) = source
+            && self.sources[source as usize].count >= self.most_per_source
         {
-            slowest.ask(Order::Vanish);
+            return self.most_idle_of(source);
+        }
+        if self.staying >= self.most { self.most_idle() } else { None }
+    }
+
+    /// Who is on the way out for longest, where they are more than those who may stay.
+    pub(super) fn too_slow_to_leave(&self) -> Option<Key> {
+        let leaving = self.seats.len() - self.staying;
+        if leaving > self.most { self.departing() } else { None }
+    }
+
+    /// Who can be parted with at once, so that a descriptor becomes free.
+    pub(super) fn dispensable(&self) -> Option<Key> {
+        self.departing().or_else(|| self.most_idle())
+    }
+
+    /// Lets `guest` in, who came from `peer` and waits for `wait`.
+    pub(super) fn enter(&mut self, guest: G, peer: IpAddr, wait: Wait, now: Moment) -> Key {
+        self.latest = self.latest.checked_add(1).unwrap_or(1);
+        let (waits, kin, number) = (Links::default(), Links::default(), self.latest);
+        let seat = Seat { guest, waits, kin, since: now, number, source: None, wait };
+        let index = self.seats.insert(seat) as u32;
+        self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
+        if !wait.is_departure() {
+            self.join_source(index, source_of(peer));
+            self.staying += 1;
+        }
+        self.key(index)
+    }
+
+    /// The guest of that name, while it is there.
+    pub(super) fn guest(&mut self, key: Key) -> Option<&mut G> {
+        let seat = self.seats.get_mut(seat_of(key) as usize)?;
+        (u64::from(seat.number) == key >> 32).then_some(&mut seat.guest)
+    }
+
+    /// Notes what the guest waits for now, and when it was last active.
+    pub(super) fn wait(&mut self, key: Key, wait: Wait, active: Moment, now: Moment) {
+        let index = seat_of(key);
+        let Some(seat) = self.seats.get_mut(index as usize) else { return };
+        let before = seat.wait;
+        if before == wait && !(wait.is_extended() && active > seat.since) {
+            return;
+        }
+        (seat.wait, seat.since) = (wait, now);
+        self.queues[before as usize].leave(&mut Waits(&mut self.seats), index);
+        self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
+        if wait.is_departure() {
+            self.leave_source(index);
+        } else if let Some(source) = self.seats[index as usize].source {
+            let members = &mut self.sources[source as usize].members;
+            members.leave(&mut Kin(&mut self.seats), index);
+            members.join(&mut Kin(&mut self.seats), index);
         }
     }
 
-    fn forget_source(&self, source: IpAddr) {
-        let mut per_source = self.per_source.borrow_mut();
-        if let Some(count) = per_source.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                per_source.remove(&source);
+    /// Takes the guest out.
+    pub(super) fn leave(&mut self, key: Key) -> G {
+        let index = seat_of(key);
+        let wait = self.seats[index as usize].wait;
+        self.queues[wait as usize].leave(&mut Waits(&mut self.seats), index);
+        self.leave_source(index);
+        self.seats.remove(index as usize).guest
+    }
+
+    /// When the next wait is over, if anybody waits.
+    pub(super) fn due(&self) -> Option<Moment> {
+        WAITS.iter().filter_map(|wait| self.first(*wait).map(|(_, due)| due)).min()
+    }
+
+    /// Somebody whose wait is over by `now`, and what it waited for.
+    pub(super) fn overdue(&self, now: Moment) -> Option<(Key, Wait)> {
+        WAITS.iter().find_map(|wait| {
+            let (index, due) = self.first(*wait)?;
+            (due <= now).then(|| (self.key(index), *wait))
+        })
+    }
+
+    /// Everybody who is present.
+    pub(super) fn everybody(&self) -> Vec<Key> {
+        self.seats.iter().map(|(index, _)| self.key(index as u32)).collect()
+    }
+
+    /// Whether nobody is present.
+    pub(super) fn is_empty(&self) -> bool {
+        self.seats.is_empty()
+    }
+
+    fn key(&self, index: u32) -> Key {
+        u64::from(self.seats[index as usize].number) << 32 | u64::from(index)
+    }
+
+    fn first(&self, wait: Wait) -> Option<(u32, Moment)> {
+        let index = self.queues[wait as usize].first()?;
+        let since = self.seats[index as usize].since;
+        Some((index, since.after((self.patience)(wait, self.idle))))
+    }
+
+    fn first_of(&self, waits: &[Wait]) -> Option<Key> {
+        let firsts = waits.iter().filter_map(|wait| self.queues[*wait as usize].first());
+        let oldest = firsts.min_by_key(|index| self.seats[*index as usize].since)?;
+        Some(self.key(oldest))
+    }
+
+    /// Who has rested longest; who is being talked to comes last.
+    fn most_idle(&self) -> Option<Key> {
+        let talking = [Wait::Silent, Wait::Unfinished, Wait::Busy, Wait::Tarpit];
+        self.first_of(&[Wait::Resting]).or_else(|| self.first_of(&talking))
+    }
+
+    fn departing(&self) -> Option<Key> {
+        self.first_of(&[Wait::Lingering])
+            .or_else(|| self.first_of(&[Wait::Leaving, Wait::Stopping]))
+    }
+
+    fn most_idle_of(&mut self, source: u32) -> Option<Key> {
+        let first = self.sources[source as usize].members.first()?;
+        let mut next = Some(first);
+        for _ in 0..MOST_LOOKED_AT {
+            let Some(index) = next else { break };
+            if self.seats[index as usize].wait == Wait::Resting {
+                return Some(self.key(index));
             }
+            next = Queue::next(&mut Kin(&mut self.seats), index);
+        }
+        Some(self.key(first))
+    }
+
+    fn join_source(&mut self, index: u32, address: IpAddr) {
+        let sources = &mut self.sources;
+        let source = *self.addresses.entry(address).or_insert_with(|| {
+            sources.insert(Source { address, count: 0, members: Queue::default() }) as u32
+        });
+        self.seats[index as usize].source = Some(source);
+        let source = &mut self.sources[source as usize];
+        source.count += 1;
+        source.members.join(&mut Kin(&mut self.seats), index);
+    }
+
+    fn leave_source(&mut self, index: u32) {
+        let Some(number) = self.seats[index as usize].source.take() else { return };
+        self.staying -= 1;
+        let source = &mut self.sources[number as usize];
+        source.members.leave(&mut Kin(&mut self.seats), index);
+        source.count -= 1;
+        if source.count == 0 {
+            self.addresses.remove(&source.address);
+            self.sources.remove(number as usize);
         }
     }
 }
@@ -185,66 +317,5 @@ pub(super) fn source_of(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
-    }
-
-    fn orders(guests: &[Rc<Guest>]) -> Vec<Order> {
-        guests.iter().map(|guest| guest.order.get()).collect()
-    }
-
-    #[test]
-    fn the_one_who_rested_longest_makes_room() {
-        let (room, now) = (Room::new(3, 3), Instant::now());
-        let guests: Vec<_> = (0..3).map(|index| room.enter(address(index), now)).collect();
-        guests[0].note(now + Duration::from_secs(3), true);
-        guests[1].note(now + Duration::from_secs(1), false);
-        guests[2].note(now + Duration::from_secs(2), true);
-        let newcomer = room.enter(address(9), now);
-        assert_eq!(orders(&guests), [Order::Stay, Order::Stay, Order::MakeRoom]);
-        assert_eq!(newcomer.order.get(), Order::Stay);
-    }
-
-    #[test]
-    fn a_source_with_too_many_makes_room_for_itself() {
-        let (room, now) = (Room::new(10, 2), Instant::now());
-        let other = room.enter(address(1), now);
-        let guests: Vec<_> = (0..3).map(|_| room.enter(address(2), now)).collect();
-        assert_eq!(orders(&guests), [Order::MakeRoom, Order::Stay, Order::Stay]);
-        assert_eq!(other.order.get(), Order::Stay);
-        room.left(&guests[1]);
-        let last = room.enter(address(2), now);
-        assert_eq!(orders(&[Rc::clone(&guests[2]), last]), [Order::Stay, Order::Stay]);
-    }
-
-    #[test]
-    fn those_who_leave_slowly_are_not_more_than_those_who_stay() {
-        let (room, now) = (Room::new(2, 9), Instant::now());
-        let guests: Vec<_> = (0..5).map(|_| room.enter(address(1), now)).collect();
-        let expected = [Order::Vanish, Order::MakeRoom, Order::MakeRoom, Order::Stay, Order::Stay];
-        assert_eq!(orders(&guests), expected);
-        guests.iter().for_each(|guest| room.left(guest));
-        assert!(room.per_source.borrow().is_empty() && room.leaving.borrow().is_empty());
-    }
-
-    #[test]
-    fn without_descriptors_somebody_goes_at_once() {
-        let (room, now) = (Room::new(9, 9), Instant::now());
-        let guests: Vec<_> = (0..2).map(|_| room.enter(address(1), now)).collect();
-        room.free_a_descriptor();
-        assert_eq!(orders(&guests), [Order::Vanish, Order::Stay]);
-    }
-
-    #[test]
-    fn one_ipv6_subscriber_is_one_source() {
-        let source = |text: &str| text.parse().map(source_of);
-        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
-        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
-        assert_eq!(source_of(address(1)), address(1));
-    }
-}
+#[path = "room_tests.rs"]
+mod tests;

@@ -84,7 +84,8 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
         let signals = Signals::new().map_err(NoticeError::Runtime)?;
         announce(&listeners);
         let shutdown = signals.until_stopped(log.rotation());
-        let summary = serve(listeners, settings, log, shutdown).await;
+        let summary =
+            serve(listeners, settings, log, shutdown).await.map_err(NoticeError::Runtime)?;
         tracing::info!(
             connections = summary.connections,
             told = summary.told,

@@ -49,6 +49,20 @@ enum State {
     Deaf,
 }
 
+/// What has to be remembered of a machine that stands between two commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Rest {
+    /// No byte has come yet.
+    #[default]
+    Untouched,
+    /// Bytes came, but no command yet.
+    Uncommanded,
+    /// A command came.
+    Commanded,
+    /// Nothing counts any more.
+    Deaf,
+}
+
 /// The machine.
 #[derive(Debug)]
 pub(super) struct Scanner {
@@ -73,6 +87,34 @@ impl Scanner {
             largest,
             first_command: true,
         }
+    }
+
+    /// What to remember of it, where it stands between two commands.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        match self.state {
+            State::Start => Some(Rest::Untouched),
+            State::Between if self.first_command => Some(Rest::Uncommanded),
+            State::Between => Some(Rest::Commanded),
+            State::Deaf => Some(Rest::Deaf),
+            _ => None,
+        }
+    }
+
+    /// Goes on where another machine rested.
+    pub(super) fn resume(&mut self, rest: Rest) {
+        self.state = match rest {
+            Rest::Untouched => State::Start,
+            Rest::Uncommanded | Rest::Commanded => State::Between,
+            Rest::Deaf => State::Deaf,
+        };
+        self.first_command = matches!(rest, Rest::Untouched | Rest::Uncommanded);
+        self.allowance = self.largest;
+        self.command.begin(Form::Array);
+    }
+
+    /// Whether no byte has come yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.state == State::Start
     }
 
     /// Reads `bytes` and reports each event as soon as it is known.

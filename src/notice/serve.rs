@@ -1,34 +1,38 @@
-//! Owns the serving: it accepts, gives every connection its task, keeps the log's clock, and ends
-//! it all in good order. Must never spin, and never stop accepting because accepting failed once.
+//! Owns the serving: one thread accepts, gives every connection its turns, keeps the log's clock,
+//! and ends it all in good order. Must never spin, never wait while somebody could be served, and
+//! never stop accepting because accepting failed once.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::future::{Future, pending};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::pin;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
-use super::bounds::Buffers;
-use super::connection::Connection;
-use super::dialogue::Dialogue;
+use super::connection::{Call, Connection, Order, Turn, patience};
+use super::desk::Desk;
 use super::listen::{Door, Listeners};
-use super::log::{Attempt, Journal, Log, Outcome, Rotation};
+use super::log::{Journal, Log, Outcome};
+use super::moment::{Clock, Moment};
 use super::origin::{Origin, origin};
-use super::render::Notice;
-use super::room::{Order, Room};
+use super::poller::{Poller, Ready};
+use super::room::{FIRST_KEY, Key, Room};
 use super::settings::Settings;
 
 /// How long accepting rests when it fails for a reason that does not go away by itself.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-/// How long present connections may take to end when the listener stops.
-const DRAIN: Duration = Duration::from_secs(2);
+/// Connections accepted at one door before others have their turn.
+const MOST_ACCEPTED: usize = 64;
+/// So many new connections at once are looked at a second time before they are watched: most are
+/// over by then, and being watched costs as much as an answer.
+const CROWD: usize = 4;
+/// How long a failure to accept is not told again.
+const COMPLAINT: Duration = Duration::from_secs(60);
+/// The most connections that may have waited at a door when it closes.
+const MOST_WAITING: usize = 4096;
 
 /// What was served, once it is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,179 +51,273 @@ pub struct Summary {
     pub folded: u64,
 }
 
-/// What all tasks share; they run on one thread.
+/// All there is to serve with.
 struct Hall {
-    settings: Settings,
-    room: Room,
-    buffers: RefCell<Buffers>,
-    journal: RefCell<Journal>,
-    /// Wakes the log's clock when a line was recorded.
-    recorded: Notify,
-    sentences: RefCell<HashMap<u16, Rc<str>>>,
-    summary: Cell<Summary>,
-    visits: RefCell<JoinSet<()>>,
-    out_of_descriptors: Cell<bool>,
+    desk: Desk,
+    poller: Poller,
+    room: Room<Connection>,
+    doors: Vec<(TcpListener, Door)>,
+    /// Doors and connections that could go on at once.
+    eager: Vec<Key>,
+    /// Connections that came in the latest round and are not watched yet.
+    fresh: Vec<Key>,
+    /// When to try again at all doors, after accepting failed.
+    retry: Option<Moment>,
+    /// When a failure to accept was last told.
+    complained: Option<Moment>,
+    journal: Journal,
+    summary: Summary,
+    clock: Clock,
+    /// When the present round began.
+    now: Moment,
+    instant: Instant,
 }
 
 /// Serves `listeners` until `shutdown` resolves, then lets present connections end within a short
-/// bounded time. Runs on tokio's current-thread runtime, with its I/O and time drivers enabled.
+/// bounded time. Runs on a tokio runtime with its I/O and time drivers enabled.
+///
+/// # Errors
+/// The kernel has no epoll instance to give, or cannot watch a listener.
 pub async fn serve(
     listeners: Listeners,
     settings: Settings,
     log: Log,
     shutdown: impl Future<Output = ()>,
-) -> Summary {
+) -> io::Result<Summary> {
     let rotation = log.rotation();
-    let hall = Rc::new(Hall {
-        room: Room::new(settings.max_connections, settings.max_per_source),
-        buffers: RefCell::default(),
-        journal: RefCell::new(Journal::new(log, &settings)),
-        settings,
-        recorded: Notify::new(),
-        sentences: RefCell::default(),
-        summary: Cell::default(),
-        visits: RefCell::default(),
-        out_of_descriptors: Cell::new(false),
-    });
-    let tasks = LocalSet::new();
-    tasks
-        .run_until(async {
-            let mut doors = JoinSet::new();
-            for (socket, door) in listeners.sockets {
-                match TcpListener::from_std(socket) {
-                    Ok(listener) => {
-                        doors.spawn_local(accept_for_ever(Rc::clone(&hall), listener, door));
-                    }
-                    Err(cause) => tracing::error!("could not serve a listener: {cause}"),
-                }
-            }
-            doors.spawn_local(keep_journal(Rc::clone(&hall), rotation));
-            shutdown.await;
-            doors.shutdown().await;
-            see_everybody_out(&hall).await;
-        })
-        .await;
-    drop(tasks);
-    close(hall)
-}
-
-/// Writes the log to its end, and sums up.
-fn close(hall: Rc<Hall>) -> Summary {
-    let Ok(hall) = Rc::try_unwrap(hall) else {
-        tracing::error!("could not finish the log: it is still in use");
-        return Summary::default();
-    };
-    let (logged, folded) = hall.journal.into_inner().finish(Instant::now());
-    Summary { logged, folded, ..hall.summary.get() }
-}
-
-async fn see_everybody_out(hall: &Hall) {
-    let mut visits = hall.visits.take();
-    hall.room.ask_everybody(Order::Stop);
-    let drained = async { while visits.join_next().await.is_some() {} };
-    if timeout(DRAIN, drained).await.is_err() {
-        hall.room.ask_everybody(Order::Vanish);
-        while visits.join_next().await.is_some() {}
-    }
-}
-
-/// Writes lines and counts when they are due, and changes files when that is asked for.
-async fn keep_journal(hall: Rc<Hall>, rotation: Rotation) {
+    let mut hall = Hall::open(listeners, settings, log)?;
+    let mut shutdown = pin!(shutdown);
     loop {
-        let due = hall.journal.borrow().due();
-        let clock = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            () = clock => hall.journal.borrow_mut().tend(Instant::now()),
-            () = hall.recorded.notified() => {}
-            () = rotation.requested() => hall.journal.borrow_mut().rotate(Instant::now()),
+            biased;
+            () = &mut shutdown => break,
+            () = rotation.requested() => hall.journal.rotate(Instant::now()),
+            result = hall.next() => result?,
         }
     }
-}
-
-async fn accept_for_ever(hall: Rc<Hall>, listener: TcpListener, door: Door) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                hall.out_of_descriptors.set(false);
-                welcome(&hall, stream, peer, door);
-            }
-            Err(cause) => hall.survive(&cause).await,
-        }
+    hall.close_doors();
+    while !hall.room.is_empty() {
+        hall.next().await?;
     }
-}
-
-fn welcome(hall: &Rc<Hall>, stream: TcpStream, peer: SocketAddr, door: Door) {
-    let mut visits = hall.visits.borrow_mut();
-    while visits.try_join_next().is_some() {}
-    visits.spawn_local(visit(Rc::clone(hall), stream, peer, door));
-}
-
-async fn visit(hall: Rc<Hall>, stream: TcpStream, peer: SocketAddr, door: Door) {
-    let started = Instant::now();
-    let guest = hall.room.enter(peer.ip(), started);
-    let _ = stream.set_nodelay(true);
-    let local = stream.local_addr().unwrap_or(peer);
-    let origin = origin(&stream, local, door, &hall.settings);
-    let mut dialogue = Dialogue::new(hall.notice(origin));
-    let idle = Duration::from_secs(hall.settings.idle);
-    let connection = Connection::new(&stream, &mut dialogue, &guest, &hall.buffers, idle);
-    let outcome = connection.serve(&hall.room).await;
-    hall.room.left(&guest);
-    drop(stream);
-    hall.record(
-        &dialogue,
-        &Attempt {
-            peer,
-            port: origin.port,
-            redirected: origin.redirected,
-            heard: dialogue.heard(),
-            replies: dialogue.replies(),
-            duration: started.elapsed(),
-            outcome,
-        },
-    );
+    Ok(hall.finish())
 }
 
 impl Hall {
-    /// What this connection is told; the sentence of a port is worded once.
-    fn notice(&self, origin: Origin) -> Notice {
-        let mut sentences = self.sentences.borrow_mut();
-        let sentence = sentences.entry(origin.port).or_insert_with(|| {
-            let reservation = self.settings.reservation(origin.port);
-            reservation.map(|found| found.sentence_for(origin.port)).unwrap_or_default().into()
-        });
-        Notice { sentence: Rc::clone(sentence), port: origin.port, address: origin.address }
+    fn open(listeners: Listeners, settings: Settings, log: Log) -> io::Result<Hall> {
+        let (clock, instant) = (Clock::start(), Instant::now());
+        let idle = Duration::from_secs(settings.idle);
+        let hall = Hall {
+            room: Room::new(settings.max_connections, settings.max_per_source, idle, patience),
+            journal: Journal::new(log, &settings),
+            desk: Desk::new(settings),
+            poller: Poller::new()?,
+            doors: listeners.sockets,
+            eager: Vec::new(),
+            fresh: Vec::new(),
+            retry: None,
+            complained: None,
+            summary: Summary::default(),
+            now: clock.moment(instant),
+            instant,
+            clock,
+        };
+        for (key, (socket, _)) in hall.doors.iter().enumerate() {
+            hall.poller.watch(socket, key as Key, false)?;
+        }
+        Ok(hall)
     }
 
-    fn record(&self, dialogue: &Dialogue, attempt: &Attempt<'_>) {
-        let mut summary = self.summary.get();
-        summary.connections += 1;
-        summary.told += u64::from(dialogue.told());
-        summary.replies += attempt.replies;
-        summary.shed += u64::from(attempt.outcome == Outcome::Shed);
-        self.summary.set(summary);
-        self.journal.borrow_mut().record(attempt, Instant::now());
-        self.recorded.notify_one();
+    /// Waits for something to do, and does it.
+    async fn next(&mut self) -> io::Result<()> {
+        let due = self.due();
+        let clock = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
+        let has_more = !self.eager.is_empty() || !self.fresh.is_empty();
+        let mut ready = 0;
+        tokio::select! {
+            biased;
+            result = self.poller.ready() => ready = result?,
+            () = yield_now(), if has_more => {}
+            () = clock => {}
+        }
+        self.look_at_the_clock();
+        let unwatched = std::mem::take(&mut self.fresh);
+        for place in 0..ready {
+            let ready = self.poller.told(place);
+            self.attend(ready.key, Call::Ready(ready));
+        }
+        for key in std::mem::take(&mut self.eager) {
+            self.attend(key, Call::Again);
+        }
+        for key in unwatched {
+            self.attend(key, Call::Ready(Ready { key, writable: false, ended: false }));
+            self.watch(key);
+        }
+        if self.fresh.len() < CROWD {
+            for key in std::mem::take(&mut self.fresh) {
+                self.watch(key);
+            }
+        }
+        self.tend();
+        Ok(())
     }
 
-    /// Goes on after accepting failed: at once where only one peer was concerned, else after a
-    /// pause, and with one descriptor more where there were none left.
-    async fn survive(&self, cause: &io::Error) {
-        match cause.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) => return,
-            Some(Errno::EMFILE | Errno::ENFILE) => {
-                self.room.free_a_descriptor();
-                if !self.out_of_descriptors.replace(true) {
-                    tracing::warn!("could not accept a connection: {cause}; closing idle ones");
+    fn look_at_the_clock(&mut self) {
+        self.instant = Instant::now();
+        self.now = self.clock.moment(self.instant);
+    }
+
+    /// When something is to be done although nothing happens.
+    fn due(&self) -> Option<Instant> {
+        let waits = [self.room.due(), self.retry];
+        let waits = waits.into_iter().flatten().map(|moment| self.clock.instant(moment));
+        waits.chain(self.journal.due()).min()
+    }
+
+    fn tend(&mut self) {
+        while let Some((key, wait)) = self.room.overdue(self.now) {
+            self.attend(key, Call::Due(wait));
+        }
+        if self.retry.is_some_and(|when| when <= self.now) {
+            self.retry = None;
+            for door in 0..self.doors.len() {
+                self.attend(door as Key, Call::Again);
+            }
+        }
+        self.journal.tend(self.instant);
+    }
+
+    /// Gives the door or the connection of that name its turn.
+    fn attend(&mut self, key: Key, call: Call) {
+        if key < FIRST_KEY {
+            if self.accept(key) && !self.eager.contains(&key) {
+                self.eager.push(key);
+            }
+            return;
+        }
+        let Some(connection) = self.room.guest(key) else { return };
+        let turn = connection.take_turn(call, &mut self.desk, self.now);
+        let watched = connection.watch_for_room(&self.poller, key);
+        let active = connection.active();
+        let eager = matches!(turn, Turn::Again(_)) && connection.becomes_eager();
+        match (turn, watched) {
+            (Turn::Over, _) | (_, Err(_)) => {
+                let connection = self.room.leave(key);
+                self.record(&connection);
+            }
+            (Turn::Wait(wait) | Turn::Again(wait), Ok(())) => {
+                self.room.wait(key, wait, active, self.now);
+                if eager {
+                    self.eager.push(key);
                 }
             }
-            _ => tracing::warn!("could not accept a connection: {cause}"),
         }
-        sleep(ACCEPT_PAUSE).await;
+    }
+
+    /// Lets in who waits at a door; says whether more may wait there.
+    fn accept(&mut self, key: Key) -> bool {
+        for _ in 0..MOST_ACCEPTED {
+            let Some((listener, door)) = self.doors.get(key as usize) else { return false };
+            let door = *door;
+            match listener.accept() {
+                Ok((stream, peer)) => self.welcome(stream, peer, door),
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return false,
+                Err(cause) => {
+                    if !self.survives(&cause) {
+                        self.retry = Some(self.now.after(ACCEPT_PAUSE));
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr, door: Door) {
+        if let Some(key) = self.room.in_the_way_of(peer.ip()) {
+            self.attend(key, Call::Go(Order::MakeRoom));
+        }
+        if let Some(key) = self.room.too_slow_to_leave() {
+            self.attend(key, Call::Go(Order::Vanish));
+        }
+        let origin = match door {
+            Door::Reserved(port) => Origin { port, redirected: false },
+            Door::Redirected => origin(&stream, peer.ip(), &self.desk.settings),
+        };
+        let mut connection = Connection::new(stream, peer, origin, self.now);
+        let turn = connection.take_turn(Call::Welcome, &mut self.desk, self.now);
+        let eager = matches!(turn, Turn::Again(_)) && connection.becomes_eager();
+        let (Turn::Wait(wait) | Turn::Again(wait)) = turn else {
+            return self.record(&connection);
+        };
+        let key = self.room.enter(connection, peer.ip(), wait, self.now);
+        self.fresh.push(key);
+        if eager {
+            self.eager.push(key);
+        }
+    }
+
+    /// Has a connection watched, if it is still there.
+    fn watch(&mut self, key: Key) {
+        let Some(connection) = self.room.guest(key) else { return };
+        if let Err(cause) = connection.watch(&self.poller, key) {
+            tracing::warn!("could not watch a connection: {cause}");
+            self.attend(key, Call::Go(Order::Vanish));
+        }
+    }
+
+    /// Goes on after accepting failed; says whether trying again at once makes sense.
+    fn survives(&mut self, cause: &io::Error) -> bool {
+        let errno = cause.raw_os_error().map(Errno::from_raw);
+        // Only the one peer was concerned.
+        if let Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) = errno {
+            return true;
+        }
+        if self.complained.is_none_or(|told| self.now.since(told) >= COMPLAINT) {
+            self.complained = Some(self.now);
+            tracing::warn!(
+                "could not accept a connection: {cause}; closing idle ones if there are"
+            );
+        }
+        let is_full = matches!(errno, Some(Errno::EMFILE | Errno::ENFILE));
+        match self.room.dispensable().filter(|_| is_full) {
+            Some(key) => {
+                self.attend(key, Call::Go(Order::Vanish));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn record(&mut self, connection: &Connection) {
+        let attempt = connection.attempt(self.now);
+        self.summary.connections += 1;
+        self.summary.told += u64::from(attempt.told);
+        self.summary.replies += attempt.replies;
+        self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
+        self.journal.record(&attempt, self.instant);
+    }
+
+    /// Lets in who waits at the doors, closes them, and asks everybody to go.
+    fn close_doors(&mut self) {
+        self.look_at_the_clock();
+        for door in 0..self.doors.len() {
+            let mut rounds = 0..MOST_WAITING / MOST_ACCEPTED;
+            while rounds.next().is_some() && self.accept(door as Key) {}
+        }
+        self.doors.clear();
+        for key in self.room.everybody() {
+            self.attend(key, Call::Go(Order::Stop));
+        }
+    }
+
+    /// Writes the log to its end, and sums up.
+    fn finish(self) -> Summary {
+        let (logged, folded) = self.journal.finish(Instant::now());
+        Summary { logged, folded, ..self.summary }
     }
 }

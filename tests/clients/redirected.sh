@@ -23,14 +23,15 @@ done
 
 for host in 127.0.0.1 ::1; do
     for port in 6379 6381 63790; do
-        printf '%s %s: ' "$host" "$port"
-        redis-cli -h "$host" -p "$port" ping | head -n 1
+        # The listener's log goes to the same output: each line is written at once.
+        answer=$(redis-cli -h "$host" -p "$port" ping | head -n 1)
+        printf '%s %s: %s\n' "$host" "$port" "$answer"
     done
 done
 # The redirect leads to 127.0.0.1: only the kernel's memory still knows this address.
 for host in ::1 127.0.0.2; do
-    redis-cli -h "$host" -p 6380 cluster slots | tr '\n' ' '
-    echo
+    answer=$(redis-cli -h "$host" -p 6380 cluster slots | tr '\n' ' ')
+    printf '%s \n' "$answer"
 done
 kill "$process"
 wait "$process"

@@ -6,8 +6,8 @@ use tokio::time::{Duration, Instant};
 
 use super::super::settings::{LogFormat, Settings};
 use super::Log;
-use super::ledger::Ledger;
-use super::line::{Attempt, folded_line};
+use super::ledger::{Folded, Ledger};
+use super::line::{Attempt, Stamp, write_folded};
 use super::writer::Lines;
 
 /// How long a line may wait for company.
@@ -21,6 +21,7 @@ pub(in super::super) struct Journal {
     log: Log,
     format: LogFormat,
     ledger: Ledger,
+    stamp: Stamp,
     pending: Lines,
     /// When the first pending line came.
     since: Option<Instant>,
@@ -37,6 +38,7 @@ impl Journal {
             log,
             format: settings.log_format,
             ledger: Ledger::new(settings.log_per_source),
+            stamp: Stamp::default(),
             pending: Lines::default(),
             since: None,
             reopen: None,
@@ -50,8 +52,9 @@ impl Journal {
         self.take_due(now);
         if self.ledger.admit(attempt.peer.ip(), now) {
             self.written += 1;
-            let line = attempt.line(self.format, Timestamp::now());
-            self.push(&line, 1, now);
+            let time = self.stamp.word(Timestamp::now());
+            self.pending.push(1, |out| attempt.write(self.format, time, out));
+            self.pushed(now);
         } else {
             self.folded += 1;
         }
@@ -90,23 +93,28 @@ impl Journal {
     }
 
     fn settle(&mut self, now: Instant) {
-        for (source, attempts) in self.ledger.take_all() {
-            self.push(&folded_line(self.format, Timestamp::now(), source, attempts), attempts, now);
-        }
+        let folded = self.ledger.take_all();
+        self.push_folded(folded, now);
         self.hand_over();
     }
 
     fn take_due(&mut self, now: Instant) {
         if self.ledger.due().is_some_and(|due| now >= due) {
-            for (source, attempts) in self.ledger.take_due(now) {
-                let line = folded_line(self.format, Timestamp::now(), source, attempts);
-                self.push(&line, attempts, now);
-            }
+            let folded = self.ledger.take_due(now);
+            self.push_folded(folded, now);
         }
     }
 
-    fn push(&mut self, line: &str, attempts: u64, now: Instant) {
-        self.pending.push(line, attempts);
+    fn push_folded(&mut self, folded: Vec<Folded>, now: Instant) {
+        for (source, attempts) in folded {
+            let time = self.stamp.word(Timestamp::now());
+            let word = |out: &mut _| write_folded(self.format, time, source, attempts, out);
+            self.pending.push(attempts, word);
+            self.pushed(now);
+        }
+    }
+
+    fn pushed(&mut self, now: Instant) {
         self.since.get_or_insert(now);
         if self.pending.len() >= BATCH {
             self.hand_over();

@@ -1,7 +1,7 @@
 //! Owns the wording of a log line, as logfmt and as JSON. Must never let an outside byte end a
 //! line, forge a field or reach a terminal raw, and never write a line beyond [`LONGEST`] bytes.
 
-use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -14,8 +14,6 @@ use super::super::settings::LogFormat;
 pub(in super::super) const LONGEST: usize = 512;
 /// The most bytes of a library's name or version, escapes included.
 const LIBRARY: usize = 64;
-/// The most bytes of any other text; the longest address has 45.
-const TEXT: usize = 48;
 
 /// How a connection ended: the last field of its line. In a line that stands for several
 /// connections that field is `folded` (too many from one source) or `dropped` (not writable).
@@ -64,6 +62,8 @@ pub(in super::super) struct Attempt<'a> {
     pub(in super::super) heard: &'a Heard,
     /// Answers sent in full.
     pub(in super::super) replies: u64,
+    /// Whether the sentence was sent.
+    pub(in super::super) told: bool,
     /// How long it lasted.
     pub(in super::super) duration: Duration,
     /// How it ended.
@@ -82,16 +82,16 @@ pub(in super::super) enum FoldedSource {
 }
 
 impl Attempt<'_> {
-    /// The line of a connection that ended at `time`.
-    pub(in super::super) fn line(&self, format: LogFormat, time: Timestamp) -> String {
-        let mut line = Line::begin(format, time);
-        line.text("peer", self.peer.ip().to_string().as_bytes(), TEXT);
+    /// Appends the line of a connection that ended at `time`.
+    pub(in super::super) fn write(&self, format: LogFormat, time: &str, out: &mut Vec<u8>) {
+        let mut line = Line::begin(format, time, out);
+        line.address("peer", self.peer.ip());
         line.number("peer-port", u64::from(self.peer.port()));
         line.number("port", u64::from(self.port));
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
         line.word("protocol", protocol(self.heard.protocol));
-        line.text("command", self.heard.command.unwrap_or("none").as_bytes(), TEXT);
+        line.word("command", self.heard.command.unwrap_or("none"));
         if let Some(library) = &self.heard.library {
             line.text("library", library, LIBRARY);
         }
@@ -101,27 +101,46 @@ impl Attempt<'_> {
         line.number("replies", self.replies);
         line.number("duration-ms", u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
         line.word("outcome", self.outcome.word());
-        line.end()
+        line.end();
     }
 }
 
-/// The line that stands for `attempts` connections of one source.
-pub(super) fn folded_line(
+/// Words the time of lines: once for all lines of one millisecond.
+#[derive(Debug, Default)]
+pub(super) struct Stamp {
+    millisecond: i64,
+    text: String,
+}
+
+impl Stamp {
+    /// `time` in RFC 3339, in UTC.
+    pub(super) fn word(&mut self, time: Timestamp) -> &str {
+        let millisecond = time.as_millisecond();
+        if self.text.is_empty() || self.millisecond != millisecond {
+            *self = Stamp { millisecond, text: format!("{time:.3}") };
+        }
+        &self.text
+    }
+}
+
+/// Appends the line that stands for `attempts` connections of one source.
+pub(super) fn write_folded(
     format: LogFormat,
-    time: Timestamp,
+    time: &str,
     source: FoldedSource,
     attempts: u64,
-) -> String {
-    let mut line = Line::begin(format, time);
+    out: &mut Vec<u8>,
+) {
+    let mut line = Line::begin(format, time, out);
     let peer = match source {
         FoldedSource::Address(address) => address.to_string(),
         FoldedSource::Network(address) => format!("{address}/64"),
         FoldedSource::Others => "others".to_owned(),
     };
-    line.text("peer", peer.as_bytes(), TEXT);
+    line.word("peer", &peer);
     line.number("attempts", attempts);
     line.word("outcome", "folded");
-    line.end()
+    line.end();
 }
 
 /// The line that stands for lines that could not be written.
@@ -130,12 +149,14 @@ pub(super) fn dropped_line(
     time: Timestamp,
     lines: u64,
     attempts: u64,
-) -> String {
-    let mut line = Line::begin(format, time);
+) -> Vec<u8> {
+    let (mut stamp, mut out) = (Stamp::default(), Vec::new());
+    let mut line = Line::begin(format, stamp.word(time), &mut out);
     line.number("lines", lines);
     line.number("attempts", attempts);
     line.word("outcome", "dropped");
-    line.end()
+    line.end();
+    out
 }
 
 fn protocol(protocol: Protocol) -> &'static str {
@@ -148,37 +169,61 @@ fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// A line under construction.
-struct Line {
+/// A line under construction, at the end of others.
+struct Line<'a> {
     format: LogFormat,
-    text: String,
+    out: &'a mut Vec<u8>,
+    start: usize,
 }
 
-impl Line {
-    fn begin(format: LogFormat, time: Timestamp) -> Line {
-        let mut line = Line { format, text: String::with_capacity(256) };
-        line.word("time", &format!("{time:.3}"));
+impl<'a> Line<'a> {
+    fn begin(format: LogFormat, time: &str, out: &'a mut Vec<u8>) -> Line<'a> {
+        let start = out.len();
+        let mut line = Line { format, out, start };
+        line.word("time", time);
         line
     }
 
     fn key(&mut self, key: &str) {
-        let empty = self.text.is_empty();
-        let _ = match self.format {
-            LogFormat::Json if empty => write!(self.text, "{{\"{key}\":"),
-            LogFormat::Json => write!(self.text, ",\"{key}\":"),
-            LogFormat::Logfmt if empty => write!(self.text, "{key}="),
-            LogFormat::Logfmt => write!(self.text, " {key}="),
+        let is_first = self.out.len() == self.start;
+        let (before, after): (&[u8], &[u8]) = match (self.format, is_first) {
+            (LogFormat::Json, true) => (b"{\"", b"\":"),
+            (LogFormat::Json, false) => (b",\"", b"\":"),
+            (LogFormat::Logfmt, true) => (b"", b"="),
+            (LogFormat::Logfmt, false) => (b" ", b"="),
         };
+        for part in [before, key.as_bytes(), after] {
+            self.out.extend_from_slice(part);
+        }
     }
 
     fn number(&mut self, key: &str, value: u64) {
         self.key(key);
-        let _ = write!(self.text, "{value}");
+        let _ = write!(self.out, "{value}");
+    }
+
+    /// An address; plain by construction.
+    fn address(&mut self, key: &str, address: IpAddr) {
+        self.key(key);
+        self.quote();
+        let _ = write!(self.out, "{address}");
+        self.quote();
     }
 
     /// A value of our own, plain by construction.
     fn word(&mut self, key: &str, value: &str) {
-        self.text(key, value.as_bytes(), TEXT);
+        debug_assert!(value.bytes().all(is_plain), "{value}");
+        self.key(key);
+        self.quote();
+        self.out.extend_from_slice(value.as_bytes());
+        self.quote();
+    }
+
+    /// What JSON has around every text.
+    fn quote(&mut self) {
+        if self.format == LogFormat::Json {
+            self.out.push(b'"');
+        }
     }
 
     /// A value that may hold anything, of at most `longest` bytes once it is escaped.
@@ -187,38 +232,38 @@ impl Line {
         let plain = !value.is_empty() && value.iter().all(|byte| is_plain(*byte));
         let quoted = self.format == LogFormat::Json || !plain;
         if quoted {
-            self.text.push('"');
+            self.out.push(b'"');
         }
-        let end = self.text.len() + longest;
+        let end = self.out.len() + longest;
         for byte in value {
-            let before = self.text.len();
+            let before = self.out.len();
             self.escaped(*byte);
-            if self.text.len() > end {
-                self.text.truncate(before);
+            if self.out.len() > end {
+                self.out.truncate(before);
                 break;
             }
         }
         if quoted {
-            self.text.push('"');
+            self.out.push(b'"');
         }
     }
 
     fn escaped(&mut self, byte: u8) {
         let _ = match byte {
-            b'"' | b'\\' => write!(self.text, "\\{}", char::from(byte)),
-            b' '..=b'~' => write!(self.text, "{}", char::from(byte)),
-            _ if self.format == LogFormat::Json => write!(self.text, "\\u{byte:04x}"),
-            _ => write!(self.text, "\\x{byte:02x}"),
+            b'"' | b'\\' => write!(self.out, "\\{}", char::from(byte)),
+            b' '..=b'~' => write!(self.out, "{}", char::from(byte)),
+            _ if self.format == LogFormat::Json => write!(self.out, "\\u{byte:04x}"),
+            _ => write!(self.out, "\\x{byte:02x}"),
         };
     }
 
-    fn end(mut self) -> String {
+    fn end(self) {
         if self.format == LogFormat::Json {
-            self.text.push('}');
+            self.out.push(b'}');
         }
-        self.text.push('\n');
-        debug_assert!(self.text.len() <= LONGEST, "{}", self.text);
-        self.text
+        self.out.push(b'\n');
+        let length = self.out.len() - self.start;
+        debug_assert!(length <= LONGEST, "{length}");
     }
 }
 

@@ -9,16 +9,23 @@ fn attempt(heard: &Heard) -> Attempt<'_> {
         redirected: false,
         heard,
         replies: 3,
+        told: true,
         duration: Duration::from_millis(12),
         outcome: Outcome::Told,
     }
+}
+
+fn line(attempt: &Attempt<'_>, format: LogFormat, time: Timestamp) -> String {
+    let mut out = Vec::new();
+    attempt.write(format, Stamp::default().word(time), &mut out);
+    String::from_utf8(out).unwrap()
 }
 
 fn heard(library: &[u8]) -> Heard {
     Heard {
         protocol: Protocol::Resp,
         command: Some("PING"),
-        library: Some(library.to_vec()),
+        library: Some(library.into()),
         library_version: None,
     }
 }
@@ -27,12 +34,12 @@ fn heard(library: &[u8]) -> Heard {
 fn a_connection_is_one_line_in_either_format() {
     let (heard, time) = (heard(b"redis-py"), Timestamp::UNIX_EPOCH);
     assert_eq!(
-        attempt(&heard).line(LogFormat::Logfmt, time),
+        line(&attempt(&heard), LogFormat::Logfmt, time),
         "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 peer-port=50000 port=6379 family=4 \
          via=local protocol=resp command=PING library=redis-py replies=3 duration-ms=12 \
          outcome=told\n"
     );
-    let json = attempt(&heard).line(LogFormat::Json, time);
+    let json = line(&attempt(&heard), LogFormat::Json, time);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["library"], "redis-py");
     assert_eq!(value["duration-ms"], 12);
@@ -44,11 +51,11 @@ fn no_outside_byte_breaks_a_line() {
     for piece in every.chunks(8) {
         let heard = heard(piece);
         for format in [LogFormat::Logfmt, LogFormat::Json] {
-            let line = attempt(&heard).line(format, Timestamp::UNIX_EPOCH);
+            let line = line(&attempt(&heard), format, Timestamp::UNIX_EPOCH);
             assert_eq!(line.matches('\n').count(), 1);
             assert!(line.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         }
-        let json = attempt(&heard).line(LogFormat::Json, Timestamp::UNIX_EPOCH);
+        let json = line(&attempt(&heard), LogFormat::Json, Timestamp::UNIX_EPOCH);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         let expected: String = piece.iter().map(|byte| char::from(*byte)).collect();
         assert_eq!(value["library"], expected.as_str());
@@ -58,7 +65,7 @@ fn no_outside_byte_breaks_a_line() {
 #[test]
 fn a_forged_field_stays_inside_its_quotes() {
     let heard = heard(b"x\" outcome=told\ntime=1");
-    let line = attempt(&heard).line(LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
     assert!(line.contains(r#"library="x\" outcome=told\x0atime=1" replies=3"#), "{line}");
 }
 
@@ -67,8 +74,8 @@ fn the_longest_line_is_within_the_bound() {
     let heard = Heard {
         protocol: Protocol::Inline,
         command: Some("GEORADIUSBYMEMBER_RO"),
-        library: Some(vec![0xff; 64]),
-        library_version: Some(vec![b'"'; 64]),
+        library: Some(vec![0xff; 64].into()),
+        library_version: Some(vec![b'"'; 64].into()),
     };
     let longest = Attempt {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
@@ -76,11 +83,12 @@ fn the_longest_line_is_within_the_bound() {
         redirected: true,
         heard: &heard,
         replies: u64::MAX,
+        told: true,
         duration: Duration::from_millis(u64::MAX),
         outcome: Outcome::Shutdown,
     };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
-        let line = longest.line(format, Timestamp::MAX);
+        let line = line(&longest, format, Timestamp::MAX);
         assert!(line.len() <= LONGEST, "{}: {line}", line.len());
     }
 }
@@ -89,12 +97,20 @@ fn the_longest_line_is_within_the_bound() {
 fn counts_are_lines_too() {
     let time = Timestamp::UNIX_EPOCH;
     let address = FoldedSource::Address([192, 0, 2, 1].into());
-    assert!(
-        folded_line(LogFormat::Logfmt, time, address, 7)
-            .ends_with(" peer=192.0.2.1 attempts=7 outcome=folded\n")
-    );
-    assert!(
-        dropped_line(LogFormat::Json, time, 2, 9)
-            .ends_with(",\"lines\":2,\"attempts\":9,\"outcome\":\"dropped\"}\n")
-    );
+    let mut folded = Vec::new();
+    write_folded(LogFormat::Logfmt, Stamp::default().word(time), address, 7, &mut folded);
+    let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
+    assert_eq!(String::from_utf8(folded).unwrap(), expected);
+    let dropped = String::from_utf8(dropped_line(LogFormat::Json, time, 2, 9)).unwrap();
+    let expected = ",\"lines\":2,\"attempts\":9,\"outcome\":\"dropped\"}\n";
+    assert!(dropped.ends_with(expected), "{dropped}");
+}
+
+#[test]
+fn the_time_is_worded_anew_with_every_millisecond() {
+    let mut stamp = Stamp::default();
+    for (nanosecond, expected) in [(0, ".000Z"), (999_999, ".000Z"), (1_000_000, ".001Z")] {
+        let time = Timestamp::new(7, nanosecond).unwrap();
+        assert!(stamp.word(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
+    }
 }

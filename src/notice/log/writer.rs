@@ -17,8 +17,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn push(&mut self, line: &str, attempts: u64) {
-        self.bytes.extend_from_slice(line.as_bytes());
+    /// Appends what `word` words as one line.
+    pub(super) fn push(&mut self, attempts: u64, word: impl FnOnce(&mut Vec<u8>)) {
+        word(&mut self.bytes);
         self.ends.push((self.bytes.len(), attempts));
     }
 
@@ -110,7 +111,7 @@ impl<W: Write> Writer<W> {
         }
         if self.rest.is_empty() {
             let Loss { lines, attempts } = self.lost;
-            self.rest = dropped_line(self.format, Timestamp::now(), lines, attempts).into_bytes();
+            self.rest = dropped_line(self.format, Timestamp::now(), lines, attempts);
             let (written, result) = write_some(&mut self.sink, &self.rest);
             self.rest.drain(..written);
             if result.is_err() && written == 0 {
@@ -207,7 +208,7 @@ mod tests {
 
     fn lines(count: usize) -> Lines {
         let mut lines = Lines::default();
-        (0..count).for_each(|_| lines.push("0123456789\n", 1));
+        (0..count).for_each(|_| lines.push(1, |out| out.extend_from_slice(b"0123456789\n")));
         lines
     }
 

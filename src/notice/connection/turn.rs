@@ -1,0 +1,296 @@
+//! Owns what a connection does when it has its turn: it carries bytes between the socket and the
+//! conversation, as far as that goes without waiting, and says what it waits for next. Must never
+//! hold received bytes, never stop reading because answers wait to be sent (two sides that wait
+//! for each other never end), and never close with unread input before the answers are out: the
+//! kernel would send a reset, and the sentence would be lost.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
+
+use super::super::desk::Desk;
+use super::super::dialogue::Dialogue;
+use super::super::log::Outcome;
+use super::super::moment::Moment;
+use super::super::origin;
+use super::super::poller::Ready;
+use super::super::room::Wait;
+use super::Connection;
+
+/// Commands after which a connection is taken for a loop that retries.
+const PATIENT_COMMANDS: u64 = 50;
+/// Reads from this size on are a pipeline or a value, and never delayed.
+const LARGE_READ: usize = 4096;
+/// How many bytes a whole connection may carry, both ways, and how many more its end may bring.
+const LARGEST: u64 = 1 << 30;
+/// How long the whole connection may last.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How long the peer may go on sending after the last word.
+const LONGEST_END: Duration = Duration::from_secs(30);
+/// Reads in one turn.
+const MOST_READS: usize = 4;
+/// Batches of answers sent in one turn.
+const MOST_BATCHES: usize = 8;
+
+/// How long each wait lasts.
+pub(in super::super) fn patience(wait: Wait, idle: Duration) -> Duration {
+    match wait {
+        Wait::Silent | Wait::Leaving => Duration::from_secs(1),
+        Wait::Unfinished => Duration::from_secs(2),
+        Wait::Resting | Wait::Busy => idle.min(LONGEST),
+        Wait::Tarpit => Duration::from_millis(200),
+        Wait::Stopping => Duration::from_millis(500),
+        Wait::Lingering => Duration::from_secs(5),
+    }
+}
+
+/// Why a connection has its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Call {
+    /// It was accepted.
+    Welcome,
+    /// Its socket is ready.
+    Ready(Ready),
+    /// It asked for another turn.
+    Again,
+    /// What it waited for did not come.
+    Due(Wait),
+    /// It is to say what is owed and go.
+    Go(Order),
+}
+
+/// Why a connection is asked to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Order {
+    /// To make room.
+    MakeRoom,
+    /// The listener stops.
+    Stop,
+    /// At once: what cannot be said now is not said.
+    Vanish,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Turn {
+    /// It waits.
+    Wait(Wait),
+    /// It waits like this, but could go on at once: others come first.
+    Again(Wait),
+    /// It is over.
+    Over,
+}
+
+impl Connection {
+    /// Does what can be done without waiting.
+    pub(in super::super) fn take_turn(&mut self, call: Call, desk: &mut Desk, now: Moment) -> Turn {
+        match call {
+            Call::Ready(ready) => {
+                self.readable = true;
+                self.end_comes |= ready.ended;
+                self.blocked &= !ready.writable;
+            }
+            Call::Go(order) => {
+                self.readable = true;
+                self.delayed = false;
+                self.stopping |= order == Order::Stop;
+            }
+            Call::Due(Wait::Tarpit) => self.delayed = false,
+            Call::Again => self.eager = false,
+            Call::Due(_) | Call::Welcome => {}
+        }
+        if self.said.is_some() {
+            return self.linger(call, desk, now);
+        }
+        let turn = self.with_dialogue(desk, |connection, dialogue, desk| {
+            connection.converse(call, dialogue, desk, now)
+        });
+        turn.unwrap_or_else(|_| {
+            self.broken = true;
+            Turn::Over
+        })
+    }
+
+    /// Reads and answers. An error means that the rest could not be said.
+    fn converse(
+        &mut self,
+        call: Call,
+        dialogue: &mut Dialogue,
+        desk: &mut Desk,
+        now: Moment,
+    ) -> io::Result<Turn> {
+        match call {
+            Call::Due(Wait::Silent | Wait::Unfinished) => dialogue.speak_up(),
+            Call::Due(Wait::Resting | Wait::Busy) => self.leave(dialogue, Outcome::Idle),
+            // Before more is read, or a loop would never see an answer.
+            Call::Due(Wait::Tarpit) => drop(self.send(dialogue, desk, now)?),
+            Call::Due(_) => return Err(ErrorKind::TimedOut.into()),
+            Call::Welcome | Call::Ready(_) | Call::Again | Call::Go(_) => {}
+        }
+        if !self.delayed {
+            self.receive(dialogue, desk, now)?;
+        }
+        match call {
+            Call::Go(_) if self.peer_ended => {}
+            Call::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
+            Call::Go(_) => self.leave(dialogue, Outcome::Shed),
+            _ if self.carried > LARGEST || now.since(self.started) > LONGEST => {
+                self.leave(dialogue, Outcome::Limit);
+            }
+            _ if self.delayed => return Ok(Turn::Wait(Wait::Tarpit)),
+            _ => {}
+        }
+        let more_to_send = self.send(dialogue, desk, now)?;
+        if dialogue.has_ended() && !dialogue.owes() {
+            return Ok(self.hang_up(call, desk, now));
+        }
+        if call == Call::Go(Order::Vanish) {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        let wait = self.next_wait(dialogue);
+        let more = more_to_send || self.readable;
+        Ok(if more { Turn::Again(wait) } else { Turn::Wait(wait) })
+    }
+
+    fn next_wait(&self, dialogue: &Dialogue) -> Wait {
+        if let Some(wait) = self.departure() {
+            wait
+        } else if dialogue.is_silent() {
+            Wait::Silent
+        } else if dialogue.is_in_a_line() {
+            Wait::Unfinished
+        } else if dialogue.is_at_rest() {
+            Wait::Resting
+        } else {
+            Wait::Busy
+        }
+    }
+
+    /// What it waits for where this side ends it.
+    fn departure(&self) -> Option<Wait> {
+        if self.stopping { Some(Wait::Stopping) } else { self.ending.map(|_| Wait::Leaving) }
+    }
+
+    fn leave(&mut self, dialogue: &mut Dialogue, outcome: Outcome) {
+        if self.ending.is_none() {
+            dialogue.take_leave();
+            self.ending = Some(outcome);
+            self.delayed = false;
+        }
+    }
+
+    /// Everything is said.
+    fn hang_up(&mut self, call: Call, desk: &mut Desk, now: Moment) -> Turn {
+        if self.peer_ended {
+            return Turn::Over;
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.said = Some(now);
+        self.carried = 0;
+        self.linger(call, desk, now)
+    }
+
+    /// Throws away what still comes, so that the peer has the chance to read the last word.
+    fn linger(&mut self, call: Call, desk: &mut Desk, now: Moment) -> Turn {
+        let is_due = matches!(call, Call::Due(Wait::Leaving | Wait::Stopping | Wait::Lingering));
+        if is_due || call == Call::Go(Order::Vanish) {
+            return Turn::Over;
+        }
+        for _ in 0..MOST_READS {
+            match self.read(desk, now) {
+                Ok(None) => break,
+                Ok(Some(1..)) => {}
+                Ok(Some(0)) | Err(_) => return Turn::Over,
+            }
+        }
+        let lasted = self.said.map_or(Duration::ZERO, |said| now.since(said));
+        if self.carried > LARGEST || lasted > LONGEST_END {
+            return Turn::Over;
+        }
+        let wait = self.departure().unwrap_or(Wait::Lingering);
+        if self.readable { Turn::Again(wait) } else { Turn::Wait(wait) }
+    }
+
+    /// Hands what comes to the conversation.
+    fn receive(&mut self, dialogue: &mut Dialogue, desk: &mut Desk, now: Moment) -> io::Result<()> {
+        for _ in 0..MOST_READS {
+            match self.read(desk, now)? {
+                None => break,
+                Some(0) => dialogue.end_of_input(),
+                Some(bytes) => {
+                    dialogue.receive(&desk.read[..bytes]);
+                    let after_large = std::mem::replace(&mut self.after_large, bytes >= LARGE_READ);
+                    if !after_large && !self.after_large && self.is_a_loop(dialogue) {
+                        self.delayed = true;
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_a_loop(&self, dialogue: &Dialogue) -> bool {
+        let has_more_to_ask = !self.end_comes && self.ending.is_none();
+        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes()
+    }
+
+    /// Reads what there is, into the desk's buffer: `None` where there is nothing, `Some(0)` at the
+    /// peer's end.
+    fn read(&mut self, desk: &mut Desk, now: Moment) -> io::Result<Option<usize>> {
+        if !self.readable || self.peer_ended {
+            return Ok(None);
+        }
+        match recv(self.stream.as_raw_fd(), &mut desk.read, MsgFlags::MSG_DONTWAIT) {
+            Ok(bytes) => {
+                // A buffer that is not filled has emptied the socket, but for the peer's end.
+                self.readable = bytes == desk.read.len() || (self.end_comes && bytes > 0);
+                self.peer_ended = bytes == 0;
+                self.carried += bytes as u64;
+                self.active = now;
+                Ok(Some(bytes))
+            }
+            Err(Errno::EAGAIN) => {
+                self.readable = false;
+                Ok(None)
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Sends what is owed for as long as the socket takes it; says whether others should have
+    /// their turn before the rest.
+    fn send(&mut self, dialogue: &mut Dialogue, desk: &mut Desk, now: Moment) -> io::Result<bool> {
+        for _ in 0..MOST_BATCHES {
+            if self.blocked || !dialogue.owes() {
+                return Ok(false);
+            }
+            let notice = desk.notice(self.port, self.address_for(dialogue));
+            dialogue.fill(&notice, &mut desk.batch);
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+            match send(self.stream.as_raw_fd(), desk.batch.bytes(), flags) {
+                Ok(bytes) => {
+                    dialogue.sent_bytes(&desk.batch, bytes);
+                    self.carried += bytes as u64;
+                    self.active = now;
+                }
+                Err(Errno::EAGAIN) => self.blocked = true,
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(dialogue.owes())
+    }
+
+    /// The address that the client meant, looked up only for answers that name it.
+    fn address_for(&self, dialogue: &Dialogue) -> IpAddr {
+        if dialogue.names_address() {
+            origin::address(&self.stream, self.redirected)
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        }
+    }
+}
