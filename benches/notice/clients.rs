@@ -1,0 +1,206 @@
+//! Owns the clients: each connects, sends one command, reads until the line that answers it is
+//! complete, and closes. Many at once in one thread. Must never wait for one of them: a client
+//! that gets no answer counts as timed out.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::stage;
+
+/// How long a client waits for the whole line.
+const PATIENCE: Duration = Duration::from_secs(10);
+const EVENTS: usize = 256;
+
+/// What became of clients.
+#[derive(Default, Clone)]
+pub struct Tally {
+    /// Those that saw a whole line.
+    pub good: u64,
+    /// Those whose connection broke or ended before.
+    pub reset: u64,
+    /// Those that waited in vain.
+    pub timed_out: u64,
+    /// Of the good ones, in the order of their answers.
+    pub latencies: Vec<Duration>,
+}
+
+impl Tally {
+    pub fn attempted(&self) -> u64 {
+        self.good + self.reset + self.timed_out
+    }
+
+    pub fn add(&mut self, more: &Tally) {
+        self.good += more.good;
+        self.reset += more.reset;
+        self.timed_out += more.timed_out;
+        self.latencies.extend_from_slice(&more.latencies);
+    }
+}
+
+struct Client {
+    socket: Socket,
+    since: Instant,
+    sent: bool,
+    received: usize,
+}
+
+/// Clients of one server.
+pub struct Clients {
+    epoll: Epoll,
+    to: SockAddr,
+    address: SocketAddr,
+    request: &'static [u8],
+    /// Where they come from: addresses of the server's network, one after the other.
+    sources: std::ops::Range<usize>,
+    next_source: usize,
+    /// By descriptor.
+    clients: Vec<Option<Client>>,
+    present: usize,
+    tally: Tally,
+    swept: Instant,
+    buffer: Box<[u8]>,
+}
+
+impl Clients {
+    /// Nobody yet.
+    pub fn new(address: SocketAddr, request: &'static [u8]) -> Clients {
+        let sources = 0..250;
+        Clients {
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
+            to: address.into(),
+            address,
+            request,
+            next_source: sources.start,
+            sources,
+            clients: Vec::new(),
+            present: 0,
+            tally: Tally::default(),
+            swept: Instant::now(),
+            buffer: vec![0; 4096].into(),
+        }
+    }
+
+    /// Serves `total` clients, always `at_once` of them together where there are so many.
+    pub fn crowd(mut self, total: usize, at_once: usize) -> Tally {
+        let mut started = 0;
+        while started < total || self.present > 0 {
+            while started < total && self.present < at_once {
+                self.arrive(Instant::now());
+                started += 1;
+            }
+            self.attend(100);
+        }
+        self.tally
+    }
+
+    /// One more client connects; its patience and its latency are counted from `since`.
+    pub fn arrive(&mut self, since: Instant) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
+        let source = stage::source(self.address.ip(), self.next_source);
+        self.next_source += 1;
+        if self.next_source == self.sources.end {
+            self.next_source = self.sources.start;
+        }
+        setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        let mut client = Client { socket, since, sent: false, received: 0 };
+        if let Err(cause) = client.socket.connect(&self.to)
+            && cause.raw_os_error() != Some(Errno::EINPROGRESS as i32)
+        {
+            self.tally.reset += 1;
+            return;
+        }
+        if self.speak(&mut client).is_err() {
+            self.tally.reset += 1;
+            return;
+        }
+        let slot = usize::try_from(client.socket.as_raw_fd()).unwrap();
+        let mut wanted = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        if !client.sent {
+            wanted |= EpollFlags::EPOLLOUT;
+        }
+        self.epoll.add(&client.socket, EpollEvent::new(wanted, slot as u64)).unwrap();
+        if self.clients.len() <= slot {
+            self.clients.resize_with(slot + 1, || None);
+        }
+        self.clients[slot] = Some(client);
+        self.present += 1;
+    }
+
+    /// Waits at most so many milliseconds for something to happen, and deals with it.
+    pub fn attend(&mut self, milliseconds: u16) {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let count = match self.epoll.wait(&mut events, EpollTimeout::from(milliseconds)) {
+            Err(Errno::EINTR) => 0,
+            other => other.unwrap(),
+        };
+        for event in &events[..count] {
+            self.hear(usize::try_from(event.data()).unwrap());
+        }
+        if self.swept.elapsed() > Duration::from_millis(500) {
+            self.sweep();
+        }
+    }
+
+    /// On loopback the connection is there at once, and the command goes out with it.
+    fn speak(&self, client: &mut Client) -> nix::Result<()> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(client.socket.as_raw_fd(), self.request, flags) {
+            Ok(_) => client.sent = true,
+            Err(Errno::EAGAIN) => {}
+            Err(cause) => return Err(cause),
+        }
+        Ok(())
+    }
+
+    /// Takes in all that is there: the kernel reports it once.
+    fn hear(&mut self, slot: usize) {
+        let Some(mut client) = self.clients[slot].take() else { return };
+        self.present -= 1;
+        if !client.sent && self.speak(&mut client).is_err() {
+            self.tally.reset += 1;
+            return;
+        }
+        loop {
+            let buffer = &mut self.buffer;
+            match recv(client.socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(bytes) if bytes > 0 => {
+                    let is_error = client.received > 0 || buffer[0] == b'-';
+                    client.received += bytes;
+                    if is_error && buffer[..bytes].ends_with(b"\r\n") {
+                        self.tally.good += 1;
+                        self.tally.latencies.push(client.since.elapsed());
+                        return;
+                    }
+                }
+                Err(Errno::EAGAIN) => return self.stay(slot, client),
+                _ => {
+                    self.tally.reset += 1;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn stay(&mut self, slot: usize, client: Client) {
+        self.clients[slot] = Some(client);
+        self.present += 1;
+    }
+
+    fn sweep(&mut self) {
+        self.swept = Instant::now();
+        for place in &mut self.clients {
+            if place.as_ref().is_some_and(|client| client.since.elapsed() > PATIENCE) {
+                *place = None;
+                self.present -= 1;
+                self.tally.timed_out += 1;
+            }
+        }
+    }
+}
