@@ -4,6 +4,10 @@
 //! `--bench`, as `cargo test --all-targets` calls it, a small run only shows that it works.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "notice/abuse.rs"]
+mod abuse;
+#[path = "notice/abuser.rs"]
+mod abuser;
 #[path = "notice/account.rs"]
 mod account;
 #[path = "notice/clients.rs"]
@@ -12,10 +16,18 @@ mod clients;
 mod contestants;
 #[path = "notice/cpu.rs"]
 mod cpu;
+#[path = "notice/crowd.rs"]
+mod crowd;
+#[path = "notice/latency.rs"]
+mod latency;
 #[path = "notice/limit.rs"]
 mod limit;
+#[path = "notice/memory.rs"]
+mod memory;
 #[path = "notice/options.rs"]
 mod options;
+#[path = "notice/pipeline.rs"]
+mod pipeline;
 #[path = "notice/rounds.rs"]
 mod rounds;
 #[path = "notice/server.rs"]
@@ -25,13 +37,15 @@ mod stage;
 #[path = "notice/table.rs"]
 mod table;
 
-use options::Options;
+use options::{Measurement, Options};
 use stage::Stage;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == limit::ROLE) {
-        limit::play(&arguments[1..]);
+    match arguments.first().map(String::as_str) {
+        Some(limit::ROLE) => limit::play(&arguments[1..]),
+        Some(abuser::ROLE) => abuser::play(&arguments[1..]),
+        _ => {}
     }
     let options = match Options::parse(&arguments) {
         Ok(options) => options,
@@ -40,14 +54,15 @@ fn main() {
             std::process::exit(2);
         }
     };
-    let stage = Stage::set();
+    let stage = Stage::set(options.scale);
     for measurement in &options.measurements {
-        let tables = match measurement.as_str() {
-            "cpu" => cpu::measure(&stage, options.scale),
-            _ => unreachable!("the options name what there is"),
+        let table = match measurement {
+            Measurement::Cpu => cpu::measure(&stage, options.scale),
+            Measurement::Latency => latency::measure(&stage, options.scale),
+            Measurement::Pipeline => pipeline::measure(&stage, options.scale),
+            Measurement::Abuse => abuse::measure(&stage, options.scale),
+            Measurement::Memory => memory::measure(&stage, options.scale),
         };
-        for table in tables {
-            println!("{}", if options.markdown { table.markdown() } else { table.text() });
-        }
+        println!("{}", if options.markdown { table.markdown() } else { table.text() });
     }
 }

@@ -1,17 +1,14 @@
-//! Owns what a server cost: the time on the processor of all its processes and threads, as the
-//! kernel accounts for it. Must never guess: a process that is gone is an error.
+//! Owns what a server costs: the time on the processor and the memory of all its processes and
+//! threads, as the kernel accounts for them. Must never guess: a process that is gone is an error.
 
 use std::fs;
 use std::ops::Sub;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// A server is done with a round when it used no processor for so long. Longer than any server
-/// here lets lines wait before it writes them, those of the buffered nginx apart.
-const QUIET: Duration = Duration::from_millis(150);
 /// Servers that never rest are measured all the same.
 const PATIENCE: u32 = 20;
-/// Less than this within [`QUIET`] is a timer of the server's own, in nanoseconds.
+/// Less than this meanwhile is a timer of the server's own, in nanoseconds.
 const REST: u64 = 1_000_000;
 
 /// Time on the processor.
@@ -25,11 +22,11 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// What `processes` used so far, once they have come to rest.
-    pub fn at_rest(processes: &[u32]) -> Cpu {
+    /// What `processes` used so far, once they have used next to nothing for `quiet`.
+    pub fn at_rest(processes: &[u32], quiet: Duration) -> Cpu {
         let mut latest = Cpu::of(processes);
         for _ in 0..PATIENCE {
-            sleep(QUIET);
+            sleep(quiet);
             let now = Cpu::of(processes);
             let used = (now - latest).nanoseconds;
             latest = now;
@@ -76,6 +73,31 @@ impl Sub for Cpu {
             system: self.system.saturating_sub(before.system),
         }
     }
+}
+
+/// Memory that is a server's own, in bytes: what it would not share with a second of its kind.
+pub fn memory(processes: &[u32]) -> f64 {
+    field_in_kib(processes, "smaps_rollup", "Anonymous:") * 1024.0
+}
+
+/// The most that was ever resident of a server, in bytes.
+pub fn peak(processes: &[u32]) -> f64 {
+    field_in_kib(processes, "status", "VmHWM:") * 1024.0
+}
+
+/// How many descriptors are open.
+pub fn descriptors(processes: &[u32]) -> usize {
+    let open = |process| fs::read_dir(format!("/proc/{process}/fd")).unwrap().count();
+    processes.iter().map(open).sum()
+}
+
+fn field_in_kib(processes: &[u32], file: &str, field: &str) -> f64 {
+    let of = |process: &u32| {
+        let text = fs::read_to_string(format!("/proc/{process}/{file}")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        number(line.split_whitespace().next())
+    };
+    processes.iter().map(of).sum::<u64>() as f64
 }
 
 /// A process and all its descendants.

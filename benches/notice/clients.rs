@@ -9,13 +9,18 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use crate::rounds::quantile;
 use crate::stage;
 
 /// How long a client waits for the whole line.
 const PATIENCE: Duration = Duration::from_secs(10);
 const EVENTS: usize = 256;
+/// Stands for the clock where clients have their descriptor.
+const CLOCK: u64 = u64::MAX;
 
 /// What became of clients.
 #[derive(Default, Clone)]
@@ -31,10 +36,28 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Everybody.
     pub fn attempted(&self) -> u64 {
         self.good + self.reset + self.timed_out
     }
 
+    /// How many of how many were served.
+    pub fn served(&self) -> String {
+        match (self.good, self.attempted()) {
+            (good, all) if good == all => "all".to_owned(),
+            (good, all) => format!("{good}/{all}"),
+        }
+    }
+
+    /// The latency below which this part of the good ones had their line, in milliseconds.
+    pub fn latency(&self, part: f64) -> f64 {
+        match self.latencies.is_empty() {
+            true => f64::INFINITY,
+            false => quantile(self.latencies.iter().map(|taken| taken.as_secs_f64() * 1e3), part),
+        }
+    }
+
+    /// Counts others in.
     pub fn add(&mut self, more: &Tally) {
         self.good += more.good;
         self.reset += more.reset;
@@ -86,6 +109,13 @@ impl Clients {
         }
     }
 
+    /// The same, from other addresses.
+    pub fn from(mut self, sources: std::ops::Range<usize>) -> Clients {
+        self.next_source = sources.start;
+        self.sources = sources;
+        self
+    }
+
     /// Serves `total` clients, always `at_once` of them together where there are so many.
     pub fn crowd(mut self, total: usize, at_once: usize) -> Tally {
         let mut started = 0;
@@ -99,8 +129,32 @@ impl Clients {
         self.tally
     }
 
+    /// Serves `total` clients, one `every` so often, however many are still waiting. Whoever is
+    /// late because this process was counts from when it was due.
+    pub fn steady(mut self, total: u32, every: Duration) -> Tally {
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK).unwrap();
+        let often = Expiration::Interval(TimeSpec::from_duration(every));
+        timer.set(often, TimerSetTimeFlags::empty()).unwrap();
+        self.epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, CLOCK)).unwrap();
+        let begun = Instant::now();
+        let mut started = 0;
+        while started < total || self.present > 0 {
+            let now = Instant::now();
+            while started < total && begun + every * started <= now {
+                let due = begun + every * started;
+                let now = Instant::now();
+                self.arrive(if now - due > every { due } else { now });
+                started += 1;
+            }
+            if self.attend(100) {
+                let _ = timer.wait();
+            }
+        }
+        self.tally
+    }
+
     /// One more client connects; its patience and its latency are counted from `since`.
-    pub fn arrive(&mut self, since: Instant) {
+    fn arrive(&mut self, since: Instant) {
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
         let source = stage::source(self.address.ip(), self.next_source);
         self.next_source += 1;
@@ -133,19 +187,25 @@ impl Clients {
         self.present += 1;
     }
 
-    /// Waits at most so many milliseconds for something to happen, and deals with it.
-    pub fn attend(&mut self, milliseconds: u16) {
+    /// Waits at most so many milliseconds for something to happen, and deals with it. Says whether
+    /// the clock was among it.
+    fn attend(&mut self, milliseconds: u16) -> bool {
         let mut events = [EpollEvent::empty(); EVENTS];
         let count = match self.epoll.wait(&mut events, EpollTimeout::from(milliseconds)) {
             Err(Errno::EINTR) => 0,
             other => other.unwrap(),
         };
+        let mut clock = false;
         for event in &events[..count] {
-            self.hear(usize::try_from(event.data()).unwrap());
+            match event.data() {
+                CLOCK => clock = true,
+                slot => self.hear(usize::try_from(slot).unwrap()),
+            }
         }
         if self.swept.elapsed() > Duration::from_millis(500) {
             self.sweep();
         }
+        clock
     }
 
     /// On loopback the connection is there at once, and the command goes out with it.

@@ -14,6 +14,8 @@ use crate::stage::Stage;
 pub const SENTENCE: &str = "PORTCLOSED 6379 (Default Redis Port) is blocked here. Use the Redis \
     Cluster on ports 7000-7002, e.g. redis-cli -c -p 7000. See \
     docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md. Contact CommsOps Team commsops@nova.ai.";
+/// As long as what Redis says to [`UNKNOWN`].
+const BRIEF: &str = "PORTCLOSED Blocked. Use the cluster on ports 7000-7002";
 /// One command; Redis would answer it.
 pub const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
@@ -27,6 +29,7 @@ const STREAM_MODULE: &str = "/usr/lib/nginx/modules/ngx_stream_module.so";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contestant {
     Ours,
+    OursBrief,
     Nginx,
     NginxBuffered,
     RedisUnknown,
@@ -47,6 +50,7 @@ impl Contestant {
     pub fn name(self) -> &'static str {
         match self {
             Contestant::Ours => "ours",
+            Contestant::OursBrief => "ours, line of redis's length",
             Contestant::Nginx => "nginx",
             Contestant::NginxBuffered => "nginx, buffered log",
             Contestant::RedisUnknown => "redis, unknown command",
@@ -91,7 +95,12 @@ impl Contestant {
             Server::start(stage, name, address, request, command)
         };
         match self {
-            Contestant::Ours => start(local, PING, &|folder, port| ours(folder, port, UNBOUNDED)),
+            Contestant::Ours => {
+                start(local, PING, &|folder, port| ours(folder, port, UNBOUNDED, SENTENCE))
+            }
+            Contestant::OursBrief => {
+                start(local, PING, &|folder, port| ours(folder, port, UNBOUNDED, BRIEF))
+            }
             Contestant::Nginx => start(local, PING, &|folder, port| nginx(folder, port, "")),
             Contestant::NginxBuffered => {
                 start(local, PING, &|folder, port| nginx(folder, port, " buffer=32k flush=1s"))
@@ -118,17 +127,32 @@ impl Contestant {
     }
 }
 
+/// Our listener with its default limits, and only so many descriptors where that is said.
+pub fn ours_with_defaults(stage: &Stage, descriptors: Option<u32>) -> Server {
+    Server::start(stage, "ours", Ipv4Addr::LOCALHOST, PING, |folder, port| match descriptors {
+        None => ours(folder, port, "", SENTENCE),
+        Some(most) => {
+            let listener = ours(folder, port, UNBOUNDED, SENTENCE);
+            let mut command = Command::new("sh");
+            command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]);
+            command.arg(listener.get_program()).args(listener.get_args());
+            command.env_remove("NOTIFY_SOCKET");
+            command
+        }
+    })
+}
+
 /// Settings under which every connection gets its line, and none is closed to make room.
-pub const UNBOUNDED: &str =
+const UNBOUNDED: &str =
     "log-per-source = 4000000000\nmax-connections = 60000\nmax-per-source = 60000\n";
 
 /// Our listener with `settings`, logging into `folder`.
-pub fn ours(folder: &Path, port: u16, settings: &str) -> Command {
+fn ours(folder: &Path, port: u16, settings: &str, sentence: &str) -> Command {
     let log = folder.join("log");
     let file = folder.join("notice.toml");
     let text = format!(
         "log = \"{}\"\n{settings}[[reserved]]\nfirst = {port}\nlast = {port}\n\
-         sentence = \"{SENTENCE}\"\n",
+         sentence = \"{sentence}\"\n",
         log.display()
     );
     fs::write(&file, text).unwrap();

@@ -7,7 +7,7 @@ use crate::account::Cpu;
 use crate::clients::{Clients, Tally};
 use crate::contestants::Contestant;
 use crate::options::Scale;
-use crate::rounds::{median, order, ratio};
+use crate::rounds::{median, order, ratio, spread};
 use crate::server::Server;
 use crate::stage::Stage;
 use crate::table::Table;
@@ -25,8 +25,8 @@ struct Results {
     tally: Tally,
 }
 
-/// The table.
-pub fn measure(stage: &Stage, scale: Scale) -> Vec<Table> {
+/// Has every server serve its rounds.
+pub fn measure(stage: &Stage, scale: Scale) -> Table {
     let (rounds, clients) = match scale {
         Scale::Full => (9, 20_000),
         Scale::Smoke => (1, 300),
@@ -39,7 +39,7 @@ pub fn measure(stage: &Stage, scale: Scale) -> Vec<Table> {
     }
     for round in 0..rounds {
         for turn in order(round, servers.len()) {
-            results[turn].take(&servers[turn], clients);
+            results[turn].take(stage, &servers[turn], clients);
         }
     }
     let title = format!(
@@ -47,18 +47,17 @@ pub fn measure(stage: &Stage, scale: Scale) -> Vec<Table> {
     );
     let mut table = Table::new(
         title,
-        &["server", "ms/1,000", "ours/it", "kernel", "conn./s", "good", "reset", "timeout"],
+        &["server", "ms/1,000", "ours/it", "from-to", "kernel", "conn./s", "served"],
     );
     for (server, result) in servers.iter().zip(&results) {
         table.row([
             server.name.to_owned(),
             format!("{:.1}", median(result.cpu.clone())),
             format!("{:.2}", ratio(&results[0].cpu, &result.cpu)),
+            spread(&results[0].cpu, &result.cpu),
             format!("{:.0}%", 100.0 * median(result.kernel_part.clone())),
             format!("{:.0}", median(result.pace.clone())),
-            result.tally.good.to_string(),
-            result.tally.reset.to_string(),
-            result.tally.timed_out.to_string(),
+            result.tally.served(),
         ]);
     }
     table.notes.extend(missing);
@@ -67,7 +66,7 @@ pub fn measure(stage: &Stage, scale: Scale) -> Vec<Table> {
         assert_eq!(ours.tally.good, ours.tally.attempted(), "every client of ours is served");
         assert!(ours.cpu.iter().all(|cpu| *cpu > 0.0));
     }
-    vec![table]
+    table
 }
 
 fn contestants(scale: Scale) -> &'static [Contestant] {
@@ -88,13 +87,13 @@ fn contestants(scale: Scale) -> &'static [Contestant] {
 
 impl Results {
     /// One server's turn.
-    fn take(&mut self, server: &Server, clients: usize) {
+    fn take(&mut self, stage: &Stage, server: &Server, clients: usize) {
         let processes = server.processes();
-        let before = Cpu::at_rest(&processes);
+        let before = Cpu::at_rest(&processes, stage.quiet);
         let started = Instant::now();
         let tally = Clients::new(server.address, server.request).crowd(clients, AT_ONCE);
         let lasted = started.elapsed();
-        let used = Cpu::at_rest(&processes) - before;
+        let used = Cpu::at_rest(&processes, stage.quiet) - before;
         self.cpu.push(used.nanoseconds as f64 / 1e6 / (clients as f64 / 1000.0));
         self.kernel_part.push(used.kernel_part());
         self.pace.push(clients as f64 / lasted.as_secs_f64());

@@ -1,7 +1,23 @@
 //! Owns the command line: which measurements, how large, and in which form they are printed.
 
-/// Every measurement, in the order in which they run.
-const ALL: [&str; 1] = ["cpu"];
+/// What can be measured, by name, in the order in which it is.
+const ALL: [(&str, Measurement); 5] = [
+    ("cpu", Measurement::Cpu),
+    ("latency", Measurement::Latency),
+    ("pipeline", Measurement::Pipeline),
+    ("memory", Measurement::Memory),
+    ("abuse", Measurement::Abuse),
+];
+
+/// What can be measured.
+#[derive(Clone, Copy)]
+pub enum Measurement {
+    Cpu,
+    Latency,
+    Pipeline,
+    Memory,
+    Abuse,
+}
 
 /// How much is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,7 +30,7 @@ pub enum Scale {
 
 /// What the command line asks for.
 pub struct Options {
-    pub measurements: Vec<String>,
+    pub measurements: Vec<Measurement>,
     pub scale: Scale,
     pub markdown: bool,
 }
@@ -25,12 +41,13 @@ impl Options {
         let mut options =
             Options { measurements: Vec::new(), scale: Scale::Smoke, markdown: false };
         for argument in arguments {
-            match argument.as_str() {
-                "--bench" => options.scale = Scale::Full,
-                "--markdown" => options.markdown = true,
-                name if ALL.contains(&name) => options.measurements.push(name.to_owned()),
-                other => {
-                    let known = ALL.join(", ");
+            let named = ALL.iter().find(|(name, _)| argument == name);
+            match (argument.as_str(), named) {
+                (_, Some((_, measurement))) => options.measurements.push(*measurement),
+                ("--bench", _) => options.scale = Scale::Full,
+                ("--markdown", _) => options.markdown = true,
+                (other, None) => {
+                    let known = ALL.map(|(name, _)| name).join(", ");
                     return Err(format!(
                         "could not read the argument {other}: it is no measurement\n  \
                          there are {known}; --markdown prints them for the documentation"
@@ -39,7 +56,7 @@ impl Options {
             }
         }
         if options.measurements.is_empty() {
-            options.measurements = ALL.map(str::to_owned).into();
+            options.measurements = ALL.map(|(_, measurement)| measurement).into();
         }
         Ok(options)
     }

@@ -27,3 +27,9 @@ pub fn quantile(values: impl IntoIterator<Item = f64>, part: f64) -> f64 {
 pub fn ratio(above: &[f64], below: &[f64]) -> f64 {
     median(above.iter().zip(below).map(|(above, below)| above / below))
 }
+
+/// The range in which half of the rounds' ratios lie.
+pub fn spread(above: &[f64], below: &[f64]) -> String {
+    let ratios: Vec<f64> = above.iter().zip(below).map(|(above, below)| above / below).collect();
+    format!("{:.2}-{:.2}", quantile(ratios.clone(), 0.25), quantile(ratios, 0.75))
+}

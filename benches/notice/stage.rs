@@ -5,10 +5,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Pid, Uid};
+
+use crate::options::Scale;
 
 /// As many descriptors as the largest measurement needs, twice.
 const DESCRIPTORS: u64 = 65_536;
@@ -18,23 +21,29 @@ const OUTSIDE: &str = "198.51.100.0/24";
 const INSIDE: &str = "REDISGUARD_BENCH_INSIDE";
 /// Whatever is started inside ends with the first process there, and that ends with its caller.
 const UNSHARE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+/// What else the machine does shall not be measured.
+const PRIORITY: [&str; 3] = ["nice", "-n", "-15"];
 
 /// Where servers and clients run.
 pub struct Stage {
     /// An address to connect to that is no loopback address, or why there is none.
     pub outside: Result<Ipv4Addr, String>,
+    /// When a server may be taken to have come to rest.
+    pub quiet: Duration,
     cores: Option<(usize, usize)>,
 }
 
 impl Stage {
     /// Prepares this process, before it starts a thread or a server.
-    pub fn set() -> Stage {
+    pub fn set(scale: Scale) -> Stage {
         raise_descriptor_limit();
         let outside = own_network();
         if let Err(reason) = &outside {
             eprintln!("measuring in the machine's own network: {reason}");
         }
-        Stage { outside, cores: two_cores() }
+        // Longer than any server lets lines wait before it writes them; nginx's buffer apart.
+        let quiet = Duration::from_millis(if scale == Scale::Full { 150 } else { 20 });
+        Stage { outside, quiet, cores: two_cores() }
     }
 
     /// Has `start` start a server on the servers' core.
@@ -57,7 +66,8 @@ pub fn source(address: IpAddr, index: usize) -> Ipv4Addr {
     }
 }
 
-fn raise_descriptor_limit() {
+/// Asks for as many descriptors as can be had.
+pub fn raise_descriptor_limit() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     if setrlimit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS.max(hard)).is_err() {
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
@@ -76,7 +86,7 @@ fn own_network() -> Result<Ipv4Addr, String> {
             return Err("no other can be made here".to_owned());
         }
         let mut again = Command::new("unshare");
-        again.args(UNSHARE).arg(std::env::current_exe().unwrap());
+        again.args(UNSHARE).args(PRIORITY).arg(std::env::current_exe().unwrap());
         let cause = again.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
         return Err(format!("could not start in another: {cause}"));
     }
