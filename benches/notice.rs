@@ -37,7 +37,7 @@ mod stage;
 #[path = "notice/table.rs"]
 mod table;
 
-use options::{Measurement, Options};
+use options::{Measurement, Options, Scale};
 use stage::Stage;
 
 fn main() {
@@ -63,6 +63,9 @@ fn main() {
             Measurement::Abuse => abuse::measure(&stage, options.scale),
             Measurement::Memory => memory::measure(&stage, options.scale),
         };
-        println!("{}", if options.markdown { table.markdown() } else { table.text() });
+        let text = if options.markdown { table.markdown() } else { table.text() };
+        if options.scale == Scale::Full {
+            println!("{text}");
+        }
     }
 }

@@ -71,7 +71,10 @@ impl Abuse {
     }
 
     /// Starts it against the listener at `address`, and waits until it goes on.
-    pub fn start(self, address: SocketAddr, connections: usize) -> Abuser {
+    pub fn start(self, address: SocketAddr, connections: usize) -> Option<Abuser> {
+        if self == Abuse::Nothing {
+            return None;
+        }
         let index = Abuse::ALL.iter().position(|abuse| *abuse == self).unwrap();
         let mut command = Command::new("nice");
         command.args(["-n", "15"]).arg(std::env::current_exe().unwrap());
@@ -83,7 +86,7 @@ impl Abuse {
         BufReader::new(output).read_line(&mut line).unwrap();
         let abuser = Abuser(child);
         assert_eq!(line.trim(), UNDER_WAY, "{self} goes on");
-        abuser
+        Some(abuser)
     }
 }
 
@@ -122,7 +125,7 @@ pub fn play(arguments: &[String]) -> ! {
     let address: SocketAddr = arguments[1].parse().unwrap();
     let connections: usize = arguments[2].parse().unwrap();
     match abuse {
-        Abuse::Nothing => forever(|| sleep(Duration::from_secs(1))),
+        Abuse::Nothing => unreachable!("nobody is needed for nothing"),
         Abuse::Idle | Abuse::Descriptors => {
             let mut crowd = Crowd::new(address, connections);
             forever(|| crowd.meet(|_| Ok(())))
@@ -163,11 +166,14 @@ pub fn play(arguments: &[String]) -> ! {
             let mut crowd = Crowd::new(address, connections);
             forever(|| crowd.push(&commands))
         }
-        Abuse::Bursts => forever(|| {
-            let next = Instant::now() + Duration::from_secs(1);
-            Clients::new(address, PING).from(SOURCES).crowd(connections, connections);
-            sleep(next.saturating_duration_since(Instant::now()));
-        }),
+        Abuse::Bursts => {
+            let mut next = Instant::now();
+            forever(|| {
+                sleep(next.saturating_duration_since(Instant::now()));
+                next = Instant::now() + Duration::from_secs(1);
+                Clients::new(address, PING).from(SOURCES).crowd(connections, connections);
+            })
+        }
     }
 }
 
@@ -186,8 +192,9 @@ fn in_threads(threads: usize, each: impl Fn() + Sync) -> ! {
         for _ in 0..threads {
             scope.spawn(&each);
         }
-        forever(|| sleep(Duration::from_secs(1)))
-    })
+        println!("{UNDER_WAY}");
+    });
+    unreachable!("no thread ends")
 }
 
 /// Does it on one connection over and over, on another when that one ends.
