@@ -29,7 +29,7 @@ pub(super) enum Answer {
     Hello(Version),
     /// The argument of ECHO.
     Echo(Box<[u8]>),
-    /// A server that is up, and the sentence in a comment.
+    /// A server that is up, and the sentence as one of its fields.
     Info,
     /// This address as the only node of a cluster, as `CLUSTER SLOTS` tells it.
     Slots,

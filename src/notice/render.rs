@@ -50,7 +50,8 @@ impl Notice {
 
     fn info(&self) -> String {
         let sentence = &self.sentence;
-        format!("# {sentence}\r\nredis_version:{SERVER_VERSION}\r\nloading:0\r\n")
+        // As a field: libraries that make a table of it drop comments.
+        format!("notice:{sentence}\r\nredis_version:{SERVER_VERSION}\r\nloading:0\r\n")
     }
 
     fn http(&self, body: bool) -> String {
@@ -205,7 +206,7 @@ mod tests {
     #[test]
     fn info_satisfies_a_ready_check_and_tells_people() {
         let info = rendered(&Answer::Info);
-        for part in ["# PORTCLOSED 6379", "\r\nredis_version:7.0.0\r\n", "\r\nloading:0\r\n"] {
+        for part in ["notice:PORTCLOSED 6379", "\r\nredis_version:7.0.0\r\n", "\r\nloading:0\r\n"] {
             assert!(info.contains(part), "{info}");
         }
     }
