@@ -108,6 +108,8 @@ fn client(command: &Command) -> Answer {
     match command.arguments() {
         3 if command.subcommand_is("SETINFO") => Answer::Done,
         2 if command.subcommand_is("SETNAME") => Answer::Done,
+        // Client-side caches need it before their first command.
+        2.. if command.subcommand_is("TRACKING") => Answer::Done,
         1 if command.subcommand_is("ID") => Answer::Number,
         _ => Answer::Sentence,
     }
@@ -155,6 +157,8 @@ mod tests {
             ("SELECT 3", Answer::Done),
             ("CLIENT SETNAME me", Answer::Done),
             ("client setinfo LIB-VER 5", Answer::Done),
+            ("CLIENT TRACKING ON", Answer::Done),
+            ("CLIENT TRACKING ON OPTIN", Answer::Done),
             ("CLIENT ID", Answer::Number),
             ("ECHO mark", Answer::Echo((*b"mark").into())),
             ("QUIT", Answer::Farewell),
@@ -185,6 +189,8 @@ mod tests {
             "info server",
             "CLIENT LIST",
             "CLIENT",
+            "CLIENT TRACKING",
+            "CLIENT TRACKINGINFO",
             "CLUSTER MYID",
             "CLUSTER",
             "SELECT",

@@ -9,6 +9,9 @@ use super::answer::{Answer, Version};
 
 /// A version that every library takes for a server of today.
 const SERVER_VERSION: &str = "7.0.0";
+/// The same in HELLO: redis-py refuses older servers before it lets a command with a client-side
+/// cache through.
+const HELLO_VERSION: &str = "7.4.0";
 /// Record type 21, TLS 1.2, two bytes: fatal (2), `access_denied` (49).
 const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 /// How far above the port a cluster node has its bus.
@@ -125,7 +128,7 @@ fn hello(version: Version) -> String {
         version,
         &[
             ("server", text("redis")),
-            ("version", text(SERVER_VERSION)),
+            ("version", text(HELLO_VERSION)),
             ("proto", protocol.to_owned()),
             ("id", ":1\r\n".to_owned()),
             ("mode", text("standalone")),
