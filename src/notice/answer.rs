@@ -74,6 +74,9 @@ pub(super) fn answer(command: &Command, version: &mut Version) -> Answer {
         || (command.is("SELECT") && arguments == 1)
     {
         Answer::Done
+    } else if command.is("READONLY") && arguments == 0 && *version == Version::Resp3 {
+        // Cluster libraries that may read from replicas send it between HELLO and discovery.
+        Answer::Done
     } else if command.is("CLIENT") {
         client(command)
     } else if command.is("CLUSTER") && arguments == 1 {
@@ -206,6 +209,15 @@ mod tests {
         }
         let long = format!("ECHO {}", "x".repeat(600));
         assert_eq!(first_answer(&long), Answer::Sentence);
+    }
+
+    #[test]
+    fn whoever_said_hello_may_ask_for_replicas() {
+        let mut version = Version::default();
+        assert_eq!(answer_to("READONLY", &mut version), Answer::Sentence);
+        answer_to("HELLO 3", &mut version);
+        assert_eq!(answer_to("READONLY", &mut version), Answer::Done);
+        assert_eq!(answer_to("READONLY please", &mut version), Answer::Sentence);
     }
 
     #[test]
