@@ -3,6 +3,7 @@
 
 use super::fault::{Check, Problem};
 use super::read::{self, Placed, Table};
+use super::tls::tls;
 use super::{
     Backend, Cluster, Contact, Docs, DocumentPath, Email, Existing, External, Firewall, Host, Line,
     Listen, LogFormat, LogPath, Notice, PortRange, PortSet, Reserved, Site, Spec, network,
@@ -66,7 +67,7 @@ fn missing(key: &str, cure: &str, span: &Range<usize>, problems: &mut Vec<Proble
 }
 
 /// A value that must be there; says so where it is not (a faulty one has been said already).
-fn needed<T>(
+pub(super) fn needed<T>(
     table: &Table<'_>,
     key: &str,
     cure: &str,
@@ -234,6 +235,7 @@ fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Placed<u16
         idle: number("idle", 300, 5..86_401),
         log: log.unwrap_or_else(default_log),
         log_format: format.map_or(LogFormat::Logfmt, |format| format.value),
+        tls: table.table("tls", "notice.tls", problems).and_then(|table| tls(&table, problems)),
     };
     (notice, port)
 }

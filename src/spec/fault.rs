@@ -70,7 +70,7 @@ macro_rules! checks {
 checks! {
     Syntax "syntax" "The file is TOML in UTF-8, of at most 4 MiB.";
     UnknownKey "unknown-key" "Every key and table is one that redisguard knows.";
-    MissingKey "missing-key" "`[contact]`, `[cluster]` and one `[[reserved]]` have what they need.";
+    MissingKey "missing-key" "`[contact]`, `[cluster]`, one `[[reserved]]` and `[notice.tls]`, if it is there, have what they need.";
     WrongType "wrong-type" "Every value has the type that its key takes.";
     Choice "choice" "A value with fixed choices is one of them.";
     Number "number" "A number is within the bounds of its key.";
@@ -79,7 +79,7 @@ checks! {
     Contact "contact" "The contact's address and the cluster's host are plain names.";
     Network "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
     NetworkTwice "network-twice" "No network stands in `allow` twice.";
-    Path "path" "The log is an absolute path under /var/log; documents are relative Markdown files.";
+    Path "path" "The log is an absolute path under /var/log, certificate and key are absolute paths; documents are relative Markdown files.";
     PathTwice "path-twice" "No document has two roles.";
     ReservedTwice "reserved-twice" "No port is reserved twice.";
     ReservedCluster "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";

@@ -2,7 +2,7 @@
 
 /// One key of one table.
 pub struct Key {
-    /// The table's name; `reserved` is an array of tables.
+    /// The table's name; `reserved` is an array of tables, and a dot leads into a table's table.
     pub table: &'static str,
     /// The key's name.
     pub name: &'static str,
@@ -23,7 +23,8 @@ keys! {
     "cluster": "ports", "host";
     "reserved": "port", "label", "external", "listen", "allow-ssh";
     "firewall": "backend", "allow", "existing";
-    "notice": "port", "log", "log-format", "log-per-source", "max-connections", "max-per-source", "idle";
+    "notice": "port", "log", "log-format", "log-per-source", "max-connections", "max-per-source", "idle", "tls";
+    "notice.tls": "cert", "key";
     "docs": "overview", "reservations", "guides";
 }
 

@@ -6,10 +6,12 @@ mod fault;
 mod keys;
 mod ports;
 mod read;
+mod tls;
 mod values;
 
 pub use fault::{Check, LARGEST_SOURCE, Problem, Problems, Severity, Source};
 pub use ports::{PortRange, PortSet};
+pub use tls::{PemPath, Tls};
 pub use values::{DocumentPath, Email, Host, Line, LogPath, network};
 
 use ipnet::IpNet;
@@ -172,6 +174,8 @@ pub struct Notice {
     pub max_per_source: u64,
     /// Seconds after which a silent connection is closed.
     pub idle: u64,
+    /// The certificate with which it ends TLS, where the TOML names one.
+    pub tls: Option<Tls>,
 }
 
 /// `[docs]`: where the documents go.

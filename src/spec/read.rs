@@ -60,7 +60,8 @@ fn wrong_type(key: &str, found: &Spanned<DeValue<'_>>, wanted: &str) -> Problem 
 
 /// Refuses tables that are not known.
 pub(super) fn unknown_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
-    unknown(root, "", keys::TABLES.iter().copied(), problems);
+    let outermost = keys::TABLES.iter().copied().filter(|name| !name.contains('.'));
+    unknown(root, "", outermost, problems);
 }
 
 fn unknown(
@@ -90,7 +91,15 @@ pub(super) fn table<'a>(
     name: &'static str,
     problems: &mut Vec<Problem>,
 ) -> Table<'a> {
-    let Some(found) = root.get(name) else {
+    taken(root.get(name), name, problems)
+}
+
+fn taken<'a>(
+    found: Option<&'a Spanned<DeValue<'a>>>,
+    name: &'static str,
+    problems: &mut Vec<Problem>,
+) -> Table<'a> {
+    let Some(found) = found else {
         return Table { name, entries: None, span: 0..0, misshapen: false };
     };
     match found.get_ref() {
@@ -100,7 +109,8 @@ pub(super) fn table<'a>(
         }
         _ => {
             let cure = format!("write it as a table: [{name}]");
-            problems.push(wrong_type(name, found, "a table").cure(cure));
+            let key = name.rsplit('.').next().unwrap_or(name);
+            problems.push(wrong_type(key, found, "a table").cure(cure));
             Table { name, entries: None, span: found.span(), misshapen: true }
         }
     }
@@ -145,6 +155,16 @@ impl<'a> Table<'a> {
     /// Whether the key stands in the table, whatever its value.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
+    }
+
+    /// The table `[name]` inside of this one, under `key`; `None` where it is absent.
+    pub fn table(
+        &self,
+        key: &str,
+        name: &'static str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Table<'a>> {
+        Some(taken(Some(self.get(key)?), name, problems))
     }
 
     /// A value that `take` understands; `take` says the wanted type, or what is wrong.

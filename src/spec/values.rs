@@ -109,7 +109,7 @@ impl Host {
 }
 
 /// The plain path characters: nothing that a shell, a unit or Markdown would read as syntax.
-fn plain_path(text: &str) -> Result<(), String> {
+pub(super) fn plain_path(text: &str) -> Result<(), String> {
     if text.len() > 200 {
         return Err(format!("it has {} bytes; at most 200 fit", text.len()));
     }
