@@ -5,6 +5,7 @@
 mod support;
 
 use redisguard::bundle::{Bundle, Documents, MARK, SUMS};
+use redisguard::notice::{Settings, TlsFiles};
 use redisguard::spec::{Source, Spec};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -187,6 +188,27 @@ fn systemd_takes_every_unit() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("redis"), "{name}: {said}");
     });
+}
+
+#[test]
+fn the_listener_takes_every_bundles_settings_and_gets_the_certificate_from_systemd() {
+    let mut with_tls = 0;
+    for_every_bundle(|name, bundle, _| {
+        let text = |path: &str| String::from_utf8(bundle.get(path).unwrap().to_vec()).unwrap();
+        let settings = Settings::parse(&text("host/etc/redisguard/notice.toml"));
+        let settings = settings.unwrap_or_else(|faults| panic!("{name}: {faults}"));
+        let unit = text("host/etc/systemd/system/redis-port-notice.service");
+        assert_eq!(unit.contains("Credential"), settings.tls.is_some(), "{name}");
+        let Some(TlsFiles { cert, key }) = settings.tls else { return };
+        with_tls += 1;
+        for (credential, path) in [("notice-cert", cert), ("notice-key", key)] {
+            let loaded = format!("\nLoadCredential={credential}:{}\n", path.display());
+            assert!(unit.contains(&loaded), "{name}: {unit}");
+            // Without a stand-in the service would not start where the file is missing.
+            assert!(unit.contains(&format!("\nSetCredential={credential}:missing\n")), "{unit}");
+        }
+    });
+    assert_eq!(with_tls, 1);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! call, where to go instead. It needs nothing but its own settings.
 //!
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
-//! which make a `dialogue` without any I/O; `moment`, `queues` and `room`, who is present and what each
-//! waits for; `listen`, `origin` and `poller`; the `log`; and on top `desk`, `connection`, `serve` and
-//! `run`.
+//! which make a `dialogue` without any I/O; `tls` and `layer`, which lie below it; `moment`, `queues` and
+//! `room`, who is present and what each waits for; `listen`, `origin` and `poller`; the `log`; and on
+//! top `desk`, `connection`, `serve` and `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
@@ -29,9 +29,11 @@ mod run;
 mod scan;
 mod serve;
 mod settings;
+#[allow(dead_code, unused_imports, reason = "the connections are taught to use it next")]
+mod tls;
 
 pub use listen::{BindError, LeftAlone, Listeners};
 pub use log::{Log, LogTarget, Rotation};
 pub use run::{NoticeError, run};
 pub use serve::{Summary, serve};
-pub use settings::{Listen, LogFormat, Reservation, Settings};
+pub use settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

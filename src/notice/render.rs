@@ -13,7 +13,7 @@ const SERVER_VERSION: &str = "7.0.0";
 /// cache through.
 const HELLO_VERSION: &str = "7.4.0";
 /// Record type 21, TLS 1.2, two bytes: fatal (2), `access_denied` (49).
-const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
+pub(super) const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 /// How far above the port a cluster node has its bus.
 const BUS_OFFSET: u16 = 10_000;
 

@@ -37,8 +37,22 @@ pub struct Settings {
     /// The notice port, where outsiders are redirected to; absent when nobody is.
     #[serde(default)]
     pub port: Option<u16>,
+    /// With what TLS is ended; absent where TLS clients get an alert.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
     /// The reserved ports; the first speaks for connections of unknown origin.
     pub reserved: Vec<Reservation>,
+}
+
+/// Where a certificate and its key are, in PEM. A service manager's credentials `notice-cert` and
+/// `notice-key` take their place where both are there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The certificate, and after it those that lead to the authority.
+    pub cert: PathBuf,
+    /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
+    pub key: PathBuf,
 }
 
 /// Reserved ports `first..=last` that share one fate and one sentence.
@@ -149,6 +163,13 @@ impl Settings {
                 faults.push(format!("port {port} is the notice port and reserved as well"));
             }
             _ => {}
+        }
+        if let Some(TlsFiles { cert, key }) = &self.tls {
+            for (name, path) in [("cert", cert), ("key", key)] {
+                if !path.is_absolute() {
+                    faults.push(format!("tls.{name} must be an absolute path"));
+                }
+            }
         }
         for (index, reservation) in self.reserved.iter().enumerate() {
             faults.extend(reservation.fault());

@@ -42,6 +42,18 @@ fn every_fault_is_told_at_once() {
 }
 
 #[test]
+fn a_certificate_needs_its_key_and_absolute_paths() {
+    let with = |tls: &str| Settings::parse(&format!("[tls]\n{tls}\n{TAIL}"));
+    let tls = with("cert = \"/a/cert.pem\"\nkey = \"/a/key.pem\"").unwrap().tls.unwrap();
+    assert_eq!((tls.cert, tls.key), ("/a/cert.pem".into(), "/a/key.pem".into()));
+    assert!(with("cert = \"/a/cert.pem\"").unwrap_err().contains("`key`"));
+    let message = with("cert = \"cert.pem\"\nkey = \"./key.pem\"").unwrap_err();
+    for part in ["tls.cert must be an absolute path", "tls.key must be an absolute path"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
 fn an_idle_time_without_end_is_refused() {
     let message = Settings::parse(&format!("idle = 86401\n{TAIL}")).unwrap_err();
     assert!(message.contains("idle must be at most 86400"), "{message}");

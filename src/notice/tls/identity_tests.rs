@@ -1,0 +1,158 @@
+//! Which files are taken for a certificate and its key, and what is said of all others.
+#![allow(clippy::unwrap_used)]
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A folder with `cert.pem` and `key.pem`, a fitting pair.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Folder {
+        let folder = Folder(TempDir::new().unwrap());
+        folder.fill(["cert.pem", "key.pem"]);
+        folder
+    }
+
+    fn fill(&self, names: [&str; 2]) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(self.path(names[0]), made.cert.pem()).unwrap();
+        fs::write(self.path(names[1]), made.signing_key.serialize_pem()).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn files(&self) -> TlsFiles {
+        TlsFiles { cert: self.path("cert.pem"), key: self.path("key.pem") }
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// What is said with the file of this name holding `text`.
+    fn refused(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        let before = fs::read(self.path(name)).unwrap();
+        fs::write(self.path(name), text).unwrap();
+        let refused = load(&self.files(), None).unwrap_err().to_string();
+        fs::write(self.path(name), before).unwrap();
+        refused
+    }
+}
+
+#[track_caller]
+fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part} is missing: {message}");
+    }
+    assert_eq!(message.lines().count(), 2, "no cure, or too much of it: {message}");
+}
+
+#[test]
+fn a_pair_is_taken_also_with_text_around_it_and_all_in_one_file() {
+    let folder = Folder::new();
+    assert!(load(&folder.files(), None).is_ok());
+    let all = format!("Bag Attributes\n{}\n\n{}", folder.text("key.pem"), folder.text("cert.pem"));
+    fs::write(folder.path("all.pem"), all).unwrap();
+    let all = TlsFiles { cert: folder.path("all.pem"), key: folder.path("all.pem") };
+    assert!(load(&all, None).is_ok());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_its_cause_and_the_cure() {
+    let folder = Folder::new();
+    for (name, what) in [("cert.pem", "the certificate"), ("key.pem", "the key")] {
+        let path = folder.path(name);
+        let text = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let named = format!("could not read {what} {}: ", path.display());
+        let missing = load(&folder.files(), None).unwrap_err().to_string();
+        says(&missing, &[&named, "No such file", "\n  put it where", "SIGHUP"]);
+        for (other, cause) in [("/dev/zero", "not an ordinary file"), ("/proc", "not an ordinary")]
+        {
+            symlink(other, &path).unwrap();
+            says(&load(&folder.files(), None).unwrap_err().to_string(), &[&named, cause]);
+            fs::remove_file(&path).unwrap();
+        }
+        fs::write(&path, vec![b'\n'; 1 + (1 << 20)]).unwrap();
+        says(&load(&folder.files(), None).unwrap_err().to_string(), &[&named, "more than 1 MiB"]);
+        fs::write(&path, text).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_holds_something_else_is_refused_in_words_that_tell_nothing_of_a_key() {
+    let folder = Folder::new();
+    let (cert, key) = (folder.text("cert.pem"), folder.text("key.pem"));
+    says(&folder.refused("cert.pem", ""), &["it holds no certificate", "begins with the server's"]);
+    says(&folder.refused("cert.pem", &key), &["it holds no certificate"]);
+    says(&folder.refused("cert.pem", &cert[..cert.len() / 2]), &["could not read the certificate"]);
+    says(&folder.refused("key.pem", &cert), &["it holds no private key", "PKCS#8, PKCS#1 or SEC1"]);
+    let secret = key.lines().nth(1).unwrap();
+    let garbled = key.replace(secret, &secret.replace(char::is_alphanumeric, "!"));
+    for damaged in [key[..key.len() / 2].to_owned(), garbled, key.replace(secret, &secret[4..])] {
+        let message = folder.refused("key.pem", damaged);
+        says(&message, &["could not read the key"]);
+        assert!(!message.contains("!!!!") && !message.contains(&secret[4..20]), "{message}");
+    }
+    let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    says(&folder.refused("key.pem", encrypted), &["it is encrypted", "openssl pkey"]);
+}
+
+#[test]
+fn a_key_of_another_certificate_is_refused_and_so_is_a_chain_that_begins_elsewhere() {
+    let folder = Folder::new();
+    folder.fill(["other.pem", "other-key.pem"]);
+    says(&folder.refused("key.pem", folder.text("other-key.pem")), &["belongs to another one"]);
+    let (cert, other) = (folder.text("cert.pem"), folder.text("other.pem"));
+    says(
+        &folder.refused("cert.pem", format!("{other}{cert}")),
+        &["the server's certificate first"],
+    );
+    fs::write(folder.path("cert.pem"), format!("{cert}{other}")).unwrap();
+    assert!(load(&folder.files(), None).is_ok());
+}
+
+#[test]
+fn what_a_service_manager_hands_over_takes_the_paths_place() {
+    let folder = Folder::new();
+    let absent = TlsFiles { cert: "/nowhere/cert".into(), key: "/nowhere/key".into() };
+    assert!(load(&absent, Some(folder.0.path())).is_err(), "nothing is handed over yet");
+    folder.fill(CREDENTIALS);
+    assert!(load(&absent, Some(folder.0.path())).is_ok());
+    fs::write(folder.path("notice-key"), STAND_IN).unwrap();
+    let message = load(&absent, Some(folder.0.path())).unwrap_err().to_string();
+    says(&message, &["the key /nowhere/key", "no such file when the service started", "restart"]);
+    assert!(!message.contains("SIGHUP"), "{message}");
+    // Half of a pair is no pair.
+    fs::remove_file(folder.path("notice-key")).unwrap();
+    assert!(load(&folder.files(), Some(folder.0.path())).is_ok());
+}
+
+#[test]
+fn trouble_is_one_line_and_a_certificate_that_was_read_outlives_it() {
+    let folder = Folder::new();
+    let key = folder.text("key.pem");
+    assert!(Identity::read(None, None).config().is_none());
+    assert_eq!(Identity::read(None, None).trouble(), None);
+    let mut identity = Identity::read(Some(folder.files()), None);
+    let before = Arc::clone(identity.config().unwrap());
+    fs::write(folder.path("key.pem"), "").unwrap();
+    identity.read_again();
+    assert!(Arc::ptr_eq(identity.config().unwrap(), &before));
+    assert_eq!(identity.trouble(), None);
+    let mut fresh = Identity::read(Some(folder.files()), None);
+    let trouble = fresh.trouble().unwrap();
+    assert!(fresh.config().is_none() && !trouble.contains('\n'), "{trouble}");
+    assert!(trouble.contains("alert instead of the notice: could not read the key"), "{trouble}");
+    fs::write(folder.path("key.pem"), key).unwrap();
+    for identity in [&mut fresh, &mut identity] {
+        identity.read_again();
+        assert_eq!(identity.trouble(), None);
+        assert!(!Arc::ptr_eq(identity.config().unwrap(), &before), "it was not read again");
+    }
+}
