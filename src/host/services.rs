@@ -15,6 +15,8 @@ pub struct UnitState {
     pub active: String,
     /// The main process, 0 where there is none.
     pub pid: u32,
+    /// What the service says of itself, in one line.
+    pub says: String,
 }
 
 /// The states of units, by name.
@@ -22,7 +24,8 @@ pub struct UnitState {
 /// # Errors
 /// systemctl is missing or fails.
 pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
-    let mut arguments = vec!["show", "--property=Id,LoadState,ActiveState,MainPID", "--"];
+    let mut arguments =
+        vec!["show", "--property=Id,LoadState,ActiveState,MainPID,StatusText", "--"];
     arguments.extend(units);
     let said = systemctl(&arguments)?;
     let mut states = BTreeMap::new();
@@ -34,6 +37,7 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
                 "Id" => name = value.to_owned(),
                 "LoadState" => state.load = value.to_owned(),
                 "ActiveState" => state.active = value.to_owned(),
+                "StatusText" => state.says = value.to_owned(),
                 "MainPID" => state.pid = value.parse().unwrap_or_default(),
                 _ => {}
             }

@@ -34,6 +34,6 @@ mod tls;
 
 pub use listen::{BindError, LeftAlone, Listeners};
 pub use log::{Log, LogTarget, Rotation};
-pub use run::{NoticeError, run};
+pub use run::{NoticeError, run, trouble};
 pub use serve::{Summary, serve};
 pub use settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

@@ -2,6 +2,7 @@
 //! Must never daemonise or print; what there is to say goes through `tracing`.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,10 @@ use super::listen::{BindError, Listeners};
 use super::log::{Log, LogTarget, Rotation};
 use super::serve::serve;
 use super::settings::Settings;
+use super::tls::Identity;
 
+/// Stands in the status line before what keeps some clients from the sentence.
+const TROUBLE: &str = "; trouble: ";
 /// Ports that the status line names one by one.
 const STATUS_PORTS: usize = 16;
 
@@ -62,7 +66,14 @@ impl std::error::Error for NoticeError {
     }
 }
 
-/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew.
+/// The trouble in a status line of the listener's, as the service manager repeats it.
+#[must_use]
+pub fn trouble(status: &str) -> Option<&str> {
+    status.split_once(TROUBLE).map(|(_, trouble)| trouble)
+}
+
+/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew. A certificate
+/// that cannot be used does not stop it: that would keep the sentence from plain clients too.
 ///
 /// # Errors
 /// The listener could not start: a port, the log, or the runtime is not to be had.
@@ -76,13 +87,15 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
         };
         NoticeError::Log { path, cause }
     })?;
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY");
+    let identity = Identity::read(settings.tls.clone(), credentials.as_deref());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(NoticeError::Runtime)?;
     runtime.block_on(async {
         let signals = Signals::new().map_err(NoticeError::Runtime)?;
-        announce(&listeners);
+        announce(&listeners, &identity);
         let shutdown = signals.until_stopped(log.rotation());
         let summary =
             serve(listeners, settings, log, shutdown).await.map_err(NoticeError::Runtime)?;
@@ -97,7 +110,7 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
 }
 
 /// Says what is listened on and what is not, to people and to the service manager.
-fn announce(listeners: &Listeners) {
+fn announce(listeners: &Listeners, identity: &Identity) {
     for address in listeners.bound() {
         tracing::info!("listening on {address}");
     }
@@ -105,10 +118,19 @@ fn announce(listeners: &Listeners) {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
     let ports = listeners.bound().iter().map(SocketAddr::port).collect();
-    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status(&ports))]);
+    let status = format!("{}{}", answers(&ports), through_tls(identity));
+    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
 
-fn status(ports: &BTreeSet<u16>) -> String {
+fn through_tls(identity: &Identity) -> String {
+    match (identity.config(), identity.trouble()) {
+        (_, Some(trouble)) => format!("{TROUBLE}{trouble}"),
+        (Some(_), None) => ", also through TLS".to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
+fn answers(ports: &BTreeSet<u16>) -> String {
     if ports.is_empty() {
         tracing::warn!("no port is left to listen on");
         return "left every port to its holder".to_owned();

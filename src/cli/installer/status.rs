@@ -7,7 +7,9 @@ use crate::bundle::{BINARY, Facts, Family, UNITS, hex};
 use crate::error::Trouble;
 use crate::host::firewall::{self, Counter};
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, remove, rules, services, source};
+use crate::host::services::{self, UnitState};
+use crate::host::{Host, remove, rules, source};
+use crate::notice;
 use crate::plan::{Step, attributes};
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;
@@ -171,8 +173,8 @@ fn drifted(step: &Step) -> Vec<Finding> {
 
 /// Names units that should be active and are not; returns the listener's state.
 fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
-    let [block, notice, _, timer] = UNITS;
-    let states = services::states(&[block, notice, timer])?;
+    let [block, listener, _, timer] = UNITS;
+    let states = services::states(&[block, listener, timer])?;
     for (name, state) in &states {
         if state.load == "masked" {
             findings.push(finding("unit", name, "is masked: systemctl unmask it, then apply"));
@@ -180,7 +182,18 @@ fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
             findings.push(finding("unit", name, format!("is {}", state.active)));
         }
     }
-    Ok(states.get(notice).map(|state| state.active.clone()))
+    let state = states.get(listener);
+    if let Some(trouble) = state.and_then(in_trouble) {
+        findings.push(finding("listener", listener, trouble));
+    }
+    Ok(state.map(|state| state.active.clone()))
+}
+
+/// What keeps some clients from the sentence of a listener that runs, in its own words.
+pub(super) fn in_trouble(listener: &UnitState) -> Option<String> {
+    let trouble = Some(&listener.says).filter(|_| listener.active == "active");
+    let trouble = notice::trouble(trouble?)?;
+    Some(format!("{trouble} (the cure: journalctl -u {})", UNITS[1]))
 }
 
 /// Asks every port that the listener must answer on, over both families.
