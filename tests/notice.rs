@@ -1,6 +1,8 @@
 //! The notice listener as its users meet it: the real binary, real clients, real sockets.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "notice/certificate.rs"]
+mod certificate;
 #[path = "notice/libraries.rs"]
 mod libraries;
 #[path = "notice/listener.rs"]
@@ -14,6 +16,10 @@ mod redirect;
 #[path = "notice/redis_cli.rs"]
 mod redis_cli;
 mod support;
+#[path = "notice/tls.rs"]
+mod tls;
+#[path = "notice/tls_wire.rs"]
+mod tls_wire;
 #[path = "notice/tools.rs"]
 mod tools;
 #[path = "notice/wire.rs"]

@@ -9,6 +9,7 @@ use super::dialogue::Dialogue;
 use super::outbox::Batch;
 use super::render::Notice;
 use super::settings::Settings;
+use super::tls::Identity;
 
 /// Bytes that are read at once.
 const READ: usize = 64 * 1024;
@@ -19,6 +20,7 @@ const MOST_SPARE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) settings: Settings,
+    pub(super) identity: Identity,
     pub(super) read: Box<[u8]>,
     pub(super) batch: Batch,
     #[expect(clippy::vec_box, reason = "a connection keeps the box while something is under way")]
@@ -28,9 +30,10 @@ pub(super) struct Desk {
 
 impl Desk {
     /// A desk for connections that are served as `settings` say.
-    pub(super) fn new(settings: Settings) -> Desk {
+    pub(super) fn new(settings: Settings, identity: Identity) -> Desk {
         Desk {
             settings,
+            identity,
             read: vec![0; READ].into(),
             batch: Batch::default(),
             spare: Vec::new(),

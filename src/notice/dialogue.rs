@@ -6,6 +6,7 @@ use super::command::{Command, Form, Library};
 use super::outbox::{Batch, Outbox, Tally};
 use super::render::Notice;
 use super::scan::{Event, LARGEST_COMMAND, Rest, Scanner};
+use super::tls::TlsOutcome;
 
 /// What a connection turned out to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +35,8 @@ pub(super) struct Heard {
     pub(super) library: Option<Box<[u8]>>,
     /// The library's version, likewise.
     pub(super) library_version: Option<Box<[u8]>>,
+    /// What became of TLS, where it is ended here and a client asked for it.
+    pub(super) tls: Option<TlsOutcome>,
 }
 
 /// What has to be remembered of a conversation in which nothing is owed and no command is under
@@ -176,6 +179,20 @@ impl Dialogue {
         }
         self.scanner.close();
         self.outbox.end();
+    }
+
+    /// Nothing can be said or heard any more: what lies below broke.
+    pub(super) fn fall_silent(&mut self) {
+        self.scanner.close();
+        self.outbox.abandon();
+    }
+
+    /// Notes what became of TLS; without a word inside of it, it is what was spoken.
+    pub(super) fn note_tls(&mut self, outcome: TlsOutcome) {
+        self.heard.tls = Some(outcome);
+        if self.heard.protocol == Protocol::None {
+            self.heard.protocol = Protocol::Tls;
+        }
     }
 
     fn hear_the_unfinished(&mut self) {

@@ -14,6 +14,7 @@ mod command;
 mod connection;
 mod desk;
 mod dialogue;
+mod layer;
 mod listen;
 mod log;
 mod moment;

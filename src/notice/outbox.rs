@@ -98,6 +98,13 @@ impl Outbox {
         self.tally.ended = true;
     }
 
+    /// Owes nothing at all any more.
+    pub(super) fn abandon(&mut self) {
+        self.runs.clear();
+        (self.echoed, self.begun) = (0, 0);
+        self.tally.ended = true;
+    }
+
     /// Whether no further answer is taken.
     pub(super) fn has_ended(&self) -> bool {
         self.tally.ended

@@ -72,8 +72,9 @@ pub fn trouble(status: &str) -> Option<&str> {
     status.split_once(TROUBLE).map(|(_, trouble)| trouble)
 }
 
-/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew. A certificate
-/// that cannot be used does not stop it: that would keep the sentence from plain clients too.
+/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew and the
+/// certificate read again. A certificate that cannot be used does not stop it: that would keep the
+/// sentence from plain clients too.
 ///
 /// # Errors
 /// The listener could not start: a port, the log, or the runtime is not to be had.
@@ -97,8 +98,9 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
         let signals = Signals::new().map_err(NoticeError::Runtime)?;
         announce(&listeners, &identity);
         let shutdown = signals.until_stopped(log.rotation());
-        let summary =
-            serve(listeners, settings, log, shutdown).await.map_err(NoticeError::Runtime)?;
+        let summary = serve(listeners, settings, identity, log, shutdown)
+            .await
+            .map_err(NoticeError::Runtime)?;
         tracing::info!(
             connections = summary.connections,
             told = summary.told,

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Call, Connection, Order, Turn, patience};
 use super::desk::Desk;
+use super::layer::Layer;
 use super::listen::{Door, Listeners};
 use super::log::{Journal, Log, Outcome};
 use super::moment::{Clock, Moment};
@@ -21,6 +22,7 @@ use super::origin::{Origin, origin};
 use super::poller::{Poller, Ready};
 use super::room::{FIRST_KEY, Key, Room};
 use super::settings::Settings;
+use super::tls::Identity;
 
 /// How long accepting rests when it fails for a reason that does not go away by itself.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -81,17 +83,21 @@ struct Hall {
 pub async fn serve(
     listeners: Listeners,
     settings: Settings,
+    identity: Identity,
     log: Log,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
     let rotation = log.rotation();
-    let mut hall = Hall::open(listeners, settings, log)?;
+    let mut hall = Hall::open(listeners, settings, identity, log)?;
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            () = rotation.requested() => hall.journal.rotate(Instant::now()),
+            () = rotation.requested() => {
+                hall.journal.rotate(Instant::now());
+                hall.desk.identity.read_again();
+            }
             result = hall.next() => result?,
         }
     }
@@ -103,13 +109,18 @@ pub async fn serve(
 }
 
 impl Hall {
-    fn open(listeners: Listeners, settings: Settings, log: Log) -> io::Result<Hall> {
+    fn open(
+        listeners: Listeners,
+        settings: Settings,
+        identity: Identity,
+        log: Log,
+    ) -> io::Result<Hall> {
         let (clock, instant) = (Clock::start(), Instant::now());
         let idle = Duration::from_secs(settings.idle);
         let hall = Hall {
             room: Room::new(settings.max_connections, settings.max_per_source, idle, patience),
             journal: Journal::new(log, &settings),
-            desk: Desk::new(settings),
+            desk: Desk::new(settings, identity),
             poller: Poller::new()?,
             doors: listeners.sockets,
             eager: Vec::new(),
@@ -248,7 +259,8 @@ impl Hall {
             Door::Reserved(port) => Origin { port, redirected: false },
             Door::Redirected => origin(&stream, peer.ip(), &self.desk.settings),
         };
-        let mut connection = Connection::new(stream, peer, origin, self.now);
+        let layer = Layer::new(self.desk.identity.config().cloned());
+        let mut connection = Connection::new(stream, peer, origin, layer, self.now);
         let turn = connection.take_turn(Call::Welcome, &mut self.desk, self.now);
         let eager = matches!(turn, Turn::Again(_)) && connection.becomes_eager();
         let (Turn::Wait(wait) | Turn::Again(wait)) = turn else {

@@ -1,6 +1,8 @@
 """Uses redis-py as programs do, and prints the error that the program would see.
 
-usage: redis_py.py PORT (sync | password | resp3 | pool | pipeline | asyncio | cluster)
+usage: redis_py.py PORT (sync | password | resp3 | pool | pipeline | asyncio | cluster) [CERTIFICATE]
+
+With a certificate all of it goes through TLS.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ import redis.asyncio
 port = int(sys.argv[1])
 manner = sys.argv[2]
 common = {"host": "127.0.0.1", "port": port, "socket_timeout": 10}
+if len(sys.argv) > 3:
+    common.update(ssl=True, ssl_ca_certs=sys.argv[3])
 
 
 def sync():
@@ -51,7 +55,7 @@ def asynchronous():
 
 
 def cluster():
-    redis.RedisCluster(host="127.0.0.1", port=port, socket_timeout=10).get("key")
+    redis.RedisCluster(**common).get("key")
 
 
 try:

@@ -11,7 +11,7 @@ use crate::listener::{Notice, run, sentence};
 use crate::support::{need, tools};
 
 /// A Python with redis-py from PyPI, made once and kept for later runs.
-fn python_with_redis() -> Option<&'static Path> {
+pub fn python_with_redis() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     PYTHON.get_or_init(|| tools(&["python3"]).then(make_python).flatten()).as_deref()
 }

@@ -25,6 +25,7 @@ fn sigterm_ends_it_in_good_order_with_a_complete_log() {
         assert_eq!(read_like(client, &notice.line()), notice.line());
     }
     drop(clients.drain(..10));
+    eventually("ten have left", || notice.log().matches("outcome=told").count() == 10);
     let (status, log) = notice.stop();
     assert_eq!(status.code(), Some(0));
     assert_eq!(log.lines().count(), 30, "{log}");

@@ -11,6 +11,7 @@ mod failure;
 mod offline;
 mod remove;
 mod ssh;
+mod tls;
 
 use redisguard::probe::Outcome;
 use serde_json::Value;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use super::desk::Desk;
 use super::dialogue::{Dialogue, Pause};
+use super::layer::Layer;
 use super::log::{Attempt, Outcome};
 use super::moment::Moment;
 use super::origin::Origin;
@@ -52,6 +53,7 @@ pub(super) struct Connection {
     stopping: bool,
     /// Why this side ends it.
     ending: Option<Outcome>,
+    layer: Layer,
     talk: Talk,
     started: Moment,
     /// When a byte was last received or sent.
@@ -68,6 +70,7 @@ impl Connection {
         stream: TcpStream,
         peer: SocketAddr,
         origin: Origin,
+        layer: Layer,
         now: Moment,
     ) -> Connection {
         Connection {
@@ -87,6 +90,7 @@ impl Connection {
             broken: false,
             stopping: false,
             ending: None,
+            layer,
             talk: Talk::Paused(Pause::default()),
             started: now,
             active: now,

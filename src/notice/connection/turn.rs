@@ -107,7 +107,12 @@ impl Connection {
             return self.linger(call, desk, now);
         }
         let turn = self.with_dialogue(desk, |connection, dialogue, desk| {
-            connection.converse(call, dialogue, desk, now)
+            let turn = connection.converse(call, dialogue, desk, now);
+            let is_over = matches!(turn, Ok(Turn::Over) | Err(_)) || connection.said.is_some();
+            if let Some(outcome) = is_over.then(|| connection.layer.finish()).flatten() {
+                dialogue.note_tls(outcome);
+            }
+            turn
         });
         turn.unwrap_or_else(|_| {
             self.broken = true;
@@ -146,7 +151,11 @@ impl Connection {
         }
         let more_to_send = self.send(dialogue, desk, now)?;
         if dialogue.has_ended() && !dialogue.owes() {
-            return Ok(self.hang_up(call, desk, now));
+            self.layer.close();
+            self.send(dialogue, desk, now)?;
+            if !self.layer.has_to_send(dialogue) {
+                return Ok(self.hang_up(call, desk, now));
+            }
         }
         if call == Call::Go(Order::Vanish) {
             return Err(ErrorKind::ConnectionAborted.into());
@@ -159,6 +168,8 @@ impl Connection {
     fn next_wait(&self, dialogue: &Dialogue) -> Wait {
         if let Some(wait) = self.departure() {
             wait
+        } else if self.layer.is_handshaking() {
+            Wait::Busy
         } else if dialogue.is_silent() {
             Wait::Silent
         } else if dialogue.is_in_a_line() {
@@ -220,9 +231,9 @@ impl Connection {
         for _ in 0..MOST_READS {
             match self.read(desk, now)? {
                 None => break,
-                Some(0) => dialogue.end_of_input(),
+                Some(0) => self.layer.end_of_input(dialogue),
                 Some(bytes) => {
-                    dialogue.receive(&desk.read[..bytes]);
+                    self.layer.receive(&desk.read[..bytes], dialogue);
                     let after_large = std::mem::replace(&mut self.after_large, bytes >= LARGE_READ);
                     if !after_large && !self.after_large && self.is_a_loop(dialogue) {
                         self.delayed = true;
@@ -266,23 +277,21 @@ impl Connection {
     /// their turn before the rest.
     fn send(&mut self, dialogue: &mut Dialogue, desk: &mut Desk, now: Moment) -> io::Result<bool> {
         for _ in 0..MOST_BATCHES {
-            if self.blocked || !dialogue.owes() {
+            if self.blocked || !self.layer.has_to_send(dialogue) {
                 return Ok(false);
             }
             let notice = desk.notice(self.port, self.address_for(dialogue));
-            dialogue.fill(&notice, &mut desk.batch);
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            match send(self.stream.as_raw_fd(), desk.batch.bytes(), flags) {
-                Ok(bytes) => {
-                    dialogue.sent_bytes(&desk.batch, bytes);
-                    self.carried += bytes as u64;
-                    self.active = now;
-                }
-                Err(Errno::EAGAIN) => self.blocked = true,
-                Err(errno) => return Err(errno.into()),
-            }
+            let (socket, blocked) = (self.stream.as_raw_fd(), &mut self.blocked);
+            let mut write = |bytes: &[u8]| {
+                let sent = send(socket, bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
+                *blocked |= sent == Err(Errno::EAGAIN);
+                Ok(sent?)
+            };
+            let sent = self.layer.send(dialogue, &notice, &mut desk.batch, &mut write)?;
+            self.carried += sent as u64;
+            self.active = if sent > 0 { now } else { self.active };
         }
-        Ok(dialogue.owes())
+        Ok(self.layer.has_to_send(dialogue))
     }
 
     /// The address that the client meant, looked up only for answers that name it.

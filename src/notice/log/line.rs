@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::super::dialogue::{Heard, Protocol};
 use super::super::settings::LogFormat;
+use super::super::tls::TlsOutcome;
 
 /// The most bytes of a line, its end included.
 pub(in super::super) const LONGEST: usize = 512;
@@ -91,6 +92,9 @@ impl Attempt<'_> {
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
         line.word("protocol", protocol(self.heard.protocol));
+        if let Some(outcome) = self.heard.tls {
+            line.word("tls", tls(outcome));
+        }
         line.word("command", self.heard.command.unwrap_or("none"));
         if let Some(library) = &self.heard.library {
             line.text("library", library, LIBRARY);
@@ -166,6 +170,17 @@ fn protocol(protocol: Protocol) -> &'static str {
         Protocol::Inline => "inline",
         Protocol::Http => "http",
         Protocol::Tls => "tls",
+    }
+}
+
+fn tls(outcome: TlsOutcome) -> &'static str {
+    match outcome {
+        TlsOutcome::Unfinished => "unfinished",
+        TlsOutcome::Version12 => "1.2",
+        TlsOutcome::Version13 => "1.3",
+        TlsOutcome::Untrusted => "untrusted",
+        TlsOutcome::Incompatible => "incompatible",
+        TlsOutcome::Broken => "broken",
     }
 }
 

@@ -27,6 +27,7 @@ fn heard(library: &[u8]) -> Heard {
         command: Some("PING"),
         library: Some(library.into()),
         library_version: None,
+        tls: None,
     }
 }
 
@@ -76,6 +77,7 @@ fn the_longest_line_is_within_the_bound() {
         command: Some("GEORADIUSBYMEMBER_RO"),
         library: Some(vec![0xff; 64].into()),
         library_version: Some(vec![b'"'; 64].into()),
+        tls: Some(TlsOutcome::Incompatible),
     };
     let longest = Attempt {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
@@ -91,6 +93,14 @@ fn the_longest_line_is_within_the_bound() {
         let line = line(&longest, format, Timestamp::MAX);
         assert!(line.len() <= LONGEST, "{}: {line}", line.len());
     }
+}
+
+#[test]
+fn what_became_of_tls_stands_beside_what_was_spoken_inside_of_it() {
+    let mut heard = heard(b"redis-py");
+    heard.tls = Some(TlsOutcome::Version13);
+    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    assert!(line.contains(" protocol=resp tls=1.3 command=PING "), "{line}");
 }
 
 #[test]

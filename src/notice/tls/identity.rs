@@ -29,7 +29,7 @@ const ALERT: &str = "TLS clients get an alert instead of the notice";
 /// plain clients are told, TLS clients get the alert, and the trouble is told in every place
 /// that an operator looks at.
 #[derive(Debug)]
-pub(in super::super) struct Identity {
+pub struct Identity {
     files: Option<TlsFiles>,
     credentials: Option<PathBuf>,
     config: Option<Arc<ServerConfig>>,

@@ -10,7 +10,7 @@
 mod identity;
 mod session;
 
-pub(super) use identity::Identity;
+pub use identity::Identity;
 pub(super) use session::{TlsOutcome, TlsSession};
 
 /// What the first bytes of a connection say.

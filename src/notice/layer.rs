@@ -1,0 +1,149 @@
+//! Owns what lies between a socket's bytes and the dialogue: nothing, or TLS, as the first bytes
+//! decide. Must never do I/O, and never count an answer as sent before its last byte is.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use super::dialogue::Dialogue;
+use super::outbox::Batch;
+use super::render::Notice;
+use super::tls::{Opening, TlsOutcome, TlsSession, opening};
+
+/// The first byte of a TLS record, which alone decides nothing.
+const HANDSHAKE: u8 = 0x16;
+
+/// What a connection's bytes go through.
+#[derive(Debug)]
+pub(super) struct Layer {
+    kind: Kind,
+    /// Bytes of the latest batch that are sealed and not all sent.
+    sealed: usize,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// TLS can be ended here; whether it is asked for is not known yet. Whether [`HANDSHAKE`]
+    /// was received and is kept back.
+    Undecided { config: Arc<ServerConfig>, held: bool },
+    /// Every byte is the dialogue's; a client that speaks TLS is answered by it, with an alert.
+    Plain,
+    /// TLS is ended here.
+    Tls(Box<TlsSession>),
+}
+
+impl Layer {
+    /// The layer of a new connection, where TLS can be ended with `config`.
+    pub(super) fn new(config: Option<Arc<ServerConfig>>) -> Layer {
+        let undecided = |config| Kind::Undecided { config, held: false };
+        Layer { kind: config.map_or(Kind::Plain, undecided), sealed: 0 }
+    }
+
+    /// The socket brought `bytes`.
+    pub(super) fn receive(&mut self, bytes: &[u8], dialogue: &mut Dialogue) {
+        if let Kind::Undecided { config, held } = &mut self.kind {
+            let was_held = *held;
+            let opening = match bytes {
+                [first, ..] if was_held => opening(&[HANDSHAKE, *first]),
+                _ => opening(bytes),
+            };
+            match opening {
+                Opening::Undecided => *held |= !bytes.is_empty(),
+                Opening::Plain => self.kind = Kind::Plain,
+                Opening::Tls => self.kind = Kind::Tls(Box::new(TlsSession::new(config))),
+            }
+            if was_held {
+                self.pass_on(&[HANDSHAKE], dialogue);
+            }
+        }
+        self.pass_on(bytes, dialogue);
+    }
+
+    fn pass_on(&mut self, bytes: &[u8], dialogue: &mut Dialogue) {
+        match &mut self.kind {
+            Kind::Undecided { .. } => {}
+            Kind::Plain => dialogue.receive(bytes),
+            Kind::Tls(session) => {
+                let taken = session.receive(bytes, &mut |plain| dialogue.receive(plain));
+                if taken.is_err() {
+                    dialogue.fall_silent();
+                } else if session.peer_closed() {
+                    dialogue.end_of_input();
+                }
+            }
+        }
+    }
+
+    /// The socket brings nothing more.
+    pub(super) fn end_of_input(&mut self, dialogue: &mut Dialogue) {
+        match &self.kind {
+            // Nothing can be said to who leaves before there are keys.
+            Kind::Tls(session) if session.is_handshaking() => dialogue.fall_silent(),
+            _ => dialogue.end_of_input(),
+        }
+    }
+
+    /// Whether a handshake is under way, so that a client that says nothing is not silent.
+    pub(super) fn is_handshaking(&self) -> bool {
+        matches!(&self.kind, Kind::Tls(session) if session.is_handshaking())
+    }
+
+    /// Whether there is something that the socket could take now.
+    pub(super) fn has_to_send(&self, dialogue: &Dialogue) -> bool {
+        match &self.kind {
+            Kind::Tls(session) => session.owes() || (session.is_ready() && dialogue.owes()),
+            _ => dialogue.owes(),
+        }
+    }
+
+    /// Lets `write` take what is owed, worded by `notice`, about a batch at most, and returns how
+    /// many bytes it took. That it would block is no error.
+    pub(super) fn send(
+        &mut self,
+        dialogue: &mut Dialogue,
+        notice: &Notice,
+        batch: &mut Batch,
+        write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let Kind::Tls(session) = &mut self.kind else {
+            dialogue.fill(notice, batch);
+            return match write(batch.bytes()) {
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
+                taken => taken.inspect(|bytes| dialogue.sent_bytes(batch, *bytes)),
+            };
+        };
+        let mut sent = session.send(write)?;
+        if self.sealed == 0 && session.is_ready() && dialogue.owes() {
+            dialogue.fill(notice, batch);
+            session.seal(batch.bytes());
+            self.sealed = batch.bytes().len();
+            sent += session.send(write)?;
+        }
+        if self.sealed > 0 && !session.owes() {
+            // Filled anew, it begins as it did: answers are only ever added behind.
+            dialogue.fill(notice, batch);
+            dialogue.sent_bytes(batch, std::mem::take(&mut self.sealed));
+        }
+        Ok(sent)
+    }
+
+    /// Says what there is to be said behind the last answer.
+    pub(super) fn close(&mut self) {
+        if let Kind::Tls(session) = &mut self.kind {
+            session.close();
+        }
+    }
+
+    /// What became of TLS, where it was asked for and could be ended here. The session is over.
+    pub(super) fn finish(&mut self) -> Option<TlsOutcome> {
+        match std::mem::replace(&mut self.kind, Kind::Plain) {
+            Kind::Tls(session) => Some(session.outcome()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "layer_tests.rs"]
+mod tests;
