@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -118,6 +119,22 @@ fn a_busy_port_that_must_be_held_ends_it_with_the_cure() {
         assert!(diagnostics.contains(part), "{diagnostics}");
     }
     assert!(!folder.path().join("log").exists());
+}
+
+#[test]
+fn diagnostics_that_cannot_be_written_do_not_stop_it() {
+    let folder = TempDir::new().unwrap();
+    let port = free_port();
+    write_settings(folder.path(), "", port, "always");
+    let mut command = notice_command(folder.path());
+    command.stderr(fs::File::options().write(true).open("/dev/full").unwrap());
+    let mut listener = Owned(command.spawn().unwrap());
+    eventually("somebody is told", || {
+        assert_eq!(listener.0.try_wait().unwrap(), None, "it stopped");
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+        stream.write_all(b"QUIT\r\n").unwrap();
+        read_to_end(&mut stream) == "+OK\r\n"
+    });
 }
 
 #[test]

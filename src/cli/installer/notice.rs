@@ -26,6 +26,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Tro
         .with_writer(io::stderr)
         .with_ansi(super::coloured(&io::stderr()))
         .with_target(false)
+        // What cannot be said is no reason to stop: the default would panic on a full disk.
+        .log_internal_errors(false)
         .init();
     Ok(match notice::run(settings, log) {
         Ok(()) => Status::Same,
