@@ -1,8 +1,14 @@
 //! The notice listener as its users meet it: the real binary, real clients, real sockets.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "notice/account.rs"]
+mod account;
 #[path = "notice/certificate.rs"]
 mod certificate;
+#[path = "notice/crowd.rs"]
+mod crowd;
+#[path = "notice/disk.rs"]
+mod disk;
 #[path = "notice/libraries.rs"]
 mod libraries;
 #[path = "notice/listener.rs"]
@@ -15,6 +21,12 @@ mod process;
 mod redirect;
 #[path = "notice/redis_cli.rs"]
 mod redis_cli;
+#[path = "notice/resources.rs"]
+mod resources;
+#[path = "notice/rotation.rs"]
+mod rotation;
+#[path = "notice/stall.rs"]
+mod stall;
 mod support;
 #[path = "notice/tls.rs"]
 mod tls;

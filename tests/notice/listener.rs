@@ -1,6 +1,6 @@
 //! Starts the listener and its clients, each with a hard time limit, and ends what it started.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -84,19 +84,29 @@ impl Notice {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// Its process, or what became of the command that starts it.
+    pub fn pid(&self) -> i32 {
+        self.process.id().try_into().unwrap()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.process.id().try_into().unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
     /// Stops it, and gives its status and its whole log.
     pub fn stop(&mut self) -> (ExitStatus, String) {
+        (self.end(), self.log())
+    }
+
+    /// Stops it, and gives its status.
+    pub fn end(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         let mut status = None;
         eventually("the listener stops", || {
             status = self.process.try_wait().unwrap();
             status.is_some()
         });
-        (status.unwrap(), self.log())
+        status.unwrap()
     }
 
     /// A connection to it that never waits for ever.
@@ -141,7 +151,19 @@ pub fn notice_command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redisguard-install"));
     command.arg("notice").arg("--settings").arg(folder.join("notice.toml"));
     command.env("NO_COLOR", "1").env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
-    command.stderr(fs::File::create(folder.join("stderr")).unwrap());
+    command.stderr(File::create(folder.join("stderr")).unwrap());
+    command
+}
+
+/// Has the listener's `command` run by another: its own words follow `outer`.
+pub fn around<'a>(command: &'a mut Command, outer: &[&str]) -> &'a mut Command {
+    let inner: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    let stderr = Path::new(&inner[2]).with_file_name("stderr");
+    let mut wrapped = Command::new(outer[0]);
+    wrapped.args(&outer[1..]).arg(command.get_program()).args(inner);
+    wrapped.env("NO_COLOR", "1").env_remove("NOTIFY_SOCKET").stdin(Stdio::null());
+    wrapped.stderr(File::create(stderr).unwrap());
+    *command = wrapped;
     command
 }
 

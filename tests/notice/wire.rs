@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::listener::{Notice, eventually, read_like, read_to_end};
+use crate::listener::{Notice, around, eventually, read_like, read_to_end};
 
 #[test]
 fn nothing_is_said_before_the_client_speaks() {
@@ -189,12 +189,7 @@ fn without_descriptors_idle_peers_make_room() {
     let settings = "max-connections = 5000\nmax-per-source = 5000";
     let notice = Notice::start_with(settings, |command| {
         // The hard limit is lowered, so that the listener cannot raise it again.
-        let program = command.get_program().to_owned();
-        let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        let stderr = std::path::Path::new(&arguments[2]).with_file_name("stderr");
-        *command = std::process::Command::new("sh");
-        command.args(["-c", "ulimit -n 40; exec \"$@\"", "sh"]).arg(program).args(arguments);
-        command.stderr(std::fs::File::create(stderr).unwrap())
+        around(command, &["sh", "-c", "ulimit -n 40; exec \"$@\"", "sh"])
     });
     let mut streams: Vec<TcpStream> = (0..100).map(|_| notice.connect()).collect();
     for stream in streams.iter_mut().rev().take(5) {

@@ -95,7 +95,8 @@ impl Connection {
                 self.blocked &= !ready.writable;
             }
             Call::Go(order) => {
-                self.readable = true;
+                // Whatever came already is read, to its end.
+                (self.readable, self.end_comes) = (true, true);
                 self.delayed = false;
                 self.stopping |= order == Order::Stop;
             }
@@ -140,7 +141,8 @@ impl Connection {
             self.receive(dialogue, desk, now)?;
         }
         match call {
-            Call::Go(_) if self.peer_ended => {}
+            // It came to its end by itself.
+            Call::Go(_) if self.peer_ended || dialogue.has_ended() => {}
             Call::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
             Call::Go(_) => self.leave(dialogue, Outcome::Shed),
             _ if self.carried > LARGEST || now.since(self.started) > LONGEST => {

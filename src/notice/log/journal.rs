@@ -25,8 +25,6 @@ pub(in super::super) struct Journal {
     pending: Lines,
     /// When the first pending line came.
     since: Option<Instant>,
-    /// When to ask for the file to be opened anew, where that is due.
-    reopen: Option<Instant>,
     written: u64,
     folded: u64,
 }
@@ -41,7 +39,6 @@ impl Journal {
             stamp: Stamp::default(),
             pending: Lines::default(),
             since: None,
-            reopen: None,
             written: 0,
             folded: 0,
         }
@@ -63,7 +60,7 @@ impl Journal {
     /// When [`Journal::tend`] has something to do, if ever.
     pub(in super::super) fn due(&self) -> Option<Instant> {
         let pending = self.since.map(|since| since + PATIENCE);
-        [pending, self.ledger.due(), self.reopen].into_iter().flatten().min()
+        [pending, self.ledger.due()].into_iter().flatten().min()
     }
 
     /// Hands over what has waited long enough, and writes the counts that are due.
@@ -72,16 +69,12 @@ impl Journal {
         if self.since.is_some_and(|since| now >= since + PATIENCE) {
             self.hand_over();
         }
-        if self.reopen.is_some_and(|when| now >= when) {
-            self.reopen = (!self.log.reopen()).then_some(now + PATIENCE);
-        }
     }
 
     /// Brings the present file to an end and has it opened anew.
     pub(in super::super) fn rotate(&mut self, now: Instant) {
         self.settle(now);
-        self.reopen = Some(now);
-        self.tend(now);
+        self.log.reopen();
     }
 
     /// Writes everything, counts included, and waits a bounded time for the disk. Returns how

@@ -1,5 +1,5 @@
-//! Owns the log's writing side: whole lines into a file or stdout, and an honest count of those
-//! that could not be written. Must never leave half a line behind where it can be completed.
+//! Owns the log's writing side: whole lines into a sink, and an honest count of those that could
+//! not be written. Must never leave half a line behind where it can be completed or taken back.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -7,161 +7,222 @@ use jiff::Timestamp;
 
 use super::super::settings::LogFormat;
 use super::line::dropped_line;
+use super::sink::Sink;
 
-/// Lines, and how many attempts each stands for.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
-    bytes: Vec<u8>,
-    /// Where each line ends, and its attempts.
-    ends: Vec<(usize, u64)>,
-}
+/// The most bytes that are written at once. A pipe takes so many as a whole or not at all
+/// (`PIPE_BUF` in pipe(7)), so that no line is torn there, whenever the program ends.
+const PIECE: usize = 4096;
 
-impl Lines {
-    /// Appends what `word` words as one line.
-    pub(super) fn push(&mut self, attempts: u64, word: impl FnOnce(&mut Vec<u8>)) {
-        word(&mut self.bytes);
-        self.ends.push((self.bytes.len(), attempts));
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// What is lost where these are not written.
-    pub(super) fn loss(&self) -> Loss {
-        Loss {
-            lines: self.ends.len() as u64,
-            attempts: self.ends.iter().map(|(_, attempts)| attempts).sum(),
-        }
-    }
-}
-
-/// Lines that were not written, and the attempts that they stood for.
+/// So many lines, which stand for so many attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Loss {
+pub(super) struct Tally {
     pub(super) lines: u64,
     pub(super) attempts: u64,
 }
 
-impl Loss {
-    pub(super) fn add(&mut self, more: Loss) {
+impl Tally {
+    /// Adds `more`.
+    pub(super) fn add(&mut self, more: Tally) {
         self.lines += more.lines;
         self.attempts += more.attempts;
     }
+
+    /// What is left without `part`.
+    pub(super) fn less(self, part: Tally) -> Tally {
+        Tally {
+            lines: self.lines.saturating_sub(part.lines),
+            attempts: self.attempts.saturating_sub(part.attempts),
+        }
+    }
 }
 
-/// Writes lines to `sink`, and remembers what it owes.
+/// Lines, and how many attempts each stands for.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    text: Vec<u8>,
+    /// The bytes of each line, and its attempts.
+    each: Vec<(usize, u64)>,
+    tally: Tally,
+}
+
+/// Some of them, few enough to be written at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) text: &'a [u8],
+    pub(super) each: &'a [(usize, u64)],
+}
+
+impl Lines {
+    /// Adds what `word` words: one line, its end included.
+    pub(super) fn push(&mut self, attempts: u64, word: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.text.len();
+        word(&mut self.text);
+        self.each.push((self.text.len() - before, attempts));
+        self.tally.add(Tally { lines: 1, attempts });
+    }
+
+    /// Adds all of `more`.
+    pub(super) fn append(&mut self, more: &Lines) {
+        self.text.extend_from_slice(&more.text);
+        self.each.extend_from_slice(&more.each);
+        self.tally.add(more.tally);
+    }
+
+    /// How many bytes they have.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// What they stand for.
+    pub(super) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The same lines in pieces.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+        let (mut text, mut each) = (self.text.as_slice(), self.each.as_slice());
+        std::iter::from_fn(move || {
+            let mut bytes = 0;
+            let fits = |(length, _): &&(usize, u64)| {
+                bytes += length;
+                bytes <= PIECE || bytes == *length
+            };
+            let count = each.iter().take_while(fits).count();
+            let (these, later) = each.split_at(count);
+            let (piece, rest) = text.split_at(these.iter().map(|(length, _)| length).sum());
+            (text, each) = (rest, later);
+            (count > 0).then_some(Piece { text: piece, each: these })
+        })
+    }
+}
+
+/// Writes lines to a sink, and remembers what it owes.
 #[derive(Debug)]
-pub(super) struct Writer<W> {
-    sink: W,
+pub(super) struct Writer<S> {
+    sink: S,
     format: LogFormat,
-    lost: Loss,
-    /// The rest of a line whose beginning is written.
-    rest: Vec<u8>,
-    /// The attempts of that line.
-    rest_attempts: u64,
+    /// What was not written, and is not told in the log yet.
+    lost: Tally,
+    /// A line whose beginning is written.
+    torn: Option<Torn>,
+    /// What the log says by now, in lines and in counts.
+    told: Tally,
     failing: bool,
 }
 
-impl<W: Write> Writer<W> {
-    pub(super) fn new(sink: W, format: LogFormat) -> Writer<W> {
-        let (lost, rest) = (Loss::default(), Vec::new());
-        Writer { sink, format, lost, rest, rest_attempts: 0, failing: false }
+#[derive(Debug)]
+struct Torn {
+    line: Vec<u8>,
+    written: usize,
+    /// What is lost where it is not completed.
+    tally: Tally,
+}
+
+impl<S: Sink> Writer<S> {
+    /// A writer to `sink`; `failing` where people know already that it cannot be written.
+    pub(super) fn new(sink: S, format: LogFormat, failing: bool) -> Writer<S> {
+        let (lost, told) = (Tally::default(), Tally::default());
+        Writer { sink, format, lost, torn: None, told, failing }
     }
 
     /// Writes `lines`, after what is owed from before.
-    pub(super) fn write(&mut self, lines: &Lines) {
-        if !self.catch_up() {
-            self.lost.add(lines.loss());
-            return;
+    pub(super) fn write(&mut self, lines: Piece<'_>) {
+        let mut left = lines.each;
+        if self.catch_up() {
+            let (written, result) = write_some(&mut self.sink, lines.text);
+            let mut whole = 0;
+            while let Some(((length, attempts), later)) = left.split_first() {
+                let tally = Tally { lines: 1, attempts: *attempts };
+                if whole + length > written {
+                    if written > whole {
+                        let line = lines.text[whole..whole + length].to_vec();
+                        self.torn = Some(Torn { line, written: written - whole, tally });
+                        left = later;
+                    }
+                    break;
+                }
+                whole += length;
+                self.told.add(tally);
+                left = later;
+            }
+            self.judge(result);
         }
-        let (written, result) = write_some(&mut self.sink, &lines.bytes);
-        if let Err(cause) = result {
-            let whole = lines.ends.partition_point(|(end, _)| *end <= written);
-            let whole_end = whole.checked_sub(1).map_or(0, |last| lines.ends[last].0);
-            let mut unwritten = &lines.ends[whole..];
-            if let Some(((end, attempts), after)) = unwritten.split_first()
-                && written > whole_end
-            {
-                self.rest = lines.bytes[written..*end].to_vec();
-                self.rest_attempts = *attempts;
-                unwritten = after;
-            }
-            for (_, attempts) in unwritten {
-                self.lost.add(Loss { lines: 1, attempts: *attempts });
-            }
-            self.complain(&cause);
+        for (_, attempts) in left {
+            self.lost.add(Tally { lines: 1, attempts: *attempts });
         }
     }
 
     /// Counts lines that were lost before they came here.
-    pub(super) fn count_lost(&mut self, loss: Loss) {
-        self.lost.add(loss);
+    pub(super) fn count_lost(&mut self, lost: Tally) {
+        self.lost.add(lost);
     }
 
     /// Whether something is owed from before.
     pub(super) fn is_behind(&self) -> bool {
-        !self.rest.is_empty() || self.lost != Loss::default()
+        self.torn.is_some() || self.lost != Tally::default()
     }
 
-    /// Completes a torn line and tells the loss, where it can; whether all is well again.
+    /// Completes a torn line and tells the loss, where it can; whether nothing is owed now.
     pub(super) fn catch_up(&mut self) -> bool {
-        if !self.is_behind() {
-            return true;
-        }
-        if self.rest.is_empty() {
-            let Loss { lines, attempts } = self.lost;
-            self.rest = dropped_line(self.format, Timestamp::now(), lines, attempts);
-            let (written, result) = write_some(&mut self.sink, &self.rest);
-            self.rest.drain(..written);
-            if result.is_err() && written == 0 {
-                self.rest.clear();
+        while self.is_behind() {
+            let mut torn = self.torn.take().unwrap_or_else(|| {
+                let tally = std::mem::take(&mut self.lost);
+                let line = dropped_line(self.format, Timestamp::now(), tally.lines, tally.attempts);
+                Torn { line, written: 0, tally }
+            });
+            let (written, result) = write_some(&mut self.sink, &torn.line[torn.written..]);
+            torn.written += written;
+            if torn.written == torn.line.len() {
+                self.told.add(torn.tally);
+            } else if torn.written == 0 {
+                // Nothing of it is out: what is lost later goes into the same count.
+                self.lost.add(torn.tally);
             } else {
-                // The line is out, or begun and to be completed: its loss is told.
-                self.lost = Loss::default();
-                self.rest_attempts = attempts;
+                self.torn = Some(torn);
             }
-            return self.judge(result);
+            if !self.judge(result) {
+                return false;
+            }
         }
-        let (written, result) = write_some(&mut self.sink, &self.rest);
-        self.rest.drain(..written);
-        self.judge(result) && self.catch_up()
+        true
     }
 
-    /// Goes on with another sink; a torn line cannot be completed there.
-    pub(super) fn replace(&mut self, sink: W) {
+    /// Goes on with another sink.
+    pub(super) fn replace(&mut self, sink: S) {
+        self.leave();
         self.sink = sink;
-        if !self.rest.is_empty() {
-            self.rest.clear();
-            self.lost.add(Loss { lines: 1, attempts: self.rest_attempts });
-        }
         self.catch_up();
     }
 
-    /// What is lost so far and not told in the log.
-    pub(super) fn lost(&self) -> Loss {
+    /// Ends what is begun in the present sink, or takes it back. What stays lost.
+    pub(super) fn leave(&mut self) -> Tally {
+        if !self.catch_up()
+            && let Some(torn) = self.torn.take()
+        {
+            self.sink.take_back(torn.written);
+            self.lost.add(torn.tally);
+        }
         self.lost
     }
 
-    fn judge(&mut self, result: io::Result<()>) -> bool {
-        match result {
-            Ok(()) => {
-                if std::mem::take(&mut self.failing) {
-                    tracing::info!("the log can be written again");
-                }
-                true
-            }
-            Err(cause) => {
-                self.complain(&cause);
-                false
-            }
-        }
+    /// What the log says by now, in lines and in counts.
+    pub(super) fn told(&self) -> Tally {
+        self.told
     }
 
-    fn complain(&mut self, cause: &io::Error) {
-        if !std::mem::replace(&mut self.failing, true) {
-            tracing::error!("could not write the log: {cause}; lines are counted until it works");
+    /// Says when trouble begins and when it is over; whether there is none.
+    fn judge(&mut self, result: io::Result<()>) -> bool {
+        let failed = result.is_err();
+        match (result, std::mem::replace(&mut self.failing, failed)) {
+            (Ok(()), true) => tracing::info!("the log can be written again"),
+            (Err(cause), false) => {
+                tracing::error!(
+                    "could not write the log: {cause}; lines are counted until it works"
+                );
+            }
+            _ => {}
         }
+        !failed
     }
 }
 
@@ -180,81 +241,5 @@ fn write_some(sink: &mut impl Write, bytes: &[u8]) -> (usize, io::Result<()>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A disk with room for so many bytes.
-    #[derive(Debug, Default)]
-    struct Disk {
-        room: usize,
-        bytes: Vec<u8>,
-    }
-
-    impl Write for Disk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let taken = bytes.len().min(self.room).min(7);
-            if taken == 0 {
-                return Err(ErrorKind::StorageFull.into());
-            }
-            self.room -= taken;
-            self.bytes.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn lines(count: usize) -> Lines {
-        let mut lines = Lines::default();
-        (0..count).for_each(|_| lines.push(1, |out| out.extend_from_slice(b"0123456789\n")));
-        lines
-    }
-
-    /// The attempts that the text accounts for.
-    fn accounted(text: &str) -> u64 {
-        text.lines()
-            .map(|line| match line.split_once(" attempts=") {
-                Some((_, rest)) => rest.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0),
-                None => u64::from(line == "0123456789"),
-            })
-            .sum()
-    }
-
-    #[test]
-    fn whatever_room_the_disk_has_every_line_is_whole_and_accounted_for() {
-        for room in 0..200 {
-            let mut writer = Writer::new(Disk { room, bytes: Vec::new() }, LogFormat::Logfmt);
-            for step in 0..6 {
-                writer.write(&lines(3));
-                writer.sink.room += if step == 3 { 90 } else { 0 };
-            }
-            writer.sink.room = 10_000;
-            assert!(writer.catch_up() && !writer.is_behind());
-            writer.write(&lines(1));
-            let text = String::from_utf8_lossy(&writer.sink.bytes);
-            assert_eq!(accounted(&text), 19, "room for {room}: {text}");
-            let whole = |line: &str| line == "0123456789" || line.ends_with(" outcome=dropped");
-            assert!(text.lines().all(whole), "room for {room}: {text}");
-        }
-    }
-
-    #[test]
-    fn a_line_torn_by_a_rotation_is_counted() {
-        let disk = Disk { room: 15, bytes: Vec::new() };
-        let mut writer = Writer::new(disk, LogFormat::Logfmt);
-        writer.write(&lines(2));
-        writer.replace(Disk { room: 1000, bytes: Vec::new() });
-        let text = String::from_utf8_lossy(&writer.sink.bytes);
-        assert!(text.ends_with(" lines=1 attempts=1 outcome=dropped\n"), "{text}");
-    }
-
-    #[test]
-    fn what_was_lost_on_the_way_is_told_as_well() {
-        let mut writer = Writer::new(Disk { room: 1000, bytes: Vec::new() }, LogFormat::Logfmt);
-        writer.count_lost(Loss { lines: 2, attempts: 40 });
-        writer.write(&lines(1));
-        assert_eq!(accounted(&String::from_utf8_lossy(&writer.sink.bytes)), 41);
-    }
-}
+#[path = "writer_tests.rs"]
+mod tests;
