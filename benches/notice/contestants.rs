@@ -136,7 +136,6 @@ pub fn ours_with_defaults(stage: &Stage, descriptors: Option<u32>) -> Server {
             let mut command = Command::new("sh");
             command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &most.to_string()]);
             command.arg(listener.get_program()).args(listener.get_args());
-            command.env_remove("NOTIFY_SOCKET");
             command
         }
     })
@@ -157,7 +156,7 @@ fn ours(folder: &Path, port: u16, settings: &str, sentence: &str) -> Command {
     );
     fs::write(&file, text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_redisguard-install"));
-    command.arg("notice").arg("--settings").arg(file).env_remove("NOTIFY_SOCKET");
+    command.arg("notice").arg("--settings").arg(file);
     command
 }
 

@@ -13,8 +13,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, recv, send};
 use socket2::{Domain, Socket, Type};
 
@@ -39,7 +37,6 @@ pub fn command(port: u16, log: Option<&Path>) -> Command {
 
 /// Serves for ever; the arguments are those of [`command`].
 pub fn play(arguments: &[String]) -> ! {
-    let _ = set_pdeathsig(Signal::SIGKILL);
     let port: u16 = arguments[0].parse().unwrap();
     let log = arguments.get(1).map(|path| Log::open(Path::new(path), port));
     Loop::new(port, log).run()

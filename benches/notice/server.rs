@@ -42,8 +42,15 @@ impl Server {
     ) -> Server {
         let folder = TempDir::new().unwrap();
         let address = SocketAddr::from((address, free_port()));
-        let mut command = command(folder.path(), address.port());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let wanted = command(folder.path(), address.port());
+        // Whatever ends the bench ends its servers, and a master takes its workers along.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]).arg(wanted.get_program()).args(wanted.get_args());
+        command
+            .env_remove("NOTIFY_SOCKET")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command.stderr(File::create(folder.path().join("stderr")).unwrap());
         let child = stage.on_server_core(|| command.spawn());
         let child = child.unwrap_or_else(|cause| panic!("could not start {name}: {cause}"));

@@ -1,15 +1,17 @@
-//! Owns where the measurements take place: a network and processes of their own where root may have
-//! them, more descriptors, and one core for the servers and another for the clients. Must never
-//! change the machine's network, nor leave a process behind.
+//! Owns where the measurements take place: a network of their own and the first place on the
+//! processor where root may have them, more descriptors, and one core for the servers and another
+//! for the clients. Must never change the machine's network.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::{Pid, Uid};
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, Uid, setsid};
 
 use crate::options::Scale;
 
@@ -17,13 +19,6 @@ use crate::options::Scale;
 const DESCRIPTORS: u64 = 65_536;
 /// Addresses that are no loopback addresses, on the loopback interface of the own network.
 const OUTSIDE: &str = "198.51.100.0/24";
-/// Set for the bench program once it is inside of its own namespaces.
-const INSIDE: &str = "REDISGUARD_BENCH_INSIDE";
-/// Whatever is started inside ends with the first process there, and that ends with its caller.
-const UNSHARE: [&str; 5] = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
-/// What else the machine does shall not be measured.
-const PRIORITY: [&str; 3] = ["nice", "-n", "-15"];
-
 /// Where servers and clients run.
 pub struct Stage {
     /// An address to connect to that is no loopback address, or why there is none.
@@ -37,6 +32,7 @@ impl Stage {
     /// Prepares this process, before it starts a thread or a server.
     pub fn set(scale: Scale) -> Stage {
         raise_descriptor_limit();
+        come_first();
         let outside = own_network();
         if let Err(reason) = &outside {
             eprintln!("measuring in the machine's own network: {reason}");
@@ -53,6 +49,12 @@ impl Stage {
         let started = start();
         stay_on(clients);
         started
+    }
+
+    /// Has `serve` run on the servers' core: each gets the processor when the other waits, so that a
+    /// server always finds a crowd and never sleeps between two clients.
+    pub fn beside_the_server<T>(&self, serve: impl FnOnce() -> T) -> T {
+        self.on_server_core(serve)
     }
 }
 
@@ -74,22 +76,12 @@ pub fn raise_descriptor_limit() {
     }
 }
 
-/// Starts this program anew inside of its own namespaces, and gives the own network addresses.
+/// A network of this process and its children, with some addresses.
 fn own_network() -> Result<Ipv4Addr, String> {
-    if std::env::var_os(INSIDE).is_none() {
-        if !Uid::effective().is_root() {
-            return Err("only root may have another".to_owned());
-        }
-        let mut attempt = Command::new("unshare");
-        attempt.args(UNSHARE).arg("true").stderr(Stdio::null());
-        if !attempt.status().is_ok_and(|status| status.success()) {
-            return Err("no other can be made here".to_owned());
-        }
-        let mut again = Command::new("unshare");
-        again.args(UNSHARE).args(PRIORITY).arg(std::env::current_exe().unwrap());
-        let cause = again.args(std::env::args_os().skip(1)).env(INSIDE, "1").exec();
-        return Err(format!("could not start in another: {cause}"));
+    if !Uid::effective().is_root() {
+        return Err("only root may have another".to_owned());
     }
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|cause| format!("no other can be made: {cause}"))?;
     for arguments in ["link set lo up", &format!("addr add {OUTSIDE} dev lo")] {
         let output = Command::new("ip").args(arguments.split(' ')).output();
         let output = output.expect("ip of the package iproute2 is needed");
@@ -97,6 +89,19 @@ fn own_network() -> Result<Ipv4Addr, String> {
         assert!(output.status.success(), "ip {arguments}: {complaint}");
     }
     Ok(Ipv4Addr::new(198, 51, 100, 1))
+}
+
+/// What else the machine does shall not be measured: where root may, this process and its children
+/// come first. Linux groups processes by session, and only then looks at their own priority.
+fn come_first() {
+    if setsid().is_ok() {
+        // Outside of the terminal's session nobody else ends this process.
+        let _ = set_pdeathsig(Signal::SIGTERM);
+        let _ = fs::write("/proc/self/autogroup", "-15");
+    }
+    let mut command = Command::new("renice");
+    command.args(["-n", "-15", "-p", &std::process::id().to_string()]);
+    let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
 }
 
 /// A core for the servers and another for the clients, where there are two.
