@@ -148,6 +148,11 @@ impl Command {
         }
     }
 
+    /// How many bytes are kept.
+    pub(super) fn bytes_kept(&self) -> usize {
+        self.kept.iter().map(|word| word.start.capacity()).sum()
+    }
+
     /// How it was written.
     pub(super) fn form(&self) -> Form {
         self.form

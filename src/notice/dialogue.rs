@@ -82,8 +82,13 @@ pub(super) struct Dialogue {
 impl Dialogue {
     /// A conversation that begins.
     pub(super) fn new() -> Dialogue {
+        Dialogue::limited(LARGEST_COMMAND)
+    }
+
+    /// The same, with another limit for one command.
+    pub(super) fn limited(largest_command: u64) -> Dialogue {
         Dialogue {
-            scanner: Scanner::new(LARGEST_COMMAND),
+            scanner: Scanner::new(largest_command),
             version: Version::default(),
             outbox: Outbox::default(),
             heard: Heard::default(),
@@ -95,12 +100,13 @@ impl Dialogue {
     /// What to remember of it until more comes, where nothing is owed and no command is under way.
     /// Nothing of it is left here.
     pub(super) fn pause(&mut self) -> Option<Pause> {
-        let scanner = self.scanner.rest().filter(|_| self.outbox.is_empty())?;
+        let scanner = self.scanner.rest()?;
+        let tally = self.outbox.pause()?;
         Some(Pause {
             heard: std::mem::take(&mut self.heard),
             scanner,
             version: self.version,
-            tally: self.outbox.tally(),
+            tally,
             commands: self.commands,
             spoken_up: self.spoken_up,
         })
@@ -244,6 +250,13 @@ impl Dialogue {
     /// What the log says about it.
     pub(super) fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    /// The bytes that are kept because of what was received.
+    pub(super) fn kept(&self) -> usize {
+        let library = self.heard.library.as_ref().map_or(0, |name| name.len());
+        let version = self.heard.library_version.as_ref().map_or(0, |version| version.len());
+        self.scanner.kept() + self.outbox.kept() + library + version
     }
 
     /// Whether an answer is owed that names the address that the client meant.

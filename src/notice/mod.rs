@@ -2,9 +2,9 @@
 //! call, where to go instead. It needs nothing but its own settings.
 //!
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
-//! which make a `dialogue` without any I/O; `tls` and `layer`, which lie below it; `moment`, `queues` and
-//! `room`, who is present and what each waits for; `listen`, `origin` and `poller`; the `log`; and on
-//! top `desk`, `connection`, `serve` and `run`.
+//! which make a `dialogue` without any I/O (and `replay` plays one); `tls` and `layer`, which lie below
+//! it; `moment`, `queues` and `room`, who is present and what each waits for; `listen`, `origin` and
+//! `poller`; the `log`; and on top `desk`, `connection`, `serve` and `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
@@ -25,6 +25,7 @@ mod outbox;
 mod poller;
 mod queues;
 mod render;
+pub mod replay;
 mod room;
 mod run;
 mod scan;

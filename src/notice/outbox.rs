@@ -6,10 +6,13 @@ use std::collections::VecDeque;
 use super::answer::Answer;
 use super::render::Notice;
 
-/// Different answers in a row that are told apart; no client's set-up comes near.
-const MOST_RUNS: usize = 256;
-/// Bytes of ECHO arguments that may wait at once.
-const MOST_ECHOED: usize = 8 * 1024;
+/// How often one connection may be given another answer than before; no client's set-up comes
+/// near. Beyond it everything gets the sentence. Counted over the whole connection, not over what
+/// waits: which answers come must not depend on how the peer's bytes are split, nor on how fast it
+/// reads.
+const MOST_CHANGES: u16 = 255;
+/// Bytes of ECHO arguments that one connection may be given back, for the same reason.
+const MOST_ECHOED: u16 = 8 * 1024;
 /// Bytes that one batch aims at.
 const BATCH: usize = 16 * 1024;
 
@@ -29,7 +32,7 @@ impl Batch {
 }
 
 /// What has to be remembered of an outbox that is empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Answers sent in full.
     pub(super) sent: u64,
@@ -37,55 +40,67 @@ pub(super) struct Tally {
     pub(super) told: bool,
     /// Whether no further answer is taken.
     ended: bool,
+    changes: u16,
+    /// Bytes of ECHO arguments.
+    echoed: u16,
+    /// The latest answer owed, sent or not; `None` at the start and after an ECHO.
+    latest: Option<Answer>,
 }
 
 /// The answers owed, in order.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     runs: VecDeque<(Answer, u64)>,
-    echoed: usize,
     /// Bytes of the first answer that are sent already.
     begun: usize,
     tally: Tally,
 }
 
 impl Outbox {
-    /// Owes one more answer. Where the present ones are too varied to be remembered, the
-    /// sentence takes its place, so that the count and the order hold in any case.
+    /// Owes one more answer, or the sentence in its place.
     pub(super) fn owe(&mut self, answer: Answer) {
         if self.tally.ended {
             return;
         }
         self.tally.ended = answer.is_last();
-        if let Some((last, count)) = self.runs.back_mut()
-            && *last == answer
-            && !matches!(answer, Answer::Echo(_))
-        {
-            *count += 1;
-            return;
+        let answer = self.granted(answer);
+        match self.runs.back_mut() {
+            Some((last, count)) if *last == answer => *count += 1,
+            _ => self.runs.push_back((answer, 1)),
         }
-        let echo = if let Answer::Echo(text) = &answer { text.len() } else { 0 };
-        let too_varied = self.runs.len() >= MOST_RUNS || self.echoed + echo > MOST_ECHOED;
-        if too_varied && !answer.is_last() {
-            match self.runs.back_mut() {
-                Some((Answer::Sentence, count)) => *count += 1,
-                _ => self.runs.push_back((Answer::Sentence, 1)),
+    }
+
+    /// This answer where there may be one more like it, else the sentence; last words always.
+    fn granted(&mut self, mut answer: Answer) -> Answer {
+        if let Answer::Echo(text) = &answer {
+            let echoed = usize::from(self.tally.echoed) + text.len();
+            if let Some(echoed) = u16::try_from(echoed).ok().filter(|bytes| *bytes <= MOST_ECHOED) {
+                self.tally.echoed = echoed;
+            } else {
+                answer = Answer::Sentence;
             }
-            return;
         }
-        self.echoed += echo;
-        self.runs.push_back((answer, 1));
+        if self.tally.latest.as_ref() == Some(&answer) || answer.is_last() {
+            return answer;
+        }
+        if self.tally.changes < MOST_CHANGES {
+            self.tally.changes += 1;
+        } else {
+            answer = Answer::Sentence;
+        }
+        self.tally.latest = (!matches!(answer, Answer::Echo(_))).then(|| answer.clone());
+        answer
     }
 
-    /// What was sent so far.
-    pub(super) fn tally(&self) -> Tally {
-        self.tally
+    /// Takes out what has to be remembered of it, where nothing waits to be sent.
+    pub(super) fn pause(&mut self) -> Option<Tally> {
+        self.runs.is_empty().then(|| std::mem::take(&mut self.tally))
     }
 
-    /// Goes on where another one was empty.
+    /// Goes on where another one paused.
     pub(super) fn resume(&mut self, tally: Tally) {
-        self.runs.clear();
-        *self = Outbox { runs: std::mem::take(&mut self.runs), tally, ..Outbox::default() };
+        self.abandon();
+        self.tally = tally;
     }
 
     /// Whether an answer is owed that names the address that the client meant.
@@ -93,15 +108,15 @@ impl Outbox {
         self.runs.iter().any(|(answer, _)| answer.names_address())
     }
 
-    /// Owes nothing more after what is owed now.
-    pub(super) fn end(&mut self) {
-        self.tally.ended = true;
-    }
-
     /// Owes nothing at all any more.
     pub(super) fn abandon(&mut self) {
         self.runs.clear();
-        (self.echoed, self.begun) = (0, 0);
+        self.begun = 0;
+        self.tally.ended = true;
+    }
+
+    /// Owes nothing more after what is owed now.
+    pub(super) fn end(&mut self) {
         self.tally.ended = true;
     }
 
@@ -128,6 +143,11 @@ impl Outbox {
     /// How many answers were sent in full.
     pub(super) fn sent(&self) -> u64 {
         self.tally.sent
+    }
+
+    /// The most bytes that may be kept for what is owed.
+    pub(super) fn kept(&self) -> usize {
+        self.runs.capacity() * size_of::<(Answer, u64)>() + usize::from(self.tally.echoed)
     }
 
     /// Renders the next answers, about [`BATCH`] bytes of them.
@@ -166,9 +186,6 @@ impl Outbox {
             left -= done;
             *count -= done;
             if *count == 0 {
-                if let Answer::Echo(text) = answer {
-                    self.echoed -= text.len();
-                }
                 self.runs.pop_front();
             }
         }
@@ -230,9 +247,37 @@ mod tests {
             outbox.owe(if index % 2 == 0 { Answer::Done } else { Answer::Number });
             outbox.owe(Answer::Echo(vec![b'x'; 400].into()));
         }
-        assert!(outbox.runs.len() <= MOST_RUNS + 1 && outbox.echoed <= MOST_ECHOED);
+        assert!(
+            outbox.runs.len() <= usize::from(MOST_CHANGES) + 1
+                && outbox.tally.echoed <= MOST_ECHOED
+        );
+        assert!(outbox.kept() <= 32 * 1024, "{} bytes are kept", outbox.kept());
         sent_in_steps(&mut outbox, usize::MAX);
-        assert_eq!((outbox.sent(), outbox.echoed), (200_000, 0));
+        assert_eq!(outbox.sent(), 200_000);
+    }
+
+    #[test]
+    fn how_fast_the_peer_reads_does_not_change_what_it_reads() {
+        let owe = |outbox: &mut Outbox, index: usize| match index % 5 {
+            0 => outbox.owe(Answer::Done),
+            1 => outbox.owe(Answer::Echo(vec![b'x'; index % 300].into())),
+            2 => outbox.owe(Answer::Number),
+            _ => outbox.owe(Answer::Sentence),
+        };
+        let (mut slow, mut quick, mut read) = (Outbox::default(), Outbox::default(), Vec::new());
+        for index in 0..500 {
+            owe(&mut slow, index);
+            owe(&mut quick, index);
+            read.extend(sent_in_steps(&mut quick, 9));
+        }
+        assert_eq!(sent_in_steps(&mut slow, usize::MAX), read);
+    }
+
+    #[test]
+    fn repeated_answers_are_granted_for_ever() {
+        let mut outbox = Outbox::default();
+        (0..10_000).for_each(|_| outbox.owe(Answer::Number));
+        assert_eq!(sent_in_steps(&mut outbox, usize::MAX), b":1\r\n".repeat(10_000));
     }
 
     #[test]

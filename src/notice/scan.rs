@@ -120,10 +120,13 @@ impl Scanner {
     /// Reads `bytes` and reports each event as soon as it is known.
     pub(super) fn feed(&mut self, mut bytes: &[u8], report: &mut dyn FnMut(Event<'_>)) {
         while !bytes.is_empty() {
+            // Up to the byte that is too many and no further, as if they came one by one.
+            let most = usize::try_from(self.allowance).unwrap_or(usize::MAX).saturating_add(1);
+            let within = &bytes[..bytes.len().min(most)];
             let taken = match self.state {
                 State::Deaf => return,
-                State::Word { left } => self.word(bytes, left),
-                State::Line { in_word: true } => self.word_of_line(bytes),
+                State::Word { left } => self.word(within, left),
+                State::Line { in_word: true } => self.word_of_line(within),
                 _ => {
                     self.byte(bytes[0], report);
                     1
@@ -154,6 +157,11 @@ impl Scanner {
     /// The command that was begun, where its name is known to be complete or cut off.
     pub(super) fn begun(&self) -> Option<&Command> {
         (self.in_a_command() && !self.command.is_empty()).then_some(&self.command)
+    }
+
+    /// The bytes that are kept of the present command.
+    pub(super) fn kept(&self) -> usize {
+        self.command.bytes_kept()
     }
 
     /// Stops listening: whatever comes is discarded.

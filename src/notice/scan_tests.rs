@@ -78,6 +78,23 @@ fn a_command_past_the_limit_is_oversize() {
 }
 
 #[test]
+fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
+    let name = format!("CLIENT SETINFO LIB-NAME {}", "x".repeat(60));
+    let kept = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut scanner, mut kept) = (Scanner::new(48), 0);
+        pieces.for_each(|piece| {
+            scanner.feed(piece, &mut |event| {
+                let Event::Oversize(command) = event else { panic!("{event:?}") };
+                kept = command.library().map_or(0, |(_, name)| name.len());
+            });
+        });
+        kept
+    };
+    assert_eq!(kept(&mut [name.as_bytes()].into_iter()), 25);
+    assert_eq!(kept(&mut name.as_bytes().chunks(1)), 25);
+}
+
+#[test]
 fn an_unfinished_line_is_told_from_an_unfinished_value() {
     let stands = |bytes: &[u8]| {
         let mut scanner = Scanner::new(LARGEST_COMMAND);
