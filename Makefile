@@ -1,18 +1,26 @@
 # make demo   build, generate, rehearse the shipped bundle, show a client being told
 # make test   everything, installing what it needs
+# make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO       ?= cargo
+FUZZ_SECONDS ?= 60
 
-.PHONY: demo test check build setup-demo setup-test clean
+.PHONY: demo test fuzz check build setup-demo setup-test setup-fuzz clean
 
 demo: setup-demo
 	@tests/tools/demo
 
 test: setup-test check
 	$(CARGO) test --all-targets
+
+# No sanitizer: there is no unsafe code for one to watch, and without it any toolchain will do.
+fuzz: setup-fuzz
+	mkdir -p tests/fuzz/corpus/scan
+	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none scan tests/fuzz/corpus/scan tests/fuzz/seeds \
+		-- -dict=tests/fuzz/words.dict -max_len=4096 -max_total_time=$(FUZZ_SECONDS)
 
 check:
 	$(CARGO) fmt --check
@@ -29,6 +37,10 @@ setup-test:
 	@tests/tools/setup gcc libc6-dev iptables iproute2 nftables redis-tools redis-server logrotate mandoc \
 		systemd systemd-container debootstrap debian-archive-keyring util-linux procps shellcheck \
 		netcat-openbsd curl openssl python3 python3-venv openssh-server openssh-client
+
+setup-fuzz:
+	@tests/tools/setup gcc g++ libc6-dev
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install cargo-fuzz --locked
 
 clean:
 	$(CARGO) clean

@@ -17,6 +17,10 @@ mod listener;
 mod log;
 #[path = "notice/process.rs"]
 mod process;
+#[path = "notice/properties.rs"]
+mod properties;
+#[path = "fuzz/property.rs"]
+mod property;
 #[path = "notice/redirect.rs"]
 mod redirect;
 #[path = "notice/redis_cli.rs"]

@@ -59,7 +59,7 @@ fn sighup_continues_in_a_new_file() {
 }
 
 /// A process that ends with the test.
-struct Owned(Child);
+pub struct Owned(Child);
 
 impl Drop for Owned {
     fn drop(&mut self) {
@@ -68,7 +68,8 @@ impl Drop for Owned {
     }
 }
 
-fn redis_server(folder: &Path, address: &str) -> (Owned, u16) {
+/// A Redis on a free port of `address`.
+pub fn redis_server(folder: &Path, address: &str) -> (Owned, u16) {
     let port = free_port();
     let child = Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", address, "--save", "", "--dir"])
