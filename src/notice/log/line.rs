@@ -214,7 +214,7 @@ impl<'a> Line<'a> {
 
     fn number(&mut self, key: &str, value: u64) {
         self.key(key);
-        let _ = write!(self.out, "{value}");
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     /// An address; plain by construction.

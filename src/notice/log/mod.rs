@@ -149,7 +149,7 @@ impl Scribe {
     }
 
     fn write(&mut self, found: &Found) {
-        for piece in found.lines.pieces() {
+        for piece in found.lines.pieces(self.writer.at_once()) {
             self.writer.write(piece);
             self.handover.note_told(self.writer.told());
         }

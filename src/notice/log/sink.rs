@@ -34,6 +34,9 @@ impl fmt::Display for LogTarget {
 
 /// What lines are written into.
 pub(super) trait Sink: Write {
+    /// The most bytes that are taken as a whole or not at all, as far as the kernel promises it.
+    fn at_once(&self) -> usize;
+
     /// Takes back the last `bytes` that were written; whether it could.
     fn take_back(&mut self, bytes: usize) -> bool;
 }
@@ -44,7 +47,14 @@ pub(super) struct LogFile {
     file: Result<File, Errno>,
     /// Whether its last line was torn by a crash, so that the next one must not continue it.
     torn: bool,
+    at_once: usize,
 }
+
+/// What a pipe takes as a whole or not at all (`PIPE_BUF` in pipe(7)), so that no line is torn
+/// there, whenever the program ends.
+const PIPE: usize = 4096;
+/// A file takes as much as its disk has room for.
+const FILE: usize = 64 * 1024;
 
 impl LogFile {
     /// Opens `target`.
@@ -60,7 +70,9 @@ impl LogFile {
                 (file, torn)
             }
         };
-        Ok(LogFile { file: Ok(file), torn })
+        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        let at_once = if is_file { FILE } else { PIPE };
+        Ok(LogFile { file: Ok(file), torn, at_once })
     }
 
     /// What stands in for a file that could not be opened because of `cause`, where that is
@@ -72,7 +84,7 @@ impl LogFile {
             errno,
             Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::EIO | Errno::ENXIO
         );
-        passes.then_some(LogFile { file: Err(errno), torn: false })
+        passes.then_some(LogFile { file: Err(errno), torn: false, at_once: FILE })
     }
 }
 
@@ -92,6 +104,10 @@ impl Write for LogFile {
 }
 
 impl Sink for LogFile {
+    fn at_once(&self) -> usize {
+        self.at_once
+    }
+
     fn take_back(&mut self, bytes: usize) -> bool {
         let Ok(file) = &self.file else { return false };
         let kept = file

@@ -9,10 +9,6 @@ use super::super::settings::LogFormat;
 use super::line::dropped_line;
 use super::sink::Sink;
 
-/// The most bytes that are written at once. A pipe takes so many as a whole or not at all
-/// (`PIPE_BUF` in pipe(7)), so that no line is torn there, whenever the program ends.
-const PIECE: usize = 4096;
-
 /// So many lines, which stand for so many attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -78,14 +74,14 @@ impl Lines {
         self.tally
     }
 
-    /// The same lines in pieces.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece<'_>> {
+    /// The same lines in pieces of at most `most` bytes, or of one line.
+    pub(super) fn pieces(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
         let (mut text, mut each) = (self.text.as_slice(), self.each.as_slice());
         std::iter::from_fn(move || {
             let mut bytes = 0;
             let fits = |(length, _): &&(usize, u64)| {
                 bytes += length;
-                bytes <= PIECE || bytes == *length
+                bytes <= most || bytes == *length
             };
             let count = each.iter().take_while(fits).count();
             let (these, later) = each.split_at(count);
@@ -123,6 +119,11 @@ impl<S: Sink> Writer<S> {
     pub(super) fn new(sink: S, format: LogFormat, failing: bool) -> Writer<S> {
         let (lost, told) = (Tally::default(), Tally::default());
         Writer { sink, format, lost, torn: None, told, failing }
+    }
+
+    /// How many bytes are best written at once.
+    pub(super) fn at_once(&self) -> usize {
+        self.sink.at_once()
     }
 
     /// Writes `lines`, after what is owed from before.

@@ -36,6 +36,10 @@ impl Write for Disk {
 }
 
 impl Sink for Disk {
+    fn at_once(&self) -> usize {
+        4096
+    }
+
     fn take_back(&mut self, bytes: usize) -> bool {
         self.bytes.truncate(self.bytes.len() - bytes);
         self.room += bytes;
@@ -51,7 +55,7 @@ fn writer(room: usize) -> Writer<Disk> {
 fn write(writer: &mut Writer<Disk>, count: usize) {
     let mut lines = Lines::default();
     (0..count).for_each(|_| lines.push(1, |out| out.extend_from_slice(b"0123456789\n")));
-    lines.pieces().for_each(|piece| writer.write(piece));
+    lines.pieces(4096).for_each(|piece| writer.write(piece));
 }
 
 /// The attempts that the text accounts for; every line of it must be whole.
@@ -131,7 +135,7 @@ fn pieces_hold_whole_lines_and_all_of_them() {
         let line = format!("{}\n", "x".repeat(length - 1));
         lines.push(1, |out| out.extend_from_slice(line.as_bytes()));
     }
-    let pieces: Vec<_> = lines.pieces().collect();
+    let pieces: Vec<_> = lines.pieces(4096).collect();
     let counts: Vec<_> = pieces.iter().map(|piece| piece.each.len()).collect();
     assert_eq!(counts, [1, 1, 2, 1, 1, 1, 2, 1]);
     assert!(pieces.iter().all(|piece| piece.text.ends_with(b"\n")));
