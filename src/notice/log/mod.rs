@@ -142,10 +142,11 @@ impl Scribe {
             }
         }
         let Tally { lines, attempts } = self.writer.leave();
-        self.handover.note_finished();
         if lines > 0 {
             tracing::error!("the log lacks {lines} lines, for {attempts} attempts");
         }
+        // Last of all: the program may end at once.
+        self.handover.note_finished();
     }
 
     fn write(&mut self, found: &Found) {
