@@ -11,7 +11,8 @@ for tables in iptables ip6tables; do
     "$tables" -w -t nat -A OUTPUT -p tcp --dport 6379:6381 -j REDIRECT --to-ports 63790
 done
 
-"$listener" notice --settings "$settings" --log - &
+# Into a file first: a line of it must not come between a client's words.
+"$listener" notice --settings "$settings" --log - >"$settings.log" &
 process=$!
 trap 'kill "$process" 2>/dev/null || :' EXIT
 attempt=0
@@ -35,4 +36,5 @@ for host in ::1 127.0.0.2; do
 done
 kill "$process"
 wait "$process"
+cat "$settings.log"
 trap - EXIT
