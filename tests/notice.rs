@@ -1,6 +1,8 @@
 //! The notice listener as its users meet it: the real binary, real clients, real sockets.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "notice/abuse.rs"]
+mod abuse;
 #[path = "notice/account.rs"]
 mod account;
 #[path = "notice/certificate.rs"]
@@ -9,6 +11,10 @@ mod certificate;
 mod crowd;
 #[path = "notice/disk.rs"]
 mod disk;
+#[path = "notice/half_open.rs"]
+mod half_open;
+#[path = "notice/heavy.rs"]
+mod heavy;
 #[path = "notice/libraries.rs"]
 mod libraries;
 #[path = "notice/listener.rs"]

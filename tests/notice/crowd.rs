@@ -39,8 +39,15 @@ pub fn attempt(source: Ipv4Addr, port: u16, request: &[u8]) -> (SocketAddr, Stri
 /// One attempt that must be told, as every well-behaved client must.
 pub fn knock(source: Ipv4Addr, port: u16) -> SocketAddr {
     let (from, told) = attempt(source, port, b"PING\r\n");
-    assert_eq!(told, format!("-{}\r\n", sentence(port)), "{from}");
+    assert_told(port, &told);
     from
+}
+
+/// That a client read the sentence and nothing else. On a busy machine a command may come a second
+/// late: then it was said unasked as well.
+pub fn assert_told(port: u16, told: &str) {
+    let line = format!("-{}\r\n", sentence(port));
+    assert!(told == line || told == line.repeat(2), "{told:?}");
 }
 
 /// Has `knock` called with 0, 1, 2 and so on by several threads at once, for as long as `goes_on`
