@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::dialogue::Dialogue;
+use super::handshakes::Handshakes;
 use super::outbox::Batch;
 use super::render::Notice;
 use super::settings::Settings;
@@ -21,6 +22,7 @@ const MOST_SPARE: usize = 16;
 pub(super) struct Desk {
     pub(super) settings: Settings,
     pub(super) identity: Identity,
+    pub(super) handshakes: Handshakes,
     pub(super) read: Box<[u8]>,
     pub(super) batch: Batch,
     #[expect(clippy::vec_box, reason = "a connection keeps the box while something is under way")]
@@ -34,6 +36,7 @@ impl Desk {
         Desk {
             settings,
             identity,
+            handshakes: Handshakes::default(),
             read: vec![0; READ].into(),
             batch: Batch::default(),
             spare: Vec::new(),

@@ -40,8 +40,13 @@ impl Layer {
         Layer { kind: config.map_or(Kind::Plain, undecided), sealed: 0 }
     }
 
-    /// The socket brought `bytes`.
-    pub(super) fn receive(&mut self, bytes: &[u8], dialogue: &mut Dialogue) {
+    /// The socket brought `bytes`; `admit` is asked whether a handshake may begin.
+    pub(super) fn receive(
+        &mut self,
+        bytes: &[u8],
+        dialogue: &mut Dialogue,
+        admit: impl FnOnce() -> bool,
+    ) {
         if let Kind::Undecided { config, held } = &mut self.kind {
             let was_held = *held;
             let opening = match bytes {
@@ -50,8 +55,10 @@ impl Layer {
             };
             match opening {
                 Opening::Undecided => *held |= !bytes.is_empty(),
-                Opening::Plain => self.kind = Kind::Plain,
-                Opening::Tls => self.kind = Kind::Tls(Box::new(TlsSession::new(config))),
+                Opening::Tls if admit() => {
+                    self.kind = Kind::Tls(Box::new(TlsSession::new(config)));
+                }
+                Opening::Plain | Opening::Tls => self.kind = Kind::Plain,
             }
             if was_held {
                 self.pass_on(&[HANDSHAKE], dialogue);

@@ -64,7 +64,7 @@ fn shake_hands(
         let bytes = sealed(client);
         let (first, rest) = bytes.split_at(split.min(bytes.len()));
         for piece in [first, rest].into_iter().filter(|piece| !piece.is_empty()) {
-            layer.receive(piece, dialogue);
+            layer.receive(piece, dialogue, || true);
         }
         let answer = sent(layer, dialogue, usize::MAX);
         if bytes.is_empty() && answer.is_empty() {
@@ -82,12 +82,12 @@ fn an_answer_counts_when_its_last_sealed_byte_is_sent() {
     let (mut layer, mut dialogue) = (Layer::new(Some(config)), Dialogue::new());
     shake_hands(&mut layer, &mut dialogue, &mut client, 0);
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
-    layer.receive(&sealed(&mut client), &mut dialogue);
+    layer.receive(&sealed(&mut client), &mut dialogue, || true);
     let mut answers = sent(&mut layer, &mut dialogue, 20);
     assert_eq!((answers.len(), dialogue.replies(), dialogue.told()), (20, 0, false));
     // What is added meanwhile comes behind it.
     client.writer().write_all(b"QUIT\r\n").unwrap();
-    layer.receive(&sealed(&mut client), &mut dialogue);
+    layer.receive(&sealed(&mut client), &mut dialogue, || true);
     answers.extend(sent(&mut layer, &mut dialogue, usize::MAX));
     assert_eq!((dialogue.replies(), dialogue.told()), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
@@ -102,7 +102,7 @@ fn an_answer_counts_when_its_last_sealed_byte_is_sent() {
 fn nothing_is_owed_to_the_socket_before_there_are_keys() {
     let (mut client, config) = pair();
     let (mut layer, mut dialogue) = (Layer::new(Some(config)), Dialogue::new());
-    layer.receive(&sealed(&mut client)[..60], &mut dialogue);
+    layer.receive(&sealed(&mut client)[..60], &mut dialogue, || true);
     dialogue.take_leave();
     assert!(dialogue.owes() && layer.is_handshaking() && !layer.has_to_send(&dialogue));
     layer.end_of_input(&mut dialogue);
@@ -124,7 +124,7 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
             let (mut layer, mut dialogue) = (Layer::new(Some(pair().1)), Dialogue::new());
             for piece in [&bytes[..split], &bytes[split..]].into_iter().filter(|it| !it.is_empty())
             {
-                layer.receive(piece, &mut dialogue);
+                layer.receive(piece, &mut dialogue, || true);
             }
             assert_eq!(dialogue.heard().command, Some(command), "{split}");
             assert_eq!(sent(&mut layer, &mut dialogue, usize::MAX), b"-PORTCLOSED\r\n");
@@ -132,7 +132,15 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
         }
     }
     let (mut layer, mut dialogue) = (Layer::new(None), Dialogue::new());
-    layer.receive(b"\x16\x03\x01", &mut dialogue);
+    layer.receive(b"\x16\x03\x01", &mut dialogue, || true);
     assert_eq!(dialogue.heard().protocol, Protocol::Tls);
     assert_eq!(layer.finish(), None);
+}
+
+#[test]
+fn who_comes_when_no_handshake_may_begin_gets_the_alert() {
+    let (mut client, config) = pair();
+    let (mut layer, mut dialogue) = (Layer::new(Some(config)), Dialogue::new());
+    layer.receive(&sealed(&mut client), &mut dialogue, || false);
+    assert_eq!(sent(&mut layer, &mut dialogue, 99), [0x15, 3, 3, 0, 2, 2, 49]);
 }

@@ -3,8 +3,9 @@
 //!
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
 //! which make a `dialogue` without any I/O (and `replay` plays one); `tls` and `layer`, which lie below
-//! it; `moment`, `queues` and `room`, who is present and what each waits for; `listen`, `origin` and
-//! `poller`; the `log`; and on top `desk`, `connection`, `serve` and `run`.
+//! it; `moment`, `queues` and `room`, who is present and what each waits for, and `handshakes`, how much
+//! TLS may cost; `listen`, `origin` and `poller`; the `log`; and on top `desk`, `connection`, `serve` and
+//! `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
@@ -14,6 +15,7 @@ mod command;
 mod connection;
 mod desk;
 mod dialogue;
+mod handshakes;
 mod layer;
 mod listen;
 mod log;

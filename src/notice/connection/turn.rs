@@ -235,7 +235,9 @@ impl Connection {
                 None => break,
                 Some(0) => self.layer.end_of_input(dialogue),
                 Some(bytes) => {
-                    self.layer.receive(&desk.read[..bytes], dialogue);
+                    let (peer, handshakes) = (self.peer, &mut desk.handshakes);
+                    let admit = || handshakes.admit(peer, now);
+                    self.layer.receive(&desk.read[..bytes], dialogue, admit);
                     let after_large = std::mem::replace(&mut self.after_large, bytes >= LARGE_READ);
                     if !after_large && !self.after_large && self.is_a_loop(dialogue) {
                         self.delayed = true;
