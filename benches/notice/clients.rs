@@ -33,6 +33,8 @@ pub struct Tally {
     pub timed_out: u64,
     /// Of the good ones, in the order of their answers.
     pub latencies: Vec<Duration>,
+    /// How late the latest of them came: that is the clients' own fault.
+    pub late: Duration,
 }
 
 impl Tally {
@@ -63,6 +65,7 @@ impl Tally {
         self.reset += more.reset;
         self.timed_out += more.timed_out;
         self.latencies.extend_from_slice(&more.latencies);
+        self.late = self.late.max(more.late);
     }
 }
 
@@ -143,6 +146,7 @@ impl Clients {
             while started < total && begun + every * started <= now {
                 let due = begun + every * started;
                 let now = Instant::now();
+                self.tally.late = self.tally.late.max(now - due);
                 self.arrive(if now - due > every { due } else { now });
                 started += 1;
             }
