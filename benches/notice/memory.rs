@@ -48,6 +48,10 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
         ]);
     }
     table.notes.extend(missing);
+    if scale == Scale::Smoke {
+        let [empty, silent, answered] = ours.unwrap();
+        assert!(empty[0] > 0.0 && silent[0].is_finite() && answered[0].is_finite());
+    }
     table
 }
 

@@ -58,6 +58,9 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
         ]);
     }
     table.notes.extend(missing);
+    if scale == Scale::Smoke {
+        assert!(ours.pace[0] > 0.0 && ours.bytes[0] > 0.0 && ours.cpu[0] > 0.0);
+    }
     table
 }
 

@@ -2,7 +2,7 @@
 //! has, and the few short words that the answer depends on. Must never hold a key, a value, a
 //! user or a password: [`Command::kept`] is the whole list of what is kept.
 
-use super::names;
+use super::names::{self, Name};
 
 /// One byte more than a name may have, so that a longer one is seen to be longer.
 const NAME_KEPT: usize = 33;
@@ -217,8 +217,8 @@ impl Command {
     }
 
     /// The name for the log, `other` where it is none that is known.
-    pub(super) fn name_for_log(&self) -> &'static str {
-        self.kept[0].whole().and_then(names::known).unwrap_or("other")
+    pub(super) fn name_for_log(&self) -> Name {
+        self.kept[0].whole().and_then(names::known).unwrap_or(Name::OTHER)
     }
 
     /// Whether this line is the request line of HTTP/1 (RFC 9112, section 3).

@@ -3,6 +3,7 @@
 
 use super::answer::{Answer, Version, answer};
 use super::command::{Command, Form, Library};
+use super::names::Name;
 use super::outbox::{Batch, Outbox, Tally};
 use super::render::Notice;
 use super::scan::{Event, LARGEST_COMMAND, Rest, Scanner};
@@ -30,13 +31,18 @@ pub(super) struct Heard {
     /// What was spoken first.
     pub(super) protocol: Protocol,
     /// The first command's name, fit for the log.
-    pub(super) command: Option<&'static str>,
-    /// The client's library as it named itself, cut but not escaped.
-    pub(super) library: Option<Box<[u8]>>,
-    /// The library's version, likewise.
-    pub(super) library_version: Option<Box<[u8]>>,
+    pub(super) command: Option<Name>,
+    /// The client's library, where it named itself.
+    pub(super) library: Option<Box<Named>>,
     /// What became of TLS, where it is ended here and a client asked for it.
     pub(super) tls: Option<TlsOutcome>,
+}
+
+/// What a client's library says of itself, cut but not escaped.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    pub(super) name: Option<Box<[u8]>>,
+    pub(super) version: Option<Box<[u8]>>,
 }
 
 /// What has to be remembered of a conversation in which nothing is owed and no command is under
@@ -254,9 +260,9 @@ impl Dialogue {
 
     /// The bytes that are kept because of what was received.
     pub(super) fn kept(&self) -> usize {
-        let library = self.heard.library.as_ref().map_or(0, |name| name.len());
-        let version = self.heard.library_version.as_ref().map_or(0, |version| version.len());
-        self.scanner.kept() + self.outbox.kept() + library + version
+        let named = [self.heard.library(), self.heard.library_version()];
+        let named: usize = named.into_iter().flatten().map(<[u8]>::len).sum();
+        self.scanner.kept() + self.outbox.kept() + named
     }
 
     /// Whether an answer is owed that names the address that the client meant.
@@ -276,6 +282,20 @@ impl Dialogue {
 }
 
 impl Heard {
+    /// What the client's library calls itself.
+    pub(super) fn library(&self) -> Option<&[u8]> {
+        self.library.as_ref()?.name.as_deref()
+    }
+
+    /// Which version it says it has.
+    pub(super) fn library_version(&self) -> Option<&[u8]> {
+        self.library.as_ref()?.version.as_deref()
+    }
+
+    fn named(&mut self) -> &mut Named {
+        self.library.get_or_insert_default()
+    }
+
     fn note(&mut self, command: &Command) {
         if self.command.is_none() {
             self.command = Some(command.name_for_log());
@@ -285,8 +305,8 @@ impl Heard {
             };
         }
         match command.library() {
-            Some((Library::Name, name)) => self.library = Some(name.into()),
-            Some((Library::Version, version)) => self.library_version = Some(version.into()),
+            Some((Library::Name, name)) => self.named().name = Some(name.into()),
+            Some((Library::Version, version)) => self.named().version = Some(version.into()),
             None => {}
         }
     }

@@ -18,8 +18,6 @@ const HANDSHAKE: u8 = 0x16;
 #[derive(Debug)]
 pub(super) struct Layer {
     kind: Kind,
-    /// Bytes of the latest batch that are sealed and not all sent.
-    sealed: usize,
 }
 
 #[derive(Debug)]
@@ -29,15 +27,15 @@ enum Kind {
     Undecided { config: Arc<ServerConfig>, held: bool },
     /// Every byte is the dialogue's; a client that speaks TLS is answered by it, with an alert.
     Plain,
-    /// TLS is ended here.
-    Tls(Box<TlsSession>),
+    /// TLS is ended here; so many bytes of the latest batch are sealed and not all sent.
+    Tls { session: Box<TlsSession>, sealed: u32 },
 }
 
 impl Layer {
     /// The layer of a new connection, where TLS can be ended with `config`.
     pub(super) fn new(config: Option<Arc<ServerConfig>>) -> Layer {
         let undecided = |config| Kind::Undecided { config, held: false };
-        Layer { kind: config.map_or(Kind::Plain, undecided), sealed: 0 }
+        Layer { kind: config.map_or(Kind::Plain, undecided) }
     }
 
     /// The socket brought `bytes`; `admit` is asked whether a handshake may begin.
@@ -56,7 +54,7 @@ impl Layer {
             match opening {
                 Opening::Undecided => *held |= !bytes.is_empty(),
                 Opening::Tls if admit() => {
-                    self.kind = Kind::Tls(Box::new(TlsSession::new(config)));
+                    self.kind = Kind::Tls { session: Box::new(TlsSession::new(config)), sealed: 0 };
                 }
                 Opening::Plain | Opening::Tls => self.kind = Kind::Plain,
             }
@@ -71,7 +69,7 @@ impl Layer {
         match &mut self.kind {
             Kind::Undecided { .. } => {}
             Kind::Plain => dialogue.receive(bytes),
-            Kind::Tls(session) => {
+            Kind::Tls { session, .. } => {
                 let taken = session.receive(bytes, &mut |plain| dialogue.receive(plain));
                 if taken.is_err() {
                     dialogue.fall_silent();
@@ -86,20 +84,20 @@ impl Layer {
     pub(super) fn end_of_input(&mut self, dialogue: &mut Dialogue) {
         match &self.kind {
             // Nothing can be said to who leaves before there are keys.
-            Kind::Tls(session) if session.is_handshaking() => dialogue.fall_silent(),
+            Kind::Tls { session, .. } if session.is_handshaking() => dialogue.fall_silent(),
             _ => dialogue.end_of_input(),
         }
     }
 
     /// Whether a handshake is under way, so that a client that says nothing is not silent.
     pub(super) fn is_handshaking(&self) -> bool {
-        matches!(&self.kind, Kind::Tls(session) if session.is_handshaking())
+        matches!(&self.kind, Kind::Tls { session, .. } if session.is_handshaking())
     }
 
     /// Whether there is something that the socket could take now.
     pub(super) fn has_to_send(&self, dialogue: &Dialogue) -> bool {
         match &self.kind {
-            Kind::Tls(session) => session.owes() || (session.is_ready() && dialogue.owes()),
+            Kind::Tls { session, .. } => session.owes() || (session.is_ready() && dialogue.owes()),
             _ => dialogue.owes(),
         }
     }
@@ -113,7 +111,7 @@ impl Layer {
         batch: &mut Batch,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let Kind::Tls(session) = &mut self.kind else {
+        let Kind::Tls { session, sealed } = &mut self.kind else {
             dialogue.fill(notice, batch);
             return match write(batch.bytes()) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -121,23 +119,23 @@ impl Layer {
             };
         };
         let mut sent = session.send(write)?;
-        if self.sealed == 0 && session.is_ready() && dialogue.owes() {
+        if *sealed == 0 && session.is_ready() && dialogue.owes() {
             dialogue.fill(notice, batch);
             session.seal(batch.bytes());
-            self.sealed = batch.bytes().len();
+            *sealed = u32::try_from(batch.bytes().len()).unwrap_or(u32::MAX);
             sent += session.send(write)?;
         }
-        if self.sealed > 0 && !session.owes() {
+        if *sealed > 0 && !session.owes() {
             // Filled anew, it begins as it did: answers are only ever added behind.
             dialogue.fill(notice, batch);
-            dialogue.sent_bytes(batch, std::mem::take(&mut self.sealed));
+            dialogue.sent_bytes(batch, std::mem::take(sealed) as usize);
         }
         Ok(sent)
     }
 
     /// Says what there is to be said behind the last answer.
     pub(super) fn close(&mut self) {
-        if let Kind::Tls(session) = &mut self.kind {
+        if let Kind::Tls { session, .. } = &mut self.kind {
             session.close();
         }
     }
@@ -145,7 +143,7 @@ impl Layer {
     /// What became of TLS, where it was asked for and could be ended here. The session is over.
     pub(super) fn finish(&mut self) -> Option<TlsOutcome> {
         match std::mem::replace(&mut self.kind, Kind::Plain) {
-            Kind::Tls(session) => Some(session.outcome()),
+            Kind::Tls { session, .. } => Some(session.outcome()),
             _ => None,
         }
     }

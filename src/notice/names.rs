@@ -283,9 +283,24 @@ const NAMES: &[&str] = &[
 ];
 
 /// The name in capitals, if it is one.
-pub(super) fn known(word: &[u8]) -> Option<&'static str> {
-    let word = word.to_ascii_uppercase();
-    NAMES.binary_search_by(|name| name.as_bytes().cmp(&word)).ok().map(|place| NAMES[place])
+pub(super) fn known(word: &[u8]) -> Option<Name> {
+    let upper = || word.iter().map(u8::to_ascii_uppercase);
+    let place = NAMES.binary_search_by(|name| name.bytes().cmp(upper())).ok()?;
+    u16::try_from(place).ok().map(Name)
+}
+
+/// A name that may stand in the log, in few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Name(u16);
+
+impl Name {
+    /// Stands for every name that is not known.
+    pub(super) const OTHER: Name = Name(u16::MAX);
+
+    /// How it is written.
+    pub(super) fn text(self) -> &'static str {
+        NAMES.get(usize::from(self.0)).copied().unwrap_or("other")
+    }
 }
 
 #[cfg(test)]
@@ -295,8 +310,9 @@ mod tests {
     #[test]
     fn the_list_is_sorted_and_found_in_any_case() {
         assert!(NAMES.is_sorted());
-        assert_eq!(known(b"get"), Some("GET"));
+        assert_eq!(known(b"get").map(Name::text), Some("GET"));
         assert_eq!(known(b"CorrectHorseBatteryStaple"), None);
-        assert!(NAMES.iter().all(|name| known(name.as_bytes()) == Some(name)));
+        let found = |name: &&str| known(name.as_bytes()).map(Name::text) == Some(name);
+        assert!(NAMES.len() < usize::from(u16::MAX) && NAMES.iter().all(found));
     }
 }

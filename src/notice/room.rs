@@ -67,16 +67,19 @@ struct Seat<G> {
     kin: Links,
     since: Moment,
     number: u32,
-    /// Whose guest it is while it takes room.
-    source: Option<u32>,
+    /// Whose guest it is while it takes room, else [`NO_SOURCE`].
+    source: u32,
     wait: Wait,
 }
+
+/// Stands for no source.
+const NO_SOURCE: u32 = u32::MAX;
 
 /// The guests of one source.
 #[derive(Debug)]
 struct Source {
-    address: IpAddr,
-    count: usize,
+    address: u64,
+    count: u32,
     /// In the order of their latest activity.
     members: Queue,
 }
@@ -92,7 +95,7 @@ pub(super) struct Room<G> {
     seats: Slab<Seat<G>>,
     queues: [Queue; WAITS.len()],
     sources: Slab<Source>,
-    addresses: HashMap<IpAddr, u32>,
+    addresses: HashMap<u64, u32>,
     staying: usize,
     latest: u32,
 }
@@ -151,9 +154,9 @@ impl<G> Room<G> {
 
     /// Who has to leave before another from `peer` comes in, if anybody.
     pub(super) fn in_the_way_of(&mut self, peer: IpAddr) -> Option<Key> {
-        let source = self.addresses.get(&source_of(peer)).copied();
+        let source = self.addresses.get(&compact(peer)).copied();
         if let Some(source) = source
-            && self.sources[source as usize].count >= self.most_per_source
+            && self.sources[source as usize].count as usize >= self.most_per_source
         {
             return self.most_idle_of(source);
         }
@@ -175,11 +178,11 @@ impl<G> Room<G> {
     pub(super) fn enter(&mut self, guest: G, peer: IpAddr, wait: Wait, now: Moment) -> Key {
         self.latest = self.latest.checked_add(1).unwrap_or(1);
         let (waits, kin, number) = (Links::default(), Links::default(), self.latest);
-        let seat = Seat { guest, waits, kin, since: now, number, source: None, wait };
+        let seat = Seat { guest, waits, kin, since: now, number, source: NO_SOURCE, wait };
         let index = self.seats.insert(seat) as u32;
         self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
         if !wait.is_departure() {
-            self.join_source(index, source_of(peer));
+            self.join_source(index, compact(peer));
             self.staying += 1;
         }
         self.key(index)
@@ -204,7 +207,8 @@ impl<G> Room<G> {
         self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
         if wait.is_departure() {
             self.leave_source(index);
-        } else if let Some(source) = self.seats[index as usize].source {
+        } else {
+            let source = self.seats[index as usize].source;
             let members = &mut self.sources[source as usize].members;
             members.leave(&mut Kin(&mut self.seats), index);
             members.join(&mut Kin(&mut self.seats), index);
@@ -283,19 +287,22 @@ impl<G> Room<G> {
         Some(self.key(first))
     }
 
-    fn join_source(&mut self, index: u32, address: IpAddr) {
+    fn join_source(&mut self, index: u32, address: u64) {
         let sources = &mut self.sources;
         let source = *self.addresses.entry(address).or_insert_with(|| {
             sources.insert(Source { address, count: 0, members: Queue::default() }) as u32
         });
-        self.seats[index as usize].source = Some(source);
+        self.seats[index as usize].source = source;
         let source = &mut self.sources[source as usize];
         source.count += 1;
         source.members.join(&mut Kin(&mut self.seats), index);
     }
 
     fn leave_source(&mut self, index: u32) {
-        let Some(number) = self.seats[index as usize].source.take() else { return };
+        let number = std::mem::replace(&mut self.seats[index as usize].source, NO_SOURCE);
+        if number == NO_SOURCE {
+            return;
+        }
         self.staying -= 1;
         let source = &mut self.sources[number as usize];
         source.members.leave(&mut Kin(&mut self.seats), index);
@@ -304,6 +311,15 @@ impl<G> Room<G> {
             self.addresses.remove(&source.address);
             self.sources.remove(number as usize);
         }
+    }
+}
+
+/// The source of an address in few bytes: the upper half of an IPv6 address, or an IPv4 address, which
+/// stands below all of them that are in use (RFC 4291, section 2.4).
+fn compact(address: IpAddr) -> u64 {
+    match address {
+        IpAddr::V4(four) => four.to_bits().into(),
+        IpAddr::V6(six) => (six.to_bits() >> 64) as u64,
     }
 }
 

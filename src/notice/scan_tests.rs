@@ -9,9 +9,9 @@ fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, largest: u64) -> Ve
         scanner.feed(piece, &mut |event| {
             events.push(match event {
                 Event::Command(command) => {
-                    format!("{} {}", command.name_for_log(), command.arguments())
+                    format!("{} {}", command.name_for_log().text(), command.arguments())
                 }
-                Event::Http(command) => format!("http {}", command.name_for_log()),
+                Event::Http(command) => format!("http {}", command.name_for_log().text()),
                 Event::Tls => "tls".to_owned(),
                 Event::Malformed => "malformed".to_owned(),
                 Event::Oversize(_) => "oversize".to_owned(),

@@ -14,6 +14,8 @@ use super::line::FoldedSource;
 const WINDOW: Duration = Duration::from_secs(60);
 /// Sources that are told apart at once; the others share one count.
 const MOST_SOURCES: usize = 4096;
+/// How often room is made for others.
+const SWEEP: Duration = Duration::from_secs(1);
 /// The key of that shared count; nobody connects from it.
 const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -26,6 +28,8 @@ pub(super) struct Ledger {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
     due: Option<Instant>,
+    /// When windows that are over were last removed to make room.
+    swept: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -40,14 +44,18 @@ struct Window {
 impl Ledger {
     /// Grants every source so many lines a minute.
     pub(super) fn new(lines_per_window: u32) -> Ledger {
-        Ledger { lines_per_window, windows: HashMap::new(), due: None }
+        Ledger { lines_per_window, windows: HashMap::new(), due: None, swept: None }
     }
 
     /// Counts one attempt; says whether it gets a line of its own.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
         let mut source = source_of(peer);
         if self.windows.len() >= MOST_SOURCES && !self.windows.contains_key(&source) {
-            self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
+            // Not for every newcomer: it takes as long as there are windows.
+            if self.swept.is_none_or(|swept| now >= swept + SWEEP) {
+                self.swept = Some(now);
+                self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
+            }
             if self.windows.len() >= MOST_SOURCES {
                 source = OTHERS;
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::super::dialogue::{Heard, Protocol};
+use super::super::names::Name;
 use super::super::settings::LogFormat;
 use super::super::tls::TlsOutcome;
 
@@ -95,11 +96,11 @@ impl Attempt<'_> {
         if let Some(outcome) = self.heard.tls {
             line.word("tls", tls(outcome));
         }
-        line.word("command", self.heard.command.unwrap_or("none"));
-        if let Some(library) = &self.heard.library {
+        line.word("command", self.heard.command.map_or("none", Name::text));
+        if let Some(library) = self.heard.library() {
             line.text("library", library, LIBRARY);
         }
-        if let Some(version) = &self.heard.library_version {
+        if let Some(version) = self.heard.library_version() {
             line.text("library-version", version, LIBRARY);
         }
         line.number("replies", self.replies);

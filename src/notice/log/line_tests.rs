@@ -1,5 +1,7 @@
 //! What a log line looks like, and what it withstands.
 #![allow(clippy::unwrap_used)]
+use super::super::super::dialogue::Named;
+use super::super::super::names;
 use super::*;
 
 fn attempt(heard: &Heard) -> Attempt<'_> {
@@ -24,9 +26,8 @@ fn line(attempt: &Attempt<'_>, format: LogFormat, time: Timestamp) -> String {
 fn heard(library: &[u8]) -> Heard {
     Heard {
         protocol: Protocol::Resp,
-        command: Some("PING"),
-        library: Some(library.into()),
-        library_version: None,
+        command: names::known(b"PING"),
+        library: Some(Box::new(Named { name: Some(library.into()), version: None })),
         tls: None,
     }
 }
@@ -74,9 +75,11 @@ fn a_forged_field_stays_inside_its_quotes() {
 fn the_longest_line_is_within_the_bound() {
     let heard = Heard {
         protocol: Protocol::Inline,
-        command: Some("GEORADIUSBYMEMBER_RO"),
-        library: Some(vec![0xff; 64].into()),
-        library_version: Some(vec![b'"'; 64].into()),
+        command: names::known(b"GEORADIUSBYMEMBER_RO"),
+        library: Some(Box::new(Named {
+            name: Some(vec![0xff; 64].into()),
+            version: Some(vec![b'"'; 64].into()),
+        })),
         tls: Some(TlsOutcome::Incompatible),
     };
     let longest = Attempt {
