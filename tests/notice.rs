@@ -17,10 +17,14 @@ mod half_open;
 mod heavy;
 #[path = "notice/libraries.rs"]
 mod libraries;
+#[path = "notice/library.rs"]
+mod library;
 #[path = "notice/listener.rs"]
 mod listener;
 #[path = "notice/log.rs"]
 mod log;
+#[path = "notice/page.rs"]
+mod page;
 #[path = "notice/process.rs"]
 mod process;
 #[path = "notice/properties.rs"]

@@ -167,34 +167,43 @@ pub fn around<'a>(command: &'a mut Command, outer: &[&str]) -> &'a mut Command {
     command
 }
 
-/// What a client printed, on stdout and stderr, and its status.
+/// What a client printed, and its status.
 pub struct Seen {
+    /// On stdout.
+    pub stdout: String,
+    /// On stdout and stderr.
     pub text: String,
     pub status: ExitStatus,
 }
 
 /// Runs a client to its end, for at most twenty seconds.
 pub fn run(client: &[&str], input: &[u8]) -> Seen {
-    let mut child = Command::new("timeout")
-        .args(["-k", "2", "20"])
-        .args(client)
-        .env("TERM", "dumb")
-        .env_remove("REDISCLI_AUTH")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start(client);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     // A client may end without reading everything.
     let feeder = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().unwrap();
     feeder.join().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let seen = Seen { text: String::from_utf8_lossy(&text).into_owned(), status: output.status };
+    let text = String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned();
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let seen = Seen { stdout, text, status: output.status };
     assert_ne!(seen.status.code(), Some(124), "{client:?} did not end: {}", seen.text);
     seen
+}
+
+fn start(client: &[&str]) -> Child {
+    Command::new("timeout")
+        .args(["-k", "2", "20"])
+        .args(client)
+        .env("TERM", "dumb")
+        .env("no_proxy", "127.0.0.1")
+        .env_remove("REDISCLI_AUTH")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// Waits, for a long but limited time, until `condition` holds.

@@ -1,7 +1,7 @@
 //! What somebody sees whose client speaks TLS, where the listener has a certificate.
 
 use crate::certificate::Certificate;
-use crate::libraries::python_with_redis;
+use crate::library::Program;
 use crate::listener::{Notice, Seen, eventually, run, sentence};
 use crate::support::tools;
 
@@ -112,11 +112,10 @@ fn curl_shows_the_sentence_of_an_https_address() {
 #[test]
 fn redis_py_raises_the_sentence_through_tls() {
     let Some((notice, certificate)) = start() else { return };
-    let Some(python) = python_with_redis() else { return };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/redis_py.py");
+    let Some(program) = Program::Python("python/redis_py.py", "redis").ready() else { return };
     let (port, cert) = (notice.port.to_string(), certificate.path("cert.pem"));
-    for (manner, times) in [("sync", 1), ("resp3", 1), ("asyncio", 1), ("cluster", 1)] {
-        let seen = run(&[python.to_str().unwrap(), script, &port, manner, &cert], b"");
+    for (manner, times) in [("get", 1), ("resp3", 1), ("asyncio", 1), ("cluster", 1)] {
+        let seen = run(&[&program[0], &program[1], &port, manner, "redis", &cert], b"");
         assert!(seen.status.success(), "{manner}: {}", seen.text);
         let seen = seen.text.matches(&sentence(notice.port)).count();
         assert_eq!(seen, times, "{manner}");
