@@ -64,4 +64,62 @@ libraries! {
         manners: &[("task", 1)],
         program: Program::Python("python/job_queues.py", "rq"),
     },
+    node_redis_rejects_with_the_sentence: Library {
+        name: "node-redis 6",
+        language: "Node.js",
+        raises: "SimpleError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("resp2", 1), ("resp3", 1), ("pool", 1),
+            ("pipeline", 3), ("transaction", 1), ("blocking", 1), ("subscribe", 1), ("scan", 1),
+            ("readonly", 1), ("cache", 1), ("cluster", 1), ("cluster-password", 1),
+            ("cluster-replicas", 1),
+        ],
+        program: Program::Node("node/node_redis.js", "redis"),
+    },
+    node_redis_4_rejects_with_the_sentence: Library {
+        name: "node-redis 4",
+        language: "Node.js",
+        raises: "ErrorReply",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 3), ("transaction", 1), ("subscribe", 1),
+            ("cluster", 1),
+        ],
+        program: Program::Node("node/node_redis.js", "redis-4"),
+    },
+    node_redis_3_calls_back_with_the_sentence: Library {
+        name: "node-redis 3",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[
+            ("get", 1), ("password", 1), ("batch", 2), ("transaction", 1), ("blocking", 1),
+            ("subscribe", 1), ("unready", 1),
+        ],
+        program: Program::Node("node/node_redis_3.js", "redis-3"),
+    },
+    ioredis_rejects_with_the_sentence: Library {
+        name: "ioredis 6",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("lazy", 1), ("unready", 1), ("pipeline", 2),
+            ("auto-pipeline", 2), ("transaction", 1), ("blocking", 1), ("subscribe", 1),
+            ("script", 1), ("readonly", 1), ("cluster", 1), ("cluster-password", 1),
+            ("cluster-replicas", 1), ("cluster-pipeline", 1),
+        ],
+        program: Program::Node("node/ioredis.js", "ioredis"),
+    },
+    ioredis_5_rejects_with_the_sentence: Library {
+        name: "ioredis 5",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 2), ("blocking", 1), ("cluster", 1)],
+        program: Program::Node("node/ioredis.js", "ioredis-5"),
+    },
+    iovalkey_rejects_with_the_sentence: Library {
+        name: "iovalkey 0.4",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[("get", 1), ("password", 1), ("cluster", 1)],
+        program: Program::Node("node/ioredis.js", "iovalkey"),
+    },
 }

@@ -21,6 +21,8 @@ pub struct Library {
 pub enum Program {
     /// Script and package from PyPI.
     Python(&'static str, &'static str),
+    /// Script and package from npm.
+    Node(&'static str, &'static str),
 }
 
 impl Library {
@@ -62,12 +64,16 @@ impl Program {
             Program::Python(path, _) => {
                 vec![format!("{}/bin/python", installed("python")?), script(path)]
             }
+            Program::Node(path, _) => {
+                let modules = format!("NODE_PATH={}/node_modules", installed("node")?);
+                vec!["env".to_owned(), modules, "node".to_owned(), script(path)]
+            }
         })
     }
 
     fn package(&self) -> &'static str {
         match self {
-            Program::Python(_, package) => package,
+            Program::Python(_, package) | Program::Node(_, package) => package,
         }
     }
 }
