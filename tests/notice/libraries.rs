@@ -122,4 +122,26 @@ libraries! {
         manners: &[("get", 1), ("password", 1), ("cluster", 1)],
         program: Program::Node("node/ioredis.js", "iovalkey"),
     },
+    phpredis_throws_the_sentence: Library {
+        name: "phpredis",
+        language: "PHP",
+        raises: "RedisException",
+        manners: &[
+            ("get", 1), ("set", 1), ("password", 1), ("persistent", 1), ("transaction", 1),
+            ("raw", 1), ("array", 1), ("session", 1), ("list", 1), ("pipeline", 1),
+        ],
+        program: Program::Debian("php", "php/phpredis.php", "",
+            &["php", "-r", "exit((int) !extension_loaded('redis'));"]),
+    },
+    predis_throws_the_sentence: Library {
+        name: "Predis",
+        language: "PHP",
+        raises: "Predis\\Response\\ServerException",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 1), ("transaction", 1), ("blocking", 1),
+            ("scan", 1), ("cluster", 1),
+        ],
+        program: Program::Debian("php", "php/predis.php", "",
+            &["php", "-r", "exit((int) !stream_resolve_include_path('Predis/Autoloader.php'));"]),
+    },
 }

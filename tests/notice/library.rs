@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::listener::{Notice, Seen, run, sentence};
-use crate::support::{need, root};
+use crate::support::{need, root, tools};
 
 /// A library, as the table in docs/clients.md has it.
 pub struct Library {
@@ -19,6 +19,8 @@ pub struct Library {
 /// A program in tests/clients; it takes a port, a manner, and the name of a package if it can use
 /// several.
 pub enum Program {
+    /// Interpreter, script, package; and a command that fails where Debian's package is missing.
+    Debian(&'static str, &'static str, &'static str, &'static [&'static str]),
     /// Script and package from PyPI.
     Python(&'static str, &'static str),
     /// Script and package from npm.
@@ -61,6 +63,14 @@ impl Program {
     pub fn ready(&self) -> Option<Vec<String>> {
         let script = |path: &str| root().join("tests/clients").join(path).display().to_string();
         Some(match *self {
+            Program::Debian(interpreter, path, _, probe) => {
+                let probed = || Command::new(probe[0]).args(&probe[1..]).output().unwrap().status;
+                let there = tools(&[interpreter, probe[0]]);
+                if !there || !need(&format!("the library of {path}"), probed().success()) {
+                    return None;
+                }
+                vec![interpreter.to_owned(), script(path)]
+            }
             Program::Python(path, _) => {
                 vec![format!("{}/bin/python", installed("python")?), script(path)]
             }
@@ -73,7 +83,9 @@ impl Program {
 
     fn package(&self) -> &'static str {
         match self {
-            Program::Python(_, package) | Program::Node(_, package) => package,
+            Program::Debian(_, _, package, _)
+            | Program::Python(_, package)
+            | Program::Node(_, package) => package,
         }
     }
 }
