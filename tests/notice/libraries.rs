@@ -144,4 +144,28 @@ libraries! {
         program: Program::Debian("php", "php/predis.php", "",
             &["php", "-r", "exit((int) !stream_resolve_include_path('Predis/Autoloader.php'));"]),
     },
+    redis_rb_raises_the_sentence: Library {
+        name: "redis-rb",
+        language: "Ruby",
+        raises: "Redis::CommandError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("pipeline", 1), ("transaction", 1),
+            ("blocking", 1), ("subscribe", 1), ("scan", 1),
+        ],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
+    redis_rb_with_a_cluster_raises_the_sentence: Library {
+        name: "redis-rb, cluster",
+        language: "Ruby",
+        raises: "Redis::Cluster::InitialSetupError",
+        manners: &[("cluster", 1), ("cluster-replicas", 1)],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
+    redis_rb_returns_the_sentence_as_information: Library {
+        name: "redis-rb, INFO",
+        language: "Ruby",
+        raises: "Hash",
+        manners: &[("info", 1)],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
 }
