@@ -168,4 +168,26 @@ libraries! {
         manners: &[("info", 1)],
         program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
     },
+    perl_redis_dies_of_the_sentence: Library {
+        name: "Redis",
+        language: "Perl",
+        raises: "die",
+        manners: &[
+            ("get", 1), ("password", 1), ("database", 1), ("reconnect", 1), ("list", 1),
+            ("pipeline", 2), ("transaction", 1), ("subscribe", 1),
+        ],
+        program: Program::Debian("perl", "perl/redis.pl", "Redis",
+            &["perl", "-MRedis", "-e", "1"]),
+    },
+    perl_redis_fast_dies_of_the_sentence: Library {
+        name: "Redis::Fast",
+        language: "Perl",
+        raises: "die",
+        manners: &[
+            ("get", 1), ("password", 1), ("database", 1), ("reconnect", 1), ("list", 1),
+            ("pipeline", 2), ("transaction", 1),
+        ],
+        program: Program::Debian("perl", "perl/redis.pl", "Redis::Fast",
+            &["perl", "-MRedis::Fast", "-e", "1"]),
+    },
 }
