@@ -190,4 +190,14 @@ libraries! {
         program: Program::Debian("perl", "perl/redis.pl", "Redis::Fast",
             &["perl", "-MRedis::Fast", "-e", "1"]),
     },
+    redis_lua_raises_the_sentence: Library {
+        name: "redis-lua",
+        language: "Lua",
+        raises: "error",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 1), ("transaction", 1), ("list", 1),
+            ("subscribe", 1),
+        ],
+        program: Program::Debian("lua5.1", "lua/redis.lua", "", &["lua5.1", "-lredis", "-e", ""]),
+    },
 }
