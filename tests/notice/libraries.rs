@@ -200,4 +200,12 @@ libraries! {
         ],
         program: Program::Debian("lua5.1", "lua/redis.lua", "", &["lua5.1", "-lredis", "-e", ""]),
     },
+    eredis_gives_the_sentence: Library {
+        name: "eredis",
+        language: "Erlang",
+        raises: "error",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 2)],
+        program: Program::Debian("escript", "erlang/eredis.escript", "",
+            &["erl", "-noshell", "-eval", "halt(length([1 || code:which(eredis) =:= non_existing]))."]),
+    },
 }
