@@ -38,7 +38,7 @@ setup-test:
 		systemd systemd-container debootstrap debian-archive-keyring util-linux mount procps shellcheck \
 		netcat-openbsd curl openssl python3 python3-venv openssh-server openssh-client \
 		node:nodejs npm:npm php-cli php-redis php-predis ruby-redis libredis-perl libredis-fast-perl \
-		lua5.1 lua-redis erlang-base erlang-redis-client
+		lua5.1 lua-redis libhiredis-dev erlang-base erlang-redis-client
 
 setup-fuzz:
 	@tests/tools/setup gcc g++ libc6-dev

@@ -200,6 +200,13 @@ libraries! {
         ],
         program: Program::Debian("lua5.1", "lua/redis.lua", "", &["lua5.1", "-lredis", "-e", ""]),
     },
+    hiredis_replies_with_the_sentence: Library {
+        name: "hiredis",
+        language: "C",
+        raises: "REDIS_REPLY_ERROR",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 100), ("transaction", 3)],
+        program: Program::C,
+    },
     eredis_gives_the_sentence: Library {
         name: "eredis",
         language: "Erlang",

@@ -25,6 +25,8 @@ pub enum Program {
     Python(&'static str, &'static str),
     /// Script and package from npm.
     Node(&'static str, &'static str),
+    /// With hiredis.
+    C,
 }
 
 impl Library {
@@ -78,6 +80,7 @@ impl Program {
                 let modules = format!("NODE_PATH={}/node_modules", installed("node")?);
                 vec!["env".to_owned(), modules, "node".to_owned(), script(path)]
             }
+            Program::C => vec![format!("{}/hiredis", installed("c")?)],
         })
     }
 
@@ -86,6 +89,7 @@ impl Program {
             Program::Debian(_, _, package, _)
             | Program::Python(_, package)
             | Program::Node(_, package) => package,
+            Program::C => "hiredis",
         }
     }
 }
