@@ -215,4 +215,15 @@ libraries! {
         program: Program::Debian("escript", "erlang/eredis.escript", "",
             &["erl", "-noshell", "-eval", "halt(length([1 || code:which(eredis) =:= non_existing]))."]),
     },
+    redis_rs_returns_the_sentence: Library {
+        name: "redis-rs 1",
+        language: "Rust",
+        raises: "RedisError",
+        manners: &[
+            ("get", 1), ("password", 1), ("resp3", 1), ("pipeline", 2), ("scan", 1),
+            ("cluster", 1), ("cluster-replicas", 1), ("async-get", 1), ("async-pipeline", 2),
+            ("async-manager", 1), ("async-subscribe", 1), ("async-cluster", 1),
+        ],
+        program: Program::Rust,
+    },
 }

@@ -27,6 +27,8 @@ pub enum Program {
     Node(&'static str, &'static str),
     /// With hiredis.
     C,
+    /// With redis-rs from crates.io.
+    Rust,
 }
 
 impl Library {
@@ -81,6 +83,7 @@ impl Program {
                 vec!["env".to_owned(), modules, "node".to_owned(), script(path)]
             }
             Program::C => vec![format!("{}/hiredis", installed("c")?)],
+            Program::Rust => vec![format!("{}/debug/redis-rs", installed("rust")?)],
         })
     }
 
@@ -90,6 +93,7 @@ impl Program {
             | Program::Python(_, package)
             | Program::Node(_, package) => package,
             Program::C => "hiredis",
+            Program::Rust => "redis",
         }
     }
 }
