@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -190,6 +191,40 @@ pub fn run(client: &[&str], input: &[u8]) -> Seen {
     let seen = Seen { stdout, text, status: output.status };
     assert_ne!(seen.status.code(), Some(124), "{client:?} did not end: {}", seen.text);
     seen
+}
+
+/// Runs a client as somebody who sits before it: waits until a text is printed, after what was
+/// waited for before, then types the next words. Its input stays open until all was typed; then the
+/// client must end by itself.
+pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
+    let mut child = start(&[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat());
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let printed = Arc::new(Mutex::new(String::new()));
+    let so_far = Arc::clone(&printed);
+    let reader = std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+            so_far.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    });
+    let mut known = 0;
+    for (awaited, typed) in exchange {
+        eventually(&format!("{client:?} prints {awaited:?}"), || {
+            let text = printed.lock().unwrap();
+            let found = text[known..].find(awaited);
+            known += found.map_or(0, |place| place + awaited.len());
+            assert!(found.is_some() || child.try_wait().unwrap().is_none(), "{client:?}: {text}");
+            found.is_some()
+        });
+        stdin.write_all(typed.as_bytes()).unwrap();
+    }
+    drop(stdin);
+    let status = child.wait().unwrap();
+    reader.join().unwrap();
+    let text = printed.lock().unwrap().clone();
+    assert_ne!(status.code(), Some(124), "{client:?} did not end: {text}");
+    Seen { stdout: text.clone(), text, status }
 }
 
 fn start(client: &[&str]) -> Child {

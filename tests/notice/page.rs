@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::libraries;
 use crate::support::root;
+use crate::{libraries, redis_cli};
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/clients.md")).unwrap()
@@ -14,6 +14,19 @@ fn section(heading: &str) -> String {
     let page = page();
     let (_, rest) = page.split_once(&format!("## {heading}\n")).unwrap();
     rest.split("\n## ").next().unwrap().to_owned()
+}
+
+/// The words between backquotes in the rows of a section's table, where they stand first.
+fn calls(heading: &str) -> Vec<String> {
+    let section = section(heading);
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    cells.flat_map(|cell| cell.trim_matches('`').split("`, `")).map(str::to_owned).collect()
+}
+
+/// How the page writes a call.
+fn written(call: &str) -> String {
+    call.replace("PORT", "6379").replace('~', " ")
 }
 
 #[test]
@@ -32,4 +45,13 @@ fn the_page_lists_every_library_and_manner() {
         })
         .collect();
     assert!(rows == tested, "the rows must be:\n{}", tested.join("\n"));
+}
+
+#[test]
+fn the_page_lists_every_call_of_redis_cli_and_of_the_benchmark() {
+    let of = |program: &str, calls: &[(&str, usize)]| -> Vec<String> {
+        calls.iter().map(|(call, _)| format!("{program} {}", written(call))).collect()
+    };
+    let tested = [of("redis-cli", redis_cli::CALLS), of("redis-benchmark", redis_cli::BENCHMARKS)];
+    assert_eq!(calls("redis-cli"), tested.concat());
 }
