@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::root;
-use crate::{libraries, redis_cli};
+use crate::{libraries, redis_cli, tools};
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/clients.md")).unwrap()
@@ -54,4 +54,14 @@ fn the_page_lists_every_call_of_redis_cli_and_of_the_benchmark() {
     };
     let tested = [of("redis-cli", redis_cli::CALLS), of("redis-benchmark", redis_cli::BENCHMARKS)];
     assert_eq!(calls("redis-cli"), tested.concat());
+}
+
+#[test]
+fn the_page_lists_every_call_of_curl_and_every_client_of_tls() {
+    let curls = tools::CURLS.iter().map(|(call, _)| format!("curl {}", written(call)));
+    let tls = tools::TLS_CLIENTS.iter().map(|(call, _)| written(call));
+    let listed = calls("Everything else");
+    for call in curls.chain(tls) {
+        assert!(listed.contains(&call), "{call} is missing in {listed:?}");
+    }
 }
