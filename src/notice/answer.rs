@@ -2,6 +2,8 @@
 //! client libraries send by themselves while they connect and whose failure they would swallow,
 //! reword or retry for ever. Must never do I/O, nor look at anything but the command.
 
+use std::num::NonZeroU8;
+
 use super::command::Command;
 
 /// The protocol that the client asked for with HELLO.
@@ -57,6 +59,25 @@ impl Answer {
     /// Whether the address that the client meant is in this answer.
     pub(super) fn names_address(&self) -> bool {
         matches!(self, Answer::Slots | Answer::Shards(_) | Answer::Nodes)
+    }
+
+    /// A number that it shares with the answers that are equal to it; `None` for an echo and for what
+    /// comes only once.
+    pub(super) fn kind(&self) -> Option<NonZeroU8> {
+        NonZeroU8::new(match self {
+            Answer::Sentence => 1,
+            Answer::Done => 2,
+            Answer::Number => 3,
+            Answer::Hello(Version::Resp2) => 4,
+            Answer::Hello(Version::Resp3) => 5,
+            Answer::Info => 6,
+            Answer::Slots => 7,
+            Answer::Shards(Version::Resp2) => 8,
+            Answer::Shards(Version::Resp3) => 9,
+            Answer::Nodes => 10,
+            Answer::ClusterState => 11,
+            Answer::Echo(_) | Answer::Farewell | Answer::Http { .. } | Answer::TlsAlert => 0,
+        })
     }
 
     /// Whether nothing is said after this answer.

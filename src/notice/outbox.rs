@@ -2,6 +2,7 @@
 //! length costs the same. Must never lose or reorder an answer, and never hold rendered bytes.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU8;
 
 use super::answer::Answer;
 use super::render::Notice;
@@ -43,8 +44,8 @@ pub(super) struct Tally {
     changes: u16,
     /// Bytes of ECHO arguments.
     echoed: u16,
-    /// The latest answer owed, sent or not; `None` at the start and after an ECHO.
-    latest: Option<Answer>,
+    /// The kind of the latest answer owed, sent or not; `None` at the start and after an ECHO.
+    latest: Option<NonZeroU8>,
 }
 
 /// The answers owed, in order.
@@ -80,7 +81,8 @@ impl Outbox {
                 answer = Answer::Sentence;
             }
         }
-        if self.tally.latest.as_ref() == Some(&answer) || answer.is_last() {
+        let is_same = answer.kind().is_some() && self.tally.latest == answer.kind();
+        if is_same || answer.is_last() {
             return answer;
         }
         if self.tally.changes < MOST_CHANGES {
@@ -88,7 +90,7 @@ impl Outbox {
         } else {
             answer = Answer::Sentence;
         }
-        self.tally.latest = (!matches!(answer, Answer::Echo(_))).then(|| answer.clone());
+        self.tally.latest = answer.kind();
         answer
     }
 
