@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::limit;
 use crate::server::Server;
-use crate::stage::Stage;
+use crate::stage::{Stage, on_path};
 
 /// What every server says that can be told what to say; as long as the shipped sentence.
 pub const SENTENCE: &str = "PORTCLOSED 6379 (Default Redis Port) is blocked here. Use the Redis \
@@ -188,9 +188,4 @@ fn redis(folder: &Path, port: u16, settings: &[&str]) -> Command {
     command.args(["--port", &port.to_string(), "--bind", "0.0.0.0", "--save", "", "--dir"]);
     command.arg(folder).args(["--tcp-backlog", "4096", "--loglevel", "warning"]).args(settings);
     command
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

@@ -39,11 +39,14 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
     for server in &servers {
         Clients::new(server.address, server.request).steady(clients / 10, EVERY);
     }
-    for round in 0..rounds {
-        for turn in order(round, servers.len()) {
-            results[turn].take(stage, &servers[turn], clients);
+    let processes: Vec<u32> = servers.iter().flat_map(Server::processes).collect();
+    stage.undisturbed(&processes, || {
+        for round in 0..rounds {
+            for turn in order(round, servers.len()) {
+                results[turn].take(stage, &servers[turn], clients);
+            }
         }
-    }
+    });
     let title = format!(
         "Latency and CPU at {:.0} connections a second, {rounds} rounds of {clients}",
         1.0 / EVERY.as_secs_f64()
