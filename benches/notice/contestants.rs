@@ -37,6 +37,7 @@ pub enum Contestant {
     RedisProtected,
     LimitLogged,
     Limit,
+    LimitUnread,
 }
 
 impl fmt::Display for Contestant {
@@ -58,6 +59,7 @@ impl Contestant {
             Contestant::RedisProtected => "redis, protected mode",
             Contestant::LimitLogged => "epoll+log",
             Contestant::Limit => "epoll",
+            Contestant::LimitUnread => "epoll+log, unread",
         }
     }
 
@@ -119,10 +121,13 @@ impl Contestant {
                 let outside = *stage.outside.as_ref().unwrap();
                 start(outside, PING, &|folder, port| redis(folder, port, &[]))
             }
-            Contestant::LimitLogged => {
-                start(local, PING, &|folder, port| limit::command(port, Some(&folder.join("log"))))
-            }
-            Contestant::Limit => start(local, PING, &|_, port| limit::command(port, None)),
+            Contestant::LimitLogged => start(local, PING, &|folder, port| {
+                limit::command(port, true, Some(&folder.join("log")))
+            }),
+            Contestant::Limit => start(local, PING, &|_, port| limit::command(port, true, None)),
+            Contestant::LimitUnread => start(local, PING, &|folder, port| {
+                limit::command(port, false, Some(&folder.join("log")))
+            }),
         }
     }
 }

@@ -89,6 +89,7 @@ fn contestants(scale: Scale) -> &'static [Contestant] {
             Contestant::RedisProtected,
             Contestant::LimitLogged,
             Contestant::Limit,
+            Contestant::LimitUnread,
         ],
         Scale::Smoke => &[Contestant::Ours, Contestant::LimitLogged, Contestant::Limit],
     }

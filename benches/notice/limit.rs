@@ -29,17 +29,17 @@ const EVENTS: usize = 512;
 const LISTENER: u64 = u64::MAX;
 
 /// The bench program as this server.
-pub fn command(port: u16, log: Option<&Path>) -> Command {
+pub fn command(port: u16, reads: bool, log: Option<&Path>) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg(ROLE).arg(port.to_string()).args(log);
+    command.arg(ROLE).arg(port.to_string()).arg(reads.to_string()).args(log);
     command
 }
 
 /// Serves for ever; the arguments are those of [`command`].
 pub fn play(arguments: &[String]) -> ! {
     let port: u16 = arguments[0].parse().unwrap();
-    let log = arguments.get(1).map(|path| Log::open(Path::new(path), port));
-    Loop::new(port, log).run()
+    let log = arguments.get(2).map(|path| Log::open(Path::new(path), port));
+    Loop::new(port, arguments[1] == "true", log).run()
 }
 
 /// A connection between accept and close.
@@ -53,6 +53,9 @@ struct Connection {
 struct Loop {
     listener: TcpListener,
     epoll: Epoll,
+    /// Whether it reads the command and waits for the end; else it answers unasked and closes, which
+    /// is a reset where something came, and less work for the kernel.
+    reads: bool,
     /// By descriptor: the kernel always gives the lowest that is free.
     slots: Vec<Option<Connection>>,
     answer: Vec<u8>,
@@ -61,7 +64,7 @@ struct Loop {
 }
 
 impl Loop {
-    fn new(port: u16, log: Option<Log>) -> Loop {
+    fn new(port: u16, reads: bool, log: Option<Log>) -> Loop {
         let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
         socket.set_reuse_address(true).unwrap();
         socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into()).unwrap();
@@ -71,7 +74,7 @@ impl Loop {
         epoll.add(&socket, EpollEvent::new(wanted, LISTENER)).unwrap();
         let answer = format!("-{SENTENCE}\r\n").into_bytes();
         let listener = TcpListener::from(socket);
-        Loop { listener, epoll, slots: Vec::new(), answer, log, now: Instant::now() }
+        Loop { listener, epoll, reads, slots: Vec::new(), answer, log, now: Instant::now() }
     }
 
     fn run(mut self) -> ! {
@@ -108,6 +111,12 @@ impl Loop {
             };
             let slot = usize::try_from(stream.as_raw_fd()).unwrap();
             let mut connection = Connection { stream, peer, since: self.now, answered: false };
+            if !self.reads {
+                connection.answered = true;
+                let _ = self.answer(&connection);
+                self.end(&connection);
+                continue;
+            }
             // The command is often there already; the kernel reports what comes later.
             if self.hear(&mut connection) {
                 self.end(&connection);
@@ -150,8 +159,12 @@ impl Loop {
             Err(_) => return true,
         }
         connection.answered = true;
+        self.answer(connection).is_err()
+    }
+
+    fn answer(&self, connection: &Connection) -> nix::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        send(descriptor, &self.answer, flags).is_err()
+        send(connection.stream.as_raw_fd(), &self.answer, flags)
     }
 }
 
