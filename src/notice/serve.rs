@@ -2,6 +2,7 @@
 //! and ends it all in good order. Must never spin, never wait while somebody could be served, and
 //! never stop accepting because accepting failed once.
 
+use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,6 +29,9 @@ use super::tls::Identity;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// Connections accepted at one door before others have their turn.
 const MOST_ACCEPTED: usize = 64;
+/// Connections that have another turn in one round, so that newcomers wait for a few of those that
+/// send without end, not for all of them.
+const MOST_EAGER: usize = 4;
 /// So many new connections at once are looked at a second time before they are watched: most are
 /// over by then, and being watched costs as much as an answer.
 const CROWD: usize = 4;
@@ -59,8 +63,10 @@ struct Hall {
     poller: Poller,
     room: Room<Connection>,
     doors: Vec<(TcpListener, Door)>,
-    /// Doors and connections that could go on at once.
-    eager: Vec<Key>,
+    /// Doors at which more may wait.
+    crowded: Vec<Key>,
+    /// Connections that could go on at once, in the order of their turns.
+    eager: VecDeque<Key>,
     /// Connections that came in the latest round and are not watched yet.
     fresh: Vec<Key>,
     /// When to try again at all doors, after accepting failed.
@@ -123,7 +129,8 @@ impl Hall {
             desk: Desk::new(settings, identity),
             poller: Poller::new()?,
             doors: listeners.sockets,
-            eager: Vec::new(),
+            crowded: Vec::new(),
+            eager: VecDeque::new(),
             fresh: Vec::new(),
             retry: None,
             complained: None,
@@ -147,7 +154,8 @@ impl Hall {
                 None => pending().await,
             }
         };
-        let has_more = !self.eager.is_empty() || !self.fresh.is_empty();
+        let (eager, fresh) = (self.eager.len(), self.fresh.len());
+        let has_more = eager + fresh + self.crowded.len() > 0;
         let mut ready = 0;
         tokio::select! {
             biased;
@@ -161,7 +169,11 @@ impl Hall {
             let ready = self.poller.told(place);
             self.attend(ready.key, Call::Ready(ready));
         }
-        for key in std::mem::take(&mut self.eager) {
+        for key in std::mem::take(&mut self.crowded) {
+            self.attend(key, Call::Again);
+        }
+        for _ in 0..eager.min(MOST_EAGER) {
+            let Some(key) = self.eager.pop_front() else { break };
             self.attend(key, Call::Again);
         }
         for key in unwatched {
@@ -205,12 +217,17 @@ impl Hall {
     /// Gives the door or the connection of that name its turn.
     fn attend(&mut self, key: Key, call: Call) {
         if key < FIRST_KEY {
-            if self.accept(key) && !self.eager.contains(&key) {
-                self.eager.push(key);
+            if self.accept(key) && !self.crowded.contains(&key) {
+                self.crowded.push(key);
             }
             return;
         }
         let Some(connection) = self.room.guest(key) else { return };
+        if let Call::Ready(ready) = call
+            && connection.is_eager()
+        {
+            return connection.note(ready);
+        }
         let turn = connection.take_turn(call, &mut self.desk, self.now);
         let watched = connection.watch_for_room(&self.poller, key);
         let active = connection.active();
@@ -223,7 +240,7 @@ impl Hall {
             (Turn::Wait(wait) | Turn::Again(wait), Ok(())) => {
                 self.room.wait(key, wait, active, self.now);
                 if eager {
-                    self.eager.push(key);
+                    self.eager.push_back(key);
                 }
             }
         }
@@ -269,7 +286,7 @@ impl Hall {
         let key = self.room.enter(connection, peer.ip(), wait, self.now);
         self.fresh.push(key);
         if eager {
-            self.eager.push(key);
+            self.eager.push_back(key);
         }
     }
 

@@ -109,6 +109,11 @@ impl Connection {
         !std::mem::replace(&mut self.eager, true)
     }
 
+    /// Whether it is to have another turn anyway.
+    pub(super) fn is_eager(&self) -> bool {
+        self.eager
+    }
+
     /// Has its socket watched under the name `key`.
     pub(super) fn watch(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         self.watched_for_room = self.blocked;

@@ -89,11 +89,7 @@ impl Connection {
     /// Does what can be done without waiting.
     pub(in super::super) fn take_turn(&mut self, call: Call, desk: &mut Desk, now: Moment) -> Turn {
         match call {
-            Call::Ready(ready) => {
-                self.readable = true;
-                self.end_comes |= ready.ended;
-                self.blocked &= !ready.writable;
-            }
+            Call::Ready(ready) => self.note(ready),
             Call::Go(order) => {
                 // Whatever came already is read, to its end.
                 (self.readable, self.end_comes) = (true, true);
@@ -119,6 +115,13 @@ impl Connection {
             self.broken = true;
             Turn::Over
         })
+    }
+
+    /// Notes what its socket is ready for.
+    pub(in super::super) fn note(&mut self, ready: Ready) {
+        self.readable = true;
+        self.end_comes |= ready.ended;
+        self.blocked &= !ready.writable;
     }
 
     /// Reads and answers. An error means that the rest could not be said.
@@ -241,6 +244,8 @@ impl Connection {
                     let after_large = std::mem::replace(&mut self.after_large, bytes >= LARGE_READ);
                     if !after_large && !self.after_large && self.is_a_loop(dialogue) {
                         self.delayed = true;
+                    }
+                    if self.delayed || bytes == desk.read.len() {
                         break;
                     }
                 }
