@@ -207,11 +207,11 @@ impl<G> Room<G> {
         self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
         if wait.is_departure() {
             self.leave_source(index);
-        } else {
-            let source = self.seats[index as usize].source;
-            let members = &mut self.sources[source as usize].members;
-            members.leave(&mut Kin(&mut self.seats), index);
-            members.join(&mut Kin(&mut self.seats), index);
+        } else if let Some(source) =
+            self.sources.get_mut(self.seats[index as usize].source as usize)
+        {
+            source.members.leave(&mut Kin(&mut self.seats), index);
+            source.members.join(&mut Kin(&mut self.seats), index);
         }
     }
 

@@ -154,8 +154,8 @@ impl Hall {
                 None => pending().await,
             }
         };
-        let (eager, fresh) = (self.eager.len(), self.fresh.len());
-        let has_more = eager + fresh + self.crowded.len() > 0;
+        let turns = self.eager.len().min(MOST_EAGER);
+        let has_more = turns + self.fresh.len() + self.crowded.len() > 0;
         let mut ready = 0;
         tokio::select! {
             biased;
@@ -172,7 +172,7 @@ impl Hall {
         for key in std::mem::take(&mut self.crowded) {
             self.attend(key, Call::Again);
         }
-        for _ in 0..eager.min(MOST_EAGER) {
+        for _ in 0..turns {
             let Some(key) = self.eager.pop_front() else { break };
             self.attend(key, Call::Again);
         }
