@@ -1,9 +1,8 @@
 //! Owns what lands on the host: one struct per template, each rendered to the path it mirrors.
 
-use super::allowed;
-use crate::spec::{Cluster, Existing, External, Listen, PortRange, PortSet, Spec};
+use super::rules;
+use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec};
 use askama::Template;
-use ipnet::IpNet;
 
 /// Where the installer keeps itself on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
@@ -18,26 +17,6 @@ pub const UNITS: [&str; 4] = [
 
 /// The unit that has the listener give way to a Redis; only where a port is left if it is not free.
 const YIELD: &str = "redis-port-yield.service";
-
-/// The match of a connection's first packet.
-const FIRST_PACKET: &str = " --tcp-flags FIN,SYN,RST,ACK SYN";
-/// The same for nft.
-const FIRST_PACKET_NFT: &str = "tcp flags & (fin | syn | rst | ack) == syn ";
-/// The marks of packets that are about to be stopped: values that nobody sets by chance.
-const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", both: "0xfffffffe" };
-/// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
-const MULTIPORT_SLOTS: usize = 15;
-
-/// Marks of packets (MARK in iptables-extensions(8)).
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// To be reset.
-    reset: &'static str,
-    /// To be dropped.
-    drop: &'static str,
-    /// The mask under which both are `reset`.
-    both: &'static str,
-}
 
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +36,14 @@ impl Family {
         match self {
             Self::V4 => "IPv4",
             Self::V6 => "IPv6",
+        }
+    }
+
+    /// `v4` or `v6`.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
         }
     }
 
@@ -134,33 +121,6 @@ struct Sysctl {
 }
 
 #[derive(Template)]
-#[template(path = "host/etc/redisguard/rules.rules")]
-struct Rules<'a> {
-    spec: &'a Spec,
-    digest: &'a str,
-    family: Family,
-    allow: Vec<IpNet>,
-    cut: bool,
-    syn: &'static str,
-    mark: Mark,
-    jump: String,
-    chain: &'static str,
-    chunks: Vec<String>,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/redisguard/redisguard.nft")]
-struct NftRules<'a> {
-    spec: &'a Spec,
-    digest: &'a str,
-    allow_v4: String,
-    allow_v6: String,
-    cut: bool,
-    syn: &'static str,
-    mark: Mark,
-}
-
-#[derive(Template)]
 #[template(path = "host/etc/redisguard/notice.toml")]
 struct NoticeSettings<'a> {
     spec: &'a Spec,
@@ -194,9 +154,9 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (unit(notice), notice_unit.render()?),
         (unit(check), CheckUnit { spec, binary: BINARY }.render()?),
         (unit(timer), CheckTimer { spec }.render()?),
-        (Family::V4.rules_path().to_owned(), rules(spec, digest, Family::V4).render()?),
-        (Family::V6.rules_path().to_owned(), rules(spec, digest, Family::V6).render()?),
-        ("host/etc/redisguard/redisguard.nft".into(), nft_rules(spec, digest).render()?),
+        (Family::V4.rules_path().to_owned(), rules::iptables(spec, digest, Family::V4)?),
+        (Family::V6.rules_path().to_owned(), rules::iptables(spec, digest, Family::V6)?),
+        ("host/etc/redisguard/redisguard.nft".into(), rules::nft(spec, digest)?),
         ("host/etc/redisguard/notice.toml".into(), NoticeSettings { spec }.render()?),
         ("host/etc/redisguard/guard.toml".into(), GuardFacts { spec, digest }.render()?),
         ("host/etc/logrotate.d/redis-port-notice".into(), Logrotate { spec }.render()?),
@@ -212,69 +172,6 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         artifacts.push((unit(YIELD), YieldUnit { spec, ports: given_way }.render()?));
     }
     Ok(artifacts)
-}
-
-fn rules<'a>(spec: &'a Spec, digest: &'a str, family: Family) -> Rules<'a> {
-    let cut = spec.firewall.existing == Existing::Cut;
-    let (jump, chunks) = jump(spec);
-    Rules {
-        spec,
-        digest,
-        family,
-        allow: allowed(spec, family),
-        cut,
-        syn: if cut { "" } else { FIRST_PACKET },
-        mark: MARK,
-        jump,
-        chain: if chunks.is_empty() { "REDISGUARD-IN" } else { "REDISGUARD-PORTS" },
-        chunks,
-    }
-}
-
-fn nft_rules<'a>(spec: &'a Spec, digest: &'a str) -> NftRules<'a> {
-    let cut = spec.firewall.existing == Existing::Cut;
-    let joined = |family| {
-        let networks = allowed(spec, family);
-        networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    NftRules {
-        spec,
-        digest,
-        allow_v4: joined(Family::V4),
-        allow_v6: joined(Family::V6),
-        cut,
-        syn: if cut { "" } else { FIRST_PACKET_NFT },
-        mark: MARK,
-    }
-}
-
-/// Which packets INPUT hands to the guard: its ports by name while one match can hold them. Else the
-/// span from the lowest to the highest, and the matches that find the ports among it.
-fn jump(spec: &Spec) -> (String, Vec<String>) {
-    let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
-    let mut guarded: Vec<PortRange> =
-        spec.reserved.iter().map(|reserved| reserved.ports).chain(notice).collect();
-    guarded.sort_unstable();
-    let mut chunks: Vec<Vec<String>> = Vec::new();
-    let mut room = 0;
-    for range in &guarded {
-        let slots = range.ports().take(2).count();
-        if slots > room {
-            chunks.push(Vec::new());
-            room = MULTIPORT_SLOTS;
-        }
-        room -= slots;
-        if let Some(chunk) = chunks.last_mut() {
-            chunk.push(range.colon());
-        }
-    }
-    let mut chunks: Vec<String> = chunks.iter().map(|chunk| chunk.join(",")).collect();
-    match (chunks.as_slice(), guarded.as_slice()) {
-        ([_, _, ..], [first, .., last]) => {
-            (format!("-m tcp --dport {}:{}", first.first(), last.last()), chunks)
-        }
-        _ => (format!("-m multiport --dports {}", chunks.pop().unwrap_or_default()), Vec::new()),
-    }
 }
 
 /// The ports that the listener may bind.

@@ -6,6 +6,7 @@ pub mod escape;
 mod facts;
 mod host;
 mod manual;
+mod rules;
 mod sections;
 
 pub use documents::Documents;

@@ -1,7 +1,7 @@
 //! Owns carrying out a plan: all of it, or nothing. Every effect leaves behind how to take it back,
 //! and a step that fails takes back those before it.
 
-use super::firewall;
+use super::firewall::Firewall;
 use super::receipt::{self, FileEntry, Original, Receipt, State};
 use super::undo::{Undo, write_kept_free};
 use super::{Host, files, observe, rules, services};
@@ -93,8 +93,8 @@ fn announced(
 impl Change<'_> {
     fn carry_out(&mut self, plan: &Plan, before: Option<&Receipt>) -> Result<(), Trouble> {
         if self.host.is_live() && plan.steps.iter().any(|step| matches!(step, Step::Rules { .. })) {
-            let firewall = firewall::of(self.facts)?;
-            firewall.test(&firewall::wanted(self.bundle)?, &firewall.inspect()?)?;
+            let firewall = Firewall::of(self.bundle, self.facts)?;
+            firewall.test(&firewall.look()?)?;
         }
         for path in self.receipt.files.keys().map(String::as_str).chain([receipt::PATH]) {
             files::sweep(&self.host.path(path));

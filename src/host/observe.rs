@@ -1,7 +1,7 @@
 //! Owns looking: from a bundle to what is wanted of a host, and from a host to what is there. Changes
 //! nothing.
 
-use super::firewall::{Firewall, Live, Rulesets};
+use super::firewall::Firewall;
 use super::receipt::{self, Receipt, State};
 use super::{Host, files, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
@@ -46,15 +46,7 @@ pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
     Ok(wanted)
 }
 
-/// The rules in the kernel and what they should be.
-pub struct Rules<'a> {
-    /// What loads them.
-    pub firewall: &'a dyn Firewall,
-    /// What they should be.
-    pub wanted: &'a Rulesets,
-}
-
-/// What a host looks like. `rules` is `None` for an offline tree.
+/// What a host looks like. `firewall` is `None` for an offline tree.
 ///
 /// # Errors
 /// Something that cannot be looked at.
@@ -63,8 +55,8 @@ pub fn observe(
     bundle: &Bundle,
     wanted: &Wanted,
     receipt: Option<&Receipt>,
-    rules: Option<&Rules<'_>>,
-) -> Result<(Observed, Live), Trouble> {
+    firewall: Option<&Firewall>,
+) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
     if let Some(receipt) = receipt {
         observed.owned_files = receipt.files.keys().cloned().collect();
@@ -78,11 +70,11 @@ pub fn observe(
     for path in paths {
         look_at(host, path, &mut observed)?;
     }
-    let mut live = Live::default();
-    if let Some(rules) = rules {
-        live = rules.firewall.inspect()?;
-        observed.rule_drift = Some(live.drift(rules.wanted));
-        observed.guarded = live.rulesets.values().any(|ruleset| !ruleset.tables.is_empty());
+    if let Some(firewall) = firewall {
+        let live = firewall.look()?;
+        observed.rule_drift = Some(live.drift);
+        observed.stopped = live.counters;
+        observed.guarded = live.guarded;
         observed.not_kept_free = not_kept_free(host, wanted)?;
         observed.peers =
             peers(&bundle.facts().map(|facts| facts.reserved_ports()).unwrap_or_default());
@@ -92,7 +84,7 @@ pub fn observe(
         observed.units =
             Some(states.map(|(name, unit)| (name, (unit.load, unit.active))).collect());
     }
-    Ok((observed, live))
+    Ok(observed)
 }
 
 /// Whether the bundle beside the receipt is whole: it is what is loaded when all else is damaged.

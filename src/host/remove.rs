@@ -54,7 +54,7 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
             steps.push(Takeaway::KeptFree(receipt.kept_free.clone()));
         }
     }
-    if host.is_live() && is_guarded()? {
+    if host.is_live() && firewall::is_guarded()? {
         steps.push(Takeaway::Rules);
     }
     steps.extend(receipt.map(|_| Takeaway::State));
@@ -89,17 +89,6 @@ pub fn views(host: &Host, steps: &[Takeaway]) -> Result<Vec<StepView>, Trouble> 
         StepView { kind, target: target.to_owned(), action, diff: None }
     };
     Ok(steps.iter().map(view).collect())
-}
-
-/// Whether any rule of ours is in the kernel.
-///
-/// # Errors
-/// A kernel that cannot be asked.
-pub fn is_guarded() -> Result<bool, Trouble> {
-    use firewall::Firewall;
-    // A host without iptables has no rules of ours in it.
-    let Ok(firewall) = firewall::Iptables::find() else { return Ok(false) };
-    Ok(firewall.inspect()?.rulesets.values().any(|ruleset| !ruleset.tables.is_empty()))
 }
 
 /// Takes everything away.

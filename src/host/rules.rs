@@ -1,12 +1,13 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
-use super::firewall::{self, Firewall, Rulesets};
+use super::firewall::{self, Firewall};
 use super::lock;
 use super::receipt::{self, Receipt};
 use super::{Host, files, observe, source};
-use crate::bundle::{Bundle, Facts, Family, hex};
+use crate::bundle::{Bundle, Facts, hex};
 use crate::error::Trouble;
+use crate::plan::Scope;
 
 /// How a load ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum Loaded {
     /// They were in place already; nothing was touched.
     InPlace,
     /// They were loaded, because of these findings.
-    Because(Vec<(Family, String)>),
+    Because(Vec<(Scope, String)>),
 }
 
 /// Loads the rules of a bundle unless they are in place.
@@ -22,20 +23,15 @@ pub enum Loaded {
 /// # Errors
 /// What kept them from being loaded; what was live is live again.
 pub fn load(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
-    let firewall = firewall::of(facts)?;
-    let wanted = firewall::wanted(bundle)?;
+    let firewall = Firewall::of(bundle, facts)?;
     let _lock = lock::take_for_rules()?;
-    load_if_needed(firewall.as_ref(), &wanted)
-}
-
-fn load_if_needed(firewall: &dyn Firewall, wanted: &Rulesets) -> Result<Loaded, Trouble> {
-    let live = firewall.inspect()?;
-    let drift = live.drift(wanted);
-    if drift.is_empty() {
+    let live = firewall.look()?;
+    if live.drift.is_empty() {
         return Ok(Loaded::InPlace);
     }
-    firewall.load(wanted, &live)?;
-    Ok(Loaded::Because(drift))
+    firewall.test(&live)?;
+    firewall.load(&live)?;
+    Ok(Loaded::Because(live.drift))
 }
 
 /// Loads the installed rules, or the last good ones where those are not what was applied. A host on
@@ -94,14 +90,8 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
 /// # Errors
 /// What could not be taken away.
 pub fn unload() -> Result<bool, Trouble> {
-    let firewall = firewall::Iptables::find()?;
     let _lock = lock::take_for_rules()?;
-    let live = firewall.inspect()?;
-    let any = live.rulesets.values().any(|ruleset| !ruleset.tables.is_empty());
-    if any {
-        firewall.unload(&live)?;
-    }
-    Ok(any)
+    firewall::unload_all()
 }
 
 /// The bundle's facts.

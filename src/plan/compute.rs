@@ -99,6 +99,7 @@ mod tests {
     use super::super::FileState;
     use super::*;
     use crate::bundle::Family;
+    use crate::plan::Scope;
     use std::collections::BTreeMap;
 
     fn file(text: &str) -> FileState {
@@ -159,8 +160,10 @@ mod tests {
     #[test]
     fn lost_rules_are_loaded_through_their_unit() {
         let mut observed = in_place();
-        observed.rule_drift =
-            Some(vec![(Family::V6, "filter: the jump from INPUT is missing".into())]);
+        observed.rule_drift = Some(vec![(
+            Scope::Family(Family::V6),
+            "filter: the jump from INPUT is missing".into(),
+        )]);
         let kinds = kinds(&observed);
         assert_eq!(
             kinds[0],

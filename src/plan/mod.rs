@@ -6,6 +6,7 @@ mod compute;
 pub use compute::compute;
 
 use crate::bundle::{BINARY, Family};
+use crate::spec::PortRange;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,36 @@ pub struct FileState {
     pub owner: (u32, u32),
 }
 
+/// Which rules a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The iptables rules of one family.
+    Family(Family),
+    /// All rules of `iptables` or of `nftables`.
+    Backend(&'static str),
+}
+
+impl Scope {
+    /// `IPv4`, `IPv6`, `iptables` or `nftables`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Family(family) => family.name(),
+            Self::Backend(name) => name,
+        }
+    }
+}
+
+/// What was stopped on a reserved port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// The port or range as it was reserved.
+    pub ports: PortRange,
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// What a host looks like, gathered before anything is decided.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -28,7 +59,9 @@ pub struct Observed {
     /// Symbolic links by their path; the value is the target.
     pub links: BTreeMap<String, String>,
     /// Everything in which the kernel's rules are not the wanted ones. `None`: not looked at.
-    pub rule_drift: Option<Vec<(Family, String)>>,
+    pub rule_drift: Option<Vec<(Scope, String)>>,
+    /// What the rules stopped so far.
+    pub stopped: Vec<(Family, Counter)>,
     /// Whether any rule of ours is in the kernel.
     pub guarded: bool,
     /// The units' states (load, active) by name. `None`: no systemd runs here.
@@ -97,7 +130,7 @@ pub enum Step {
     /// Load the rules.
     Rules {
         /// What is wrong with those in the kernel.
-        findings: Vec<(Family, String)>,
+        findings: Vec<(Scope, String)>,
     },
     /// Start or restart a unit.
     Unit {
@@ -201,7 +234,7 @@ impl Step {
             Self::Rules { findings } => {
                 let lines: Vec<String> = findings
                     .iter()
-                    .map(|(family, finding)| format!("{}: {finding}", family.name()))
+                    .map(|(scope, finding)| format!("{}: {finding}", scope.name()))
                     .collect();
                 view("rules", "REDISGUARD", &format!("load ({})", lines.join("; ")), None)
             }

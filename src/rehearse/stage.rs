@@ -7,7 +7,7 @@ use super::servers;
 use super::{Cable, cables, ip};
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
-use crate::host::firewall;
+use crate::host::firewall::Firewall;
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
@@ -49,8 +49,10 @@ pub fn host(bundle: &Bundle, facts: &Facts, notice: &[&OsStr]) -> Result<Report,
     servers::start(&matrix::served(&rows), with_ipv6)?;
     let _listener = listener(facts, notice)?;
     let unguarded = reached(&rows, cables, &mut outsider)?;
-    let firewall = firewall::of(facts)?;
-    firewall.load(&firewall::wanted(bundle)?, &firewall.inspect()?)?;
+    let firewall = Firewall::of(bundle, facts)?;
+    let live = firewall.look()?;
+    firewall.test(&live)?;
+    firewall.load(&live)?;
 
     let mut observations = Vec::new();
     for row in rows {

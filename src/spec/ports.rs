@@ -37,6 +37,11 @@ impl PortRange {
         self.last
     }
 
+    /// Everything from the first port of this range to the last one of a later range.
+    pub fn through(self, later: Self) -> Self {
+        Self { first: self.first, last: later.last.max(self.last) }
+    }
+
     /// Every port, in order.
     pub fn ports(self) -> impl Iterator<Item = u16> {
         self.first..=self.last

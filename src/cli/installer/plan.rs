@@ -4,7 +4,7 @@ use super::{Status, inputs, say, show};
 use crate::args::InstallerArgs;
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
-use crate::host::firewall::{self, Firewall};
+use crate::host::firewall::Firewall;
 use crate::host::receipt::Receipt;
 use crate::host::{Host, observe};
 use crate::plan::{Observed, Plan, Wanted, compute};
@@ -20,13 +20,8 @@ pub(super) struct Computed {
 pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Computed, Trouble> {
     let wanted = observe::wanted(bundle, facts)?;
     let receipt = Receipt::read(host)?;
-    let live =
-        if host.is_live() { Some((firewall::of(facts)?, firewall::wanted(bundle)?)) } else { None };
-    let rules = live.as_ref().map(|(firewall, wanted)| observe::Rules {
-        firewall: firewall.as_ref() as &dyn Firewall,
-        wanted,
-    });
-    let (observed, _) = observe::observe(host, bundle, &wanted, receipt.as_ref(), rules.as_ref())?;
+    let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
+    let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), firewall.as_ref())?;
     let plan = compute(&wanted, &observed);
     Ok(Computed { wanted, observed, plan })
 }

@@ -48,7 +48,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
         let text = "in place: nothing was touched".to_owned();
         return Ok((Answer { changed: false, findings: Vec::new() }, text));
     };
-    let lines = findings.iter().map(|(family, finding)| format!("{}: {finding}", family.name()));
+    let lines = findings.iter().map(|(scope, finding)| format!("{}: {finding}", scope.name()));
     let findings: Vec<String> = lines.collect();
     let text = format!("loaded, because:\n  {}", findings.join("\n  "));
     Ok((Answer { changed: true, findings }, text))

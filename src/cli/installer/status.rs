@@ -5,14 +5,14 @@ use super::{Status, print_json, say};
 use crate::args::InstallerArgs;
 use crate::bundle::{BINARY, Facts, Family, UNITS, hex};
 use crate::error::Trouble;
-use crate::host::firewall::{self, Counter};
+use crate::host::firewall;
 use crate::host::receipt::{Receipt, State};
 use crate::host::services::{self, UnitState};
-use crate::host::{Host, remove, rules, source};
+use crate::host::{Host, rules, source};
 use crate::notice;
-use crate::plan::{Step, attributes};
+use crate::plan::{Counter, Step, attributes};
 use crate::probe::{Outcome, probe};
-use crate::spec::Listen;
+use crate::spec::{Listen, PortRange};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -80,7 +80,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
 
 /// No receipt: nothing can be compared, but rules of ours may be in the kernel all the same.
 fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
-    let guarded = host.is_live() && remove::is_guarded()?;
+    let guarded = host.is_live() && firewall::is_guarded()?;
     let detail = if guarded {
         "rules of ours are in the kernel, but nothing says what was applied: apply again"
     } else {
@@ -122,7 +122,7 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     }
     let healthy =
         findings.iter().all(|finding| !matches!(finding.kind, "unit" | "listener" | "rules"));
-    let ports = if host.is_live() { counters(&facts)? } else { Vec::new() };
+    let ports = stopped(&facts, &computed.observed.stopped);
     let mend = (!findings.is_empty()).then(|| source::mend_command(&receipt));
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
     Ok(Answer { in_sync, healthy, bundle, applied, mend, findings, ports, listener })
@@ -165,7 +165,7 @@ fn drifted(step: &Step) -> Vec<Finding> {
         }
         Step::Rules { findings } => findings
             .iter()
-            .map(|(family, detail)| finding("rules", family.name(), detail.clone()))
+            .map(|(scope, detail)| finding("rules", scope.name(), detail.clone()))
             .collect(),
         Step::Unit { .. } | Step::Receipt => Vec::new(),
     }
@@ -226,30 +226,22 @@ fn answers(facts: &Facts, expected: bool, findings: &mut Vec<Finding>) -> Vec<An
 }
 
 /// What the rules stopped, by reserved port and family.
-fn counters(facts: &Facts) -> Result<Vec<PortCount>, Trouble> {
-    let live = firewall::of(facts)?.inspect()?;
-    let mut counts: BTreeMap<(u16, u16, Family), (u64, u64)> = BTreeMap::new();
-    for (family, Counter { rule, packets, bytes }) in live.counters {
-        let Some(reserved) = facts
-            .reserved
-            .iter()
-            .find(|reserved| rule.contains(&format!("\"redisguard:{}:", reserved.ports)))
-        else {
-            continue;
-        };
-        let (first, last) = (reserved.ports.first(), reserved.ports.last());
-        let count = counts.entry((first, last, family)).or_default();
+fn stopped(facts: &Facts, counters: &[(Family, Counter)]) -> Vec<PortCount> {
+    let mut counts: BTreeMap<(PortRange, Family), (u64, u64)> = BTreeMap::new();
+    for (family, Counter { ports, packets, bytes }) in counters {
+        let count = counts.entry((*ports, *family)).or_default();
         *count = (count.0 + packets, count.1 + bytes);
     }
+    counts.retain(|(ports, _), _| facts.reserved.iter().any(|reserved| reserved.ports == *ports));
     let count =
-        |((first, last, family), (packets, bytes)): ((u16, u16, Family), (u64, u64))| PortCount {
-            port: first,
-            last_port: (first != last).then_some(last),
+        |((ports, family), (packets, bytes)): ((PortRange, Family), (u64, u64))| PortCount {
+            port: ports.first(),
+            last_port: (ports.first() != ports.last()).then_some(ports.last()),
             family: family.name(),
             packets,
             bytes,
         };
-    Ok(counts.into_iter().map(count).collect())
+    counts.into_iter().map(count).collect()
 }
 
 fn show(answer: &Answer) {

@@ -1,76 +1,60 @@
-//! Owns running iptables and ip6tables: the `iptables` crate to inspect and to take chains and jumps
-//! away, `iptables-restore` to load in one transaction.
+//! Owns running iptables: `iptables-save` to look, `iptables-restore` to check and to load in one
+//! transaction for each table, the `iptables` crate to take chains and jumps away.
 
-use super::{Firewall, Live, Ruleset, Rulesets};
+use super::{Backend, Live, Ruleset, Rulesets, tool};
 use crate::bundle::Family;
 use crate::error::Trouble;
-use std::io::{ErrorKind, Write};
+use crate::plan::Scope;
+use nix::unistd::geteuid;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::thread;
 
 /// Seconds to wait for others that hold the xtables lock.
 const WAIT: &str = "5";
-/// The tables that our chains can stand in.
-const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const CURE: &str = "install it (Debian: apt-get install iptables), or run as root if it is there";
 
 /// iptables for every family that the host has.
 pub struct Iptables {
-    families: Vec<(Family, iptables::IPTables)>,
+    families: Vec<Family>,
+    /// Both families' rules; empty where there are none to load.
+    wanted: Rulesets,
 }
 
 impl Iptables {
-    /// Finds the programs. A kernel without IPv6 needs none for it.
-    ///
-    /// # Errors
-    /// Names the program that is missing or does not run.
-    pub fn find() -> Result<Self, Trouble> {
+    /// iptables of this host. A kernel without IPv6 needs no rules for it.
+    pub fn new(wanted: Rulesets) -> Self {
         let has_ipv6 = Path::new("/proc/net/if_inet6").exists();
         let families = Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
-        let find = |family: Family| {
-            let program = program(family);
-            iptables::new(family == Family::V6).map(|found| (family, found)).map_err(|error| {
-                let missing = error.downcast_ref::<std::io::Error>();
-                let missing = missing.is_some_and(|error| error.kind() == ErrorKind::NotFound);
-                let cause = if missing { "it is not installed".into() } else { error.to_string() };
-                Trouble::new(format!("run {program}"), cause).cure(CURE)
-            })
-        };
-        Ok(Self { families: families.map(find).collect::<Result<_, _>>()? })
+        Self { families: families.collect(), wanted }
     }
 
-    fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble> {
-        let program = format!("{}-restore", program(family));
-        let what = format!("{} the {} rules", if test { "check" } else { "load" }, family.name());
-        let mut command = Command::new(&program);
-        command.args(["--noflush", "--wait", WAIT]);
-        if test {
-            command.arg("--test");
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| Trouble::new(format!("run {program}"), error).cure(CURE))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A program that refuses early closes the pipe; its own words are better than ours.
-            let _ = stdin.write_all(transaction.as_bytes());
-        }
-        let output = child.wait_with_output().map_err(|error| Trouble::new(&what, error))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let cause = format!("{program} said: {}", one_line(&said));
-        Err(Trouble::new(what, cause).cure(cure_for(&said)))
+    /// Whether this host has the programs.
+    pub fn is_installed() -> bool {
+        tool::is_installed("iptables-restore")
     }
-}
 
-impl Iptables {
+    /// Runs one piece of work for each family, side by side: most of it is waiting.
+    fn for_each<T: Send>(
+        &self,
+        work: impl Fn(Family) -> Result<T, Trouble> + Sync,
+    ) -> Result<Vec<(Family, T)>, Trouble> {
+        thread::scope(|scope| {
+            let work = &work;
+            let running =
+                self.families.iter().map(|family| (*family, scope.spawn(|| work(*family))));
+            let running: Vec<_> = running.collect();
+            let ended = running.into_iter().map(|(family, thread)| {
+                let lost = |_| Err(Trouble::new("run iptables", "its thread died"));
+                Ok((family, thread.join().unwrap_or_else(lost)?))
+            });
+            ended.collect()
+        })
+    }
+
     /// A load failed, maybe between two tables: whatever is not as it was before is put back.
     fn go_back(&self, before: &Live, trouble: Trouble) -> Trouble {
-        let now = match self.inspect() {
+        let now = match self.look() {
             Ok(now) => now,
             Err(worse) => return trouble.and(worse),
         };
@@ -79,7 +63,7 @@ impl Iptables {
             Some((*family, before.transaction(now)))
         });
         changed.fold(trouble, |trouble, (family, transaction)| {
-            match Self::restore(family, &transaction, false) {
+            match restore(family, &transaction, false) {
                 Ok(()) => trouble,
                 Err(worse) => trouble.and(worse),
             }
@@ -87,10 +71,38 @@ impl Iptables {
     }
 }
 
-/// A command's words in one line.
-fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() { "nothing".to_owned() } else { lines.join(" | ") }
+fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble> {
+    let program = format!("{}-restore", program(family));
+    let what = format!("{} the {} rules", if test { "check" } else { "load" }, family.name());
+    let mut command = Command::new(&program);
+    command.args(["--noflush", "--wait", WAIT]);
+    if test {
+        command.arg("--test");
+    }
+    let said = tool::run(&mut command, &what, transaction.as_bytes())
+        .map_err(|trouble| trouble.cure(CURE))?;
+    if said.success {
+        return Ok(());
+    }
+    let cause = format!("{program} said: {}", tool::one_line(&said.stderr));
+    Err(Trouble::new(what, cause).cure(cure_for(&said.stderr)))
+}
+
+fn save(family: Family) -> Result<String, Trouble> {
+    let program = family.save_command();
+    let what = format!("list the {} rules", family.name());
+    let failed = |cause: &str| Trouble::new(&what, cause).cure(cure_for(cause));
+    let mut command = Command::new(program);
+    command.arg("--counters");
+    let said = tool::run(&mut command, &what, b"").map_err(|trouble| trouble.cure(CURE))?;
+    if !said.success {
+        return Err(failed(&format!("{program} said: {}", tool::one_line(&said.stderr))));
+    }
+    // Legacy iptables shows nothing to those who may not look.
+    if said.stdout.is_empty() && !geteuid().is_root() {
+        return Err(failed("Permission denied"));
+    }
+    Ok(said.stdout)
 }
 
 fn cure_for(said: &str) -> &'static str {
@@ -98,6 +110,8 @@ fn cure_for(said: &str) -> &'static str {
         "run it as root"
     } else if said.contains("lock") {
         "another program holds the xtables lock; run it again"
+    } else if said.contains("incompatible") {
+        "the host's own rules are nft's: set backend = \"nftables\" in [firewall] and render again"
     } else {
         "the rules are as they were; the kernel may lack a module that is named above"
     }
@@ -110,79 +124,58 @@ fn program(family: Family) -> &'static str {
     }
 }
 
-impl Firewall for Iptables {
-    fn inspect(&self) -> Result<Live, Trouble> {
+impl Backend for Iptables {
+    fn look(&self) -> Result<Live, Trouble> {
         let mut live = Live::default();
-        for (family, tool) in &self.families {
-            let mut ruleset = Ruleset::default();
-            for table in TABLES {
-                let what = format!("list the {} {table} table", family.name());
-                let output = tool
-                    .execute(table, "-S -v")
-                    .map_err(|error| Trouble::new(&what, error).cure(CURE))?;
-                if output.status.success() {
-                    let listing = String::from_utf8_lossy(&output.stdout);
-                    let counters = ruleset.add_listing(table, &listing);
-                    // What is stopped is stopped in this table; the others only lead it here.
-                    let counters = counters.into_iter().filter(|_| table == "filter");
-                    live.counters.extend(counters.map(|counter| (*family, counter)));
-                } else if table == "filter" {
-                    // A kernel without a table has nothing of ours in it.
-                    let said = String::from_utf8_lossy(&output.stderr);
-                    return Err(Trouble::new(what, one_line(&said)).cure(cure_for(&said)));
-                }
+        for (family, listing) in self.for_each(save)? {
+            let (ruleset, counters) = Ruleset::listed(&listing);
+            live.counters.extend(counters.into_iter().map(|counter| (family, counter)));
+            live.guarded |= !ruleset.tables.is_empty();
+            if let Some(wanted) = self.wanted.get(&family) {
+                let findings = wanted.drift(&ruleset).into_iter();
+                live.drift.extend(findings.map(|finding| (Scope::Family(family), finding)));
             }
-            live.rulesets.insert(*family, ruleset);
+            live.rulesets.insert(family, ruleset);
         }
         Ok(live)
     }
 
-    fn test(&self, wanted: &Rulesets, live: &Live) -> Result<(), Trouble> {
-        live.rulesets.iter().try_for_each(|(family, live)| match wanted.get(family) {
-            Some(wanted) => Self::restore(*family, &wanted.transaction(live), true),
+    fn test(&self, live: &Live) -> Result<(), Trouble> {
+        live.rulesets.iter().try_for_each(|(family, live)| match self.wanted.get(family) {
+            Some(wanted) => restore(*family, &wanted.transaction(live), true),
             None => Ok(()),
         })
     }
 
-    fn load(&self, wanted: &Rulesets, live: &Live) -> Result<(), Trouble> {
-        self.test(wanted, live)?;
+    fn load(&self, live: &Live) -> Result<(), Trouble> {
         for (family, before) in &live.rulesets {
-            let Some(rules) = wanted.get(family) else { continue };
-            if let Err(trouble) = Self::restore(*family, &rules.transaction(before), false) {
+            let Some(rules) = self.wanted.get(family) else { continue };
+            if let Err(trouble) = restore(*family, &rules.transaction(before), false) {
                 return Err(self.go_back(live, trouble));
             }
         }
-        let drift = self.inspect()?.drift(wanted);
-        match drift.first() {
-            None => Ok(()),
-            Some((family, finding)) => {
-                let cause = format!("{}: {finding}", family.name());
-                let trouble = Trouble::new("find the rules as they were loaded", cause);
-                Err(trouble.cure("another program changes them at the same time; run it again"))
-            }
-        }
+        Ok(())
     }
 
     fn unload(&self, live: &Live) -> Result<(), Trouble> {
-        for (family, tool) in &self.families {
-            let Some(ruleset) = live.rulesets.get(family) else { continue };
+        for (family, ruleset) in &live.rulesets {
+            let tool = iptables::new(*family == Family::V6).map_err(|error| {
+                Trouble::new(format!("run {}", program(*family)), error).cure(CURE)
+            })?;
             for (name, table) in &ruleset.tables {
                 let failed = |chain: &str, error: Box<dyn std::error::Error>| {
                     let what = format!("take away {chain} ({} {name})", family.name());
-                    Trouble::new(what, one_line(&error.to_string()))
+                    Trouble::new(what, tool::one_line(&error.to_string()))
                 };
                 for jump in &table.jumps {
                     tool.delete(name, &jump.chain, &jump.rule)
                         .map_err(|error| failed(&jump.chain, error))?;
                 }
-                for chain in table.chains.keys() {
-                    tool.flush_chain(name, chain).map_err(|error| failed(chain, error))?;
-                }
-                for chain in table.chains.keys() {
-                    tool.delete_chain(name, chain).map_err(|error| failed(chain, error))?;
-                }
-                drop_if_empty(*family, name);
             }
+            // There may be hundreds of chains, which lead to each other.
+            let rest = Ruleset::default().transaction(&ruleset.without_jumps());
+            restore(*family, &rest, false)?;
+            ruleset.tables.keys().for_each(|table| drop_if_empty(*family, table));
         }
         Ok(())
     }

@@ -2,95 +2,197 @@
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
 mod iptables;
+mod nftables;
 mod ruleset;
+mod table;
+mod tool;
 
-pub use iptables::Iptables;
-pub use ruleset::{Counter, Jump, Ruleset, Table};
+pub use ruleset::{Jump, Ruleset, Table};
 
+use self::iptables::Iptables;
+use self::nftables::{Nftables, Script};
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
-use crate::spec::Backend;
+use crate::plan::{Counter, Scope};
+use crate::spec::Backend as Name;
 use std::collections::BTreeMap;
 
-/// The rules of every family that the host has.
+/// The iptables rules of every family that the host has.
 pub type Rulesets = BTreeMap<Family, Ruleset>;
 
 /// What the kernel has of ours.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
-    /// Our chains and jumps, for each family that the host has.
-    pub rulesets: Rulesets,
-    /// The counters of our rules that stop packets.
+    /// Everything in which it is not what is wanted; empty when it is.
+    pub drift: Vec<(Scope, String)>,
+    /// Whether any rule of ours is there.
+    pub guarded: bool,
+    /// What was stopped so far, by family.
     pub counters: Vec<(Family, Counter)>,
-}
-
-impl Live {
-    /// Everything in which the kernel is not what is wanted, with its family; empty when it is.
-    pub fn drift(&self, wanted: &Rulesets) -> Vec<(Family, String)> {
-        let none = Ruleset::default();
-        let families = self.rulesets.iter();
-        families
-            .flat_map(|(family, live)| {
-                let findings = wanted.get(family).unwrap_or(&none).drift(live);
-                findings.into_iter().map(|finding| (*family, finding))
-            })
-            .collect()
-    }
+    /// Our chains and jumps, where iptables loads them.
+    rulesets: Rulesets,
 }
 
 /// A way of loading rules.
-pub trait Firewall {
+trait Backend {
+    /// Reads what the kernel has of ours; changes nothing.
+    fn look(&self) -> Result<Live, Trouble>;
+
+    /// Has the kernel check the rules without loading them.
+    fn test(&self, live: &Live) -> Result<(), Trouble>;
+
+    /// Turns what is live into what is wanted: all families or none.
+    fn load(&self, live: &Live) -> Result<(), Trouble>;
+
+    /// Takes away all that is ours.
+    fn unload(&self, live: &Live) -> Result<(), Trouble>;
+}
+
+/// What a bundle wants of this kernel, and who sees to it.
+pub struct Firewall {
+    chosen: Box<dyn Backend>,
+    /// What may have loaded our rules at another time: they go when the chosen one's stand.
+    other: Option<(Box<dyn Backend>, &'static str)>,
+    note: Option<&'static str>,
+}
+
+impl Firewall {
+    /// The firewall that a bundle asks for: the other one where this host has only that.
+    ///
+    /// # Errors
+    /// A host that has neither; rules that are not ours to load.
+    pub fn of(bundle: &Bundle, facts: &Facts) -> Result<Self, Trouble> {
+        let (iptables, nftables) = (Iptables::is_installed(), Nftables::is_installed());
+        let by_nftables = match facts.backend {
+            Name::Nftables => true,
+            Name::Iptables => !iptables && nftables,
+        };
+        let note = (by_nftables && facts.backend == Name::Iptables)
+            .then_some("iptables is not installed: nftables guards the ports");
+        if by_nftables {
+            let chosen = Box::new(Nftables::new(Some(script(bundle, facts)?)));
+            let other = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
+            Ok(Self { chosen, other, note })
+        } else {
+            let chosen = Box::new(Iptables::new(rulesets(bundle)?));
+            let other = nftables.then(|| other(Nftables::new(None), "nftables"));
+            Ok(Self { chosen, other, note })
+        }
+    }
+
+    /// What an operator must know of the choice.
+    pub fn note(&self) -> Option<&'static str> {
+        self.note
+    }
+
     /// Reads what the kernel has of ours; changes nothing.
     ///
     /// # Errors
     /// A tool that is missing or fails.
-    fn inspect(&self) -> Result<Live, Trouble>;
+    pub fn look(&self) -> Result<Live, Trouble> {
+        let mut live = self.chosen.look()?;
+        if let Some((other, name)) = &self.other
+            && other.look()?.guarded
+        {
+            live.guarded = true;
+            let finding = "rules of ours are left over from when it guarded the ports";
+            live.drift.push((Scope::Backend(name), finding.to_owned()));
+        }
+        Ok(live)
+    }
 
-    /// Has the kernel check the rules without loading them.
+    /// Has the kernel check the rules of both families without loading them.
     ///
     /// # Errors
     /// What it refuses.
-    fn test(&self, wanted: &Rulesets, live: &Live) -> Result<(), Trouble>;
+    pub fn test(&self, live: &Live) -> Result<(), Trouble> {
+        self.chosen.test(live)
+    }
 
-    /// Turns what is live into what is wanted: all families or none.
+    /// Turns what is live into what is wanted, for all families or none. Rules of the other backend
+    /// go when these stand, so that no moment is unguarded.
     ///
     /// # Errors
     /// Names family and cause; what was live is live again.
-    fn load(&self, wanted: &Rulesets, live: &Live) -> Result<(), Trouble>;
-
-    /// Takes away all that is ours.
-    ///
-    /// # Errors
-    /// Names family, chain and cause.
-    fn unload(&self, live: &Live) -> Result<(), Trouble>;
-}
-
-/// The firewall that a bundle asks for.
-///
-/// # Errors
-/// A backend that this host or this version cannot serve.
-pub fn of(facts: &Facts) -> Result<Box<dyn Firewall>, Trouble> {
-    match facts.backend {
-        Backend::Iptables => Ok(Box::new(Iptables::find()?)),
-        Backend::Nftables => Err(Trouble::new(
-            "load the rules",
-            "backend = \"nftables\" is rendered, but cannot be loaded yet",
-        )
-        .cure("set backend = \"iptables\" in [firewall] and render again")),
+    pub fn load(&self, live: &Live) -> Result<(), Trouble> {
+        self.chosen.load(live)?;
+        if let Some((other, _)) = &self.other {
+            unload(other.as_ref())?;
+        }
+        let now = self.look()?;
+        match now.drift.first() {
+            None => Ok(()),
+            Some((scope, finding)) => {
+                let cause = format!("{}: {finding}", scope.name());
+                let trouble = Trouble::new("find the rules as they were loaded", cause);
+                Err(trouble.cure("another program changes them at the same time; run it again"))
+            }
+        }
     }
 }
 
-/// The rules that a bundle wants, for both families.
+fn other(backend: impl Backend + 'static, name: &'static str) -> (Box<dyn Backend>, &'static str) {
+    (Box::new(backend), name)
+}
+
+/// Everything that can have rules of ours on this host.
+fn backends() -> Vec<Box<dyn Backend>> {
+    let mut backends: Vec<Box<dyn Backend>> = Vec::new();
+    if Iptables::is_installed() {
+        backends.push(Box::new(Iptables::new(Rulesets::new())));
+    }
+    if Nftables::is_installed() {
+        backends.push(Box::new(Nftables::new(None)));
+    }
+    backends
+}
+
+fn unload(backend: &dyn Backend) -> Result<bool, Trouble> {
+    let live = backend.look()?;
+    if live.guarded {
+        backend.unload(&live)?;
+    }
+    Ok(live.guarded)
+}
+
+/// Takes our rules away, whoever loaded them; whether there were any.
 ///
 /// # Errors
-/// A rules file that is not ours to load.
-pub fn wanted(bundle: &Bundle) -> Result<Rulesets, Trouble> {
+/// Names family, chain and cause.
+pub fn unload_all() -> Result<bool, Trouble> {
+    let mut any = false;
+    for backend in backends() {
+        any |= unload(backend.as_ref())?;
+    }
+    Ok(any)
+}
+
+/// Whether any rule of ours is in the kernel.
+///
+/// # Errors
+/// A kernel that cannot be asked.
+pub fn is_guarded() -> Result<bool, Trouble> {
+    backends().iter().try_fold(false, |any, backend| Ok(any || backend.look()?.guarded))
+}
+
+/// A bundle's iptables rules.
+fn rulesets(bundle: &Bundle) -> Result<Rulesets, Trouble> {
     let read = |family: Family| {
         let path = family.rules_path();
         let failed = |cause: String| Trouble::new(format!("read {path}"), cause);
-        let bytes = bundle.get(path).ok_or_else(|| failed("the bundle has none".to_owned()))?;
-        let text = std::str::from_utf8(bytes).map_err(|error| failed(error.to_string()))?;
-        Ok((family, Ruleset::parse(text).map_err(failed)?))
+        Ok((family, Ruleset::parse(text(bundle, path)?).map_err(failed)?))
     };
     Family::BOTH.into_iter().map(read).collect()
+}
+
+/// A bundle's nftables rules.
+fn script(bundle: &Bundle, facts: &Facts) -> Result<Script, Trouble> {
+    let text = text(bundle, "host/etc/redisguard/redisguard.nft")?.to_owned();
+    Ok(Script { text, bundle: facts.bundle.clone() })
+}
+
+fn text<'a>(bundle: &'a Bundle, path: &str) -> Result<&'a str, Trouble> {
+    let failed = |cause: String| Trouble::new(format!("read {path}"), cause);
+    let bytes = bundle.get(path).ok_or_else(|| failed("the bundle has none".to_owned()))?;
+    std::str::from_utf8(bytes).map_err(|error| failed(error.to_string()))
 }

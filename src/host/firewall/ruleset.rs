@@ -1,6 +1,7 @@
 //! Owns what a family's rules are: our own chains and the jumps into them, as text in the form that
 //! iptables-save prints, and the pure difference between two of them. Runs nothing.
 
+use crate::plan::Counter;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -25,6 +26,8 @@ pub struct Jump {
     pub position: usize,
     /// The rule behind `-A CHAIN `.
     pub rule: String,
+    /// The rule that stands first there, where it is another one.
+    pub behind: Option<String>,
 }
 
 /// One family's tables.
@@ -34,49 +37,41 @@ pub struct Ruleset {
     pub tables: BTreeMap<String, Table>,
 }
 
-/// A live rule's counters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counter {
-    /// The rule behind `-A CHAIN `.
-    pub rule: String,
-    /// Packets that matched it.
-    pub packets: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
+/// Other chains as far as they were read: how many rules, and the first of them.
+type Others = BTreeMap<String, (usize, String)>;
 
 impl Table {
-    /// Takes one line of a listing (`iptables -S`) or of a rules file. Lines of others are passed
-    /// over, but counted for the jumps' positions in `lengths`.
-    fn take(&mut self, line: &str, lengths: &mut BTreeMap<String, usize>) {
+    /// Takes one line of a listing (iptables-save) or of a rules file. Lines of others are passed
+    /// over, but counted in `others` for the jumps' positions.
+    fn take(&mut self, line: &str, others: &mut Others) {
         let mut words = line.splitn(3, ' ');
         let (verb, chain) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let rest = words.next().unwrap_or_default().trim();
-        let ours = chain.starts_with(PREFIX);
         match verb {
-            "-N" if ours => {
-                self.chains.entry(chain.to_owned()).or_default();
-            }
-            _ if verb.starts_with(':') && verb[1..].starts_with(PREFIX) => {
-                self.chains.entry(verb[1..].to_owned()).or_default();
-            }
-            "-A" if ours => self.chains.entry(chain.to_owned()).or_default().push(rest.to_owned()),
+            "-A" if chain.starts_with(PREFIX) => match self.chains.get_mut(chain) {
+                Some(rules) => rules.push(rest.to_owned()),
+                None => drop(self.chains.insert(chain.to_owned(), vec![rest.to_owned()])),
+            },
             "-A" => {
-                let position = lengths.entry(chain.to_owned()).or_default();
+                let (position, first) = match others.get_mut(chain) {
+                    Some(other) => other,
+                    None => others.entry(chain.to_owned()).or_insert((0, rest.to_owned())),
+                };
                 *position += 1;
                 if leads_to_us(rest) {
-                    let (chain, position) = (chain.to_owned(), *position);
-                    self.jumps.push(Jump { chain, position, rule: rest.to_owned() });
+                    let behind = (*position > 1).then(|| first.clone());
+                    let (chain, rule) = (chain.to_owned(), rest.to_owned());
+                    self.jumps.push(Jump { chain, position: *position, rule, behind });
                 }
             }
             "-I" => {
                 let (place, rule) = rest.split_once(' ').unwrap_or(("1", rest));
+                let (chain, rule) = (chain.to_owned(), rule.trim().to_owned());
                 let position = place.parse().unwrap_or(1);
-                self.jumps.push(Jump {
-                    chain: chain.to_owned(),
-                    position,
-                    rule: rule.trim().to_owned(),
-                });
+                self.jumps.push(Jump { chain, position, rule, behind: None });
+            }
+            _ if verb.starts_with(':') && verb[1..].starts_with(PREFIX) => {
+                self.chains.entry(verb[1..].to_owned()).or_default();
             }
             _ => {}
         }
@@ -97,7 +92,7 @@ impl Ruleset {
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut ruleset = Self::default();
         let mut current: Option<&mut Table> = None;
-        let mut lengths = BTreeMap::new();
+        let mut others = Others::new();
         for (index, line) in text.lines().enumerate() {
             let stray = || format!("line {} does not belong into our rules: {line}", index + 1);
             match (line.as_bytes().first(), &mut current) {
@@ -107,17 +102,18 @@ impl Ruleset {
                 }
                 (Some(b'C'), Some(_)) if line == "COMMIT" => current = None,
                 (Some(b':'), Some(table)) if line[1..].starts_with(PREFIX) => {
-                    table.take(line, &mut lengths);
+                    table.take(line, &mut others);
                 }
                 (Some(b'-'), Some(table)) => {
-                    let known = table.chains.keys().any(|chain| {
-                        line.starts_with(&format!("-A {chain} "))
-                            || (line.starts_with("-I ") && line.ends_with(&format!("-j {chain}")))
-                    });
-                    if !known {
+                    let chain = match line.split(' ').next() {
+                        Some("-A") => line.split(' ').nth(1),
+                        Some("-I") if leads_to_us(line) => line.rsplit(' ').next(),
+                        _ => None,
+                    };
+                    if !chain.is_some_and(|chain| table.chains.contains_key(chain)) {
                         return Err(stray());
                     }
-                    table.take(line, &mut lengths);
+                    table.take(line, &mut others);
                 }
                 _ => return Err(stray()),
             }
@@ -125,25 +121,39 @@ impl Ruleset {
         if current.is_some() { Err("the last table has no COMMIT".to_owned()) } else { Ok(ruleset) }
     }
 
-    /// Adds a live table, as `iptables -t TABLE -S -v` lists it, and returns the counters of ours.
-    pub fn add_listing(&mut self, table: &str, listing: &str) -> Vec<Counter> {
-        let mut found = Table::default();
-        let mut lengths = BTreeMap::new();
+    /// Reads what is live, as `iptables-save --counters` lists it, with the counters of our rules in
+    /// the filter table: there is stopped what is stopped, the other tables only lead it there.
+    pub fn listed(listing: &str) -> (Self, Vec<Counter>) {
+        let mut ruleset = Self::default();
         let mut counters = Vec::new();
+        let mut name = "";
+        let mut found = Table::default();
+        let mut others = Others::new();
         for line in listing.lines() {
-            let (plain, counter) = without_counter(line);
-            found.take(&plain, &mut lengths);
-            if let (Some((packets, bytes)), Some(rule)) = (counter, plain.strip_prefix("-A ")) {
-                let (chain, rule) = rule.split_once(' ').unwrap_or((rule, ""));
-                if chain.starts_with(PREFIX) {
-                    counters.push(Counter { rule: rule.to_owned(), packets, bytes });
+            if let Some(table) = line.strip_prefix('*') {
+                name = table;
+            } else if line == "COMMIT" {
+                others.clear();
+                let found = std::mem::take(&mut found);
+                if found != Table::default() {
+                    ruleset.tables.insert(name.to_owned(), found);
+                }
+            } else {
+                let (plain, counter) = without_counter(line);
+                found.take(plain, &mut others);
+                if name == "filter" {
+                    counters.extend(counter.and_then(|counts| stopped(plain, counts)));
                 }
             }
         }
-        if found != Table::default() {
-            self.tables.insert(table.to_owned(), found);
-        }
-        counters
+        (ruleset, counters)
+    }
+
+    /// The same chains, when the jumps into them are gone.
+    pub fn without_jumps(&self) -> Self {
+        let mut chains = self.clone();
+        chains.tables.values_mut().for_each(|table| table.jumps.clear());
+        chains
     }
 
     /// Everything in which `live` is not what `self` wants, in words; empty when it is.
@@ -209,8 +219,9 @@ fn jump_drift(table: &str, wanted: &Table, found: &Table, findings: &mut Vec<Str
             [] => findings.push(format!("{table}: the jump from {chain} is missing")),
             [only] if only.position == 1 => {}
             [only] => findings.push(format!(
-                "{table}: the jump from {chain} stands at position {}, behind other rules",
-                only.position
+                "{table}: the jump from {chain} stands at position {}, behind `{}`",
+                only.position,
+                only.behind.as_deref().unwrap_or_default()
             )),
             several => findings
                 .push(format!("{table}: the jump from {chain} stands {} times", several.len())),
@@ -251,20 +262,22 @@ fn table_transaction(name: &str, wanted: &Table, found: &Table, text: &mut Strin
     let _ = writeln!(text, "COMMIT");
 }
 
-/// A listed rule without its `-c PACKETS BYTES`, and those.
-fn without_counter(line: &str) -> (String, Option<(u64, u64)>) {
-    // The counters stand before the target, behind all matches: search from the end.
-    let Some(place) = line.rfind(" -c ") else { return (line.to_owned(), None) };
-    let mut words = line[place + 4..].splitn(3, ' ');
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
-    match (number(), number()) {
-        (Some(packets), Some(bytes)) => {
-            let rest = words.next().unwrap_or_default();
-            let plain = format!("{} {rest}", &line[..place]);
-            (plain.trim_end().to_owned(), Some((packets, bytes)))
-        }
-        _ => (line.to_owned(), None),
-    }
+/// A listed line without the `[PACKETS:BYTES]` before it, and those.
+fn without_counter(line: &str) -> (&str, Option<(u64, u64)>) {
+    let counted = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    let Some((counts, plain)) = counted else { return (line, None) };
+    let numbers = counts.split_once(':');
+    let numbers =
+        numbers.and_then(|(packets, bytes)| Some((packets.parse().ok()?, bytes.parse().ok()?)));
+    (plain, numbers)
+}
+
+/// What a rule of ours that names a reserved port counted: `"redisguard:PORTS:…"` is its comment.
+fn stopped(line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
+    let rule = line.strip_prefix("-A ").filter(|rule| rule.starts_with(PREFIX))?;
+    let (_, comment) = rule.split_once("--comment \"redisguard:")?;
+    let (ports, _) = comment.split_once(':')?;
+    Some(Counter { ports: ports.parse().ok()?, packets, bytes })
 }
 
 #[cfg(test)]
@@ -273,16 +286,18 @@ mod tests {
     use super::*;
 
     const RULES: &str = "# c\n*filter\n:REDISGUARD-IN - [0:0]\n\
-        -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a -c 1 2 b\" -j ACCEPT\n\
+        -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a] -A INPUT b\" -j ACCEPT\n\
+        -A REDISGUARD-IN -p tcp -m comment --comment \"redisguard:6379:drop x\" -j DROP\n\
         -I INPUT 1 -p tcp -j REDISGUARD-IN\nCOMMIT\n";
-    const LISTING: &str = "-P INPUT ACCEPT -c 0 0\n-N REDISGUARD-IN\n-N FOREIGN\n\
-        -A INPUT -p tcp -c 5 300 -j REDISGUARD-IN\n-A INPUT -s 10.0.0.0/8 -c 0 0 -j FOREIGN\n\
-        -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a -c 1 2 b\" -c 7 420 -j ACCEPT\n";
+    const LISTING: &str = "*filter\n:INPUT ACCEPT [0:0]\n:FOREIGN - [0:0]\n:REDISGUARD-IN - [0:0]\n\
+        [5:300] -A INPUT -p tcp -j REDISGUARD-IN\n[0:0] -A INPUT -s 10.0.0.0/8 -j FOREIGN\n\
+        [9:9] -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a] -A INPUT b\" -j ACCEPT\n\
+        [7:420] -A REDISGUARD-IN -p tcp -m comment --comment \"redisguard:6379:drop x\" -j DROP\n\
+        COMMIT\n";
+    const OWN: &str = "[5:300] -A INPUT -p tcp -j REDISGUARD-IN";
 
     fn live(listing: &str) -> Ruleset {
-        let mut live = Ruleset::default();
-        live.add_listing("filter", listing);
-        live
+        Ruleset::listed(listing).0
     }
 
     fn drift(listing: &str) -> String {
@@ -292,27 +307,24 @@ mod tests {
     #[test]
     fn a_host_with_the_rules_in_place_does_not_drift() {
         assert_eq!(drift(LISTING), "");
-        let counters = Ruleset::default().add_listing("filter", LISTING);
-        assert_eq!((counters[0].packets, counters[0].bytes, counters.len()), (7, 420, 1));
+        let counters = Ruleset::listed(LISTING).1;
+        assert_eq!(counters, [Counter { ports: 6379.into(), packets: 7, bytes: 420 }]);
     }
 
     #[test]
     fn every_kind_of_drift_is_named() {
-        let foreign = "-A INPUT -p tcp -c 0 0 -j ACCEPT\n-A INPUT -p tcp -c 5 300 -j REDISGUARD-IN";
-        let own = "-A INPUT -p tcp -c 5 300 -j REDISGUARD-IN";
+        let accept = format!("[0:0] -A INPUT -p tcp -j ACCEPT\n{OWN}");
+        let jump = "[0:0] -A INPUT -j REDISGUARD-IN".to_owned();
         let cases = [
             ("".to_owned(), "no rules of ours are loaded"),
-            ("-A INPUT -c 0 0 -j REDISGUARD-IN".to_owned(), "chain REDISGUARD-IN is missing"),
-            (LISTING.replace(own, "-A INPUT -c 0 0 -j DROP"), "jump from INPUT is missing"),
-            (LISTING.replace(own, foreign), "at position 2, behind other rules"),
-            (LISTING.replace(own, &format!("{own}\n{own}")), "stands 2 times"),
+            (format!("*filter\n{jump}\nCOMMIT\n"), "chain REDISGUARD-IN is missing"),
+            (LISTING.replace(OWN, "[0:0] -A INPUT -j DROP"), "jump from INPUT is missing"),
+            (LISTING.replace(OWN, &accept), "at position 2, behind `-p tcp -j ACCEPT`"),
+            (LISTING.replace(OWN, &format!("{OWN}\n{OWN}")), "stands 2 times"),
             (LISTING.replace("-i lo", "-i eth0"), "chain REDISGUARD-IN was edited"),
-            (
-                LISTING.replace("-A REDISGUARD-IN -i lo", "# -i lo"),
-                "chain REDISGUARD-IN was flushed",
-            ),
-            (LISTING.replace("-N FOREIGN", "-N REDISGUARD-OLD"), "REDISGUARD-OLD is left over"),
-            (LISTING.replace("FOREIGN", "REDISGUARD-IN"), "another jump into our chains"),
+            (LISTING.replace("-A REDISGUARD-IN", "-A OTHER"), "chain REDISGUARD-IN was flushed"),
+            (LISTING.replace(":FOREIGN", ":REDISGUARD-OLD"), "REDISGUARD-OLD is left over"),
+            (LISTING.replace("-j FOREIGN", "-j REDISGUARD-IN"), "another jump into our chains"),
         ];
         for (listing, wanted) in cases {
             assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
@@ -321,12 +333,13 @@ mod tests {
 
     #[test]
     fn a_transaction_replaces_every_old_jump_and_drops_left_over_chains() {
-        let listing = LISTING.replace("-N FOREIGN", "-N REDISGUARD-OLD");
+        let listing = LISTING.replace(":FOREIGN", ":REDISGUARD-OLD");
         let text = Ruleset::parse(RULES).unwrap().transaction(&live(&listing));
         assert_eq!(
             text,
             "*filter\n:REDISGUARD-IN - [0:0]\n\
-             -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a -c 1 2 b\" -j ACCEPT\n\
+             -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a] -A INPUT b\" -j ACCEPT\n\
+             -A REDISGUARD-IN -p tcp -m comment --comment \"redisguard:6379:drop x\" -j DROP\n\
              -D INPUT -p tcp -j REDISGUARD-IN\n-I INPUT 1 -p tcp -j REDISGUARD-IN\n\
              -F REDISGUARD-OLD\n-X REDISGUARD-OLD\nCOMMIT\n"
         );
@@ -334,9 +347,13 @@ mod tests {
 
     #[test]
     fn rules_that_touch_others_are_not_ours() {
-        for bad in
-            ["*filter\n-A INPUT -j DROP\nCOMMIT\n", "*filter\n-F\nCOMMIT\n", "-A X\n", "*filter\n"]
-        {
+        for bad in [
+            "*filter\n-A INPUT -j DROP\nCOMMIT\n",
+            "*filter\n:REDISGUARD-IN - [0:0]\n-I INPUT 1 -j DROP\nCOMMIT\n",
+            "*filter\n-F\nCOMMIT\n",
+            "-A X\n",
+            "*filter\n",
+        ] {
             assert!(Ruleset::parse(bad).is_err(), "{bad} was taken");
         }
     }

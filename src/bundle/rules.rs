@@ -1,0 +1,255 @@
+//! Owns the rules: for iptables one family at a time, for nft both. Whatever the number of reserved
+//! ports, a packet to another port passes a few matches: nft looks it up in a set, iptables is led
+//! down a tree of chains.
+
+use super::allowed;
+use super::host::Family;
+use crate::spec::{Existing, External, PortRange, PortSet, Reserved, Spec};
+use askama::Template;
+use ipnet::IpNet;
+
+/// The match of a connection's first packet.
+const FIRST_PACKET: &str = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
+/// The marks of packets that are about to be stopped: values that nobody sets by chance.
+const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", both: "0xfffffffe" };
+/// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
+const MULTIPORT_SLOTS: usize = 15;
+/// Into how many chains a chain of the tree leads.
+const FAN_OUT: usize = 8;
+
+/// Marks of packets (MARK in iptables-extensions(8)).
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// To be reset.
+    reset: &'static str,
+    /// To be dropped.
+    drop: &'static str,
+    /// The mask under which both are `reset`.
+    both: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/rules.rules")]
+struct Rules<'a> {
+    spec: &'a Spec,
+    digest: &'a str,
+    family: Family,
+    allow: Vec<IpNet>,
+    cut: bool,
+    syn: &'static str,
+    mark: Mark,
+    /// What the jump of INPUT lets in, and what those of PREROUTING do.
+    input: String,
+    prerouting: String,
+    /// Original ports of what is redirected; may hold others between them.
+    told: Vec<PortRange>,
+    tree: Tree<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/redisguard/redisguard.nft")]
+struct NftRules<'a> {
+    spec: &'a Spec,
+    digest: &'a str,
+    allow_v4: String,
+    allow_v6: String,
+    cut: bool,
+    mark: Mark,
+    all: String,
+    dropped: String,
+    told: String,
+}
+
+/// The chains that find a reserved port: inner ones lead on, leaves decide.
+struct Tree<'a> {
+    branches: Vec<Branch>,
+    leaves: Vec<Leaf<'a>>,
+}
+
+/// A chain that leads on by ranges of ports.
+struct Branch {
+    /// What is put behind the name of the table's first chain.
+    suffix: String,
+    ways: Vec<Way>,
+}
+
+/// A range of ports and the chain that decides on it.
+struct Way {
+    ports: PortRange,
+    suffix: String,
+}
+
+/// A chain that decides on as many ports as one match holds.
+struct Leaf<'a> {
+    suffix: String,
+    /// In the order of their ports.
+    reserved: Vec<&'a Reserved>,
+}
+
+impl Leaf<'_> {
+    /// The ports of those that satisfy the condition, as multiport takes them; empty if none does.
+    fn ports(&self, which: impl Fn(External) -> bool) -> String {
+        let ranges = self.reserved.iter().filter(|reserved| which(reserved.external));
+        let ranges = ranges.map(|reserved| reserved.ports.colon());
+        ranges.collect::<Vec<_>>().join(",")
+    }
+
+    fn all(&self) -> String {
+        self.ports(|_| true)
+    }
+
+    fn dropped(&self) -> String {
+        self.ports(|external| external == External::Drop)
+    }
+
+    fn answered(&self) -> String {
+        self.ports(|external| external != External::Drop)
+    }
+
+    fn untold(&self) -> String {
+        self.ports(|external| external != External::Notice)
+    }
+}
+
+impl<'a> Tree<'a> {
+    fn of(spec: &'a Spec) -> Self {
+        let mut sorted: Vec<&Reserved> = spec.reserved.iter().collect();
+        sorted.sort_unstable_by_key(|reserved| reserved.ports);
+        let mut leaves: Vec<Leaf<'_>> = Vec::new();
+        let mut room = 0;
+        for reserved in sorted {
+            let slots = slots(reserved.ports);
+            if slots > room {
+                let suffix = format!("-{}", reserved.ports.first());
+                leaves.push(Leaf { suffix, reserved: Vec::new() });
+                room = MULTIPORT_SLOTS;
+            }
+            room -= slots;
+            if let Some(leaf) = leaves.last_mut() {
+                leaf.reserved.push(reserved);
+            }
+        }
+        if let [only] = leaves.as_mut_slice() {
+            only.suffix.clear();
+        }
+        Self { branches: branches(&leaves), leaves }
+    }
+}
+
+/// The chains above the leaves, the first one last; none where there is one leaf.
+fn branches(leaves: &[Leaf<'_>]) -> Vec<Branch> {
+    let ends = |leaf: &Leaf<'_>| {
+        let (first, last) = (leaf.reserved.first()?.ports, leaf.reserved.last()?.ports);
+        Some(Way { ports: first.through(last), suffix: leaf.suffix.clone() })
+    };
+    let mut ways: Vec<Way> = leaves.iter().filter_map(ends).collect();
+    let mut branches = Vec::new();
+    let mut level = 0;
+    while ways.len() > 1 {
+        level += 1;
+        let is_top = ways.len() <= FAN_OUT;
+        let mut above = Vec::new();
+        while !ways.is_empty() {
+            let rest = ways.split_off(FAN_OUT.min(ways.len()));
+            let group = std::mem::replace(&mut ways, rest);
+            let (Some(first), Some(last)) = (group.first(), group.last()) else { break };
+            let ports = first.ports.through(last.ports);
+            let suffix = if is_top { String::new() } else { format!("-{level}-{}", ports.first()) };
+            above.push(Way { ports, suffix: suffix.clone() });
+            branches.push(Branch { suffix, ways: group });
+        }
+        ways = above;
+    }
+    branches
+}
+
+fn slots(range: PortRange) -> usize {
+    if range.first() == range.last() { 1 } else { 2 }
+}
+
+/// The ports in at most `most` slots of a multiport match: as they were reserved where that fits,
+/// else with what lies in the narrowest gaps between them.
+fn coarse(reserved: &[PortRange], most: usize) -> Vec<PortRange> {
+    let fits = |ranges: &[PortRange]| ranges.iter().copied().map(slots).sum::<usize>() <= most;
+    if fits(reserved) {
+        return reserved.to_vec();
+    }
+    let merged: PortSet = reserved.iter().copied().collect();
+    let ranges = merged.ranges();
+    if fits(ranges) {
+        return ranges.to_vec();
+    }
+    let gap = |pair: &[PortRange]| pair[1].first() - pair[0].last();
+    let mut widest: Vec<usize> = (1..ranges.len()).collect();
+    widest.sort_by_key(|index| std::cmp::Reverse(gap(&ranges[index - 1..=*index])));
+    widest.truncate(most / 2 - 1);
+    widest.sort_unstable();
+    let starts = std::iter::once(0).chain(widest.iter().copied());
+    let ends = widest.iter().copied().chain([ranges.len()]);
+    starts.zip(ends).map(|(start, end)| ranges[start].through(ranges[end - 1])).collect()
+}
+
+fn multiport(ranges: &[PortRange]) -> String {
+    let ranges: Vec<String> = ranges.iter().map(|range| range.colon()).collect();
+    format!("-m multiport --dports {}", ranges.join(","))
+}
+
+/// The reserved ports that satisfy the condition, ascending.
+fn ports(spec: &Spec, which: impl Fn(External) -> bool) -> Vec<PortRange> {
+    let reserved = spec.reserved.iter().filter(|reserved| which(reserved.external));
+    let mut ports: Vec<PortRange> = reserved.map(|reserved| reserved.ports).collect();
+    ports.sort_unstable();
+    ports
+}
+
+/// The rules of one family, as iptables-restore reads them.
+///
+/// # Errors
+/// As [`super::host::render`].
+pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Result<String> {
+    let reserved = coarse(&ports(spec, |_| true), MULTIPORT_SLOTS - 1);
+    let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
+    let mut input = reserved.clone();
+    input.extend(notice);
+    let rules = Rules {
+        spec,
+        digest,
+        family,
+        allow: allowed(spec, family),
+        cut: spec.firewall.existing == Existing::Cut,
+        syn: FIRST_PACKET,
+        mark: MARK,
+        input: multiport(&input),
+        prerouting: multiport(&reserved),
+        told: coarse(&ports(spec, |external| external == External::Notice), MULTIPORT_SLOTS),
+        tree: Tree::of(spec),
+    };
+    rules.render()
+}
+
+/// The rules of both families, as nft reads them.
+///
+/// # Errors
+/// As [`super::host::render`].
+pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
+    let networks = |family| {
+        let networks = allowed(spec, family);
+        networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let set = |which: fn(External) -> bool| {
+        let ports = ports(spec, which);
+        ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let rules = NftRules {
+        spec,
+        digest,
+        allow_v4: networks(Family::V4),
+        allow_v6: networks(Family::V6),
+        cut: spec.firewall.existing == Existing::Cut,
+        mark: MARK,
+        all: set(|_| true),
+        dropped: set(|external| external == External::Drop),
+        told: set(|external| external == External::Notice),
+    };
+    rules.render()
+}

@@ -1,0 +1,111 @@
+//! Owns running nft: one table for both families, replaced in one transaction.
+
+use super::table::{Listing, TABLE};
+use super::{Backend, Live, tool};
+use crate::error::Trouble;
+use crate::plan::Scope;
+use std::process::Command;
+
+const CURE: &str = "install it (Debian: apt-get install nftables), or run as root if it is there";
+
+/// nftables of this host.
+pub struct Nftables {
+    /// `None` where there is nothing to load.
+    wanted: Option<Script>,
+}
+
+/// A bundle's rules for nft.
+pub struct Script {
+    /// What nft reads.
+    pub text: String,
+    /// The digest of the bundle, which the table carries.
+    pub bundle: String,
+}
+
+impl Nftables {
+    /// nftables with a bundle's rules to load.
+    pub fn new(wanted: Option<Script>) -> Self {
+        Self { wanted }
+    }
+
+    /// Whether this host has the program.
+    pub fn is_installed() -> bool {
+        tool::is_installed("nft")
+    }
+
+    fn run(&self, arguments: &[&str], what: &str) -> Result<(), Trouble> {
+        match &self.wanted {
+            Some(script) => read(arguments, what, &script.text),
+            None => Ok(()),
+        }
+    }
+}
+
+fn nft(arguments: &[&str], what: &str, input: &str) -> Result<tool::Said, Trouble> {
+    let mut command = Command::new("nft");
+    command.args(arguments);
+    tool::run(&mut command, what, input.as_bytes()).map_err(|trouble| trouble.cure(CURE))
+}
+
+/// Has nft read a script: one transaction.
+fn read(arguments: &[&str], what: &str, script: &str) -> Result<(), Trouble> {
+    let said = nft(&[arguments, &["--file", "-"]].concat(), what, script)?;
+    if said.success { Ok(()) } else { Err(refused(what, &said.stderr)) }
+}
+
+fn refused(what: &str, said: &str) -> Trouble {
+    let cure = if said.contains("not permitted") {
+        "run it as root"
+    } else {
+        "the rules are as they were; the kernel may lack a module that is named above"
+    };
+    Trouble::new(what, format!("nft said: {}", tool::one_line(said))).cure(cure)
+}
+
+/// Our table as nft lists it, if there is one.
+fn list() -> Result<Option<String>, Trouble> {
+    let what = "list the nftables rules";
+    let said = nft(&["list", "table", "inet", "redisguard"], what, "")?;
+    if said.success {
+        return Ok(Some(said.stdout));
+    }
+    // nft's words for a table that is not there; who may not look is told something else.
+    let none = said.stderr.contains("No such file or directory");
+    if none { Ok(None) } else { Err(refused(what, &said.stderr)) }
+}
+
+impl Backend for Nftables {
+    fn look(&self) -> Result<Live, Trouble> {
+        let mut live = Live::default();
+        let found = list()?.as_deref().and_then(Listing::read);
+        live.guarded = found.is_some();
+        if let Some(script) = &self.wanted {
+            let findings = match &found {
+                Some((table, _)) => table.drift(&script.bundle),
+                None => vec!["no rules of ours are loaded".to_owned()],
+            };
+            live.drift =
+                findings.into_iter().map(|finding| (Scope::Backend("nftables"), finding)).collect();
+        }
+        live.counters = found.map(|(_, counters)| counters).unwrap_or_default();
+        Ok(live)
+    }
+
+    fn test(&self, _live: &Live) -> Result<(), Trouble> {
+        self.run(&["--check"], "check the nftables rules")
+    }
+
+    fn load(&self, _live: &Live) -> Result<(), Trouble> {
+        self.run(&[], "load the nftables rules")?;
+        let what = "find the nftables rules as they were loaded";
+        match list()?.as_deref().and_then(Listing::read) {
+            Some((table, _)) => read(&[], what, &table.sealed()),
+            None => Err(Trouble::new(what, "the table is not there")
+                .cure("another program changes them at the same time; run it again")),
+        }
+    }
+
+    fn unload(&self, _live: &Live) -> Result<(), Trouble> {
+        read(&[], "take the nftables rules away", &format!("delete table {TABLE}\n"))
+    }
+}

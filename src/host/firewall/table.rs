@@ -1,0 +1,212 @@
+//! Owns what the nftables backend compares: our table as `nft list table` prints it, cut
+//! into its blocks, and the seal that says what each of them looked like when it was loaded.
+//!
+//! How nft prints a rule differs among its versions and from how it is written. So what was loaded is
+//! listed once and the digests of that listing are put beside it, into a chain that no packet meets.
+//! Runs nothing.
+
+use crate::bundle::{Family, hex};
+use crate::plan::Counter;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Our table, in nft's words.
+pub(super) const TABLE: &str = "inet redisguard";
+/// The chain that holds the digests.
+const SEAL: &str = "rg_seal";
+/// The name of the block of all counters.
+const COUNTERS: &str = "counters";
+/// How many digits of a block's digest are kept.
+const DIGITS: usize = 16;
+
+/// Our table as it was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// The digest of the bundle that it says it is of.
+    bundle: String,
+    /// Every block but the seal, by its first line: `chain rg_input`. All counters are one.
+    blocks: BTreeMap<String, String>,
+    /// What the seal says of them: digests by the same names.
+    seal: BTreeMap<String, String>,
+}
+
+impl Listing {
+    /// Reads a listing and what its counters counted; `None` where there is no such table.
+    pub(super) fn read(text: &str) -> Option<(Self, Vec<(Family, Counter)>)> {
+        let mut listing = Self::default();
+        let mut counters = Vec::new();
+        let mut lines = text.lines();
+        lines.next().filter(|line| line.starts_with(&format!("table {TABLE} {{")))?;
+        let mut current: Option<(&str, String)> = None;
+        for line in lines {
+            let depth = line.bytes().take_while(|byte| *byte == b'\t').count();
+            match (&mut current, depth, line.trim()) {
+                (None, 1, line) => match line.strip_suffix(" {") {
+                    Some(name) => current = Some((name, String::new())),
+                    None => listing.bundle = comment(line).unwrap_or(listing.bundle),
+                },
+                (Some(_), 1, _) => listing.add(current.take()),
+                (Some((name, _)), _, line) if line.starts_with("packets ") => {
+                    counters.extend(counted(name, line));
+                }
+                (Some((_, block)), _, line) => {
+                    block.push_str(line);
+                    block.push('\n');
+                }
+                (None, ..) => {}
+            }
+        }
+        Some((listing, counters))
+    }
+
+    fn add(&mut self, block: Option<(&str, String)>) {
+        let Some((name, block)) = block else { return };
+        if name.strip_prefix("chain ") == Some(SEAL) {
+            let sealed = block.lines().filter_map(comment);
+            let pairs = sealed.filter_map(|line| {
+                line.rsplit_once(' ').map(|(name, digest)| (name.to_owned(), digest.to_owned()))
+            });
+            self.seal = pairs.collect();
+        } else if name.starts_with("counter ") {
+            let all = self.blocks.entry(COUNTERS.to_owned()).or_default();
+            all.push_str(name);
+            all.push('\n');
+            all.push_str(&block);
+        } else {
+            self.blocks.insert(name.to_owned(), block);
+        }
+    }
+
+    /// The transaction that seals the table as it was listed.
+    pub(super) fn sealed(&self) -> String {
+        let mut text = format!("add chain {TABLE} {SEAL}\nflush chain {TABLE} {SEAL}\n");
+        for (name, block) in &self.blocks {
+            let digest = digest(block);
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "add rule {TABLE} {SEAL} return comment \"{PREFIX}{name} {digest}\""
+            );
+        }
+        text
+    }
+
+    /// Everything in which the table is not the bundle's as it was loaded, in words.
+    pub(super) fn drift(&self, bundle: &str) -> Vec<String> {
+        if self.bundle != bundle {
+            return vec![match self.bundle.as_str() {
+                "" => "the table does not say of which bundle it is".to_owned(),
+                other => format!("the table is of bundle {other}"),
+            }];
+        }
+        if self.seal.is_empty() {
+            return vec!["the table was not sealed when it was loaded".to_owned()];
+        }
+        let mut findings = Vec::new();
+        for (name, sealed) in &self.seal {
+            match self.blocks.get(name) {
+                None => findings.push(format!("{name} is missing")),
+                Some(block) if digest(block) == *sealed => {}
+                Some(block) if has_no_rule(block) => findings.push(format!("{name} was flushed")),
+                Some(_) => findings.push(format!("{name} was edited")),
+            }
+        }
+        let strange = self.blocks.keys().filter(|name| !self.seal.contains_key(*name));
+        findings.extend(strange.map(|name| format!("{name} is not ours")));
+        findings
+    }
+}
+
+const PREFIX: &str = "redisguard:";
+
+/// What stands in the comment of a line, behind our prefix.
+fn comment(line: &str) -> Option<String> {
+    let (_, comment) = line.split_once("comment \"")?;
+    Some(comment.strip_prefix(PREFIX)?.strip_suffix('"')?.to_owned())
+}
+
+/// What the counter `counter port_8000-8010_v4` counted: `packets 1 bytes 60`.
+fn counted(name: &str, line: &str) -> Option<(Family, Counter)> {
+    let (ports, family) = name.strip_prefix("counter port_")?.rsplit_once('_')?;
+    let family = Family::BOTH.into_iter().find(|known| known.short() == family)?;
+    let mut words = line.split(' ');
+    let mut number = || words.nth(1)?.parse().ok();
+    let (packets, bytes) = (number()?, number()?);
+    Some((family, Counter { ports: ports.parse().ok()?, packets, bytes }))
+}
+
+/// Whether a chain's block holds nothing but where it is hooked in, or a set's no elements.
+fn has_no_rule(block: &str) -> bool {
+    block.lines().all(|line| line.starts_with("type ") || line.starts_with("flags "))
+}
+
+fn digest(block: &str) -> String {
+    let mut digest = hex(block.as_bytes());
+    digest.truncate(DIGITS);
+    digest
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LOADED: &str = "table inet redisguard {\n\tcomment \"redisguard:0123456789ab\"\n\
+        \tcounter port_6379_v6 {\n\t\tcomment \"redisguard:6379:x\"\n\t\tpackets 7 bytes 420\n\t}\n\n\
+        \tset rg_reserved {\n\t\ttype inet_service\n\t\tflags interval\n\
+        \t\telements = { 6379,\n\t\t\t     6380 }\n\t}\n\n\
+        \tchain rg_input {\n\t\ttype filter hook input priority filter - 10; policy accept;\n\
+        \t\ttcp dport @rg_reserved goto rg_guard\n\t}\n\n\
+        \tchain rg_guard {\n\t\tdrop comment \"redisguard:a } b\"\n\t}\n}\n";
+
+    /// As it is listed after its seal was added.
+    fn sealed() -> String {
+        let listing = Listing::read(LOADED).unwrap().0;
+        let rules = listing.sealed();
+        let rules =
+            rules.lines().filter_map(|line| line.strip_prefix("add rule inet redisguard rg_seal "));
+        let rules: String = rules.map(|rule| format!("\t\t{rule}\n")).collect();
+        LOADED.replacen(
+            "\tchain rg_input",
+            &format!("\tchain rg_seal {{\n{rules}\t}}\n\n\tchain rg_input"),
+            1,
+        )
+    }
+
+    fn drift(text: &str) -> String {
+        Listing::read(text).unwrap().0.drift("0123456789ab").join("; ")
+    }
+
+    #[test]
+    fn a_table_as_it_was_loaded_does_not_drift() {
+        assert_eq!(drift(&sealed()), "");
+        assert_eq!(drift(&sealed().replace("packets 7", "packets 8")), "");
+        let counter = Counter { ports: 6379.into(), packets: 7, bytes: 420 };
+        assert_eq!(Listing::read(LOADED).unwrap().1, [(Family::V6, counter)]);
+        assert_eq!(Listing::read(""), None);
+    }
+
+    #[test]
+    fn every_kind_of_drift_is_named() {
+        let jump = "\t\ttcp dport @rg_reserved goto rg_guard\n";
+        let cases = [
+            (LOADED.to_owned(), "not sealed"),
+            (sealed().replace("0123456789ab", "ba9876543210"), "of bundle ba9876543210"),
+            (sealed().replace(jump, ""), "chain rg_input was flushed"),
+            (sealed().replace(jump, &jump.replace("goto", "jump")), "chain rg_input was edited"),
+            (sealed().replace("counter port_6379_v6", "counter x"), "counters was edited"),
+            (sealed().replace("     6380", "     6381"), "set rg_reserved was edited"),
+            (
+                sealed().replace("\t\telements = { 6379,\n\t\t\t     6380 }\n", ""),
+                "set rg_reserved was flushed",
+            ),
+            (
+                sealed().replace("chain rg_guard {", "chain other {"),
+                "chain rg_guard is missing; chain other is not ours",
+            ),
+        ];
+        for (listing, wanted) in cases {
+            assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
+        }
+    }
+}
