@@ -4,6 +4,8 @@
 
 #[path = "installer/failure.rs"]
 mod failure;
+#[path = "installer/nftables.rs"]
+mod nftables;
 mod support;
 
 use serde_json::Value;

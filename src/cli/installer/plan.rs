@@ -21,6 +21,9 @@ pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Co
     let wanted = observe::wanted(bundle, facts)?;
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
+    if let Some(note) = firewall.as_ref().and_then(Firewall::note) {
+        eprintln!("note: {note}");
+    }
     let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), firewall.as_ref())?;
     let plan = compute(&wanted, &observed);
     Ok(Computed { wanted, observed, plan })

@@ -91,8 +91,9 @@ impl Firewall {
     /// A tool that is missing or fails.
     pub fn look(&self) -> Result<Live, Trouble> {
         let mut live = self.chosen.look()?;
+        // A tool that cannot look there, on a kernel without the other one, has no rules of ours in it.
         if let Some((other, name)) = &self.other
-            && other.look()?.guarded
+            && other.look().is_ok_and(|found| found.guarded)
         {
             live.guarded = true;
             let finding = "rules of ours are left over from when it guarded the ports";
@@ -116,8 +117,11 @@ impl Firewall {
     /// Names family and cause; what was live is live again.
     pub fn load(&self, live: &Live) -> Result<(), Trouble> {
         self.chosen.load(live)?;
-        if let Some((other, _)) = &self.other {
-            unload(other.as_ref())?;
+        if let Some((other, _)) = &self.other
+            && let Ok(left_over) = other.look()
+            && left_over.guarded
+        {
+            other.unload(&left_over)?;
         }
         let now = self.look()?;
         match now.drift.first() {
@@ -147,12 +151,20 @@ fn backends() -> Vec<Box<dyn Backend>> {
     backends
 }
 
-fn unload(backend: &dyn Backend) -> Result<bool, Trouble> {
-    let live = backend.look()?;
-    if live.guarded {
-        backend.unload(&live)?;
+/// What is live of ours, by who loaded it. One that cannot be asked has nothing, unless none can.
+fn all_live() -> Result<Vec<(Box<dyn Backend>, Live)>, Trouble> {
+    let mut all = Vec::new();
+    let mut refused = None;
+    for backend in backends() {
+        match backend.look() {
+            Ok(live) => all.push((backend, live)),
+            Err(trouble) => refused = refused.or(Some(trouble)),
+        }
     }
-    Ok(live.guarded)
+    match refused {
+        Some(trouble) if all.is_empty() => Err(trouble),
+        _ => Ok(all),
+    }
 }
 
 /// Takes our rules away, whoever loaded them; whether there were any.
@@ -161,8 +173,9 @@ fn unload(backend: &dyn Backend) -> Result<bool, Trouble> {
 /// Names family, chain and cause.
 pub fn unload_all() -> Result<bool, Trouble> {
     let mut any = false;
-    for backend in backends() {
-        any |= unload(backend.as_ref())?;
+    for (backend, live) in all_live()?.iter().filter(|(_, live)| live.guarded) {
+        backend.unload(live)?;
+        any = true;
     }
     Ok(any)
 }
@@ -172,7 +185,7 @@ pub fn unload_all() -> Result<bool, Trouble> {
 /// # Errors
 /// A kernel that cannot be asked.
 pub fn is_guarded() -> Result<bool, Trouble> {
-    backends().iter().try_fold(false, |any, backend| Ok(any || backend.look()?.guarded))
+    Ok(all_live()?.iter().any(|(_, live)| live.guarded))
 }
 
 /// A bundle's iptables rules.
@@ -187,8 +200,22 @@ fn rulesets(bundle: &Bundle) -> Result<Rulesets, Trouble> {
 
 /// A bundle's nftables rules.
 fn script(bundle: &Bundle, facts: &Facts) -> Result<Script, Trouble> {
-    let text = text(bundle, "host/etc/redisguard/redisguard.nft")?.to_owned();
-    Ok(Script { text, bundle: facts.bundle.clone() })
+    const PATH: &str = "host/etc/redisguard/redisguard.nft";
+    let text = text(bundle, PATH)?.to_owned();
+    // Like the other rules, these touch nothing but what is ours.
+    let outside = |line: &str| {
+        !line.starts_with(['\t', '#'])
+            && !matches!(line, "" | "}" | "table inet redisguard {")
+            && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
+    };
+    match text.lines().position(outside) {
+        None => Ok(Script { text, bundle: facts.bundle.clone() }),
+        Some(index) => {
+            let line = text.lines().nth(index).unwrap_or_default();
+            let cause = format!("line {} does not belong into our rules: {line}", index + 1);
+            Err(Trouble::new(format!("read {PATH}"), cause))
+        }
+    }
 }
 
 fn text<'a>(bundle: &'a Bundle, path: &str) -> Result<&'a str, Trouble> {
