@@ -151,8 +151,10 @@ fn backends() -> Vec<Box<dyn Backend>> {
     backends
 }
 
+type LiveByBackend = Vec<(Box<dyn Backend>, Live)>;
+
 /// What is live of ours, by who loaded it. One that cannot be asked has nothing, unless none can.
-fn all_live() -> Result<Vec<(Box<dyn Backend>, Live)>, Trouble> {
+fn all_live() -> Result<LiveByBackend, Trouble> {
     let mut all = Vec::new();
     let mut refused = None;
     for backend in backends() {

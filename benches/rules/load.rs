@@ -1,0 +1,94 @@
+//! Measures the loading: the first one, the one that finds everything in place, and that of very
+//! many ports.
+
+use super::Scale;
+use super::commands::{Contestant, restore, script};
+use super::rounds::{median, order, ratio, spread};
+use super::site::{Bundle, shell};
+use super::table::Table;
+
+/// A kernel without any rule.
+const EMPTY: &str = "nft flush ruleset";
+
+/// Every contestant's seconds by round; `before` is run before each turn, and not counted.
+fn turns(contestants: &[Contestant], rounds: usize, before: impl Fn(usize)) -> Vec<Vec<f64>> {
+    let mut seconds = vec![Vec::new(); contestants.len()];
+    for round in 0..rounds {
+        for index in order(round, contestants.len()) {
+            before(index);
+            seconds[index].push(contestants[index].run());
+        }
+    }
+    seconds
+}
+
+/// One row for each contestant: its median and what the first one takes of it.
+fn report(title: &str, contestants: &[Contestant], seconds: &[Vec<f64>]) -> Table {
+    let mut table = Table::new(title, &["What runs", "ms", "ours/it", "from-to"]);
+    for (contestant, own) in contestants.iter().zip(seconds) {
+        table.row([
+            contestant.name.to_owned(),
+            format!("{:.1}", median(own.iter().copied()) * 1000.0),
+            format!("{:.2}", ratio(&seconds[0], own)),
+            spread(&seconds[0], own),
+        ]);
+    }
+    table
+}
+
+/// A first load, into a kernel without rules.
+pub fn first(scale: Scale) -> Table {
+    let (bundle, by_nft) = (Bundle::small("iptables"), Bundle::small("nftables"));
+    let nft = by_nft.artifact("/etc/redisguard/redisguard.nft");
+    let contestants = [
+        Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
+        restore("two iptables-restore, with --test before", &bundle, true),
+        restore("two iptables-restore", &bundle, false),
+        Contestant::ours("ours: rules load, nftables", &by_nft, &["rules", "load"]),
+        Contestant::new("nft --check, nft --file")
+            .then("nft", &["--check", "--file", "-"], Some(nft.clone()))
+            .then("nft", &["--file", "-"], Some(nft)),
+        script("iptables -C || iptables -A", &bundle),
+    ];
+    let seconds = turns(&contestants, scale.of(31, 1), |_| shell(EMPTY));
+    report("The first load of two ports", &contestants, &seconds)
+}
+
+/// A load that finds everything in place.
+pub fn again(scale: Scale) -> Table {
+    let bundle = Bundle::small("iptables");
+    let contestants = [
+        Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
+        Contestant::ours("ours: apply", &bundle, &["apply"]),
+        Contestant::new("two iptables-save").then("iptables-save", &["-c"], None).then(
+            "ip6tables-save",
+            &["-c"],
+            None,
+        ),
+        script("iptables -C || iptables -A", &bundle),
+    ];
+    shell(EMPTY);
+    contestants[1].run();
+    let seconds = turns(&contestants, scale.of(61, 1), |_| {});
+    report("A load that finds everything in place", &contestants, &seconds)
+}
+
+/// A first load of very many ports.
+pub fn many(scale: Scale) -> Table {
+    let ports = scale.of(10_000, 40);
+    let bundle = Bundle::scattered("iptables", ports);
+    let by_nft = Bundle::scattered("nftables", ports);
+    let nft = by_nft.artifact("/etc/redisguard/redisguard.nft");
+    let contestants = [
+        Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
+        restore("two iptables-restore, with --test before", &bundle, true),
+        restore("two iptables-restore", &bundle, false),
+        Contestant::ours("ours: rules load, nftables", &by_nft, &["rules", "load"]),
+        Contestant::new("nft --check, nft --file")
+            .then("nft", &["--check", "--file", "-"], Some(nft.clone()))
+            .then("nft", &["--file", "-"], Some(nft.clone())),
+        Contestant::new("nft --file").then("nft", &["--file", "-"], Some(nft)),
+    ];
+    let seconds = turns(&contestants, scale.of(7, 1), |_| shell(EMPTY));
+    report(&format!("The first load of {ports} scattered ports"), &contestants, &seconds)
+}
