@@ -90,16 +90,28 @@ impl Firewall {
     /// # Errors
     /// A tool that is missing or fails.
     pub fn look(&self) -> Result<Live, Trouble> {
-        let mut live = self.chosen.look()?;
-        // A tool that cannot look there, on a kernel without the other one, has no rules of ours in it.
-        if let Some((other, name)) = &self.other
-            && other.look().is_ok_and(|found| found.guarded)
-        {
+        let mut live = self.look_quickly()?;
+        if let Some((name, _)) = self.left_over() {
             live.guarded = true;
             let finding = "rules of ours are left over from when it guarded the ports";
             live.drift.push((Scope::Backend(name), finding.to_owned()));
         }
         Ok(live)
+    }
+
+    /// The same without what the other backend has: nothing, where the last load came to its end.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn look_quickly(&self) -> Result<Live, Trouble> {
+        self.chosen.look()
+    }
+
+    /// What the other backend has of ours. A tool that cannot look, on a kernel that lacks it, has
+    /// nothing of ours.
+    fn left_over(&self) -> Option<(&'static str, Live)> {
+        let (other, name) = self.other.as_ref()?;
+        other.look().ok().filter(|live| live.guarded).map(|live| (*name, live))
     }
 
     /// Has the kernel check the rules of both families without loading them.
@@ -117,13 +129,10 @@ impl Firewall {
     /// Names family and cause; what was live is live again.
     pub fn load(&self, live: &Live) -> Result<(), Trouble> {
         self.chosen.load(live)?;
-        if let Some((other, _)) = &self.other
-            && let Ok(left_over) = other.look()
-            && left_over.guarded
-        {
-            other.unload(&left_over)?;
+        if let (Some((other, _)), Some((_, live))) = (&self.other, self.left_over()) {
+            other.unload(&live)?;
         }
-        let now = self.look()?;
+        let now = self.look_quickly()?;
         match now.drift.first() {
             None => Ok(()),
             Some((scope, finding)) => {
