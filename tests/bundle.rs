@@ -191,6 +191,47 @@ fn systemd_takes_every_unit() {
 }
 
 #[test]
+fn the_units_are_shut_in_and_say_why_not_further() {
+    if !tools(&["systemd-analyze"]) {
+        return;
+    }
+    for_every_bundle(|name, _, folder| {
+        for (unit, most) in [
+            ("redis-port-notice", 10),
+            ("redis-port-yield", 7),
+            ("redis-ports-block", 18),
+            ("redis-ports-check", 17),
+        ] {
+            let path = folder.join(format!("host/etc/systemd/system/{unit}.service"));
+            // A bundle that leaves no port to a Redis has nothing that would yield.
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let mut command = Command::new("systemd-analyze");
+            command.args(["security", "--offline=true", "--no-pager"]);
+            let output = command.arg(format!("--threshold={most}")).arg(&path).output().unwrap();
+            taken(&format!("{name}: {unit}"), &output);
+            let comments: Vec<&str> =
+                text.lines().filter(|line| line.starts_with("#   ")).collect();
+            let table = String::from_utf8_lossy(&output.stdout);
+            for row in table.lines().filter_map(|line| line.strip_prefix("✗ ")) {
+                // User=/DynamicUser=, or RestrictAddressFamilies=~AF_(INET|INET6).
+                let point = row.split_whitespace().next().unwrap();
+                let (setting, value) = point.split_once('=').unwrap();
+                let named = match value.strip_prefix('~').map(|value| value.split_once('(')) {
+                    None => vec![format!("{setting}=")],
+                    Some(None) => vec![value[1..].to_owned()],
+                    Some(Some((front, choices))) => {
+                        let choices = choices.trim_end_matches(')').split('|');
+                        choices.map(|choice| format!("{front}{choice}")).collect()
+                    }
+                };
+                let explained = |comment: &&str| named.iter().any(|named| comment.contains(named));
+                assert!(comments.iter().any(explained), "{name}: {unit} says nothing of {point}");
+            }
+        }
+    });
+}
+
+#[test]
 fn the_listener_takes_every_bundles_settings_and_gets_the_certificate_from_systemd() {
     let mut with_tls = 0;
     for_every_bundle(|name, bundle, _| {

@@ -18,6 +18,10 @@ pub const UNITS: [&str; 4] = [
 /// The unit that has the listener give way to a Redis; only where a port is left if it is not free.
 const YIELD: &str = "redis-port-yield.service";
 
+/// Services that flush or replace the kernel's rules when they start or reload.
+const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
+                         netfilter-persistent.service ufw.service firewalld.service";
+
 /// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
@@ -69,6 +73,7 @@ impl Family {
 struct BlockUnit<'a> {
     spec: &'a Spec,
     binary: &'static str,
+    firewalls: &'static str,
     ports: String,
 }
 
@@ -94,6 +99,7 @@ struct YieldUnit<'a> {
 struct CheckUnit<'a> {
     spec: &'a Spec,
     binary: &'static str,
+    firewalls: &'static str,
 }
 
 #[derive(Template)]
@@ -149,10 +155,12 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         listened,
         descriptors: descriptors(spec),
     };
+    let block_unit = BlockUnit { spec, binary: BINARY, firewalls: FIREWALLS, ports };
+    let check_unit = CheckUnit { spec, binary: BINARY, firewalls: FIREWALLS };
     let mut artifacts = vec![
-        (unit(block), BlockUnit { spec, binary: BINARY, ports }.render()?),
+        (unit(block), block_unit.render()?),
         (unit(notice), notice_unit.render()?),
-        (unit(check), CheckUnit { spec, binary: BINARY }.render()?),
+        (unit(check), check_unit.render()?),
         (unit(timer), CheckTimer { spec }.render()?),
         (Family::V4.rules_path().to_owned(), rules::iptables(spec, digest, Family::V4)?),
         (Family::V6.rules_path().to_owned(), rules::iptables(spec, digest, Family::V6)?),

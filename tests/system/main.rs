@@ -8,10 +8,12 @@ mod apply;
 mod boot;
 mod drift;
 mod failure;
+mod hooks;
 mod offline;
 mod remove;
 mod ssh;
 mod tls;
+mod units;
 
 use redisguard::probe::Outcome;
 use serde_json::Value;
