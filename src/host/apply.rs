@@ -3,8 +3,8 @@
 
 use super::firewall::Firewall;
 use super::receipt::{self, FileEntry, Original, Receipt, State};
-use super::undo::{Undo, write_kept_free};
-use super::{Host, files, observe, rules, services};
+use super::undo::Undo;
+use super::{Host, files, kept_free, observe, rules, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS, hex};
 use crate::error::Trouble;
 use crate::plan::{FileState, InPlace, Plan, Step, Wanted};
@@ -247,11 +247,9 @@ impl Change<'_> {
     }
 
     fn keep_free(&mut self, ports: &str) -> Result<(), Trouble> {
-        let present = observe::kept_free(self.host)?.unwrap_or_default();
         let more: PortSet = ports.parse().unwrap_or_default();
-        let all: PortSet = present.ranges().iter().chain(more.ranges()).copied().collect();
-        write_kept_free(self.host, &all)?;
-        self.undo.push(Undo::KeptFree(present.joined(",")));
+        self.undo.push(Undo::KeptFree(kept_free::add(self.host, &more)?));
+        let more = kept_free::ours_among(self.host, &more)?;
         let ours: PortSet = self.receipt.kept_free.parse().unwrap_or_default();
         let ours: PortSet = ours.ranges().iter().chain(more.ranges()).copied().collect();
         self.receipt.kept_free = ours.joined(",");

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod files;
 pub mod firewall;
+pub mod kept_free;
 pub mod lock;
 pub mod observe;
 pub mod receipt;

@@ -3,14 +3,13 @@
 
 use super::firewall::Firewall;
 use super::receipt::{self, Receipt, State};
-use super::{Host, files, services};
+use super::{Host, files, kept_free, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{FileState, Observed, Wanted};
 use crate::spec::PortSet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 
@@ -18,9 +17,6 @@ use std::os::unix::fs::MetadataExt;
 const FILE_MODE: u32 = 0o644;
 /// The mode of the installed program.
 const BINARY_MODE: u32 = 0o755;
-/// The kernel's list of ports that outgoing connections keep off.
-pub const KEPT_FREE: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
-const SYSCTL: &str = "/etc/sysctl.d/60-redisguard.conf";
 
 /// What a bundle wants of a host.
 ///
@@ -75,7 +71,9 @@ pub fn observe(
         observed.rule_drift = Some(live.drift);
         observed.stopped = live.counters;
         observed.guarded = live.guarded;
-        observed.not_kept_free = not_kept_free(host, wanted)?;
+        let file = wanted.files.get(kept_free::FILE);
+        let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
+        observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
         observed.peers =
             peers(&bundle.facts().map(|facts| facts.reserved_ports()).unwrap_or_default());
     }
@@ -114,35 +112,6 @@ fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Tro
         return Err(failed(&"it is neither a file nor a link").cure("move it away"));
     }
     Ok(())
-}
-
-/// The ports that the bundle keeps free and the kernel does not yet.
-fn not_kept_free(host: &Host, wanted: &Wanted) -> Result<Option<String>, Trouble> {
-    let Some(present) = kept_free(host)? else { return Ok(None) };
-    let text = wanted.files.get(SYSCTL).map(|file| String::from_utf8_lossy(&file.bytes));
-    let line = text.as_deref().and_then(|text| {
-        text.lines().find_map(|line| line.strip_prefix("net.ipv4.ip_local_reserved_ports = "))
-    });
-    let ports: PortSet = line.and_then(|line| line.parse().ok()).unwrap_or_default();
-    let missing: PortSet =
-        ports.ports().filter(|port| !present.contains(*port)).map(Into::into).collect();
-    Ok((!missing.ranges().is_empty()).then(|| missing.joined(",")))
-}
-
-/// The kernel's list; `None` where the kernel has none.
-///
-/// # Errors
-/// A list that cannot be read.
-pub fn kept_free(host: &Host) -> Result<Option<PortSet>, Trouble> {
-    let path = host.path(KEPT_FREE);
-    let Ok(mut file) = fs::File::open(&path) else { return Ok(None) };
-    // The kernel gives this list to the first read only, cut to that read's size.
-    let mut buffer = vec![0; 256 << 10];
-    let length = file
-        .read(&mut buffer)
-        .map_err(|error| Trouble::new(format!("read {}", path.display()), error))?;
-    let text = String::from_utf8_lossy(&buffer[..length]).trim().to_owned();
-    if text.is_empty() { Ok(Some(PortSet::default())) } else { Ok(text.parse().ok()) }
 }
 
 /// Who is connected to one of the ports from another machine, as (port, address), from the kernel's

@@ -2,8 +2,7 @@
 //! receipt goes last, so that a removal that was stopped can be run again.
 
 use super::receipt::{self, Original, Receipt};
-use super::undo::write_kept_free;
-use super::{Host, files, firewall, observe, rules, services};
+use super::{Host, files, firewall, kept_free, observe, rules, services};
 use crate::bundle::UNITS;
 use crate::error::Trouble;
 use crate::plan::StepView;
@@ -21,7 +20,7 @@ pub enum Takeaway {
     /// Remove a file, or put back what stood there.
     File(String),
     /// Take our ports out of the kernel's list.
-    KeptFree(String),
+    KeptFree(PortSet),
     /// Unload the rules.
     Rules,
     /// Forget all of it.
@@ -50,8 +49,9 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
         let files = receipt.files.keys();
         let files = files.filter(|path| receipt.originals.contains_key(*path) || there(path));
         steps.extend(files.cloned().map(Takeaway::File));
-        if host.is_live() && !receipt.kept_free.is_empty() {
-            steps.push(Takeaway::KeptFree(receipt.kept_free.clone()));
+        if host.is_live() {
+            let ports = kept_free::to_take_out(host, receipt)?;
+            steps.extend((!ports.ranges().is_empty()).then_some(Takeaway::KeptFree(ports)));
         }
     }
     if host.is_live() && firewall::is_guarded()? {
@@ -77,9 +77,11 @@ pub fn views(host: &Host, steps: &[Takeaway]) -> Result<Vec<StepView>, Trouble> 
             Takeaway::Unit(unit) => ("unit", unit.as_str(), "stop".to_owned()),
             Takeaway::Link(path) => ("link", path.as_str(), former(path)),
             Takeaway::File(path) => ("file", path.as_str(), former(path)),
-            Takeaway::KeptFree(ports) => {
-                ("sysctl", "net.ipv4.ip_local_reserved_ports", format!("take out {ports}"))
-            }
+            Takeaway::KeptFree(ports) => (
+                "sysctl",
+                "net.ipv4.ip_local_reserved_ports",
+                format!("take out {}", ports.joined(",")),
+            ),
             Takeaway::Rules => {
                 let action = "unload: the ports are open to the outside then";
                 ("rules", "REDISGUARD", action.to_owned())
@@ -105,7 +107,7 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
             }),
             Takeaway::Link(path) => unlink(host, &receipt, path),
             Takeaway::File(path) => put_back(host, &receipt, path),
-            Takeaway::KeptFree(_) => free(host, &receipt),
+            Takeaway::KeptFree(ports) => kept_free::take_out(host, ports),
             Takeaway::Rules => rules::unload().map(|unloaded| open = unloaded),
             Takeaway::State => forget(host, &receipt),
         };
@@ -115,15 +117,6 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
         })?;
     }
     Ok(())
-}
-
-/// Takes our ports out of the kernel's list, and no others.
-fn free(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
-    let present = observe::kept_free(host)?.unwrap_or_default();
-    let ours: PortSet = receipt.kept_free.parse().unwrap_or_default();
-    let left: PortSet =
-        present.ports().filter(|port| !ours.contains(*port)).map(Into::into).collect();
-    write_kept_free(host, &left)
 }
 
 fn unlink(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {

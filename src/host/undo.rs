@@ -1,6 +1,6 @@
 //! Owns taking back single effects: what an apply that fails leaves to do.
 
-use super::{Host, files, observe};
+use super::{Host, files, kept_free};
 use crate::error::Trouble;
 use crate::plan::FileState;
 use crate::spec::PortSet;
@@ -19,7 +19,7 @@ pub(super) enum Undo {
     /// Remove directories that we made, if they are empty.
     Directories(Vec<PathBuf>),
     /// Write the kernel's list as it was.
-    KeptFree(String),
+    KeptFree(PortSet),
 }
 
 impl Undo {
@@ -46,7 +46,7 @@ impl Undo {
                 files::remove_directories(&made);
                 Ok(())
             }
-            Self::KeptFree(ports) => write_kept_free(host, &ports.parse().unwrap_or_default()),
+            Self::KeptFree(ports) => kept_free::write(host, &ports),
         }
     }
 }
@@ -54,14 +54,4 @@ impl Undo {
 fn relink(path: &Path, target: &str) -> Result<(), Trouble> {
     symlink(target, path)
         .map_err(|error| Trouble::new(format!("link {} to {target}", path.display()), error))
-}
-
-/// Writes the kernel's list. One write: the kernel takes it whole or not at all.
-///
-/// # Errors
-/// A kernel interface that cannot be written.
-pub fn write_kept_free(host: &Host, ports: &PortSet) -> Result<(), Trouble> {
-    let path = host.path(observe::KEPT_FREE);
-    fs::write(&path, format!("{}\n", ports.joined(",")))
-        .map_err(|error| Trouble::new(format!("write {}", path.display()), error))
 }

@@ -12,6 +12,7 @@ mod hooks;
 mod offline;
 mod remove;
 mod ssh;
+mod sysctl;
 mod tls;
 mod units;
 

@@ -4,8 +4,11 @@ use super::{Status, print_json, say};
 use crate::args::{InstallerArgs, RulesVerb};
 use crate::error::Trouble;
 use crate::host::rules::{self, Loaded};
-use crate::host::{Host, source};
+use crate::host::{Host, kept_free, source};
+use crate::spec::PortSet;
 use serde::Serialize;
+
+const KEPT_FREE: &str = "net.ipv4.ip_local_reserved_ports";
 
 /// What both print with --json.
 #[derive(Serialize)]
@@ -37,19 +40,36 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
 }
 
 fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> {
-    let loaded = match &args.bundle {
-        None => rules::load_installed(host)?,
+    let (loaded, lacked) = match &args.bundle {
+        None => {
+            let loaded = rules::load_installed(host);
+            let lacked = keep_free(host);
+            (loaded?, lacked)
+        }
         Some(directory) => {
             let bundle = source::bundle(Some(directory))?;
-            rules::load(&bundle, &rules::facts(&bundle)?)?
+            (rules::load(&bundle, &rules::facts(&bundle)?)?, None)
         }
     };
-    let Loaded::Because(findings) = loaded else {
-        let text = "in place: nothing was touched".to_owned();
-        return Ok((Answer { changed: false, findings: Vec::new() }, text));
+    let drift = match loaded {
+        Loaded::InPlace => Vec::new(),
+        Loaded::Because(drift) => drift,
     };
-    let lines = findings.iter().map(|(scope, finding)| format!("{}: {finding}", scope.name()));
-    let findings: Vec<String> = lines.collect();
-    let text = format!("loaded, because:\n  {}", findings.join("\n  "));
-    Ok((Answer { changed: true, findings }, text))
+    let lines = drift.iter().map(|(scope, finding)| format!("{}: {finding}", scope.name()));
+    let lacked = lacked.map(|ports| format!("{KEPT_FREE}: lacked {}", ports.joined(",")));
+    let findings: Vec<String> = lines.chain(lacked).collect();
+    let text = match findings.as_slice() {
+        [] => "in place: nothing was touched".to_owned(),
+        findings => format!("loaded, because:\n  {}", findings.join("\n  ")),
+    };
+    Ok((Answer { changed: !findings.is_empty(), findings }, text))
+}
+
+/// What others took out of the kernel's list of ports, after it was put back. Where that fails the
+/// ports are guarded all the same: it is told, here and by `status`, and no failure.
+fn keep_free(host: &Host) -> Option<PortSet> {
+    kept_free::mend(host).unwrap_or_else(|trouble| {
+        eprintln!("warning: {trouble}");
+        None
+    })
 }
