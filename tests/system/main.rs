@@ -11,6 +11,7 @@ mod failure;
 mod hooks;
 mod offline;
 mod remove;
+mod shut;
 mod ssh;
 mod sysctl;
 mod tls;
@@ -19,10 +20,12 @@ mod units;
 use redisguard::probe::Outcome;
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::INSTALL;
 use support::machine::{Machine, Output};
+use support::{GEN, INSTALL, told};
+use tempfile::TempDir;
 
 /// Where the program is before apply puts it into its place.
 const PROGRAM: &str = "/root/redisguard-install";
@@ -55,6 +58,19 @@ fn redisguard(machine: &Machine, arguments: &[&str]) -> Output {
 fn json(machine: &Machine, code: i32, arguments: &[&str]) -> Value {
     let said = redisguard(machine, &[&["--json"], arguments].concat());
     serde_json::from_str(&said.ended(code)).unwrap()
+}
+
+/// Renders a spec, and brings its bundle to a place of the machine.
+fn bring_bundle(machine: &Machine, spec: &Path, place: &str) {
+    let folder = TempDir::new().unwrap();
+    let mut command = Command::new(GEN);
+    command.arg("--config").arg(spec).arg("--docs-root").arg(folder.path());
+    let rendered = command.arg("--out").arg(folder.path().join("bundle")).output().unwrap();
+    assert!(rendered.status.success(), "{}", told(&rendered));
+    let files = redisguard::host::files::read_tree(&folder.path().join("bundle")).unwrap();
+    for (path, bytes) in files {
+        machine.write_file(&format!("{place}/{path}"), bytes);
+    }
 }
 
 /// Properties of a unit, one a line.

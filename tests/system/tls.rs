@@ -2,27 +2,12 @@
 
 use super::*;
 use std::fs;
-use std::process::Command;
-use support::{GEN, root, tools};
-use tempfile::TempDir;
+use support::{root, tools};
 
 /// Where the machine has the bundle of the spec with a certificate.
 const BUNDLE: &str = "/root/bundle";
 /// Where that spec says that the certificate is.
 const FOLDER: &str = "/etc/letsencrypt/live/redis.example.org";
-
-/// Renders the spec with a certificate, and brings its bundle to the machine.
-fn bring_bundle(machine: &Machine) {
-    let folder = TempDir::new().unwrap();
-    let mut command = Command::new(GEN);
-    command.arg("--config").arg(root().join("tests/specs/good/tls.toml"));
-    command.arg("--docs-root").arg(folder.path()).arg("--out").arg(folder.path().join("bundle"));
-    assert!(command.output().unwrap().status.success());
-    let files = redisguard::host::files::read_tree(&folder.path().join("bundle")).unwrap();
-    for (path, bytes) in files {
-        machine.write_file(&format!("{BUNDLE}/{path}"), bytes);
-    }
-}
 
 /// Makes a certificate and puts it where only root can read it.
 fn bring_certificate(machine: &Machine) {
@@ -49,7 +34,7 @@ fn ping_through_tls(machine: &Machine) -> String {
 #[test]
 fn a_certificate_that_is_not_there_yet_keeps_nobody_from_the_rest() {
     let Some(machine) = host("tls").filter(|_| tools(&["openssl"])) else { return };
-    bring_bundle(&machine);
+    bring_bundle(&machine, &root().join("tests/specs/good/tls.toml"), BUNDLE);
     let applied = redisguard(&machine, &["--bundle", BUNDLE, "apply"]);
     assert_eq!(applied.code, 0, "{applied:?}");
     let missing = "fullchain.pem: there was no such file when the service started";
