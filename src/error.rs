@@ -24,6 +24,18 @@ impl Trouble {
         self
     }
 
+    /// Adds what the reader can do about it, where nothing better is known.
+    #[must_use]
+    pub fn or_cure(mut self, cure: &str) -> Self {
+        self.cure.get_or_insert_with(|| cure.to_owned());
+        self
+    }
+
+    /// Why it could not be done.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+
     /// Adds what happened when this was being dealt with.
     #[must_use]
     pub fn and(mut self, more: impl fmt::Display) -> Self {

@@ -2,6 +2,10 @@
 //! namespaces, with a copy of this machine's files. No systemd runs there.
 #![allow(clippy::unwrap_used)]
 
+#[path = "installer/drift.rs"]
+mod drift;
+#[path = "installer/every_step.rs"]
+mod every_step;
 #[path = "installer/failure.rs"]
 mod failure;
 #[path = "installer/nftables.rs"]
@@ -112,89 +116,6 @@ fn without_times(files: &str) -> String {
         })
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-#[test]
-fn drift_is_named_and_apply_mends_it() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    host.install(&["apply"]);
-    for (damage, kind, named) in [
-        ("iptables -F INPUT", "rules", "the jump from INPUT is missing"),
-        ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "stands at position 2"),
-        ("iptables -F REDISGUARD-IN", "rules", "REDISGUARD-IN was flushed"),
-        ("iptables -D REDISGUARD-IN 2", "rules", "REDISGUARD-IN was edited"),
-        ("iptables -A INPUT -j REDISGUARD-IN", "rules", "another jump into our chains"),
-        ("nft flush ruleset", "rules", "no rules of ours are loaded"),
-        ("echo x >> /etc/redisguard/notice.toml", "file", "was edited"),
-        ("rm /etc/redisguard/rules.v6", "file", "is missing"),
-        ("chmod 666 /etc/redisguard/rules.v4", "file", "must change mode 0666 to 0644"),
-        ("rm /var/log/redis_port_notice.log", "link", "does not lead to"),
-        (
-            "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
-            "link",
-            "does not lead to",
-        ),
-        (
-            "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
-            "link",
-            "does not lead to",
-        ),
-        ("ln -sf /etc/hostname /etc/redisguard/rules.v4", "file", "is a link to /etc/hostname"),
-        ("chown 1000 /etc/redisguard/rules.v4", "file", "must change owner 1000:0 to 0:0"),
-        ("echo > /proc/sys/net/ipv4/ip_local_reserved_ports", "sysctl", "lacks 6379"),
-    ] {
-        host.sh(damage);
-        let output = host.install(&["status", "--json"]);
-        assert_eq!(status(&output), 1, "{damage}: {}", told(&output));
-        let findings = json(&output)["findings"].clone();
-        let found = findings.as_array().unwrap().iter().any(|finding| {
-            finding["kind"] == kind && finding["detail"].as_str().unwrap().contains(named)
-        });
-        assert!(found, "{damage}: {findings:#}");
-        let mended = host.install(&["apply"]);
-        assert_eq!(status(&mended), 0, "{damage}: {}", told(&mended));
-        let output = host.install(&["status"]);
-        assert_eq!(status(&output), 0, "{damage}: {}", told(&output));
-    }
-    let kept = "cat /var/log/redis_port_notice.log.before-redisguard \
-                /etc/systemd/system/timers.target.wants/redis-ports-check.timer.before-redisguard";
-    assert_eq!(host.sh(kept), "precious\nprecious\n");
-    assert_eq!(host.sh("cat /etc/hostname"), std::fs::read_to_string("/etc/hostname").unwrap());
-}
-
-#[test]
-fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    let other = bundle(OTHER);
-    host.copy_in(&other.path().join("generated"), "/run/other");
-    host.install(&["--bundle", "/run/other", "apply"]);
-    let good = host.rules();
-    host.sh("iptables -F REDISGUARD-IN");
-    let said = told(&host.install(&["status"]));
-    let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
-    host.sh(mend);
-    assert_eq!(host.rules(), good, "{mend}");
-}
-
-#[test]
-fn another_build_that_asks_for_the_status_finds_the_program_as_it_was_applied() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    host.install(&["apply"]);
-    host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
-    assert_eq!(status(&host.run("/run/other-build", &["status"])), 0);
-    assert_eq!(status(&host.run("/run/other-build", &["plan"])), 1);
-    host.sh("echo >> /usr/local/sbin/redisguard-install");
-    let output = host.install(&["status"]);
-    assert!(told(&output).contains("redisguard-install: was edited"), "{}", told(&output));
 }
 
 #[test]

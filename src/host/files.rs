@@ -6,7 +6,7 @@ use nix::unistd::{getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 /// A file's bytes, or `None` where there is none.
@@ -16,9 +16,7 @@ use std::path::{Path, PathBuf};
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
+        Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(Trouble::new(format!("read {}", path.display()), error)),
     }
 }
@@ -82,19 +80,12 @@ pub fn replace_for(
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<Vec<PathBuf>, Trouble> {
-    let failed = |error: io::Error| {
-        let trouble = Trouble::new(format!("write {}", path.display()), &error);
-        match error.kind() {
-            ErrorKind::StorageFull => trouble.cure("free some space and run the same again"),
-            ErrorKind::PermissionDenied => trouble.cure("run it as a user who may write there"),
-            _ => trouble,
-        }
-    };
+    let failed = |error: io::Error| trouble("write", path, &error);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let made = make_directories(directory).map_err(failed)?;
+    let made = make_directories(directory)?;
     let write = || -> io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut file = tempfile::Builder::new()
@@ -117,39 +108,106 @@ pub fn replace_for(
     Ok(made)
 }
 
-/// How the name of a file that is being written ends.
-const UNFINISHED: &str = ".redisguard-new";
+/// What could not be done to a path, and the cure where the system's answer tells it.
+fn trouble(verb: &str, path: &Path, error: &io::Error) -> Trouble {
+    let trouble = Trouble::new(format!("{verb} {}", path.display()), error);
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            trouble.cure("free some space and run the same again")
+        }
+        ErrorKind::PermissionDenied => trouble.cure("run it as a user who may write there"),
+        ErrorKind::ReadOnlyFilesystem => {
+            trouble.cure("make it writable (mount -o remount,rw) and run the same again")
+        }
+        ErrorKind::ResourceBusy => {
+            trouble.cure("something is mounted there: unmount it and run the same again")
+        }
+        _ => trouble,
+    }
+}
+
+/// Gives what stands at a path a second name beside it. [`put_back`] undoes with it whatever is done
+/// to the path then, to the last attribute, and however full the disk is. `None` where nothing stands.
+///
+/// # Errors
+/// Names the path.
+pub fn keep(path: &Path) -> Result<Option<PathBuf>, Trouble> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    for number in 0.. {
+        let kept = path.with_file_name(format!(".{name}.{number}{UNFINISHED}"));
+        match fs::hard_link(path, &kept) {
+            Ok(()) => return Ok(Some(kept)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if is_missing(&error) => break,
+            Err(error) => return Err(trouble("write", path, &error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Puts back what [`keep`] kept: nothing, where nothing stood there.
+///
+/// # Errors
+/// Names the path.
+pub fn put_back(path: &Path, kept: Option<&Path>) -> Result<(), Trouble> {
+    let Some(kept) = kept else { return remove(path) };
+    fs::rename(kept, path).map_err(|error| trouble("put back", path, &error))?;
+    // Where both were still names of one file, rename(2) has left both.
+    remove(kept)
+}
+
+/// Puts a symbolic link in a path's place, in one step.
+///
+/// # Errors
+/// Names the path.
+pub fn link(path: &Path, target: &str) -> Result<(), Trouble> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let fresh = path.with_file_name(format!(".{name}.link{UNFINISHED}"));
+    let made = symlink(target, &fresh).and_then(|()| fs::rename(&fresh, path));
+    made.map_err(|error| {
+        let _ = fs::remove_file(&fresh);
+        trouble(&format!("link to {target} from"), path, &error)
+    })
+}
+
+/// How the name of a file ends that is being written, or waits to be put back. Programs that read
+/// whole directories pass over names that end like this (logrotate(8), run-parts(8)).
+const UNFINISHED: &str = ".redisguard~";
+
+/// What runs that were killed left beside a path. Only under the lock is it sure that none still runs.
+pub fn unfinished(path: &Path) -> Vec<PathBuf> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Vec::new();
+    };
+    let prefix = format!(".{}.", name.to_string_lossy());
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.starts_with(&prefix) && name.ends_with(UNFINISHED)
+    });
+    left.map(|entry| entry.path()).collect()
+}
+
+/// Removes what [`unfinished`] names. Only under the lock.
+pub fn sweep(path: &Path) {
+    for left in unfinished(path) {
+        let _ = fs::remove_file(left);
+    }
+}
 
 /// The user and group that this process makes files as.
 pub fn own_ids() -> (u32, u32) {
     (geteuid().as_raw(), getegid().as_raw())
 }
 
-/// Removes what a run that was killed while it wrote a file left beside it. Only under the lock.
-pub fn sweep(path: &Path) {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let prefix = format!(".{}.", name.to_string_lossy());
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(&prefix) && name.ends_with(UNFINISHED) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-}
-
 /// Makes a directory and those above it that are missing; the made ones, outermost first.
 ///
 /// # Errors
 /// What keeps one from being made; none is left behind.
-pub fn make_directories(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let missing: Vec<PathBuf> = directory
-        .ancestors()
-        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
-        .map(Path::to_path_buf)
-        .collect();
+pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut made = Vec::new();
-    for path in missing.into_iter().rev() {
+    for path in missing_directories(directory) {
         let result = match fs::create_dir(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             result => {
@@ -158,11 +216,32 @@ pub fn make_directories(directory: &Path) -> io::Result<Vec<PathBuf>> {
         };
         if let Err(error) = result {
             remove_directories(&made);
-            return Err(error);
+            return Err(trouble("make", &path, &error));
         }
         made.push(path);
     }
     Ok(made)
+}
+
+/// A directory and those above it that are not there, outermost first.
+pub fn missing_directories(directory: &Path) -> Vec<PathBuf> {
+    let missing = directory
+        .ancestors()
+        .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_path_buf).collect();
+    missing.reverse();
+    missing
+}
+
+/// Removes a directory with all that is in it; a missing one is fine.
+///
+/// # Errors
+/// Names the directory.
+pub fn remove_tree(directory: &Path) -> Result<(), Trouble> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if !is_missing(&error) => Err(trouble("remove", directory, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Removes directories that are empty, innermost first; others stay.
@@ -172,14 +251,19 @@ pub fn remove_directories(made: &[PathBuf]) {
     }
 }
 
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 /// Removes a file or a link; a missing one is fine.
 ///
 /// # Errors
 /// Names the file.
 pub fn remove(path: &Path) -> Result<(), Trouble> {
     match fs::remove_file(path) {
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Err(Trouble::new(format!("remove {}", path.display()), error))
+        // A directory that cannot be written is no trouble where there is nothing to remove.
+        Err(error) if !is_missing(&error) && fs::symlink_metadata(path).is_ok() => {
+            Err(trouble("remove", path, &error))
         }
         _ => Ok(()),
     }
@@ -224,14 +308,43 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_is_swept_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
-        for name in [".a.x1.redisguard-new", ".b.x1.redisguard-new", "a.redisguard-new", ".a.x1"] {
+        for name in [".a.x1.redisguard~", ".b.x1.redisguard~", "a.redisguard~", ".a.x1"] {
             fs::write(root.path().join(name), "").unwrap();
         }
         sweep(&root.path().join("a"));
         let mut left: Vec<_> =
             fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".a.x1", ".b.x1.redisguard-new", "a.redisguard-new"]);
+        assert_eq!(left, [".a.x1", ".b.x1.redisguard~", "a.redisguard~"]);
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_whole_and_leaves_no_second_name() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a");
+        let names = || fs::read_dir(root.path()).unwrap().count();
+        let nothing = keep(&path).unwrap();
+        assert!(nothing.is_none());
+        fs::write(&path, "old").unwrap();
+        let before = fs::metadata(&path).unwrap();
+        // Untouched, replaced, replaced by a link, removed.
+        let changes: [fn(&Path); 4] = [
+            |_| {},
+            |path| drop(replace(path, b"new", 0o600).unwrap()),
+            |path| link(path, "/elsewhere").unwrap(),
+            |path| remove(path).unwrap(),
+        ];
+        for change in changes {
+            let (first, second) = (keep(&path).unwrap(), keep(&path).unwrap());
+            change(&path);
+            put_back(&path, second.as_deref()).unwrap();
+            put_back(&path, first.as_deref()).unwrap();
+            let after = fs::symlink_metadata(&path).unwrap();
+            assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()));
+            assert_eq!(names(), 1);
+        }
+        put_back(&path, None).unwrap();
+        assert_eq!(names(), 0);
     }
 
     #[test]

@@ -98,14 +98,6 @@ pub fn mend(host: &Host) -> Result<Option<PortSet>, Trouble> {
     Ok(missing)
 }
 
-/// Those of the ports that our file assigns.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn ours_among(host: &Host, ports: &PortSet) -> Result<PortSet, Trouble> {
-    Ok(both(ports, &installed(host)?))
-}
-
 /// The ports of ours that a removal takes out: those that apply added, or those of the file where it
 /// was applied to an offline tree; and none that somebody else's file assigns.
 ///
@@ -115,7 +107,7 @@ pub fn to_take_out(host: &Host, receipt: &Receipt) -> Result<PortSet, Trouble> {
     let added = list(&receipt.kept_free).unwrap_or_default();
     let ours = if added.ranges().is_empty() { installed(host)? } else { added };
     let live = live(host)?.unwrap_or_default();
-    Ok(without(&both(&ours, &live), &of_others(host, true)?))
+    Ok(without(&among(&ours, &live), &of_others(host, true)?))
 }
 
 /// Takes ports out of the kernel's list that no file assigns any more: ours is gone by now.
@@ -206,8 +198,9 @@ fn union(one: &PortSet, other: &PortSet) -> PortSet {
     one.ranges().iter().chain(other.ranges()).copied().collect()
 }
 
-fn both(one: &PortSet, other: &PortSet) -> PortSet {
-    without(one, &without(one, other))
+/// Those of the ports that are among others.
+pub fn among(ports: &PortSet, others: &PortSet) -> PortSet {
+    without(ports, &without(ports, others))
 }
 
 fn without(all: &PortSet, gone: &PortSet) -> PortSet {

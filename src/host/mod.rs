@@ -1,10 +1,12 @@
 //! Owns all effects on a host: files, rules, services, the receipt. What to do is decided above, in
 //! `plan`; here it is observed, done, and undone where a step fails.
 
+mod announce;
 pub mod apply;
 pub mod files;
 pub mod firewall;
 pub mod kept_free;
+pub mod listener;
 pub mod lock;
 pub mod observe;
 pub mod receipt;

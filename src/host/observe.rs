@@ -3,7 +3,7 @@
 
 use super::firewall::Firewall;
 use super::receipt::{self, Receipt, State};
-use super::{Host, files, kept_free, services};
+use super::{Host, files, kept_free, listener, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{FileState, Observed, Wanted};
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The mode of every file that a bundle brings.
 const FILE_MODE: u32 = 0o644;
@@ -57,8 +58,10 @@ pub fn observe(
     if let Some(receipt) = receipt {
         observed.owned_files = receipt.files.keys().cloned().collect();
         observed.owned_links = receipt.links.keys().cloned().collect();
-        observed.receipt_current =
-            receipt.state == State::Applied && receipt.sum == bundle.sum() && is_kept(host, bundle);
+        observed.receipt_current = receipt.state == State::Applied
+            && receipt.sum == bundle.sum()
+            && is_kept(host, bundle)
+            && !is_unfinished(host, receipt);
     }
     let owned = observed.owned_files.iter().chain(&observed.owned_links);
     let paths = wanted.files.keys().chain(wanted.links.keys()).chain(owned);
@@ -78,7 +81,9 @@ pub fn observe(
             peers(&bundle.facts().map(|facts| facts.reserved_ports()).unwrap_or_default());
     }
     if host.has_systemd() {
-        let states = services::states(&UNITS)?.into_iter();
+        let states = services::states(&UNITS)?;
+        observed.mute = states.get(UNITS[1]).and_then(listener::is_stopped);
+        let states = states.into_iter();
         observed.units =
             Some(states.map(|(name, unit)| (name, (unit.load, unit.active))).collect());
     }
@@ -91,6 +96,16 @@ pub fn is_kept(host: &Host, bundle: &Bundle) -> bool {
         let kept = kept.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
         kept.eq(bundle.artifacts())
     })
+}
+
+/// Whether a change that was killed at its very end has left something beside what it wrote.
+fn is_unfinished(host: &Host, receipt: &Receipt) -> bool {
+    let paths = receipt.files.keys().chain(receipt.links.keys());
+    exists(host, receipt::NEXT_BUNDLE)
+        || paths.map(String::as_str).chain([receipt::PATH]).any(|path| {
+            let path = host.path(path);
+            !files::unfinished(&path).is_empty()
+        })
 }
 
 fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Trouble> {
@@ -158,7 +173,12 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
 
 /// Whether there is anything at a path of the host, a dangling link too.
 pub fn exists(host: &Host, path: &str) -> bool {
-    fs::symlink_metadata(host.path(path)).is_ok()
+    is_there(&host.path(path))
+}
+
+/// The same for a path of this process.
+pub fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 #[cfg(test)]

@@ -12,8 +12,14 @@ pub const STATE: &str = "/var/lib/redisguard";
 pub const PATH: &str = "/var/lib/redisguard/receipt.json";
 /// The last good bundle.
 pub const BUNDLE: &str = "/var/lib/redisguard/bundle";
+/// The bundle that is about to take the place of the last good one.
+pub const NEXT_BUNDLE: &str = "/var/lib/redisguard/bundle.new";
 /// What stood where our files stand now, below their own paths.
 pub const ORIGINALS: &str = "/var/lib/redisguard/original";
+/// What files of ours were edited into before they were mended, below their own paths.
+pub const EDITED: &str = "/var/lib/redisguard/edited";
+/// The mode of the receipt's file.
+pub const MODE: u32 = 0o644;
 /// The form of the receipt that this version writes.
 const VERSION: u32 = 1;
 
@@ -26,6 +32,17 @@ pub enum State {
     Changing,
     /// The host is as the bundle says.
     Applied,
+}
+
+/// Where a bundle came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A directory that was named: a program with another bundle built in is not newer than that.
+    #[default]
+    Directory,
+    /// The program that applied it.
+    Program,
 }
 
 /// A file of ours.
@@ -62,6 +79,9 @@ pub struct Receipt {
     pub bundle: String,
     /// SHA-256 of the bundle's SHA256SUMS.
     pub sum: String,
+    /// Where the bundle came from.
+    #[serde(default)]
+    pub origin: Origin,
     /// When it was applied: UTC, RFC 3339.
     pub applied: String,
     /// Our files by their path on the host.
@@ -102,23 +122,28 @@ impl Receipt {
         Ok(Some(receipt))
     }
 
+    /// The bytes of its file.
+    ///
+    /// # Errors
+    /// None that can be provoked; the serialiser's signature has one.
+    pub fn bytes(&mut self) -> Result<Vec<u8>, Trouble> {
+        self.version = VERSION;
+        let failed = |error| Trouble::new("write the receipt", error);
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(failed)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
     /// Writes the receipt, readable by all: it holds no secret.
     ///
     /// # Errors
     /// A full disk, a missing right.
     pub fn write(&mut self, host: &Host) -> Result<(), Trouble> {
-        self.version = VERSION;
-        let failed = |error| Trouble::new("write the receipt", error);
-        let mut bytes = serde_json::to_vec_pretty(self).map_err(failed)?;
-        bytes.push(b'\n');
-        for made in files::replace(&host.path(PATH), &bytes, 0o644)? {
-            self.made(host, &made);
-        }
-        Ok(())
+        files::replace(&host.path(PATH), &self.bytes()?, MODE).map(drop)
     }
 
-    /// Remembers a directory that we made; those of our own state go with it anyway.
-    pub fn made(&mut self, host: &Host, directory: &std::path::Path) {
+    /// Remembers a directory that we make; those of our own state go with it anyway.
+    pub fn makes(&mut self, host: &Host, directory: &std::path::Path) {
         let relative = directory.strip_prefix(host.path("/")).unwrap_or(directory);
         let path = format!("/{}", relative.display());
         if !path.starts_with(STATE) && !self.directories.contains(&path) {

@@ -2,13 +2,13 @@
 //! receipt goes last, so that a removal that was stopped can be run again.
 
 use super::receipt::{self, Original, Receipt};
-use super::{Host, files, firewall, kept_free, observe, rules, services};
+use super::{Host, files, firewall, kept_free, observe, rules, services, source};
 use crate::bundle::UNITS;
 use crate::error::Trouble;
 use crate::plan::StepView;
 use crate::spec::PortSet;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::path::Path;
 
 /// One thing to take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +57,15 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
     if host.is_live() && firewall::is_guarded()? {
         steps.push(Takeaway::Rules);
     }
-    steps.extend(receipt.map(|_| Takeaway::State));
+    if receipt.is_some() || is_empty_tree(&host.path(receipt::STATE)) {
+        steps.push(Takeaway::State);
+    }
     Ok(steps)
+}
+
+/// Whether a directory holds directories at most: what a removal leaves that is killed at its end.
+fn is_empty_tree(directory: &Path) -> bool {
+    directory.is_dir() && files::read_tree(directory).is_ok_and(|files| files.is_empty())
 }
 
 /// The steps as they are shown.
@@ -102,18 +109,16 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
     let mut open = false;
     for step in steps {
         let done = match step {
-            Takeaway::Unit(unit) => services::systemctl(&["stop", unit]).map(|_| {
-                let _ = services::systemctl(&["reset-failed", unit]);
-            }),
+            Takeaway::Unit(unit) => stop(unit),
             Takeaway::Link(path) => unlink(host, &receipt, path),
             Takeaway::File(path) => put_back(host, &receipt, path),
             Takeaway::KeptFree(ports) => kept_free::take_out(host, ports),
-            Takeaway::Rules => rules::unload().map(|unloaded| open = unloaded),
+            Takeaway::Rules => unload(host).map(|unloaded| open = unloaded),
             Takeaway::State => forget(host, &receipt),
         };
         let state = if open { "the rules are gone" } else { "the rules still guard the ports" };
         done.map_err(|trouble| {
-            trouble.and(state).cure("mend the cause and run remove again: it goes on from here")
+            trouble.and(state).or_cure("mend the cause and run remove again: it goes on from here")
         })?;
     }
     Ok(())
@@ -138,11 +143,7 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
     let here = host.path(path);
     match receipt.originals.get(path) {
         None => files::remove(&here),
-        Some(Original::Link(target)) => {
-            files::remove(&here)?;
-            symlink(target, &here)
-                .map_err(|error| Trouble::new(format!("link {} back", here.display()), error))
-        }
+        Some(Original::Link(target)) => files::link(&here, target),
         Some(Original::File { mode, owner }) => {
             let copy = host.path(&format!("{}{path}", receipt::ORIGINALS));
             match files::read(&copy)? {
@@ -156,13 +157,50 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
     }
 }
 
-/// Our memory, then the directories that we made, if empty, then systemd's knowledge of our units.
+/// Stops a unit; with the timer what it has set off, which must not load rules once they are gone.
+fn stop(unit: &str) -> Result<(), Trouble> {
+    let units: &[&str] = if unit == UNITS[3] { &[unit, UNITS[2]] } else { &[unit] };
+    services::systemctl(&[&["stop"], units].concat())?;
+    for unit in units {
+        let _ = services::systemctl(&["reset-failed", unit]);
+    }
+    Ok(())
+}
+
+/// Unloads the rules. A removal that fails in the middle of that leaves the ports shut.
+fn unload(host: &Host) -> Result<bool, Trouble> {
+    rules::unload().map_err(|trouble| {
+        let good = source::last_good(host)
+            .and_then(|bundle| rules::load(&bundle, &rules::facts(&bundle)?).map(drop));
+        match good {
+            Ok(()) => trouble,
+            Err(worse) => trouble.and("some of the rules may be gone").and(worse),
+        }
+    })
+}
+
+/// Our memory, then the directories that we made, if empty. The receipt goes last, so that a removal
+/// that is killed in here can be run again.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
-    receipt.files.keys().for_each(|path| files::sweep(&host.path(path)));
+    for path in receipt.files.keys().chain(receipt.links.keys()) {
+        files::sweep(&host.path(path));
+    }
+    services::reload(host)?;
     let state = host.path(receipt::STATE);
-    fs::remove_dir_all(&state)
-        .map_err(|error| Trouble::new(format!("remove {}", state.display()), error))?;
+    let failed = |error| Trouble::new(format!("remove {}", state.display()), error);
+    for entry in fs::read_dir(&state).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        if entry.file_type().map_err(failed)?.is_dir() {
+            files::remove_tree(&path)?;
+        } else if path != host.path(receipt::PATH) {
+            files::remove(&path)?;
+        }
+    }
     let made: Vec<_> = receipt.directories.iter().map(|path| host.path(path)).collect();
     files::remove_directories(&made);
-    services::reload(host)
+    files::remove_tree(&state)?;
+    // Those that it stood in.
+    files::remove_directories(&made);
+    Ok(())
 }

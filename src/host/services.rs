@@ -71,7 +71,7 @@ pub fn systemctl(arguments: &[&str]) -> Result<String, Trouble> {
 }
 
 /// What a unit that failed said last, in one line.
-fn last_words(unit: &str) -> String {
+pub(super) fn last_words(unit: &str) -> String {
     let output = Command::new("journalctl")
         .args(["--unit", unit, "--lines=4", "--output=cat", "--no-pager", "--quiet"])
         .output();

@@ -1,6 +1,6 @@
 //! Owns finding a bundle: a directory that was named, or the one that was built in.
 
-use super::receipt::Receipt;
+use super::receipt::{Origin, Receipt};
 use super::{Host, files, receipt};
 use crate::bundle::Bundle;
 use crate::embedded;
@@ -30,6 +30,21 @@ pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Trouble> {
     }
 }
 
+/// Where a bundle comes from that is about to be applied. The last good one comes from where it came
+/// from when it was applied first.
+///
+/// # Errors
+/// A receipt that cannot be read.
+pub fn origin(host: &Host, directory: Option<&Path>) -> Result<Origin, Trouble> {
+    match directory {
+        None => Ok(Origin::Program),
+        Some(directory) if directory == host.path(receipt::BUNDLE) => {
+            Ok(Receipt::read(host)?.map(|receipt| receipt.origin).unwrap_or_default())
+        }
+        Some(_) => Ok(Origin::Directory),
+    }
+}
+
 /// The last bundle that was applied, kept beside the receipt.
 ///
 /// # Errors
@@ -42,6 +57,13 @@ pub fn last_good(host: &Host) -> Result<Bundle, Trouble> {
 /// one is another.
 pub fn mend_command(receipt: &Receipt) -> String {
     let same = embedded::bundle().is_ok_and(|bundle| bundle.sum() == receipt.sum);
-    let bundle = if same { String::new() } else { format!("--bundle {} ", receipt::BUNDLE) };
-    format!("redisguard-install {bundle}apply")
+    apply_command((!same).then_some(Path::new(receipt::BUNDLE)))
+}
+
+/// The command that applies a bundle.
+pub fn apply_command(directory: Option<&Path>) -> String {
+    match directory {
+        Some(directory) => format!("redisguard-install --bundle {} apply", directory.display()),
+        None => "redisguard-install apply".to_owned(),
+    }
 }

@@ -1,42 +1,145 @@
-//! Owns taking back single effects: what an apply that fails leaves to do.
+//! Owns doing single effects on a host so that each can be taken back, last first. Taking back needs
+//! no space on a disk: what was there is kept under a second name until the change is settled.
 
-use super::{Host, files, kept_free};
+use super::{Host, files, kept_free, observe};
 use crate::error::Trouble;
-use crate::plan::FileState;
 use crate::spec::PortSet;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// How to take back one effect.
-pub(super) enum Undo {
-    /// Put a file back, or remove one that was not there.
-    File { path: PathBuf, old: Option<FileState> },
-    /// Put a link back, or remove one that was not there.
-    Link { path: PathBuf, old: Option<String> },
+enum Undo {
+    /// Put back what stood at a path, under whatever name it was kept; or nothing.
+    Path { path: PathBuf, kept: Option<PathBuf> },
     /// Move a file back to where it stood.
     Moved { from: PathBuf, to: PathBuf },
     /// Remove directories that we made, if they are empty.
     Directories(Vec<PathBuf>),
+    /// Remove a directory that we made, with all that is in it.
+    Tree(PathBuf),
+    /// Have two directories change places again.
+    Exchanged(PathBuf, PathBuf),
     /// Write the kernel's list as it was.
     KeptFree(PortSet),
 }
 
+/// The effects so far.
+#[derive(Default)]
+pub(super) struct Journal {
+    undo: Vec<Undo>,
+}
+
+impl Journal {
+    /// How many effects there were.
+    pub(super) fn length(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Puts bytes in a file's place, whatever stands there. Missing directories are made.
+    pub(super) fn replace(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Trouble> {
+        self.keep(path)?;
+        files::replace(path, bytes, mode).map(drop)
+    }
+
+    /// Puts a symbolic link in a path's place. Missing directories are made.
+    pub(super) fn link(&mut self, path: &Path, target: &str) -> Result<(), Trouble> {
+        self.keep(path)?;
+        files::link(path, target)
+    }
+
+    /// Removes a file or a link.
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.keep(path)?;
+        files::remove(path)
+    }
+
+    /// Moves a file to a free name.
+    pub(super) fn move_aside(&mut self, from: &Path, to: &Path) -> Result<(), Trouble> {
+        fs::rename(from, to).map_err(|error| {
+            Trouble::new(format!("move {} to {}", from.display(), to.display()), error)
+        })?;
+        self.undo.push(Undo::Moved { from: from.to_path_buf(), to: to.to_path_buf() });
+        Ok(())
+    }
+
+    /// Writes a tree of files into a directory that is not there.
+    pub(super) fn write_tree<'a>(
+        &mut self,
+        directory: &Path,
+        files: impl Iterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<(), Trouble> {
+        self.make_room(directory)?;
+        self.undo.push(Undo::Tree(directory.to_path_buf()));
+        for (path, bytes) in files {
+            files::replace(&directory.join(path), bytes, 0o644)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a directory the place of another in one step, which has the first one's then. Where
+    /// there is no other, it is moved.
+    pub(super) fn exchange(&mut self, fresh: &Path, place: &Path) -> Result<(), Trouble> {
+        let failed = |error: io::Error| Trouble::new(format!("write {}", place.display()), error);
+        if observe::is_there(place) {
+            renameat2(AT_FDCWD, fresh, AT_FDCWD, place, RenameFlags::RENAME_EXCHANGE)
+                .map_err(|error| failed(error.into()))?;
+            self.undo.push(Undo::Exchanged(fresh.to_path_buf(), place.to_path_buf()));
+        } else {
+            fs::rename(fresh, place).map_err(failed)?;
+            self.undo.push(Undo::Tree(place.to_path_buf()));
+        }
+        Ok(())
+    }
+
+    /// Adds to the kernel's list of ports that outgoing connections keep off.
+    pub(super) fn keep_free(&mut self, host: &Host, more: &PortSet) -> Result<(), Trouble> {
+        let before = kept_free::live(host)?.unwrap_or_default();
+        self.undo.push(Undo::KeptFree(before));
+        kept_free::add(host, more).map(drop)
+    }
+
+    fn keep(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.make_room(path)?;
+        let kept = files::keep(path)?;
+        self.undo.push(Undo::Path { path: path.to_path_buf(), kept });
+        Ok(())
+    }
+
+    /// Makes the directories above a path.
+    fn make_room(&mut self, path: &Path) -> Result<(), Trouble> {
+        let Some(directory) = path.parent() else { return Ok(()) };
+        let made = files::make_directories(directory)?;
+        if !made.is_empty() {
+            self.undo.push(Undo::Directories(made));
+        }
+        Ok(())
+    }
+
+    /// Takes back all effects but the first `length`, the last one first; what could not be.
+    pub(super) fn take_back(&mut self, length: usize, host: &Host) -> Vec<Trouble> {
+        let undo = self.undo.drain(length.min(self.undo.len())..).rev();
+        undo.filter_map(|undo| undo.take_back(host).err()).collect()
+    }
+
+    /// The effects stay: forgets what was there before. What cannot be removed now the next change
+    /// sweeps away.
+    pub(super) fn settle(self) {
+        for undo in self.undo {
+            match undo {
+                Undo::Path { kept: Some(kept), .. } => drop(files::remove(&kept)),
+                Undo::Exchanged(former, _) => drop(fs::remove_dir_all(former)),
+                _ => {}
+            }
+        }
+    }
+}
+
 impl Undo {
-    /// Takes the effect back.
-    ///
-    /// # Errors
-    /// What could not be taken back.
-    pub(super) fn take_back(self, host: &Host) -> Result<(), Trouble> {
+    fn take_back(self, host: &Host) -> Result<(), Trouble> {
         match self {
-            Self::File { path, old: Some(old) } => {
-                files::replace_for(&path, &old.bytes, old.mode, Some(old.owner)).map(drop)
-            }
-            Self::File { path, old: None } => files::remove(&path),
-            Self::Link { path, old } => {
-                files::remove(&path)?;
-                old.map_or(Ok(()), |target| relink(&path, &target))
-            }
+            Self::Path { path, kept } => files::put_back(&path, kept.as_deref()),
             Self::Moved { from, to } => {
                 files::remove(&from)?;
                 fs::rename(&to, &from)
@@ -46,12 +149,12 @@ impl Undo {
                 files::remove_directories(&made);
                 Ok(())
             }
+            Self::Tree(directory) => files::remove_tree(&directory),
+            Self::Exchanged(one, other) => {
+                renameat2(AT_FDCWD, &one, AT_FDCWD, &other, RenameFlags::RENAME_EXCHANGE)
+                    .map_err(|error| Trouble::new(format!("put {} back", other.display()), error))
+            }
             Self::KeptFree(ports) => kept_free::write(host, &ports),
         }
     }
-}
-
-fn relink(path: &Path, target: &str) -> Result<(), Trouble> {
-    symlink(target, path)
-        .map_err(|error| Trouble::new(format!("link {} to {target}", path.display()), error))
 }

@@ -2,6 +2,7 @@
 
 use super::{InPlace, Observed, Plan, Step, Wanted};
 use crate::bundle::{BINARY, UNITS};
+use std::collections::BTreeSet;
 
 /// The steps that make the host as it is wanted; none if it already is.
 pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
@@ -57,6 +58,23 @@ fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
     }
 }
 
+/// The units of the plan that an administrator has masked: apply refuses to change anything then.
+pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
+    let linked = plan.steps.iter().filter_map(|step| match step {
+        Step::WriteFile { path, link: Some(link), .. } => masked_unit(path, link),
+        _ => None,
+    });
+    let units = observed.units.iter().flatten();
+    let loaded = units.filter(|(_, (load, _))| load == "masked").map(|(unit, _)| unit.as_str());
+    let masked: BTreeSet<&str> = linked.chain(loaded).collect();
+    masked.into_iter().map(str::to_owned).collect()
+}
+
+/// The unit that such a link masks (systemctl(1), mask).
+pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
+    path.strip_prefix("/etc/systemd/system/").filter(|_| link == "/dev/null")
+}
+
 /// Which units must be started or restarted: those that are not active, and those that run with
 /// something that is about to change.
 fn units(observed: &Observed, steps: &mut Vec<Step>) {
@@ -82,10 +100,12 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
     for (unit, restart, reason) in reasons {
         let state = states.get(unit).map_or("inactive", |(_, active)| active.as_str());
         let active = matches!(state, "active" | "reloading" | "activating");
-        let (verb, reason) = match (active, restart) {
-            (true, true) => ("restart", reason.to_owned()),
-            (true, false) => continue,
-            (false, _) => ("restart", format!("it is {state}")),
+        let mute = observed.mute.as_ref().filter(|_| unit == notice);
+        let (verb, reason) = match (active, restart, mute) {
+            (true, true, _) => ("restart", reason.to_owned()),
+            (true, false, Some(why)) => ("restart", why.clone()),
+            (true, false, None) => continue,
+            (false, _, _) => ("restart", format!("it is {state}")),
         };
         let verb = if active { verb } else { "start" };
         starts.push(Step::Unit { name: unit.to_owned(), verb, reason });
@@ -207,6 +227,30 @@ mod tests {
         let kinds = kinds(&observed);
         assert_eq!(kinds[0], "file /etc/redisguard/notice.toml change mode 0666 to 0644");
         assert!(kinds[1].contains("move the file aside"), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_listener_that_runs_and_is_mute_is_restarted() {
+        let mut observed = in_place();
+        observed.mute = Some("its process is stopped".into());
+        let restart = "unit redis-port-notice.service restart (its process is stopped)";
+        assert_eq!(kinds(&observed)[0], restart);
+    }
+
+    #[test]
+    fn a_masked_unit_is_known_by_its_link_and_by_its_state() {
+        let mut observed = in_place();
+        let unit = "redis-ports-block.service";
+        let path = format!("/etc/systemd/system/{unit}");
+        let masked = |observed: &Observed| masked(&compute(&wanted(), observed), observed);
+        assert!(masked(&observed).is_empty());
+        observed.files.remove(&path);
+        observed.links.insert(path, "/dev/null".into());
+        assert_eq!(masked(&observed), [unit]);
+        assert!(kinds(&observed)[0].contains("systemctl unmask"), "{:?}", kinds(&observed));
+        let timer = "redis-ports-check.timer";
+        observed.units.as_mut().unwrap().get_mut(timer).unwrap().0 = "masked".into();
+        assert_eq!(masked(&observed), [unit, timer]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod compute;
 
-pub use compute::compute;
+pub use compute::{compute, masked, masked_unit};
 
 use crate::bundle::{BINARY, Family};
 use crate::spec::PortRange;
@@ -66,6 +66,8 @@ pub struct Observed {
     pub guarded: bool,
     /// The units' states (load, active) by name. `None`: no systemd runs here.
     pub units: Option<BTreeMap<String, (String, String)>>,
+    /// Why a listener that runs cannot answer, in words.
+    pub mute: Option<String>,
     /// Ports that net.ipv4.ip_local_reserved_ports lacks. `None`: not looked at.
     pub not_kept_free: Option<String>,
     /// Files that the receipt says are ours.
@@ -200,6 +202,10 @@ impl Step {
                 let action =
                     if old.is_some() { "replace by this program" } else { "install this program" };
                 view("binary", path, action, None)
+            }
+            Self::WriteFile { path, link: Some(link), .. } if masked_unit(path, link).is_some() => {
+                let action = "masked: apply changes nothing before `systemctl unmask`";
+                view("file", path, action, None)
             }
             Self::WriteFile { path, link: Some(link), new, .. } => {
                 let diff = diff(path, None, Some(&new.bytes));

@@ -206,7 +206,7 @@ fn an_apply_that_is_killed_leaves_no_opening_and_the_next_one_converges() {
     let output = host.install(&["apply"]);
     assert_eq!(status(&output), 0, "{}", told(&output));
     assert_eq!(status(&host.install(&["status"])), 0);
-    assert_eq!(host.sh("find /etc /var/lib /usr/local -name '*.redisguard-new'"), "");
+    assert_eq!(host.sh("find /etc /var/lib /usr/local -name '*.redisguard~'"), "");
     assert_eq!(status(&host.install(&["remove"])), 0);
     assert!(!host.rules().contains("REDISGUARD"), "{}", host.rules());
 }

@@ -54,6 +54,87 @@ fn every_way_of_losing_the_rules_is_mended_in_place() {
 }
 
 #[test]
+fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
+    let Some(machine) = guarded("units") else { return };
+    let unlimited = "[Service]\nRestart=no\n";
+    machine.write_file(&format!("/run/systemd/system/{NOTICE}.d/once.conf"), unlimited);
+    machine.run(&["systemctl", "daemon-reload"]).ok();
+    let damages: [(&[&str], &str, &str, &str); 6] = [
+        (&["systemctl", "disable", BLOCK], "unit", BLOCK, "is not enabled"),
+        (&["systemctl", "disable", "--now", TIMER], "unit", TIMER, "is inactive"),
+        (&["systemctl", "stop", NOTICE], "unit", NOTICE, "is inactive"),
+        (&["systemctl", "kill", "--signal=KILL", NOTICE], "unit", NOTICE, "is failed"),
+        (&["systemctl", "kill", "--signal=STOP", NOTICE], "listener", NOTICE, "is stopped"),
+        (&["systemctl", "kill", "--signal=STOP", NOTICE], "listener", NOTICE, "6379 over IPv4"),
+    ];
+    for (damage, kind, target, detail) in damages {
+        machine.run(damage).ok();
+        // A signal takes its time.
+        until(detail, || {
+            let status: Value =
+                serde_json::from_str(&redisguard(&machine, &["--json", "status"]).stdout).unwrap();
+            status["findings"].as_array().unwrap().iter().any(|finding| {
+                let said = finding["detail"].as_str().unwrap();
+                finding["kind"] == kind && finding["target"] == target && said.contains(detail)
+            })
+        });
+        redisguard(&machine, &["apply"]).ok();
+        json(&machine, 0, &["status"]);
+    }
+
+    // What an administrator masked stays so until they say otherwise.
+    let masked = format!("rm {0} && ln -s /dev/null {0}", "/etc/systemd/system/$0");
+    machine.run(&["sh", "-c", &masked, NOTICE]).ok();
+    machine.run(&["systemctl", "daemon-reload"]).ok();
+    let look = || {
+        // Who asks for the status is logged.
+        let mut files = machine.changed_files();
+        files.retain(|path, _| !path.starts_with("/var/log/"));
+        (files, machine.iptables_save(), runs(&machine))
+    };
+    let before = look();
+    let said = redisguard(&machine, &["status"]).ended(1);
+    assert_eq!(said.matches("is masked").count(), 1, "{said}");
+    let refused = redisguard(&machine, &["apply"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains(&format!("systemctl unmask {NOTICE}")), "{refused:?}");
+    assert_eq!(look(), before);
+    machine.run(&["systemctl", "unmask", NOTICE]).ok();
+    redisguard(&machine, &["apply"]).ok();
+    assert_clean(&machine);
+}
+
+#[test]
+fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
+    let Some(machine) = guarded("timer") else { return };
+    let rules = machine.iptables_save();
+    // As it is installed it comes within a minute.
+    let timer = |property| unit(&machine, TIMER, property);
+    let seconds = |text: &str| {
+        let text = text.split("OnUnitActiveUSec=").last().unwrap();
+        let number = text.split("s").next().unwrap();
+        number.parse::<u32>().unwrap_or_else(|_| panic!("{text}"))
+    };
+    let waits = seconds(&timer("TimersMonotonic")) + seconds(&timer("AccuracyUSec"));
+    assert!((1..60).contains(&waits), "{waits} s");
+
+    // The test does not wait that long; it is still the timer that comes.
+    let sooner = "[Timer]\nOnActiveSec=1s\nOnUnitActiveSec=3s\nAccuracySec=100ms\n";
+    machine.write_file(&format!("/run/systemd/system/{TIMER}.d/sooner.conf"), sooner);
+    machine.run(&["systemctl", "daemon-reload"]).ok();
+    machine.run(&["systemctl", "restart", TIMER]).ok();
+    machine.run(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).ok();
+    machine.run(&["ip6tables", "-F", "REDISGUARD-IN"]).ok();
+    until("the guard is back", || {
+        machine.run(&["iptables", "-D", "INPUT", "-j", "ACCEPT"]);
+        machine.iptables_save() == rules
+    });
+    let said = machine.run(&["journalctl", "-u", CHECK, "-o", "cat", "--no-pager"]).stdout;
+    assert!(said.contains("IPv6: filter: chain REDISGUARD-IN was flushed"), "{said}");
+    assert_clean(&machine);
+}
+
+#[test]
 fn tampered_rules_fail_visibly_and_the_last_good_ones_guard() {
     let Some(machine) = guarded("tampered") else { return };
     let (file, rules) = ("/etc/redisguard/rules.v4", machine.iptables_save());
@@ -72,7 +153,7 @@ fn tampered_rules_fail_visibly_and_the_last_good_ones_guard() {
     assert_ne!(machine.run(&["systemctl", "start", CHECK]).code, 0);
     assert_guards(&machine);
     let status = redisguard(&machine, &["status"]).ended(1);
-    assert!(status.contains(file), "{status}");
+    assert!(status.contains(file) && status.contains(CHECK), "{status}");
 
     redisguard(&machine, &["apply"]).ok();
     machine.run(&["systemctl", "start", CHECK]).ok();

@@ -1,8 +1,8 @@
 //! `apply`: make the host match the bundle.
 
+use super::findings::in_trouble;
 use super::plan::computed;
-use super::status::in_trouble;
-use super::{Status, inputs, locked, say, show};
+use super::{Status, inputs, locked, say, show, show_losses};
 use crate::args::InstallerArgs;
 use crate::bundle::UNITS;
 use crate::error::Trouble;
@@ -14,7 +14,12 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let computed = computed(&host, &bundle, &facts)?;
     let plan = &computed.plan;
     if !plan.is_empty() {
-        host::apply::apply(&host, &bundle, &facts, &computed.wanted, plan, &computed.observed)?;
+        if !args.json {
+            show_losses(plan);
+        }
+        let origin = host::source::origin(&host, args.bundle.as_deref())?;
+        let applied = (&bundle, &facts, origin);
+        host::apply::apply(&host, applied, &computed.wanted, plan, &computed.observed)?;
     }
     if plan.is_empty() && !args.json {
         say!("nothing to change: the host is as bundle {} says", facts.bundle);

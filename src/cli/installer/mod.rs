@@ -1,6 +1,7 @@
 //! `redisguard-install`: one verb per file, each a pipeline that reads from top to bottom.
 
 mod apply;
+mod findings;
 mod notice;
 mod plan;
 mod rehearse;
@@ -83,8 +84,8 @@ fn show(args: &InstallerArgs, facts: &Facts, plan: &Plan, heading: &str) {
         return;
     }
     if matches!(args.verb, Verb::Apply) {
-        // What was new was reviewed; what was there and is gone now must be seen.
-        steps.iter_mut().filter(|step| step.action == "create").for_each(|step| step.diff = None);
+        // What is new was reviewed, and what was lost was shown before it was.
+        steps.iter_mut().for_each(|step| step.diff = None);
     }
     say!("{heading}");
     show_steps(&steps);
@@ -93,6 +94,15 @@ fn show(args: &InstallerArgs, facts: &Facts, plan: &Plan, heading: &str) {
         for (port, address) in &plan.peers {
             say!("  port {port} from {address}");
         }
+    }
+}
+
+/// Shows what a plan will overwrite or remove, before that is done.
+fn show_losses(plan: &Plan) {
+    let colour = coloured(&io::stdout());
+    let losses = views(plan).into_iter().filter(|step| step.action != "create");
+    for diff in losses.filter_map(|step| step.diff) {
+        say!("{}\n", diff::painted(&diff, colour).trim_end());
     }
 }
 

@@ -1,25 +1,20 @@
 //! `status`: what is wrong, or that nothing is.
 
+use super::findings::{
+    Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding,
+};
 use super::plan::computed;
 use super::{Status, print_json, say};
 use crate::args::InstallerArgs;
-use crate::bundle::{BINARY, Facts, Family, UNITS, hex};
+use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::receipt::{Receipt, State};
-use crate::host::services::{self, UnitState};
-use crate::host::{Host, rules, source};
-use crate::notice;
-use crate::plan::{Counter, Step, attributes};
-use crate::probe::{Outcome, probe};
-use crate::spec::{Listen, PortRange};
+use crate::host::{Host, listener, rules, source};
+use crate::plan::Counter;
+use crate::spec::PortRange;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
-
-/// How long the listener may take to answer on this very host.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 struct Answer {
@@ -32,13 +27,6 @@ struct Answer {
     findings: Vec<Finding>,
     ports: Vec<PortCount>,
     listener: Listener,
-}
-
-#[derive(Serialize)]
-struct Finding {
-    kind: &'static str,
-    target: String,
-    detail: String,
 }
 
 #[derive(Serialize)]
@@ -62,6 +50,13 @@ struct Answered {
     port: u16,
     family: &'static str,
     outcome: &'static str,
+}
+
+impl From<listener::Answer> for Answered {
+    fn from(answer: listener::Answer) -> Self {
+        let listener::Answer { port, family, outcome, .. } = answer;
+        Self { port, family: family.name(), outcome: outcome.word() }
+    }
 }
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
@@ -101,128 +96,40 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
 fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, Trouble> {
     let mut findings = Vec::new();
     if receipt.state == State::Changing {
-        findings.push(finding("receipt", "host", "a change began and has not ended: apply again"));
+        let detail = "a change began and has not ended: apply again, or remove";
+        findings.push(finding("receipt", "host", detail));
     }
-    // Against what was applied; against another bundle where one is named.
-    let bundle = match &args.bundle {
-        Some(directory) => source::bundle(Some(directory))?,
-        None => source::last_good(host)?,
+    let directory = args.bundle.as_deref();
+    let another = another_bundle(&receipt, directory)?;
+    // Against what was applied, also where another one is named.
+    let bundle = applied_bundle(host, &receipt, directory, &mut findings);
+    let applied = bundle.map(|bundle| rules::facts(&bundle).map(|facts| (bundle, facts)));
+    let applied = applied.transpose()?;
+    let mut ports = Vec::new();
+    if let Some((bundle, facts)) = &applied {
+        let computed = computed(host, bundle, facts)?;
+        findings.extend(computed.plan.steps.iter().flat_map(|step| drifted(step, &receipt)));
+        ports = stopped(facts, &computed.observed.stopped);
+    }
+    let mend = match (&another, &applied) {
+        (Some(_), _) => Some(source::apply_command(directory)),
+        (None, None) => None,
+        (None, Some(_)) => Some(source::mend_command(&receipt)),
     };
-    let facts = rules::facts(&bundle)?;
-    let computed = computed(host, &bundle, &facts)?;
-    let steps = computed.plan.steps.iter().filter(|step| !is_program_as_applied(step, &receipt));
-    findings.extend(steps.flat_map(drifted));
+    findings.extend(another);
     let in_sync = findings.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
         listener.unit = dead_units(&mut findings)?;
     }
-    if host.is_live() {
-        listener.answers = answers(&facts, host.has_systemd(), &mut findings);
+    if let Some((_, facts)) = applied.as_ref().filter(|_| host.is_live()) {
+        let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
+        listener.answers = answers.map(Answered::from).collect();
     }
-    let healthy =
-        findings.iter().all(|finding| !matches!(finding.kind, "unit" | "listener" | "rules"));
-    let ports = stopped(&facts, &computed.observed.stopped);
-    let mend = (!findings.is_empty()).then(|| source::mend_command(&receipt));
+    let healthy = !findings.iter().any(|finding| finding.broken);
+    let mend = mend.filter(|_| !findings.is_empty());
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
     Ok(Answer { in_sync, healthy, bundle, applied, mend, findings, ports, listener })
-}
-
-fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
-    Finding { kind, target: target.to_owned(), detail: detail.into() }
-}
-
-/// Whether a step would only replace the installed program by another one that asks for the status:
-/// it is held against the receipt, not against whoever asks. One that was there before us is not ours.
-fn is_program_as_applied(step: &Step, receipt: &Receipt) -> bool {
-    let Step::WriteFile { path, old: Some(old), .. } = step else { return false };
-    path == BINARY
-        && receipt
-            .files
-            .get(path)
-            .is_none_or(|applied| applied.sha256 == hex(&old.bytes) && applied.mode == old.mode)
-}
-
-/// What a step of the plan means for an operator.
-fn drifted(step: &Step) -> Vec<Finding> {
-    match step {
-        Step::WriteFile { path, link: Some(link), .. } => {
-            vec![finding("file", path, format!("is a link to {link}"))]
-        }
-        Step::WriteFile { path, old: None, .. } => vec![finding("file", path, "is missing")],
-        Step::WriteFile { path, old: Some(old), new, .. } if old.bytes == new.bytes => {
-            vec![finding("file", path, format!("must change {}", attributes(old, new)))]
-        }
-        Step::WriteFile { path, .. } => vec![finding("file", path, "was edited")],
-        Step::RemoveFile { path, .. } => vec![finding("file", path, "is left over")],
-        Step::Link { path, target, .. } => {
-            vec![finding("link", path, format!("does not lead to {target}"))]
-        }
-        Step::Unlink { path } => vec![finding("link", path, "is left over")],
-        Step::KeepFree { ports } => {
-            let detail = format!("lacks {ports}");
-            vec![finding("sysctl", "net.ipv4.ip_local_reserved_ports", detail)]
-        }
-        Step::Rules { findings } => findings
-            .iter()
-            .map(|(scope, detail)| finding("rules", scope.name(), detail.clone()))
-            .collect(),
-        Step::Unit { .. } | Step::Receipt => Vec::new(),
-    }
-}
-
-/// Names units that should be active and are not; returns the listener's state.
-fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
-    let [block, listener, _, timer] = UNITS;
-    let states = services::states(&[block, listener, timer])?;
-    for (name, state) in &states {
-        if state.load == "masked" {
-            findings.push(finding("unit", name, "is masked: systemctl unmask it, then apply"));
-        } else if state.active != "active" {
-            findings.push(finding("unit", name, format!("is {}", state.active)));
-        }
-    }
-    let state = states.get(listener);
-    if let Some(trouble) = state.and_then(in_trouble) {
-        findings.push(finding("listener", listener, trouble));
-    }
-    Ok(state.map(|state| state.active.clone()))
-}
-
-/// What keeps some clients from the sentence of a listener that runs, in its own words.
-pub(super) fn in_trouble(listener: &UnitState) -> Option<String> {
-    let trouble = Some(&listener.says).filter(|_| listener.active == "active");
-    let trouble = notice::trouble(trouble?)?;
-    Some(format!("{trouble} (the cure: journalctl -u {})", UNITS[1]))
-}
-
-/// Asks every port that the listener must answer on, over both families.
-fn answers(facts: &Facts, expected: bool, findings: &mut Vec<Finding>) -> Vec<Answered> {
-    const MOST: usize = 16;
-    let listened = facts.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
-    let families: [(IpAddr, &'static str); 2] =
-        [(Ipv4Addr::LOCALHOST.into(), "IPv4"), (Ipv6Addr::LOCALHOST.into(), "IPv6")];
-    let mut answers = Vec::new();
-    for reserved in listened.take(MOST) {
-        let port = reserved.ports.first();
-        for (address, family) in families {
-            let outcome = probe(SocketAddr::new(address, port), PATIENCE);
-            if matches!(outcome, Outcome::Failed(_)) {
-                continue; // The host has no such family.
-            }
-            let good = match reserved.listen {
-                Listen::Always => matches!(outcome, Outcome::Notice(_)),
-                // Whoever holds the port may hold it on one family only.
-                _ => true,
-            };
-            if expected && !good {
-                let detail = format!("port {port} over {family}: {}", outcome.word());
-                findings.push(finding("listener", "redis-port-notice.service", detail));
-            }
-            answers.push(Answered { port, family, outcome: outcome.word() });
-        }
-    }
-    answers
 }
 
 /// What the rules stopped, by reserved port and family.
@@ -244,6 +151,32 @@ fn stopped(facts: &Facts, counters: &[(Family, Counter)]) -> Vec<PortCount> {
     counts.into_iter().map(count).collect()
 }
 
+/// A finding in lines that fit a terminal of 80 columns: its detail goes below what it is about where
+/// both do not fit into one.
+fn folded(finding: &Finding) -> String {
+    const WIDTH: usize = 80;
+    const INDENT: &str = "             ";
+    let mut text = format!("  {:<8} {}:", finding.kind, finding.target);
+    let line = format!("{text} {}", finding.detail);
+    if line.chars().count() <= WIDTH {
+        return line;
+    }
+    let mut used = WIDTH;
+    for word in finding.detail.split(' ') {
+        let length = word.chars().count();
+        if used + 1 + length > WIDTH {
+            text.push('\n');
+            text.push_str(INDENT);
+            used = INDENT.len() + length;
+        } else {
+            text.push(' ');
+            used += 1 + length;
+        }
+        text.push_str(word);
+    }
+    text
+}
+
 fn show(answer: &Answer) {
     match (answer.in_sync, answer.healthy) {
         (true, true) if answer.ports.is_empty() => say!("in sync: the files are as applied"),
@@ -256,7 +189,7 @@ fn show(answer: &Answer) {
         say!("bundle {bundle}, applied {applied}");
     }
     for finding in &answer.findings {
-        say!("  {:<8} {}: {}", finding.kind, finding.target, finding.detail);
+        say!("{}", folded(finding));
     }
     if let Some(mend) = &answer.mend {
         say!("mend with: {mend}");

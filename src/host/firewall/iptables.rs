@@ -54,20 +54,10 @@ impl Iptables {
 
     /// A load failed, maybe between two tables: whatever is not as it was before is put back.
     fn go_back(&self, before: &Live, trouble: Trouble) -> Trouble {
-        let now = match self.look() {
-            Ok(now) => now,
-            Err(worse) => return trouble.and(worse),
-        };
-        let changed = before.rulesets.iter().filter_map(|(family, before)| {
-            let now = now.rulesets.get(family).filter(|now| *now != before)?;
-            Some((*family, before.transaction(now)))
-        });
-        changed.fold(trouble, |trouble, (family, transaction)| {
-            match restore(family, &transaction, false) {
-                Ok(()) => trouble,
-                Err(worse) => trouble.and(worse),
-            }
-        })
+        match self.look().and_then(|now| self.put_back(before, &now)) {
+            Ok(()) => trouble,
+            Err(worse) => trouble.and(worse),
+        }
     }
 }
 
@@ -157,6 +147,16 @@ impl Backend for Iptables {
         Ok(())
     }
 
+    fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble> {
+        let mut worse = Vec::new();
+        for (family, before) in &before.rulesets {
+            if let Some(now) = now.rulesets.get(family).filter(|now| *now != before) {
+                worse.extend(restore(*family, &before.transaction(now), false).err());
+            }
+        }
+        worse.into_iter().reduce(Trouble::and).map_or(Ok(()), Err)
+    }
+
     fn unload(&self, live: &Live) -> Result<(), Trouble> {
         for (family, ruleset) in &live.rulesets {
             let tool = iptables::new(*family == Family::V6).map_err(|error| {
@@ -199,7 +199,10 @@ fn drop_if_empty(family: Family, table: &str) {
             || (line.starts_with("chain ") && line.ends_with('{'))
             || (line.starts_with("type ") && line.ends_with("policy accept;"))
     };
-    if !listing.is_empty() && lines.all(bare) {
+    // An empty chain of somebody's has no type.
+    let count = |word: &str| listing.lines().filter(|line| line.trim().starts_with(word)).count();
+    let base_chains_only = count("chain ") == count("type ");
+    if !listing.is_empty() && base_chains_only && lines.all(bare) {
         let _ = nft("delete");
     }
 }

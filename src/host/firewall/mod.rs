@@ -31,6 +31,8 @@ pub struct Live {
     pub counters: Vec<(Family, Counter)>,
     /// Our chains and jumps, where iptables loads them.
     rulesets: Rulesets,
+    /// Our table as nft lists it.
+    table: Option<String>,
 }
 
 /// A way of loading rules.
@@ -43,6 +45,9 @@ trait Backend {
 
     /// Turns what is live into what is wanted: all families or none.
     fn load(&self, live: &Live) -> Result<(), Trouble>;
+
+    /// Turns what is live into what was live before.
+    fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble>;
 
     /// Takes away all that is ours.
     fn unload(&self, live: &Live) -> Result<(), Trouble>;
@@ -175,6 +180,33 @@ fn all_live() -> Result<LiveByBackend, Trouble> {
     match refused {
         Some(trouble) if all.is_empty() => Err(trouble),
         _ => Ok(all),
+    }
+}
+
+/// What the kernel had of ours before a change, whoever loaded it.
+pub struct Before(LiveByBackend);
+
+impl Before {
+    /// Reads what the kernel has of ours now.
+    ///
+    /// # Errors
+    /// A kernel that cannot be asked.
+    pub fn look() -> Result<Self, Trouble> {
+        all_live().map(Self)
+    }
+
+    /// Brings that back, and nothing else of ours.
+    ///
+    /// # Errors
+    /// Names family and cause.
+    pub fn put_back(&self) -> Result<(), Trouble> {
+        // What guarded comes before what did not goes.
+        let guarded = self.0.iter().filter(|(_, before)| before.guarded);
+        let others = self.0.iter().filter(|(_, before)| !before.guarded);
+        guarded.chain(others).try_for_each(|(backend, before)| {
+            let now = backend.look()?;
+            backend.put_back(before, &now)
+        })
     }
 }
 

@@ -76,8 +76,8 @@ fn list() -> Result<Option<String>, Trouble> {
 
 impl Backend for Nftables {
     fn look(&self) -> Result<Live, Trouble> {
-        let mut live = Live::default();
-        let found = list()?.as_deref().and_then(Listing::read);
+        let mut live = Live { table: list()?, ..Live::default() };
+        let found = live.table.as_deref().and_then(Listing::read);
         live.guarded = found.is_some();
         if let Some(script) = &self.wanted {
             let findings = match &found {
@@ -102,6 +102,18 @@ impl Backend for Nftables {
             Some((table, _)) => read(&[], what, &table.sealed()),
             None => Err(Trouble::new(what, "the table is not there")
                 .cure("another program changes them at the same time; run it again")),
+        }
+    }
+
+    fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble> {
+        match &before.table {
+            // A listing is a script, too; the table is made first so that it can be deleted.
+            Some(table) => {
+                let script = format!("table {TABLE}\ndelete table {TABLE}\n{table}");
+                read(&[], "put the nftables rules back", &script)
+            }
+            None if now.guarded => self.unload(now),
+            None => Ok(()),
         }
     }
 

@@ -1,0 +1,207 @@
+//! What is not as it was applied, as an operator reads it and a program parses it. The kinds are
+//! listed in docs/architecture.md; they stay.
+
+use crate::bundle::{BINARY, Facts, UNITS, hex};
+use crate::error::Trouble;
+use crate::host::listener::{self, Answer};
+use crate::host::receipt::{self, Origin, Receipt, State};
+use crate::host::services::{self, UnitState};
+use crate::host::{Host, rules, source};
+use crate::notice;
+use crate::plan::{FileState, InPlace, Step, attributes, masked_unit};
+use crate::{bundle::Bundle, embedded};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long the listener may take to answer on this very host.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How many ports of the listener are asked.
+const MOST: usize = 16;
+
+/// One thing that is not as it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`.
+    pub kind: &'static str,
+    /// What it is about.
+    pub target: String,
+    /// What is wrong with it, in words.
+    pub detail: String,
+    /// Whether something that guards or answers is not in place now.
+    #[serde(skip)]
+    pub broken: bool,
+}
+
+pub(super) fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
+    let broken = matches!(kind, "rules" | "unit" | "listener");
+    Finding { kind, target: target.to_owned(), detail: detail.into(), broken }
+}
+
+/// The bundle that was applied to this host, to hold the host against. `None`, and a finding, where it
+/// is lost and nobody else has it.
+pub(super) fn applied_bundle(
+    host: &Host,
+    receipt: &Receipt,
+    directory: Option<&Path>,
+    findings: &mut Vec<Finding>,
+) -> Option<Bundle> {
+    let kept = source::last_good(host);
+    // While a change has not ended, the last good one is the one before.
+    let is_it = |bundle: &Bundle| receipt.state == State::Changing || bundle.sum() == receipt.sum;
+    let cause = match kept {
+        Ok(bundle) if is_it(&bundle) => return Some(bundle),
+        Ok(_) => "it is not the bundle that was applied".to_owned(),
+        Err(trouble) => trouble.cause().to_owned(),
+    };
+    if receipt.state == State::Applied {
+        findings.push(finding("receipt", receipt::BUNDLE, format!("is of no use: {cause}")));
+    }
+    let others = [source::bundle(directory), source::bundle(None)].into_iter().flatten();
+    others.into_iter().find(|bundle| bundle.sum() == receipt.sum)
+}
+
+/// Whether another bundle is at hand than the one that was applied: in the directory that was named,
+/// or in this program where the host has its bundle from a program.
+///
+/// # Errors
+/// A named directory that holds no whole bundle.
+pub(super) fn another_bundle(
+    receipt: &Receipt,
+    directory: Option<&Path>,
+) -> Result<Option<Finding>, Trouble> {
+    let (bundle, target) = match directory {
+        Some(directory) => (source::bundle(Some(directory))?, directory.display().to_string()),
+        None if receipt.origin == Origin::Program => {
+            let failed = |cause| Trouble::new("use the built-in bundle", cause);
+            (embedded::bundle().map_err(failed)?, "redisguard-install".to_owned())
+        }
+        None => return Ok(None),
+    };
+    if receipt.state == State::Changing || bundle.sum() == receipt.sum {
+        return Ok(None);
+    }
+    let digest = rules::facts(&bundle)?.bundle;
+    let detail = if digest == receipt.bundle {
+        "brings the same guard with other manuals than were applied".to_owned()
+    } else {
+        format!("brings bundle {digest}, and {} is applied", receipt.bundle)
+    };
+    Ok(Some(finding("bundle", &target, detail)))
+}
+
+/// Whether a file is as the receipt says, whatever the plan wants to make of it: the installed program
+/// is held against the receipt and not against the one that asks, and so are the files of a change
+/// that has not ended. A program that was there before us is not ours.
+fn is_as_announced(path: &str, old: &FileState, receipt: &Receipt) -> bool {
+    let applied = receipt.files.get(path);
+    let same = applied
+        .is_some_and(|applied| applied.sha256 == hex(&old.bytes) && applied.mode == old.mode);
+    match (path, receipt.state) {
+        (BINARY, _) => same || applied.is_none(),
+        (_, State::Changing) => same,
+        (_, State::Applied) => false,
+    }
+}
+
+/// What a step of the plan means for an operator.
+pub(super) fn drifted(step: &Step, receipt: &Receipt) -> Vec<Finding> {
+    let one = match step {
+        Step::WriteFile { path, old: Some(old), .. } if is_as_announced(path, old, receipt) => {
+            return Vec::new();
+        }
+        Step::WriteFile { path, link: Some(link), .. } => match masked_unit(path, link) {
+            Some(unit) => masked(unit),
+            None => finding("file", path, format!("is a link to {link}")),
+        },
+        Step::WriteFile { path, old: None, .. } => finding("file", path, "is missing"),
+        Step::WriteFile { path, old: Some(old), new, .. } if old.bytes == new.bytes => {
+            finding("file", path, format!("must change {}", attributes(old, new)))
+        }
+        Step::WriteFile { path, .. } => finding("file", path, "was edited"),
+        Step::RemoveFile { path, .. } => finding("file", path, "is left over"),
+        Step::Link { path, target, old } => match enabled_by(path) {
+            Some((unit, by)) => {
+                let detail = format!("is not enabled: {by} does not want it");
+                Finding { broken: false, ..finding("unit", unit, detail) }
+            }
+            None => match old {
+                InPlace::Nothing => finding("link", path, "is missing"),
+                InPlace::Link(other) => {
+                    finding("link", path, format!("leads to {other}, not to {target}"))
+                }
+                InPlace::File => finding("link", path, format!("is a file, no link to {target}")),
+            },
+        },
+        Step::Unlink { path } => finding("link", path, "is left over"),
+        Step::KeepFree { ports } => {
+            finding("sysctl", "net.ipv4.ip_local_reserved_ports", format!("lacks {ports}"))
+        }
+        Step::Rules { findings } => {
+            let rules = findings.iter();
+            return rules
+                .map(|(family, detail)| finding("rules", family.name(), detail.clone()))
+                .collect();
+        }
+        Step::Unit { .. } | Step::Receipt => return Vec::new(),
+    };
+    vec![one]
+}
+
+/// The unit that a link enables, and the one that starts it then.
+fn enabled_by(link: &str) -> Option<(&str, &str)> {
+    let (directory, unit) = link.strip_prefix("/etc/systemd/system/")?.split_once('/')?;
+    Some((unit, directory.strip_suffix(".wants")?))
+}
+
+fn masked(unit: &str) -> Finding {
+    finding("unit", unit, format!("is masked: systemctl unmask {unit}, then apply"))
+}
+
+/// Names units that should run and do not; returns the listener's state.
+///
+/// # Errors
+/// systemd cannot be asked.
+pub(super) fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
+    let [_, listener, check, _] = UNITS;
+    let states = services::states(&UNITS)?;
+    for (name, state) in &states {
+        // It runs for a moment now and then.
+        let fine = if name == check { state.active != "failed" } else { state.active == "active" };
+        let found = if state.load == "masked" {
+            masked(name)
+        } else if state.active == "failed" {
+            finding("unit", name, format!("is failed: journalctl -u {name}"))
+        } else if !fine {
+            finding("unit", name, format!("is {}", state.active))
+        } else {
+            continue;
+        };
+        if !findings.contains(&found) {
+            findings.push(found);
+        }
+    }
+    let state = states.get(listener);
+    if let Some(trouble) = state.and_then(in_trouble) {
+        findings.push(finding("listener", listener, trouble));
+    }
+    if let Some(stopped) = state.and_then(listener::is_stopped) {
+        findings.push(finding("listener", listener, stopped));
+    }
+    Ok(state.map(|state| state.active.clone()))
+}
+
+/// What keeps some clients from the sentence of a listener that runs, in its own words.
+pub(super) fn in_trouble(listener: &UnitState) -> Option<String> {
+    let trouble = Some(&listener.says).filter(|_| listener.active == "active");
+    let trouble = notice::trouble(trouble?)?;
+    Some(format!("{trouble} (the cure: journalctl -u {})", UNITS[1]))
+}
+
+/// Asks the ports that the listener must answer on, over both families.
+pub(super) fn answers(facts: &Facts, expected: bool, findings: &mut Vec<Finding>) -> Vec<Answer> {
+    let answers = listener::ask(facts, MOST, PATIENCE);
+    let wrong = answers.iter().filter(|answer| expected && !answer.good);
+    findings.extend(wrong.map(|answer| finding("listener", UNITS[1], answer.to_string())));
+    answers
+}
