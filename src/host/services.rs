@@ -6,6 +6,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::Command;
 
+const CURE: &str =
+    "systemd manages this host, and systemctl must work: mend it and run the same again";
+
 /// What systemd says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UnitState {
@@ -57,7 +60,7 @@ pub fn systemctl(arguments: &[&str]) -> Result<String, Trouble> {
         .arg("--no-ask-password")
         .args(arguments)
         .output()
-        .map_err(|error| Trouble::new(format!("run {what}"), error))?;
+        .map_err(|error| Trouble::new(format!("run {what}"), error).cure(CURE))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -65,8 +68,10 @@ pub fn systemctl(arguments: &[&str]) -> Result<String, Trouble> {
     let first = said.lines().next().unwrap_or("no reason given").to_owned();
     let trouble = Trouble::new(format!("run {what}"), first);
     Err(match arguments {
-        ["start" | "restart" | "reload", .., unit] => trouble.and(last_words(unit)),
-        _ => trouble,
+        ["start" | "restart" | "reload", .., unit] => trouble
+            .and(last_words(unit))
+            .cure(format!("journalctl -u {unit} says more; mend it and run the same again")),
+        _ => trouble.cure(CURE),
     })
 }
 
