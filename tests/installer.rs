@@ -8,6 +8,8 @@ mod drift;
 mod every_step;
 #[path = "installer/failure.rs"]
 mod failure;
+#[path = "installer/killed.rs"]
+mod killed;
 #[path = "installer/nftables.rs"]
 mod nftables;
 mod support;

@@ -7,14 +7,14 @@ use super::{OTHER, able, bundle, json, status};
 use std::process::Output;
 
 /// A host before an apply, and the apply.
-struct Scene {
-    host: Host,
+pub(super) struct Scene {
+    pub(super) host: Host,
     guarded: bool,
 }
 
 impl Scene {
     /// With something of others beside and in the place of ours.
-    fn new(guarded: bool) -> Self {
+    pub(super) fn new(guarded: bool) -> Self {
         let host = Host::new();
         host.sh(
             "iptables -A INPUT -p tcp --dport 22 -j ACCEPT; ip6tables -N THEIRS
@@ -32,7 +32,7 @@ impl Scene {
     }
 
     /// To where the apply begins.
-    fn go_back(&self) {
+    pub(super) fn go_back(&self) {
         let output = if self.guarded {
             self.host.install(&["--bundle", "/run/other", "apply"])
         } else {
@@ -42,7 +42,7 @@ impl Scene {
     }
 
     /// Rules, files with all their attributes, and the kernel's list of ports.
-    fn look(&self) -> String {
+    pub(super) fn look(&self) -> String {
         filled_tables(&self.host.rules())
             + &self.host.sh(
                 "find /etc /usr/local /var/log /var/lib/redisguard -type d -printf '%p %m %U:%G\\n' \
@@ -68,7 +68,7 @@ impl Scene {
 }
 
 /// Without tables in which nothing is: iptables makes those when it is asked for a listing.
-fn filled_tables(rules: &str) -> String {
+pub(super) fn filled_tables(rules: &str) -> String {
     let says_something = |line: &str| {
         !line.starts_with('*') && line != "COMMIT" && !line.ends_with(" ACCEPT")
             || line.starts_with("-A ")
@@ -89,7 +89,7 @@ fn assert_as_before(what: &str, output: &Output) {
     );
 }
 
-fn difference(before: &str, after: &str) -> String {
+pub(super) fn difference(before: &str, after: &str) -> String {
     let only = |one: &str, other: &str, sign: &str| -> String {
         let lines = one.lines().filter(|line| !other.lines().any(|there| there == *line));
         lines.map(|line| format!("{sign} {line}\n")).collect()

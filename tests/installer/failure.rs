@@ -1,9 +1,9 @@
-//! What goes wrong on a host: damage, failing steps, missing tools and rights, two at once, a kill.
+//! What goes wrong on a host: damage, failing steps, missing tools and rights.
 
 use super::support::namespace::Host;
 use super::support::{INSTALL, told};
-use super::{OTHER, able, bundle, json, status};
-use std::process::{Command, Output, Stdio};
+use super::{OTHER, able, bundle, status};
+use std::process::Command;
 
 #[test]
 fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
@@ -178,57 +178,4 @@ fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
     assert_eq!(status(&output), 2, "{}", told(&output));
     assert!(told(&output).contains("run it as root"), "{}", told(&output));
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
-}
-
-#[test]
-fn an_apply_that_is_killed_leaves_no_opening_and_the_next_one_converges() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    let other = bundle(&OTHER.replace("port = 6381", "port = 6379"));
-    host.copy_in(&other.path().join("generated"), "/run/other");
-    host.install(&["apply"]);
-    for round in 0..16_u64 {
-        let arguments: &[&str] =
-            if round % 2 == 0 { &["--bundle", "/run/other", "apply"] } else { &["apply"] };
-        let mut child =
-            host.command(INSTALL).args(arguments).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(10 + round * 12));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // 6379 is in both bundles: its guard is at the top of INPUT at any time.
-        for tool in ["iptables", "ip6tables"] {
-            let first = host.sh(&format!("{tool} -S INPUT | sed -n 2p"));
-            assert!(first.contains("6379") && first.contains("REDISGUARD-IN"), "{round}: {first}");
-        }
-    }
-    let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert_eq!(status(&host.install(&["status"])), 0);
-    assert_eq!(host.sh("find /etc /var/lib /usr/local -name '*.redisguard~'"), "");
-    assert_eq!(status(&host.install(&["remove"])), 0);
-    assert!(!host.rules().contains("REDISGUARD"), "{}", host.rules());
-}
-
-#[test]
-fn eight_at_once_end_well_and_leave_one_guard() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    let children: Vec<_> = (0..8)
-        .map(|_| {
-            host.command(INSTALL)
-                .args(["apply", "--json"])
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    let outputs: Vec<Output> =
-        children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    let changed = outputs.iter().filter(|output| json(output)["changed"] == true).count();
-    assert!(outputs.iter().all(|output| status(output) == 0) && changed == 1, "{changed} changed");
-    assert_eq!(status(&host.install(&["status"])), 0);
 }
