@@ -8,7 +8,11 @@ mod apply;
 mod boot;
 mod drift;
 mod failure;
+<<<<<<< HEAD
 mod hooks;
+=======
+mod killed;
+>>>>>>> 0068a1f (Kill applies on a booted host, also right before a reboot)
 mod offline;
 mod remove;
 mod shut;
