@@ -5,10 +5,14 @@
 #[allow(unused_imports, reason = "other tests need more of it")]
 mod support;
 
+use redisguard::probe::Outcome;
 use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::machine::{Machine, Output};
+use std::time::{Duration, Instant};
+use support::machine::{ADDRESSES, Machine, Output};
 use tempfile::TempDir;
 
 const SITE: &str = "ansible/site.yml";
@@ -190,7 +194,8 @@ fn a_fleet_is_guarded_mended_and_freed_over_ssh() {
     check_mode_shows_all_and_leaves_nothing(&fleet, &bare);
     an_altered_bundle_is_refused_and_stops_the_rest(&fleet, &bare);
     a_program_for_another_architecture_is_refused(&fleet, &bare);
-    a_host_is_guarded_and_a_host_that_is_down_fails_alone(&fleet);
+    let session = an_open_session_is_not_cut_without_a_word(&fleet, &bare);
+    a_host_is_guarded_and_a_host_that_is_down_fails_alone(&fleet, session);
     drift_is_mended(&fleet);
     what_cannot_be_mended_is_told(&fleet);
     removal_leaves_what_was_there(&fleet, &bare);
@@ -250,12 +255,38 @@ fn a_program_for_another_architecture_is_refused(fleet: &Controller, bare: &[Str
     fs::remove_dir_all(fleet.path("host_vars")).unwrap();
 }
 
-fn a_host_is_guarded_and_a_host_that_is_down_fails_alone(fleet: &Controller) {
+fn an_open_session_is_not_cut_without_a_word(fleet: &Controller, bare: &[String]) -> TcpStream {
+    const REDIS: &str = "systemd-run --quiet --unit=old-redis redis-server --port 6380 --bind 0.0.0.0 \
+        --protected-mode no --save ''";
+    fleet.machine.run(&["bash", "-ec", REDIS]).ok();
+    let here = [Outcome::Served("+PONG".to_owned()), Outcome::Refused];
+    let started = Instant::now();
+    while fleet.machine.reaches(6380) != here {
+        assert!(started.elapsed() < Duration::from_secs(60), "no Redis on 6380");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let address = SocketAddr::new(ADDRESSES[0], 6380);
+    let session = fleet.machine.enter_outside(|| TcpStream::connect(address).unwrap());
+    let refused = fleet.play(SITE, &["--limit=one"]);
+    refused.failed("one", "it would cut sessions that are open right now");
+    assert_same(&fleet.look(), bare, nothing);
+    session
+}
+
+fn a_host_is_guarded_and_a_host_that_is_down_fails_alone(
+    fleet: &Controller,
+    mut session: TcpStream,
+) {
     // Hardened hosts do not let users run what they wrote.
     const NOEXEC: &str = "mount --bind /home /home && mount -o remount,bind,noexec /home
         cp /bin/true /home/deploy/ && ! /home/deploy/true && rm /home/deploy/true";
     fleet.machine.run(&["bash", "-ec", NOEXEC]).ok();
-    let played = fleet.play(SITE, &["--limit=one,down"]).changed("one", 1);
+    let cut = ["--limit=one,down", "--extra-vars={\"redisguard_cut_sessions\": true}"];
+    let played = fleet.play(SITE, &cut).changed("one", 1);
+    assert!(played.to_string().contains("is connected right now"), "{played}");
+    let asked = session.write_all(b"PING\r\n").and_then(|()| session.read(&mut [0; 8]));
+    assert_eq!(asked.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    fleet.machine.run(&["systemctl", "stop", "old-redis"]).ok();
     // Ansible's own status for hosts that it could not reach.
     assert_eq!((played.0.code, played.count("down", "unreachable")), (4, 1), "{played}");
     assert_eq!(fleet.outsiders_meet(), ["silence"; 4]);

@@ -2,6 +2,8 @@
 //! namespaces, with a copy of this machine's files. No systemd runs there.
 #![allow(clippy::unwrap_used)]
 
+#[path = "installer/confirm.rs"]
+mod confirm;
 #[path = "installer/drift.rs"]
 mod drift;
 #[path = "installer/every_step.rs"]
@@ -12,6 +14,8 @@ mod failure;
 mod killed;
 #[path = "installer/nftables.rs"]
 mod nftables;
+#[path = "installer/sessions.rs"]
+mod sessions;
 mod support;
 
 use serde_json::Value;

@@ -20,6 +20,9 @@ _redisguard__install() {
             redisguard__install,apply)
                 cmd="redisguard__install__subcmd__apply"
                 ;;
+            redisguard__install,confirm)
+                cmd="redisguard__install__subcmd__confirm"
+                ;;
             redisguard__install,help)
                 cmd="redisguard__install__subcmd__help"
                 ;;
@@ -35,6 +38,9 @@ _redisguard__install() {
             redisguard__install,remove)
                 cmd="redisguard__install__subcmd__remove"
                 ;;
+            redisguard__install,revert)
+                cmd="redisguard__install__subcmd__revert"
+                ;;
             redisguard__install,rules)
                 cmd="redisguard__install__subcmd__rules"
                 ;;
@@ -43,6 +49,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__help,apply)
                 cmd="redisguard__install__subcmd__help__subcmd__apply"
+                ;;
+            redisguard__install__subcmd__help,confirm)
+                cmd="redisguard__install__subcmd__help__subcmd__confirm"
                 ;;
             redisguard__install__subcmd__help,help)
                 cmd="redisguard__install__subcmd__help__subcmd__help"
@@ -58,6 +67,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__help,remove)
                 cmd="redisguard__install__subcmd__help__subcmd__remove"
+                ;;
+            redisguard__install__subcmd__help,revert)
+                cmd="redisguard__install__subcmd__help__subcmd__revert"
                 ;;
             redisguard__install__subcmd__help,rules)
                 cmd="redisguard__install__subcmd__help__subcmd__rules"
@@ -96,7 +108,7 @@ _redisguard__install() {
 
     case "${cmd}" in
         redisguard__install)
-            opts="-h -V --bundle --root --json --help --version plan apply status remove rehearse rules notice help"
+            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -118,6 +130,32 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__apply)
+            opts="-h --cut-sessions --confirm --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__confirm)
             opts="-h --bundle --root --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -140,7 +178,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help)
-            opts="plan apply status remove rehearse rules notice help"
+            opts="plan apply confirm revert status remove rehearse rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +192,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__confirm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -224,6 +276,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__revert)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -369,6 +435,28 @@ _redisguard__install() {
             ;;
         redisguard__subcmd__install__subcmd__remove)
             opts="-h --dry-run --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__revert)
+            opts="-h --when-lapsed --bundle --root --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

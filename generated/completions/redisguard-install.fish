@@ -32,6 +32,8 @@ complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -s h
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -s V -l version -d 'Print version'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "plan" -d 'Show what apply would change; exit 1 if anything'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "apply" -d 'Make the host match the bundle: all or nothing'
+complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "confirm" -d 'Keep what `apply --confirm` changed; exit 2 if it came too late'
+complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "revert" -d 'Go back now from a change that is not confirmed yet'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "status" -d 'Show rules, units, listener, files and counters; exit 1 on drift or a dead part'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "remove" -d 'Take away what was applied; foreign rules and files and the logs stay'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "rehearse" -d 'Try the bundle in throw-away network namespaces; the host is not touched, no root is needed'
@@ -42,10 +44,21 @@ complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand pl
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l json -d 'Print one JSON object instead of text'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -s h -l help -d 'Print help'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l confirm -d 'Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot' -r
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l cut-sessions -d 'Cut open sessions of outsiders without asking, where the bundle has existing = "cut"'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l json -d 'Print one JSON object instead of text'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -s h -l help -d 'Print help'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -s h -l help -d 'Print help'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l when-lapsed -d 'Wait until the time to confirm is over; what apply starts'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l json -d 'Print one JSON object instead of text'
@@ -83,13 +96,15 @@ complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand no
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l json -d 'Print one JSON object instead of text'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -s h -l help -d 'Print help'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "plan" -d 'Show what apply would change; exit 1 if anything'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "apply" -d 'Make the host match the bundle: all or nothing'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "status" -d 'Show rules, units, listener, files and counters; exit 1 on drift or a dead part'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "remove" -d 'Take away what was applied; foreign rules and files and the logs stay'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "rehearse" -d 'Try the bundle in throw-away network namespaces; the host is not touched, no root is needed'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "rules" -d 'Load or unload the firewall rules alone'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "notice" -d 'Run the notice listener in the foreground'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply status remove rehearse rules notice help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "plan" -d 'Show what apply would change; exit 1 if anything'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "apply" -d 'Make the host match the bundle: all or nothing'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "confirm" -d 'Keep what `apply --confirm` changed; exit 2 if it came too late'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "revert" -d 'Go back now from a change that is not confirmed yet'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "status" -d 'Show rules, units, listener, files and counters; exit 1 on drift or a dead part'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "remove" -d 'Take away what was applied; foreign rules and files and the logs stay'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "rehearse" -d 'Try the bundle in throw-away network namespaces; the host is not touched, no root is needed'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "rules" -d 'Load or unload the firewall rules alone'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "notice" -d 'Run the notice listener in the foreground'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "load" -d 'Load the installed rules if they are not in place; with --bundle, that bundle\'s'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "unload" -d 'Take the rules away: the ports are open to the outside then'

@@ -1,7 +1,10 @@
 //! The command line of `redisguard-install`.
 
 use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
 ///
@@ -33,7 +36,11 @@ pub enum Verb {
     /// Show what apply would change; exit 1 if anything
     Plan,
     /// Make the host match the bundle: all or nothing
-    Apply,
+    Apply(ApplyArgs),
+    /// Keep what `apply --confirm` changed; exit 2 if it came too late
+    Confirm,
+    /// Go back now from a change that is not confirmed yet
+    Revert(RevertArgs),
     /// Show rules, units, listener, files and counters; exit 1 on drift or a dead part
     Status,
     /// Take away what was applied; foreign rules and files and the logs stay
@@ -45,6 +52,35 @@ pub enum Verb {
     Rules(RulesVerb),
     /// Run the notice listener in the foreground
     Notice(NoticeArgs),
+}
+
+/// How to apply.
+#[derive(Args, Clone, Debug)]
+pub struct ApplyArgs {
+    /// Cut open sessions of outsiders without asking, where the bundle has existing = "cut"
+    #[arg(long)]
+    pub cut_sessions: bool,
+
+    /// Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot
+    #[arg(long, value_name = "TIME", value_parser = window)]
+    pub confirm: Option<Duration>,
+}
+
+/// A time in which somebody can find out whether a change was good.
+fn window(text: &str) -> Result<Duration, String> {
+    const BOUNDS: RangeInclusive<SignedDuration> =
+        SignedDuration::from_secs(5)..=SignedDuration::from_hours(24);
+    let time = text.parse().ok().filter(|time| BOUNDS.contains(time));
+    let time = time.and_then(|time| Duration::try_from(time).ok());
+    time.ok_or_else(|| "give a time from 5s to 24h, such as 60s, 5m or 1h30m".to_owned())
+}
+
+/// How to go back.
+#[derive(Args, Clone, Debug)]
+pub struct RevertArgs {
+    /// Wait until the time to confirm is over; what apply starts
+    #[arg(long, hide = true)]
+    pub when_lapsed: bool,
 }
 
 /// How to remove.
@@ -74,4 +110,23 @@ pub struct NoticeArgs {
     /// Read the listener's settings from FILE instead of the bundle
     #[arg(long, value_name = "FILE", conflicts_with = "bundle")]
     pub settings: Option<PathBuf>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_confirm_is_read_as_people_write_it() {
+        let seconds = |text| window(text).map(|time| time.as_secs());
+        assert_eq!(
+            ["5s", "60s", "5m", "1h30m", "24h"].map(|text| seconds(text).unwrap()),
+            [5, 60, 300, 5400, 86400]
+        );
+        for wrong in ["", "60", "4s", "-60s", "25h", "2d", "soon", "5 parsecs"] {
+            let said = window(wrong).unwrap_err();
+            assert!(said.contains("from 5s to 24h"), "{wrong}: {said}");
+        }
+    }
 }

@@ -5,7 +5,9 @@ mod generator;
 mod installer;
 
 pub use generator::GeneratorArgs;
-pub use installer::{InstallerArgs, NoticeArgs, RemoveArgs, RulesVerb, Verb};
+pub use installer::{
+    ApplyArgs, InstallerArgs, NoticeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
+};
 
 use clap::CommandFactory;
 

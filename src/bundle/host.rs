@@ -18,6 +18,9 @@ pub const UNITS: [&str; 4] = [
 /// The unit that has the listener give way to a Redis; only where a port is left if it is not free.
 const YIELD: &str = "redis-port-yield.service";
 
+/// The unit that goes back at boot from a change that was not confirmed.
+const REVERT: &str = "redis-ports-revert.service";
+
 /// Services that flush or replace the kernel's rules when they start or reload.
 const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
                          netfilter-persistent.service ufw.service firewalld.service";
@@ -109,6 +112,12 @@ struct CheckTimer<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-ports-revert.service")]
+struct RevertUnit<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
 #[template(path = "host/etc/logrotate.d/redis-port-notice.logrotate")]
 struct Logrotate<'a> {
     spec: &'a Spec,
@@ -162,6 +171,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (unit(notice), notice_unit.render()?),
         (unit(check), check_unit.render()?),
         (unit(timer), CheckTimer { spec }.render()?),
+        (unit(REVERT), RevertUnit { spec }.render()?),
         (Family::V4.rules_path().to_owned(), rules::iptables(spec, digest, Family::V4)?),
         (Family::V6.rules_path().to_owned(), rules::iptables(spec, digest, Family::V6)?),
         ("host/etc/redisguard/redisguard.nft".into(), rules::nft(spec, digest)?),

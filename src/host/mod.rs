@@ -9,11 +9,13 @@ pub mod kept_free;
 pub mod listener;
 pub mod lock;
 pub mod observe;
+pub mod peers;
 pub mod receipt;
 pub mod remove;
 pub mod rules;
 pub mod services;
 pub mod source;
+pub mod unconfirmed;
 mod undo;
 
 use crate::error::Trouble;

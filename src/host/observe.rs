@@ -7,10 +7,8 @@ use super::{Host, files, kept_free, listener, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{FileState, Observed, Wanted};
-use crate::spec::PortSet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -77,8 +75,6 @@ pub fn observe(
         let file = wanted.files.get(kept_free::FILE);
         let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
         observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
-        observed.peers =
-            peers(&bundle.facts().map(|facts| facts.reserved_ports()).unwrap_or_default());
     }
     if host.has_systemd() {
         let states = services::states(&UNITS)?;
@@ -129,48 +125,6 @@ fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Tro
     Ok(())
 }
 
-/// Who is connected to one of the ports from another machine, as (port, address), from the kernel's
-/// tables of TCP sockets (proc(5)).
-fn peers(ports: &PortSet) -> Vec<(u16, String)> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
-    let mut peers: BTreeMap<(u16, String), ()> = BTreeMap::new();
-    for line in tables.iter().flatten().flat_map(|table| table.lines().skip(1)) {
-        let mut words = line.split_whitespace().skip(1);
-        let (Some(local), Some(remote), Some(state)) = (words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
-        let (Some((here, port)), Some((there, _))) = (endpoint(local), endpoint(remote)) else {
-            continue;
-        };
-        const ESTABLISHED: &str = "01";
-        if state == ESTABLISHED && ports.contains(port) && !there.is_loopback() && here != there {
-            peers.insert((port, there.to_string()), ());
-        }
-    }
-    peers.into_keys().collect()
-}
-
-/// `0100007F:18EB`: an address in words of the machine's byte order, and a port.
-fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
-    let (address, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    let word = |index: usize| u32::from_str_radix(address.get(index * 8..index * 8 + 8)?, 16).ok();
-    let address = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
-        32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
-            let mut bytes = [0; 16];
-            for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-                place.copy_from_slice(&word.to_ne_bytes());
-            }
-            Ipv6Addr::from(bytes).to_canonical()
-        }
-        _ => return None,
-    };
-    Some((address, port))
-}
-
 /// Whether there is anything at a path of the host, a dangling link too.
 pub fn exists(host: &Host, path: &str) -> bool {
     is_there(&host.path(path))
@@ -185,13 +139,6 @@ pub fn is_there(path: &Path) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_kernels_addresses_are_read() {
-        let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
-        assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
-        assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
-    }
 
     #[test]
     fn a_kept_bundle_that_is_not_whole_is_noticed() {

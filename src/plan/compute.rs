@@ -19,8 +19,7 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     if !steps.is_empty() || !observed.receipt_current {
         steps.push(Step::Receipt);
     }
-    let peers = if steps.is_empty() { Vec::new() } else { observed.peers.clone() };
-    Plan { steps, peers }
+    Plan { steps }
 }
 
 fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {

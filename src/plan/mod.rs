@@ -76,8 +76,6 @@ pub struct Observed {
     pub owned_links: Vec<String>,
     /// Whether the receipt is the wanted bundle's, of a run that ended.
     pub receipt_current: bool,
-    /// Who is connected to a reserved port from outside right now, as (port, peer).
-    pub peers: Vec<(u16, String)>,
 }
 
 /// What the host should be.
@@ -163,8 +161,6 @@ pub enum InPlace {
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
-    /// Who is connected to a reserved port from outside right now, as (port, peer).
-    pub peers: Vec<(u16, String)>,
 }
 
 impl Plan {

@@ -14,4 +14,5 @@ print("| variable | type | default | |\n|---|---|---|---|")
 for name, option in options.items():
     kind = " or ".join(f"`{choice}`" for choice in option["choices"]) if "choices" in option else option["type"]
     text = option["description"].replace("V(", "`").replace("C(", "`").replace(")", "`")
-    print(f"| `{name}` | {kind} | `{option['default']}` | {text} |")
+    default = yaml.safe_dump(option["default"], width=1000).split("\n")[0].strip("'")
+    print(f"| `{name}` | {kind} | `{default}` | {text} |")

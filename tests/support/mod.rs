@@ -3,6 +3,7 @@
 
 pub mod machine;
 pub mod namespace;
+pub mod redis;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

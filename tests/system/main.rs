@@ -6,13 +6,11 @@ mod support;
 
 mod apply;
 mod boot;
+mod confirm;
 mod drift;
 mod failure;
-<<<<<<< HEAD
 mod hooks;
-=======
 mod killed;
->>>>>>> 0068a1f (Kill applies on a booted host, also right before a reboot)
 mod offline;
 mod remove;
 mod shut;

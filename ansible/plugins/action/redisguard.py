@@ -59,6 +59,7 @@ class ActionModule(ActionBase):
                 "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 "bundle": {"type": "path"},
                 "binary": {"type": "path", "required": True},
+                "cut_sessions": {"type": "bool", "default": False},
             },
             required_if=[("state", "present", ("bundle",))],
         )

@@ -25,6 +25,12 @@ options:
     description: The program C(redisguard-install) on the controller, built for the host's architecture.
     type: path
     required: true
+  cut_sessions:
+    description:
+      - Whether sessions that are open from outside may be cut, where the bundle has C(existing = "cut").
+        Without it a host with such sessions is refused, and nothing on it is changed.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -158,7 +164,8 @@ def work(module, program, bundle):
         words = (words or said).strip()
         module.fail_json(msg=words[7:] if words.startswith("error: ") else words, **known)
 
-    look, act = (("plan",), ("apply",)) if present else (("remove", "--dry-run"), ("remove",))
+    apply = ("apply", "--cut-sessions") if module.params["cut_sessions"] else ("apply",)
+    look, act = (("plan",), apply) if present else (("remove", "--dry-run"), ("remove",))
     answer = installer(*look)
     if answer["changed"] and not module.check_mode:
         answer = installer(*act)
@@ -177,6 +184,7 @@ def main():
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "bundle": {"type": "path"},
             "binary": {"type": "path", "required": True},
+            "cut_sessions": {"type": "bool", "default": False},
             "_offer": {"type": "dict"},
             "_payload": {"type": "path"},
         },

@@ -1,30 +1,45 @@
 //! `apply`: make the host match the bundle.
 
 use super::findings::in_trouble;
-use super::plan::computed;
-use super::{Status, inputs, locked, say, show, show_losses};
-use crate::args::InstallerArgs;
-use crate::bundle::UNITS;
+use super::plan::{Computed, computed, users};
+use super::{Status, inputs, locked, say, sessions, show, show_losses};
+use crate::args::{ApplyArgs, InstallerArgs};
+use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
-use crate::host::{self, services};
+use crate::host::receipt::Origin;
+use crate::host::{self, Host, services, unconfirmed};
+use std::time::Duration;
 
-pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
+    if verb.confirm.is_some() && !host.is_live() {
+        return Err(Trouble::new("wait for a confirmation", "an offline tree does not run")
+            .cure("leave out --confirm or --root"));
+    }
     let _lock = locked(&host)?;
+    unconfirmed::refuse(&host, &format!("apply bundle {}", facts.bundle))?;
     let computed = computed(&host, &bundle, &facts)?;
     let plan = &computed.plan;
-    if !plan.is_empty() {
-        if !args.json {
-            show_losses(plan);
-        }
-        let origin = host::source::origin(&host, args.bundle.as_deref())?;
-        let applied = (&bundle, &facts, origin);
-        host::apply::apply(&host, applied, &computed.wanted, plan, &computed.observed)?;
+    let users = users(&host, &facts, plan);
+    sessions::may_be_cut(args, verb, &facts, plan, &users.peers)?;
+    if !args.json {
+        show_losses(plan);
     }
+    let origin = host::source::origin(&host, args.bundle.as_deref())?;
+    let what = (&bundle, &facts, origin);
+    let confirm_by = match verb.confirm {
+        _ if plan.is_empty() => None,
+        Some(window) => Some(apply_for(&host, what, &computed, window)?),
+        None => apply(&host, what, &computed).map(|()| None)?,
+    };
     if plan.is_empty() && !args.json {
         say!("nothing to change: the host is as bundle {} says", facts.bundle);
+        if verb.confirm.is_some() {
+            say!("nothing to confirm");
+        }
     } else {
-        show(args, &facts, plan, &format!("applied bundle {}:", facts.bundle));
+        let heading = format!("applied bundle {}:", facts.bundle);
+        show(args, &facts, plan, users, confirm_by.clone(), &heading);
     }
     if host.has_systemd() {
         warn_of_the_listener();
@@ -33,7 +48,37 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
         say!("\nno systemd runs here; this starts the listener:");
         say!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
     }
+    if let Some(by) = confirm_by.filter(|_| !args.json) {
+        say!("\nit is taken back at {by} unless this comes before, best from a new login:");
+        say!("  redisguard-install confirm");
+    }
     Ok(Status::Same)
+}
+
+/// A bundle, its facts and where it came from.
+type What<'a> = (&'a Bundle, &'a Facts, Origin);
+
+fn apply(host: &Host, what: What<'_>, computed: &Computed) -> Result<(), Trouble> {
+    let Computed { wanted, observed, plan } = computed;
+    host::apply::apply(host, what, wanted, plan, observed)
+}
+
+/// Applies with a way back that is taken unless somebody confirms; until when.
+fn apply_for(
+    host: &Host,
+    what: What<'_>,
+    computed: &Computed,
+    window: Duration,
+) -> Result<String, Trouble> {
+    let Computed { wanted, observed, plan } = computed;
+    let record = unconfirmed::arm(host, wanted, observed, plan, window)?;
+    match apply(host, what, computed) {
+        Ok(()) => Ok(record.done(host, window)),
+        Err(trouble) => Err(match unconfirmed::clear(host) {
+            Ok(()) => trouble,
+            Err(worse) => trouble.and(worse),
+        }),
+    }
 }
 
 /// A listener that runs and cannot tell everybody is no reason to take the guard back, but to say so.

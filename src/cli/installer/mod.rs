@@ -1,12 +1,15 @@
 //! `redisguard-install`: one verb per file, each a pipeline that reads from top to bottom.
 
 mod apply;
+mod confirm;
 mod findings;
 mod notice;
 mod plan;
 mod rehearse;
 mod remove;
+mod revert;
 mod rules;
+mod sessions;
 mod status;
 
 use super::{Status, coloured, diff, report, say};
@@ -14,6 +17,7 @@ use crate::args::{InstallerArgs, Verb};
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
 use crate::host::lock::Lock;
+use crate::host::peers::{Listener, Peer, Users};
 use crate::host::{self, Host};
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
@@ -23,7 +27,9 @@ use std::io;
 pub fn run(args: &InstallerArgs) -> Status {
     let result = match &args.verb {
         Verb::Plan => plan::run(args),
-        Verb::Apply => apply::run(args),
+        Verb::Apply(verb) => apply::run(args, verb),
+        Verb::Confirm => confirm::run(args),
+        Verb::Revert(verb) => revert::run(args, verb),
         Verb::Status => status::run(args),
         Verb::Remove(verb) => remove::run(args, verb),
         Verb::Rehearse => rehearse::run(args),
@@ -50,19 +56,17 @@ fn locked(host: &Host) -> Result<Lock, Trouble> {
 }
 
 /// What plan, apply and remove print with --json.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Steps<'a> {
     changed: bool,
     bundle: &'a str,
     steps: Vec<StepView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     peers: Vec<Peer>,
-}
-
-#[derive(Serialize)]
-struct Peer {
-    port: u16,
-    address: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listeners: Vec<Listener>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm_by: Option<String>,
 }
 
 fn views(plan: &Plan) -> Vec<StepView> {
@@ -70,30 +74,57 @@ fn views(plan: &Plan) -> Vec<StepView> {
 }
 
 /// Shows a plan: as one JSON object, or as text in the given tense.
-fn show(args: &InstallerArgs, facts: &Facts, plan: &Plan, heading: &str) {
+fn show(
+    args: &InstallerArgs,
+    facts: &Facts,
+    plan: &Plan,
+    users: Users,
+    confirm_by: Option<String>,
+    heading: &str,
+) {
     let mut steps = views(plan);
+    let Users { listeners, peers } = users;
     if args.json {
-        let peers = plan.peers.iter();
-        let peers = peers.map(|(port, address)| Peer { port: *port, address: address.clone() });
-        print_json(&Steps {
-            changed: !plan.is_empty(),
-            bundle: &facts.bundle,
-            steps,
-            peers: peers.collect(),
-        });
+        let (changed, bundle) = (!plan.is_empty(), facts.bundle.as_str());
+        print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
         return;
     }
-    if matches!(args.verb, Verb::Apply) {
+    let mut when = "right now";
+    if matches!(args.verb, Verb::Apply(_)) {
+        when = "when this began";
         // What is new was reviewed, and what was lost was shown before it was.
         steps.iter_mut().for_each(|step| step.diff = None);
     }
     say!("{heading}");
     show_steps(&steps);
-    if !plan.peers.is_empty() {
-        say!("\nconnected to a reserved port from outside right now:");
-        for (port, address) in &plan.peers {
-            say!("  port {port} from {address}");
-        }
+    show_some(&format!("listening on a reserved port {when}:"), &listeners, listening);
+    let heading = format!("connected to a reserved port from outside {when}:");
+    show_some(&heading, &peers, connected);
+}
+
+fn listening(listener: &Listener) -> String {
+    let Listener { port, address, .. } = listener;
+    match (&listener.program, listener.pid) {
+        (Some(program), Some(pid)) => format!("port {port} on {address}: {program} (pid {pid})"),
+        _ => format!("port {port} on {address}"),
+    }
+}
+
+fn connected(peer: &Peer) -> String {
+    format!("port {} from {}", peer.port, peer.address)
+}
+
+/// Shows the first of what may be thousands.
+fn show_some<T>(heading: &str, all: &[T], line: impl Fn(&T) -> String) {
+    const MOST: usize = 20;
+    if !all.is_empty() {
+        say!("\n{heading}");
+    }
+    for one in all.iter().take(MOST) {
+        say!("  {}", line(one));
+    }
+    if all.len() > MOST {
+        say!("  and {} more: --json names them all", all.len() - MOST);
     }
 }
 

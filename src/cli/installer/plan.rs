@@ -5,8 +5,9 @@ use crate::args::InstallerArgs;
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
 use crate::host::firewall::Firewall;
+use crate::host::peers::{self, Users};
 use crate::host::receipt::Receipt;
-use crate::host::{Host, observe};
+use crate::host::{Host, observe, unconfirmed};
 use crate::plan::{Observed, Plan, Wanted, compute};
 
 /// A plan with what it was computed from.
@@ -18,7 +19,16 @@ pub(super) struct Computed {
 
 /// Looks at the host and computes the plan; changes nothing.
 pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Computed, Trouble> {
-    let wanted = observe::wanted(bundle, facts)?;
+    computed_for(host, bundle, facts, observe::wanted(bundle, facts)?)
+}
+
+/// The same for what is wanted of the host, whatever this program would want.
+pub(super) fn computed_for(
+    host: &Host,
+    bundle: &Bundle,
+    facts: &Facts,
+    wanted: Wanted,
+) -> Result<Computed, Trouble> {
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
     if let Some(note) = firewall.as_ref().and_then(Firewall::note) {
@@ -29,14 +39,24 @@ pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Co
     Ok(Computed { wanted, observed, plan })
 }
 
+/// Who uses the reserved ports, if anything is about to change for them.
+pub(super) fn users(host: &Host, facts: &Facts, plan: &Plan) -> Users {
+    if host.is_live() && !plan.is_empty() { peers::users(facts) } else { Users::default() }
+}
+
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
     let plan = computed(&host, &bundle, &facts)?.plan;
+    let waits = unconfirmed::read(&host)?;
+    let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
     if plan.is_empty() && !args.json {
         say!("nothing to change: the host is as bundle {} says", facts.bundle);
     } else {
         let heading = format!("apply would change this, for bundle {}:", facts.bundle);
-        show(args, &facts, &plan, &heading);
+        show(args, &facts, &plan, users(&host, &facts, &plan), confirm_by, &heading);
+    }
+    if let Some(record) = waits.filter(|_| !args.json) {
+        say!("\n{}", record.sentence(&host));
     }
     Ok(if plan.is_empty() { Status::Same } else { Status::Differs })
 }

@@ -3,7 +3,7 @@
 use super::{Status, Steps, locked, print_json, say, show_steps};
 use crate::args::{InstallerArgs, RemoveArgs};
 use crate::error::Trouble;
-use crate::host::{Host, receipt::Receipt, remove};
+use crate::host::{Host, receipt::Receipt, remove, unconfirmed};
 
 pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Trouble> {
     let host = Host::at(&args.root)?;
@@ -12,11 +12,13 @@ pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Tro
     let takeaways = remove::plan(&host)?;
     let steps = remove::views(&host, &takeaways)?;
     if !verb.dry_run {
+        // Nothing goes back from here on, wherever this ends.
+        unconfirmed::clear(&host)?;
         remove::remove(&host, &takeaways)?;
     }
     let changed = !steps.is_empty();
     if args.json {
-        print_json(&Steps { changed, bundle: &bundle, steps, peers: Vec::new() });
+        print_json(&Steps { changed, bundle: &bundle, steps, ..Steps::default() });
     } else if changed {
         say!("{}", if verb.dry_run { "remove would do this:" } else { "removed:" });
         show_steps(&steps);

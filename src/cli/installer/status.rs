@@ -10,7 +10,7 @@ use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, listener, rules, source};
+use crate::host::{Host, listener, rules, source, unconfirmed};
 use crate::plan::Counter;
 use crate::spec::PortRange;
 use serde::Serialize;
@@ -24,6 +24,8 @@ struct Answer {
     applied: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirm_by: Option<String>,
     findings: Vec<Finding>,
     ports: Vec<PortCount>,
     listener: Listener,
@@ -61,14 +63,19 @@ impl From<listener::Answer> for Answered {
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let host = Host::at(&args.root)?;
-    let answer = match Receipt::read(&host)? {
+    let mut answer = match Receipt::read(&host)? {
         None => nothing_applied(&host)?,
         Some(receipt) => look(args, &host, receipt)?,
     };
+    let waits = unconfirmed::read(&host)?;
+    answer.confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
     if args.json {
         print_json(&answer);
     } else {
         show(&answer);
+        if let Some(record) = waits {
+            say!("\n{}", record.sentence(&host));
+        }
     }
     Ok(if answer.in_sync && answer.healthy { Status::Same } else { Status::Differs })
 }
@@ -87,6 +94,7 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
         bundle: None,
         applied: None,
         mend: None,
+        confirm_by: None,
         findings: vec![finding("receipt", "host", detail)],
         ports: Vec::new(),
         listener: Listener::default(),
@@ -129,7 +137,8 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let healthy = !findings.iter().any(|finding| finding.broken);
     let mend = mend.filter(|_| !findings.is_empty());
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
-    Ok(Answer { in_sync, healthy, bundle, applied, mend, findings, ports, listener })
+    let confirm_by = None;
+    Ok(Answer { in_sync, healthy, bundle, applied, mend, confirm_by, findings, ports, listener })
 }
 
 /// What the rules stopped, by reserved port and family.

@@ -1,0 +1,36 @@
+//! `confirm`: keep what `apply --confirm` changed.
+
+use super::{Status, locked, print_json, say};
+use crate::args::InstallerArgs;
+use crate::error::Trouble;
+use crate::host::receipt::Receipt;
+use crate::host::{Host, unconfirmed};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Answer {
+    confirmed: bool,
+    bundle: String,
+}
+
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+    let host = Host::at(&args.root)?;
+    let _lock = locked(&host)?;
+    let failed = |cause: &str| {
+        Trouble::new("confirm", cause)
+            .cure("look at what is applied here with `redisguard-install status`")
+    };
+    let record = unconfirmed::read(&host)?;
+    let record = record.ok_or_else(|| failed("no change waits for it: it may be too late"))?;
+    if record.is_over(&host) {
+        return Err(failed(&record.sentence(&host)));
+    }
+    let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
+    unconfirmed::clear(&host)?;
+    if args.json {
+        print_json(&Answer { confirmed: true, bundle });
+    } else {
+        say!("confirmed: bundle {bundle} stays");
+    }
+    Ok(Status::Same)
+}

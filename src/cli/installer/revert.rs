@@ -1,0 +1,96 @@
+//! `revert`: go back from a change that was not confirmed.
+
+use super::plan::computed_for;
+use super::{Status, Steps, locked, print_json, say, show_steps, views};
+use crate::args::{InstallerArgs, RevertArgs};
+use crate::error::Trouble;
+use crate::host::receipt::Origin;
+use crate::host::unconfirmed::{self, Record};
+use crate::host::{self, Host, remove};
+use crate::plan::StepView;
+use nix::unistd::{dup2_stdout, setsid};
+use std::fs::File;
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Trouble> {
+    let host = Host::at(&args.root)?;
+    if !verb.when_lapsed {
+        return go_back(args, &host, |record| {
+            let none = || Trouble::new("go back", "no change waits for its confirmation");
+            record.map(Some).ok_or_else(none)
+        });
+    }
+    // With systemd the unit is apart from whoever started it, and is started again where it fails.
+    let detached = !host.has_systemd();
+    if detached {
+        detach().map_err(|error| Trouble::new("wait in the background", error))?;
+    }
+    while unconfirmed::wait(&host)? {
+        // It may have been confirmed, or its time set anew, while this waited for the lock.
+        let done = go_back(args, &host, |record| Ok(record.filter(|record| record.is_over(&host))));
+        match done {
+            Err(_) if detached => thread::sleep(Duration::from_secs(5)),
+            done => drop(done?),
+        }
+    }
+    Ok(Status::Same)
+}
+
+/// Leaves the session that it was started in, says so with a byte, and says no more.
+fn detach() -> io::Result<()> {
+    // One that leads a session already needs no other.
+    let _ = setsid();
+    io::stdout().write_all(b"\n")?;
+    io::stdout().flush()?;
+    Ok(dup2_stdout(File::options().write(true).open("/dev/null")?)?)
+}
+
+/// Goes back under the lock, if `choose` finds what it was looked for in the record.
+fn go_back(
+    args: &InstallerArgs,
+    host: &Host,
+    choose: impl FnOnce(Option<Record>) -> Result<Option<Record>, Trouble>,
+) -> Result<Status, Trouble> {
+    let _lock = locked(host)?;
+    let Some(mut record) = choose(unconfirmed::read(host)?)? else { return Ok(Status::Same) };
+    record.go_back(host);
+    let mut steps = match &record.former {
+        Some(_) => apply_former(host, record.origin)?,
+        None => remove_all(host)?,
+    };
+    // Where this was started by hand somebody else waits; the one that is started by itself ends.
+    unconfirmed::forget(host)?;
+    if args.json {
+        let bundle = record.former.as_deref().unwrap_or_default();
+        print_json(&Steps { changed: !steps.is_empty(), bundle, steps, ..Steps::default() });
+        return Ok(Status::Same);
+    }
+    match &record.former {
+        Some(bundle) => say!("went back to bundle {bundle}:"),
+        None => say!("removed again what was not there before:"),
+    }
+    // What comes back was reviewed.
+    steps.iter_mut().for_each(|step| step.diff = None);
+    show_steps(&steps);
+    Ok(Status::Same)
+}
+
+fn apply_former(host: &Host, origin: Origin) -> Result<Vec<StepView>, Trouble> {
+    let (bundle, facts, wanted) = unconfirmed::former_wanted(host)?;
+    let computed = computed_for(host, &bundle, &facts, wanted)?;
+    let plan = &computed.plan;
+    if !plan.is_empty() {
+        let what = (&bundle, &facts, origin);
+        host::apply::apply(host, what, &computed.wanted, plan, &computed.observed)?;
+    }
+    Ok(views(plan))
+}
+
+fn remove_all(host: &Host) -> Result<Vec<StepView>, Trouble> {
+    let takeaways = remove::plan(host)?;
+    let steps = remove::views(host, &takeaways)?;
+    remove::remove(host, &takeaways)?;
+    Ok(steps)
+}

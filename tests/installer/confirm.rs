@@ -1,0 +1,65 @@
+//! `apply --confirm` where no systemd runs.
+
+use super::support::namespace::Host;
+use super::support::{INSTALL, told, tools};
+use super::{able, status};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
+    if !able() || !tools(&["script"]) {
+        return;
+    }
+    let host = Host::new();
+    let before = (host.rules(), host.changed_files());
+    let apply = format!("{INSTALL} apply --confirm 5s");
+    // What is left in the session of a terminal goes with it.
+    let said = host.run("script", &["--quiet", "--return", "--command", &apply, "/dev/null"]);
+    assert_eq!(status(&said), 0, "{}", told(&said));
+    assert!(told(&said).contains("redisguard-install confirm"), "{}", told(&said));
+    assert!(host.rules().contains("REDISGUARD-IN"));
+    assert_eq!(status(&host.install(&["apply"])), 2);
+
+    let started = Instant::now();
+    while host.has("/var/lib/redisguard") || host.has("/etc/redisguard") {
+        assert!(started.elapsed() < Duration::from_secs(90), "it is not taken back");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!((host.rules(), host.changed_files()), before);
+}
+
+#[test]
+fn without_a_way_back_nothing_is_changed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let refused = |said: &str| {
+        let before = (host.rules(), host.changed_files());
+        let output = host.install(&["apply", "--confirm", "5s"]);
+        assert_eq!(status(&output), 2, "{}", told(&output));
+        assert!(told(&output).contains(said), "{said}: {}", told(&output));
+        assert_eq!((host.rules(), host.changed_files()), before, "{said}");
+        assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{said}");
+        assert!(!host.has("/run/redisguard.unconfirmed"), "{said}");
+    };
+    host.sh("mkdir /var/lib/redisguard; mount -t tmpfs -o noexec tmpfs /var/lib/redisguard");
+    refused("noexec");
+    host.sh("umount /var/lib/redisguard; mount -t tmpfs -o size=64k tmpfs /var/lib/redisguard");
+    refused("free some space");
+    host.sh("umount /var/lib/redisguard; rmdir /var/lib/redisguard");
+
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    host.sh("echo >> /etc/redisguard/rules.v4; rm /var/lib/redisguard/bundle/SHA256SUMS");
+    refused("SHA256SUMS");
+    host.sh("rm -r /var/lib/redisguard");
+    refused("rules of ours are loaded");
+
+    let tree = tempfile::tempdir().unwrap();
+    let offline = ["apply", "--confirm", "1h", "--root"];
+    let output = Command::new(INSTALL).args(offline).arg(tree.path()).output().unwrap();
+    assert!(status(&output) == 2 && told(&output).contains("offline"), "{}", told(&output));
+    assert!(std::fs::read_dir(tree.path()).unwrap().next().is_none());
+}
