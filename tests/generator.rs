@@ -224,7 +224,7 @@ fn a_folder_that_cannot_be_written_is_an_error() {
     let said = told(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("could not write generated") && said.contains("run it as a user"),
+        said.contains("could not make generated") && said.contains("run it as a user"),
         "{said}"
     );
 }
