@@ -37,6 +37,8 @@ fn a_redis_that_is_enabled_has_its_port_after_a_reboot() {
 #[test]
 fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
     let Some(machine) = guarded("stopped") else { return };
+    // Its turn would start what is stopped here.
+    machine.run(&["systemctl", "stop", TIMER]).ok();
     let rules = machine.iptables_save();
     machine.run(&["systemctl", "stop", BLOCK]).ok();
     assert_eq!(machine.iptables_save(), rules);
@@ -45,6 +47,7 @@ fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
 
     machine.run(&["systemctl", "restart", BLOCK]).ok();
     assert_eq!(machine.iptables_save(), rules);
+    machine.run(&["systemctl", "start", TIMER]).ok();
     assert_clean(&machine);
 
     // A dead listener leaves them shut too, and is named.
@@ -52,5 +55,34 @@ fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
     assert_shut(&machine, &[6379, 6380]);
     assert!(redisguard(&machine, &["status"]).ended(1).contains(NOTICE));
     redisguard(&machine, &["apply"]).ok();
+    assert_clean(&machine);
+}
+
+#[test]
+fn rules_that_do_not_load_at_boot_give_way_to_the_last_good_ones_and_are_told() {
+    let Some(mut machine) = guarded("refused") else { return };
+    let rules = machine.iptables_save();
+    // As a change leaves it that was cut off: the receipt knows the new rules, and the kernel has
+    // become another one.
+    let (file, receipt) = ("/etc/redisguard/rules.v6", "/var/lib/redisguard/receipt.json");
+    let refused = "-A REDISGUARD-IN -m gone -j DROP\nCOMMIT\n";
+    machine.write_file(file, machine.read_file(file).replacen("COMMIT\n", refused, 1));
+    let digest = machine.run(&["sha256sum", file]).ok();
+    let mut known: Value = serde_json::from_str(&machine.read_file(receipt)).unwrap();
+    known["files"][file]["sha256"] = digest.split(' ').next().unwrap().into();
+    machine.write_file(receipt, known.to_string());
+
+    machine.reboot();
+    assert_eq!(machine.iptables_save(), rules);
+    assert_guards(&machine);
+    let failed = machine.run(&["systemctl", "--failed", "--no-legend"]).ok();
+    assert!(failed.contains(BLOCK), "{failed}");
+    let said = machine.run(&["journalctl", "--boot", "--unit", BLOCK, "--output=cat"]).stdout;
+    for words in ["could not check the IPv6 rules", "gone", "the last good rules guard the ports"] {
+        assert!(said.contains(words), "{words} is not in {said}");
+    }
+    redisguard(&machine, &["apply"]).ok();
+    assert_eq!(unit(&machine, BLOCK, "ActiveState"), "active");
+    machine.run(&["systemctl", "start", CHECK]).ok();
     assert_clean(&machine);
 }
