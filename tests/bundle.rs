@@ -198,7 +198,7 @@ fn the_units_are_shut_in_and_say_why_not_further() {
     for_every_bundle(|name, _, folder| {
         for (unit, most) in [
             ("redis-port-notice", 10),
-            ("redis-port-yield", 7),
+            ("redis-port-yield@", 7),
             ("redis-ports-block", 18),
             ("redis-ports-check", 17),
         ] {

@@ -15,8 +15,17 @@ pub const UNITS: [&str; 4] = [
     "redis-ports-check.timer",
 ];
 
-/// The unit that has the listener give way to a Redis; only where a port is left if it is not free.
-const YIELD: &str = "redis-port-yield.service";
+/// The units that have the listener give way to a Redis, and come back behind an instance of one;
+/// only where a port is left if it is not free.
+const YIELD: [&str; 2] = ["redis-port-yield@.service", "redis-port-wait@.service"];
+/// The units of Redis and Valkey, as Debian and Fedora name them.
+const REDIS: &str = "redis-server.service redis.service valkey-server.service valkey.service";
+/// Those of which there can be several.
+const TEMPLATES: &str =
+    "redis-server@.service redis@.service valkey-server@.service valkey@.service";
+/// The one that pulled a unit of ours in, by what follows its `@`.
+const INSTANCES: &str =
+    "redis-server@%i.service redis@%i.service valkey-server@%i.service valkey@%i.service";
 
 /// The unit that goes back at boot from a change that was not confirmed.
 const REVERT: &str = "redis-ports-revert.service";
@@ -88,13 +97,25 @@ struct NoticeUnit<'a> {
     ports: String,
     listened: Vec<PortRange>,
     descriptors: u64,
+    redis: &'static str,
 }
 
 #[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-port-yield.service")]
+#[template(path = "host/etc/systemd/system/redis-port-yield@.service")]
 struct YieldUnit<'a> {
     spec: &'a Spec,
     ports: PortSet,
+    redis: &'static str,
+    templates: &'static str,
+    instances: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-port-wait@.service")]
+struct WaitUnit<'a> {
+    spec: &'a Spec,
+    templates: &'static str,
+    instances: &'static str,
 }
 
 #[derive(Template)]
@@ -163,6 +184,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         ports: ports.clone(),
         listened,
         descriptors: descriptors(spec),
+        redis: REDIS,
     };
     let block_unit = BlockUnit { spec, binary: BINARY, firewalls: FIREWALLS, ports };
     let check_unit = CheckUnit { spec, binary: BINARY, firewalls: FIREWALLS };
@@ -187,7 +209,10 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
     let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
     let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
     if !given_way.ranges().is_empty() {
-        artifacts.push((unit(YIELD), YieldUnit { spec, ports: given_way }.render()?));
+        let (templates, instances) = (TEMPLATES, INSTANCES);
+        let yields = YieldUnit { spec, ports: given_way, redis: REDIS, templates, instances };
+        artifacts.push((unit(YIELD[0]), yields.render()?));
+        artifacts.push((unit(YIELD[1]), WaitUnit { spec, templates, instances }.render()?));
     }
     Ok(artifacts)
 }

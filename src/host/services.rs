@@ -89,13 +89,21 @@ pub(super) fn last_words(unit: &str) -> String {
     )
 }
 
-/// The links that enable a unit, as (path, target): one for each WantedBy= of its \[Install\].
+/// The links that enable a unit, as (path, target): one for each WantedBy= of its \[Install\]. A
+/// template that is wanted by a template is linked as it is, and systemd makes the instance; wanted by
+/// another unit, its instance is named after that one.
 pub fn enablement(unit: &str, text: &str) -> Vec<(String, String)> {
     let wanted = text.lines().filter_map(|line| line.strip_prefix("WantedBy="));
     wanted
         .flat_map(str::split_whitespace)
         .map(|target| {
-            let link = format!("/etc/systemd/system/{target}.wants/{unit}");
+            let instance = match (unit.split_once("@."), target.rsplit_once('.')) {
+                (Some((name, kind)), Some((wanting, _))) if !wanting.ends_with('@') => {
+                    format!("{name}@{wanting}.{kind}")
+                }
+                _ => unit.to_owned(),
+            };
+            let link = format!("/etc/systemd/system/{target}.wants/{instance}");
             (link, format!("/etc/systemd/system/{unit}"))
         })
         .collect()

@@ -35,6 +35,41 @@ fn a_redis_that_is_enabled_has_its_port_after_a_reboot() {
 }
 
 #[test]
+fn every_instance_of_redis_gets_its_port_when_it_starts_and_when_the_host_does() {
+    let Some(mut machine) = guarded("instances") else { return };
+    let instances = [("current", 6380), ("other", 7777)];
+    for (name, port) in instances {
+        let settings = format!("port {port}\nbind 127.0.0.1 ::1\nsave \"\"\n");
+        machine.write_file(&format!("/etc/redis/redis-{name}.conf"), settings);
+    }
+    let units = instances.map(|(name, _)| format!("redis-server@{name}"));
+    let [current, other] = [&units[0], &units[1]];
+    let serve = |machine: &Machine| {
+        for ((_, port), unit_name) in instances.iter().zip(&units) {
+            until("Redis answers", || ping(machine, *port) == "PONG\n");
+            // It never failed on the way.
+            assert_eq!(unit(machine, unit_name, "NRestarts"), "0", "{unit_name}");
+        }
+        until("the listener is back", || ping(machine, 6379).starts_with("PORTCLOSED 6379"));
+        assert_clean(machine);
+    };
+    assert!(ping(&machine, 6380).starts_with("PORTCLOSED 6380"));
+    machine.run(&["systemctl", "start", current, other]).ok();
+    serve(&machine);
+    machine.run(&["systemctl", "restart", other, current]).ok();
+    serve(&machine);
+
+    machine.run(&["systemctl", "enable", current, other]).ok();
+    machine.reboot();
+    serve(&machine);
+    assert_eq!(machine.run(&["systemctl", "is-system-running"]).stdout, "running\n");
+    let journal = machine.run(&["journalctl", "--boot", "--no-pager", "-o", "cat"]).stdout;
+    for complaint in ["ordering cycle", "has different name"] {
+        assert!(!journal.contains(complaint), "{journal}");
+    }
+}
+
+#[test]
 fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
     let Some(machine) = guarded("stopped") else { return };
     // Its turn would start what is stopped here.

@@ -35,7 +35,7 @@ const BLOCK: &str = "redis-ports-block.service";
 const NOTICE: &str = "redis-port-notice.service";
 const CHECK: &str = "redis-ports-check.service";
 const TIMER: &str = "redis-ports-check.timer";
-const YIELD: &str = "redis-port-yield.service";
+const YIELD: &str = "redis-port-yield@redis-server.service";
 
 /// A host that runs and has the program, and nothing applied.
 fn host(name: &str) -> Option<Machine> {
