@@ -51,7 +51,7 @@ fn rules_are_back_at_once_when_a_firewall_starts_restarts_or_reloads() {
     assert_eq!(machine.iptables_save(), rules);
     assert_guards(&machine);
 
-    // Stopped, it flushes too. Nothing can be hooked to that; the timer's turn brings all back.
+    // Stopped, it flushes too, and pulls nothing in; the timer's turn brings all back.
     machine.run(&["systemctl", "stop", BLOCK]).ok();
     machine.run(&["systemctl", "stop", "nftables"]).ok();
     assert!(!machine.iptables_save().contains("REDISGUARD"));

@@ -140,8 +140,8 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
     // One who looks like that sees an opening of either family, however short.
     for (tool, family) in [("iptables", 0), ("ip6tables", 1)] {
         let blink = format!(
-            "rule=$({tool} -S INPUT 1 | cut -d' ' -f3-); {tool} -D INPUT 1; \
-                             eval \"{tool} -I INPUT 1 $rule\""
+            "rule=$({tool} -S INPUT 1 | cut -d' ' -f3-); for time in 1 2 3 4 5; do \
+             {tool} -D INPUT 1; eval \"{tool} -I INPUT 1 $rule\"; done"
         );
         let seen = watched(&machine, || {
             machine.run(&["sh", "-ec", &blink]).ok();
