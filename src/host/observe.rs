@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread;
 
 /// The mode of every file that a bundle brings.
 const FILE_MODE: u32 = 0o644;
@@ -64,11 +65,16 @@ pub fn observe(
     let owned = observed.owned_files.iter().chain(&observed.owned_links);
     let paths = wanted.files.keys().chain(wanted.links.keys()).chain(owned);
     let paths: BTreeSet<String> = paths.cloned().collect();
-    for path in paths {
-        look_at(host, path, &mut observed)?;
-    }
-    if let Some(firewall) = firewall {
-        let live = firewall.look()?;
+    // The tools mostly wait for the kernel; meanwhile the files are read.
+    let live = thread::scope(|scope| {
+        let looking = firewall.map(|firewall| scope.spawn(|| firewall.look()));
+        for path in paths {
+            look_at(host, path, &mut observed)?;
+        }
+        let lost = |_| Err(Trouble::new("look at the rules", "the thread died"));
+        looking.map(|looking| looking.join().unwrap_or_else(lost)).transpose()
+    })?;
+    if let Some(live) = live {
         observed.rule_drift = Some(live.drift);
         observed.stopped = live.counters;
         observed.guarded = live.guarded;

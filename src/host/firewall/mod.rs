@@ -16,6 +16,7 @@ use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
 use crate::spec::Backend as Name;
 use std::collections::BTreeMap;
+use std::thread;
 
 /// The iptables rules of every family that the host has.
 pub type Rulesets = BTreeMap<Family, Ruleset>;
@@ -36,7 +37,7 @@ pub struct Live {
 }
 
 /// A way of loading rules.
-trait Backend {
+trait Backend: Sync {
     /// Reads what the kernel has of ours; changes nothing.
     fn look(&self) -> Result<Live, Trouble>;
 
@@ -95,8 +96,12 @@ impl Firewall {
     /// # Errors
     /// A tool that is missing or fails.
     pub fn look(&self) -> Result<Live, Trouble> {
-        let mut live = self.look_quickly()?;
-        if let Some((name, _)) = self.left_over() {
+        let (live, left_over) = thread::scope(|scope| {
+            let other = scope.spawn(|| self.left_over());
+            (self.look_quickly(), other.join().unwrap_or_default())
+        });
+        let mut live = live?;
+        if let Some((name, _)) = left_over {
             live.guarded = true;
             let finding = "rules of ours are left over from when it guarded the ports";
             live.drift.push((Scope::Backend(name), finding.to_owned()));
