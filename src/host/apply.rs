@@ -46,6 +46,7 @@ pub fn apply(
     observed: &Observed,
 ) -> Result<(), Trouble> {
     refuse_masked(plan, observed)?;
+    wanted.load().map_err(|cause| Trouble::new("read this program's own file", cause))?;
     let before = Receipt::read(host)?;
     let mut change = Change {
         host,

@@ -6,9 +6,9 @@ use super::receipt::{self, Receipt, State};
 use super::{Host, files, kept_free, listener, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
-use crate::plan::{FileState, Observed, Wanted};
+use crate::plan::{Bytes, FileState, Observed, Wanted};
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
@@ -17,6 +17,8 @@ use std::thread;
 const FILE_MODE: u32 = 0o644;
 /// The mode of the installed program.
 const BINARY_MODE: u32 = 0o755;
+/// This program, even if its file was replaced or removed meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What a bundle wants of a host.
 ///
@@ -26,16 +28,14 @@ pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
     let mut wanted = Wanted::default();
     let owner = files::own_ids();
     for (path, bytes) in bundle.host_files() {
-        let state = FileState { bytes: bytes.to_vec(), mode: FILE_MODE, owner };
+        let state = FileState { bytes: bytes.into(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
         if let Some(unit) = path.strip_prefix("/etc/systemd/system/") {
             wanted.links.extend(services::enablement(unit, &String::from_utf8_lossy(bytes)));
         }
     }
-    // /proc/self/exe is this program even if its file was replaced or removed meanwhile.
-    let program = fs::read("/proc/self/exe")
-        .map_err(|error| Trouble::new("read this program's own file", error))?;
-    wanted.files.insert(BINARY.to_owned(), FileState { bytes: program, mode: BINARY_MODE, owner });
+    let bytes = Bytes::lazily(|| fs::read(OWN_PROGRAM));
+    wanted.files.insert(BINARY.to_owned(), FileState { bytes, mode: BINARY_MODE, owner });
     if facts.log != facts.log_file {
         wanted.links.insert(facts.log.clone(), facts.log_file.clone());
     }
@@ -69,7 +69,7 @@ pub fn observe(
     let live = thread::scope(|scope| {
         let looking = firewall.map(|firewall| scope.spawn(|| firewall.look()));
         for path in paths {
-            look_at(host, path, &mut observed)?;
+            look_at(host, path, wanted, &mut observed)?;
         }
         let lost = |_| Err(Trouble::new("look at the rules", "the thread died"));
         looking.map(|looking| looking.join().unwrap_or_else(lost)).transpose()
@@ -110,7 +110,12 @@ fn is_unfinished(host: &Host, receipt: &Receipt) -> bool {
         })
 }
 
-fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Trouble> {
+fn look_at(
+    host: &Host,
+    path: String,
+    wanted: &Wanted,
+    observed: &mut Observed,
+) -> Result<(), Trouble> {
     host.confine(&path)?;
     let here = host.path(&path);
     let failed =
@@ -122,13 +127,26 @@ fn look_at(host: &Host, path: String, observed: &mut Observed) -> Result<(), Tro
     } else if metadata.is_file() {
         // A log in the place of our link may be huge, and its text is nobody's business.
         let is_log = path.starts_with("/var/log/");
-        let bytes = if is_log { Vec::new() } else { files::read(&here)?.unwrap_or_default() };
+        let program = wanted.files.get(BINARY).map(|program| &program.bytes);
+        let bytes = match program {
+            Some(own @ Bytes::Lazy(_)) if path == BINARY && is_this_program(&metadata) => {
+                own.clone()
+            }
+            _ if is_log => Bytes::Held(Vec::new()),
+            _ => files::read(&here)?.unwrap_or_default().into(),
+        };
         let (mode, owner) = (metadata.mode() & 0o7777, (metadata.uid(), metadata.gid()));
         observed.files.insert(path, FileState { bytes, mode, owner });
     } else {
         return Err(failed(&"it is neither a file nor a link").cure("move it away"));
     }
     Ok(())
+}
+
+/// Whether a file is the one that this program was started from.
+fn is_this_program(file: &Metadata) -> bool {
+    let own = fs::metadata(OWN_PROGRAM);
+    own.is_ok_and(|own| (own.dev(), own.ino()) == (file.dev(), file.ino()))
 }
 
 /// Whether there is anything at a path of the host, a dangling link too.

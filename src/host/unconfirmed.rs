@@ -148,6 +148,7 @@ pub fn arm(
     plan: &Plan,
     window: Duration,
 ) -> Result<Record, Trouble> {
+    wanted.load().map_err(|cause| Trouble::new("read this program's own file", cause))?;
     let former = former(host, observed)?;
     let armed = keep(host, former, wanted, plan, window).and_then(|record| {
         start(host)?;
@@ -191,8 +192,8 @@ fn keep(
     for (path, bytes) in former.iter().flat_map(Bundle::artifacts) {
         files::replace(&host.path(&format!("{FORMER_BUNDLE}/{path}")), bytes, 0o644)?;
     }
-    let program = wanted.files.get(BINARY).map(|program| program.bytes.as_slice());
-    files::replace(&host.path(PROGRAM), program.unwrap_or_default(), 0o755)?;
+    let program: &[u8] = wanted.files.get(BINARY).map_or(&[], |program| &program.bytes);
+    files::replace(&host.path(PROGRAM), program, 0o755)?;
     let replaced = plan.steps.iter().find_map(|step| match step {
         Step::WriteFile { path, old: Some(old), .. } if path == BINARY => Some(&old.bytes),
         _ => None,
@@ -267,7 +268,7 @@ pub fn former_wanted(host: &Host) -> Result<(Bundle, Facts, Wanted), Trouble> {
     let former = files::read(&host.path(FORMER_PROGRAM))?;
     let former = former.map_or_else(|| files::read(&host.path(BINARY)), |bytes| Ok(Some(bytes)))?;
     if let (Some(bytes), Some(program)) = (former, wanted.files.get_mut(BINARY)) {
-        program.bytes = bytes;
+        program.bytes = bytes.into();
     }
     Ok((bundle, facts, wanted))
 }

@@ -122,7 +122,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn file(text: &str) -> FileState {
-        FileState { bytes: text.into(), mode: 0o644, owner: (0, 0) }
+        FileState { bytes: text.as_bytes().into(), mode: 0o644, owner: (0, 0) }
     }
 
     fn wanted() -> Wanted {

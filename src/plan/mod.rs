@@ -1,8 +1,10 @@
 //! Owns the difference between a bundle and a host, as plain data: it can be compared, printed and
 //! serialised, and computing it touches nothing.
 
+mod bytes;
 mod compute;
 
+pub use bytes::Bytes;
 pub use compute::{compute, masked, masked_unit};
 
 use crate::bundle::{BINARY, Family};
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileState {
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// Its permission bits.
     pub mode: u32,
     /// Its user and group.
@@ -85,6 +87,16 @@ pub struct Wanted {
     pub files: BTreeMap<String, FileState>,
     /// Symbolic links by their path; the value is the target.
     pub links: BTreeMap<String, String>,
+}
+
+impl Wanted {
+    /// Has all bytes read that are read only when they are needed.
+    ///
+    /// # Errors
+    /// What kept them from being read.
+    pub fn load(&self) -> Result<(), String> {
+        self.files.values().try_for_each(|file| file.bytes.load())
+    }
 }
 
 /// One thing to do.
