@@ -54,7 +54,7 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
             steps.extend((!ports.ranges().is_empty()).then_some(Takeaway::KeptFree(ports)));
         }
     }
-    if host.is_live() && firewall::is_guarded()? {
+    if host.is_live() && (applied_rules_stand(host)? || firewall::is_guarded()?) {
         steps.push(Takeaway::Rules);
     }
     if receipt.is_some() || is_empty_tree(&host.path(receipt::STATE)) {
@@ -169,7 +169,11 @@ fn stop(unit: &str) -> Result<(), Trouble> {
 
 /// Unloads the rules. A removal that fails in the middle of that leaves the ports shut.
 fn unload(host: &Host) -> Result<bool, Trouble> {
-    rules::unload().map_err(|trouble| {
+    let unloaded = rules::unload().and_then(|unloaded| match applied_rules_stand(host)? {
+        true => Err(Trouble::new("take the rules away", "they are still there")),
+        false => Ok(unloaded),
+    });
+    unloaded.map_err(|trouble| {
         let good = source::last_good(host)
             .and_then(|bundle| rules::load(&bundle, &rules::facts(&bundle)?).map(drop));
         match good {
@@ -177,6 +181,18 @@ fn unload(host: &Host) -> Result<bool, Trouble> {
             Err(worse) => trouble.and("some of the rules may be gone").and(worse),
         }
     })
+}
+
+/// Whether the rules that were applied are in the kernel. The tool that loaded them must say so: one
+/// that is broken for a moment must not have them forgotten.
+fn applied_rules_stand(host: &Host) -> Result<bool, Trouble> {
+    let Ok(bundle) = source::last_good(host) else { return Ok(false) };
+    let firewall = firewall::Firewall::of(&bundle, &rules::facts(&bundle)?)?;
+    match firewall.look_quickly() {
+        Ok(live) => Ok(live.guarded),
+        Err(trouble) if trouble.cause().contains("not installed") => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
 }
 
 /// Our memory, then the directories that we made, if empty. The receipt goes last, so that a removal

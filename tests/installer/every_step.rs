@@ -89,6 +89,15 @@ fn assert_as_before(what: &str, output: &Output) {
     );
 }
 
+/// What is put back from a copy was written later.
+pub(super) fn without_times(look: &str) -> String {
+    let cut = |line: &str| match line.rsplit_once(' ') {
+        Some((rest, time)) if line.starts_with('/') && time.contains('.') => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    look.lines().map(cut).collect()
+}
+
 pub(super) fn difference(before: &str, after: &str) -> String {
     let only = |one: &str, other: &str, sign: &str| -> String {
         let lines = one.lines().filter(|line| !other.lines().any(|there| there == *line));
@@ -102,10 +111,14 @@ fn break_programs(host: &Host) {
     host.sh(r#"for program in iptables ip6tables iptables-save ip6tables-save iptables-restore ip6tables-restore; do
         cat > /usr/local/sbin/$program <<END
 #!/bin/sh
+# Both families' are run at the same time.
 [ -e /run/fail ] || exec $(command -v $program) "\$@"
+exec 9> /run/counted
+flock 9
 read number when < /run/fail
-case $program:\$when in *-restore:*|*:before) ;; *) exec $(command -v $program) "\$@" ;; esac
+case $program:\$when in *-restore:*|*:before) ;; *) exec 9>&- $(command -v $program) "\$@" ;; esac
 echo "\$((number - 1)) \$when" > /run/fail
+exec 9>&-
 [ \$number = 1 ] || exec $(command -v $program) "\$@"
 [ \$when = before ] || $(command -v $program) "\$@"
 echo 'broken for once' >&2
@@ -220,4 +233,59 @@ fn a_disk_of_any_size_that_is_too_small_takes_everything_back() {
             assert!(failed > 10, "{failed} sizes of {option} were too small");
         }
     }
+}
+
+#[test]
+fn a_disk_that_fills_up_just_before_the_end_takes_everything_back() {
+    if !able() {
+        return;
+    }
+    for guarded in [false, true] {
+        let scene = Scene::new(guarded);
+        scene.host.sh(r#"real=$(command -v ip6tables-restore)
+            cat > /usr/local/sbin/ip6tables-restore <<END
+#!/bin/sh
+$real "\$@" || exit
+case "\$*" in *--test*) exit ;; esac
+[ ! -e /run/fill ] || cat /dev/zero > /mnt/filler 2> /dev/null
+exit 0
+END
+            chmod 755 /usr/local/sbin/ip6tables-restore; touch /run/fill"#);
+        let before = scene.look();
+        let failed = scene.fails("a disk full of others", &before, "rm /mnt/filler /run/fill");
+        assert!(failed, "it came to the end");
+    }
+}
+
+#[test]
+fn every_step_of_a_removal_that_fails_leaves_the_ports_shut_and_it_can_be_run_again() {
+    if !able() {
+        return;
+    }
+    let scene = Scene::new(false);
+    let host = &scene.host;
+    break_programs(host);
+    let bare = scene.look();
+    let plain = |look: &str| without_times(look);
+    let mut failed = 0;
+    for number in 1.. {
+        assert_eq!(status(&host.install(&["apply"])), 0);
+        let guarded = filled_tables(&host.rules());
+        host.sh(&format!("echo {number} before > /run/fail"));
+        let output = host.install(&["remove"]);
+        let left = host.sh("cat /run/fail; rm /run/fail");
+        if status(&output) != 0 {
+            failed += 1;
+            let what = format!("call {number} fails");
+            assert_as_before(&what, &output);
+            assert_eq!(filled_tables(&host.rules()), guarded, "{what}: {}", told(&output));
+            scene.go_back();
+        }
+        let after = plain(&scene.look());
+        assert!(after == plain(&bare), "{number}: {}", difference(&plain(&bare), &after));
+        if !left.starts_with('-') && !left.starts_with("0 ") {
+            break;
+        }
+    }
+    assert!(failed > 8, "{failed} calls failed");
 }

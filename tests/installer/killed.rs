@@ -1,10 +1,10 @@
 //! An apply that is killed at any moment, and many that run at once.
 
-use super::every_step::{Scene, difference, filled_tables};
+use super::every_step::{Scene, difference, filled_tables, without_times};
 use super::support::namespace::Host;
 use super::support::{INSTALL, told};
 use super::{able, status};
-use std::process::{Child, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,14 +34,11 @@ impl Moments {
 const BUILT_IN: &[&str] = &["apply"];
 const OTHERS: &[&str] = &["--bundle", "/run/other", "apply"];
 
-fn begin(host: &Host, arguments: &[&str]) -> Child {
-    let mut command = host.command(INSTALL);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
 /// Kills an apply at a moment of its time, and waits for what it had set off.
 fn kill(host: &Host, arguments: &[&str], moment: Duration) {
-    let mut child = begin(host, arguments);
+    let mut command = host.command(INSTALL);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     thread::sleep(moment);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -155,15 +152,6 @@ fn a_killed_apply_can_be_removed_and_the_host_is_as_it_was() {
     }
 }
 
-/// What is put back from a copy was written later.
-fn without_times(look: &str) -> String {
-    let cut = |line: &str| match line.rsplit_once(' ') {
-        Some((rest, time)) if line.starts_with('/') && time.contains('.') => format!("{rest}\n"),
-        _ => format!("{line}\n"),
-    };
-    look.lines().map(cut).collect()
-}
-
 #[test]
 fn many_at_once_are_served_one_after_the_other() {
     if !able() {
@@ -184,9 +172,11 @@ fn many_at_once_are_served_one_after_the_other() {
             OTHERS,
             &["rules", "load"],
         ];
-        let children = verbs.map(|arguments| (arguments, begin(host, arguments)));
-        for (arguments, child) in children {
-            let output: Output = child.wait_with_output().unwrap();
+        let outputs: Vec<Output> = thread::scope(|scope| {
+            let threads = verbs.map(|arguments| scope.spawn(|| host.install(arguments)));
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for (arguments, output) in verbs.iter().zip(outputs) {
             // To load rules while nothing is installed, or half of it, is trouble, and said.
             let most = match arguments.last() {
                 Some(&"apply" | &"remove") => 0,
