@@ -28,6 +28,8 @@ type Look = (BTreeMap<String, Changed>, String, Vec<String>, String);
 /// Files, rules, units and the kernel's list of ports.
 fn look(machine: &Machine) -> Look {
     const STATES: &str = "LoadState,ActiveState,UnitFileState";
+    // The timer sets it off now and then.
+    until("the check is through", || unit(machine, CHECK, "ActiveState") != "activating");
     let mut files = machine.changed_contents();
     files.retain(|path, _| !path.starts_with("/var/log/"));
     let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD].map(|name| unit(machine, name, STATES)).into();
