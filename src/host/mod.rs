@@ -15,6 +15,7 @@ pub mod remove;
 pub mod rules;
 pub mod services;
 pub mod source;
+mod tool;
 pub mod unconfirmed;
 mod undo;
 

@@ -1,13 +1,17 @@
 //! Owns systemd: asking and telling it through systemctl, and where enablement is kept.
 
-use super::Host;
+use super::{Host, tool};
 use crate::error::Trouble;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::Duration;
 
 const CURE: &str =
     "systemd manages this host, and systemctl must work: mend it and run the same again";
+
+/// How long systemctl may take: a unit waits for what it comes after.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What systemd says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -56,16 +60,14 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
 /// Its own words, and where to read more.
 pub fn systemctl(arguments: &[&str]) -> Result<String, Trouble> {
     let what = format!("systemctl {}", arguments.join(" "));
-    let output = Command::new("systemctl")
-        .arg("--no-ask-password")
-        .args(arguments)
-        .output()
-        .map_err(|error| Trouble::new(format!("run {what}"), error).cure(CURE))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    let mut command = Command::new("systemctl");
+    command.arg("--no-ask-password").args(arguments);
+    let said = tool::run(&mut command, &format!("run {what}"), b"", PATIENCE)
+        .map_err(|trouble| trouble.or_cure(CURE))?;
+    if said.success {
+        return Ok(said.stdout);
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().next().unwrap_or("no reason given").to_owned();
+    let first = said.stderr.lines().next().unwrap_or("no reason given").to_owned();
     let trouble = Trouble::new(format!("run {what}"), first);
     Err(match arguments {
         ["start" | "restart" | "reload", .., unit] => trouble

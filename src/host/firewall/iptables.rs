@@ -1,7 +1,8 @@
 //! Owns running iptables: `iptables-save` to look, `iptables-restore` to check and to load in one
 //! transaction for each table, the `iptables` crate to take chains and jumps away.
 
-use super::{Backend, Live, Ruleset, Rulesets, tool};
+use super::super::tool;
+use super::{Backend, Live, Ruleset, Rulesets};
 use crate::bundle::Family;
 use crate::error::Trouble;
 use crate::plan::Scope;
@@ -69,7 +70,7 @@ fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble>
     if test {
         command.arg("--test");
     }
-    let said = tool::run(&mut command, &what, transaction.as_bytes())
+    let said = tool::run(&mut command, &what, transaction.as_bytes(), tool::LIMIT)
         .map_err(|trouble| trouble.cure(CURE))?;
     if said.success {
         return Ok(());
@@ -84,7 +85,8 @@ fn save(family: Family) -> Result<String, Trouble> {
     let failed = |cause: &str| Trouble::new(&what, cause).cure(cure_for(cause));
     let mut command = Command::new(program);
     command.arg("--counters");
-    let said = tool::run(&mut command, &what, b"").map_err(|trouble| trouble.cure(CURE))?;
+    let said =
+        tool::run(&mut command, &what, b"", tool::LIMIT).map_err(|trouble| trouble.cure(CURE))?;
     if !said.success {
         return Err(failed(&format!("{program} said: {}", tool::one_line(&said.stderr))));
     }

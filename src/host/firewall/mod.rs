@@ -5,7 +5,6 @@ mod iptables;
 mod nftables;
 mod ruleset;
 mod table;
-mod tool;
 
 pub use ruleset::{Jump, Ruleset, Table};
 

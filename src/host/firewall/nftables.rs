@@ -1,7 +1,8 @@
 //! Owns running nft: one table for both families, replaced in one transaction.
 
+use super::super::tool;
 use super::table::{Listing, TABLE};
-use super::{Backend, Live, tool};
+use super::{Backend, Live};
 use crate::error::Trouble;
 use crate::plan::Scope;
 use std::process::Command;
@@ -44,7 +45,8 @@ impl Nftables {
 fn nft(arguments: &[&str], what: &str, input: &str) -> Result<tool::Said, Trouble> {
     let mut command = Command::new("nft");
     command.args(arguments);
-    tool::run(&mut command, what, input.as_bytes()).map_err(|trouble| trouble.cure(CURE))
+    tool::run(&mut command, what, input.as_bytes(), tool::LIMIT)
+        .map_err(|trouble| trouble.cure(CURE))
 }
 
 /// Has nft read a script: one transaction.
