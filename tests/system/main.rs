@@ -125,8 +125,12 @@ fn ping(machine: &Machine, port: u16) -> String {
 
 #[track_caller]
 fn assert_shut(machine: &Machine, ports: &[u16]) {
-    for port in ports {
-        assert_eq!(machine.meets(*port), [Outcome::Silence, Outcome::Silence], "port {port}");
+    let met: Vec<_> = thread::scope(|scope| {
+        let ports: Vec<_> = ports.iter().map(|port| scope.spawn(|| machine.meets(*port))).collect();
+        ports.into_iter().map(|port| port.join().unwrap()).collect()
+    });
+    for (port, met) in ports.iter().zip(met) {
+        assert_eq!(met, [Outcome::Silence, Outcome::Silence], "port {port}");
     }
 }
 
