@@ -1,11 +1,12 @@
 //! `apply`: make the host match the bundle.
 
 use super::findings::in_trouble;
-use super::plan::{Computed, computed, users};
+use super::plan::{Computed, computed, users, warn_of_obstacles};
 use super::{Status, inputs, locked, say, sessions, show, show_losses};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
+use crate::host::firewall::{Firewall, missing_family};
 use crate::host::receipt::Origin;
 use crate::host::{self, Host, services, unconfirmed};
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
     let _lock = locked(&host)?;
     unconfirmed::refuse(&host, &format!("apply bundle {}", facts.bundle))?;
     let computed = computed(&host, &bundle, &facts)?;
+    computed.firewall.iter().try_for_each(Firewall::refuse)?;
     let plan = &computed.plan;
     let users = users(&host, &facts, plan);
     sessions::may_be_cut(args, verb, &facts, plan, &users.peers)?;
@@ -41,9 +43,13 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
         let heading = format!("applied bundle {}:", facts.bundle);
         show(args, &facts, plan, users, confirm_by.clone(), &heading);
     }
+    if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
+        say!("{missing}");
+    }
     if host.has_systemd() {
         warn_of_the_listener();
     }
+    warn_of_obstacles(computed.firewall.as_ref(), &facts);
     if host.is_live() && !host.has_systemd() && !args.json {
         say!("\nno systemd runs here; this starts the listener:");
         say!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
@@ -59,7 +65,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
 type What<'a> = (&'a Bundle, &'a Facts, Origin);
 
 fn apply(host: &Host, what: What<'_>, computed: &Computed) -> Result<(), Trouble> {
-    let Computed { wanted, observed, plan } = computed;
+    let Computed { wanted, observed, plan, .. } = computed;
     host::apply::apply(host, what, wanted, plan, observed)
 }
 
@@ -70,7 +76,7 @@ fn apply_for(
     computed: &Computed,
     window: Duration,
 ) -> Result<String, Trouble> {
-    let Computed { wanted, observed, plan } = computed;
+    let Computed { wanted, observed, plan, .. } = computed;
     let record = unconfirmed::arm(host, wanted, observed, plan, window)?;
     match apply(host, what, computed) {
         Ok(()) => Ok(record.done(host, window)),

@@ -3,6 +3,7 @@
 
 use crate::bundle::{BINARY, Facts, UNITS, hex};
 use crate::error::Trouble;
+use crate::host::firewall::Firewall;
 use crate::host::listener::{self, Answer};
 use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::services::{self, UnitState};
@@ -22,7 +23,8 @@ const MOST: usize = 16;
 /// One thing that is not as it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`.
+    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`, `notice`,
+    /// `others`.
     pub kind: &'static str,
     /// What it is about.
     pub target: String,
@@ -34,7 +36,7 @@ pub(super) struct Finding {
 }
 
 pub(super) fn finding(kind: &'static str, target: &str, detail: impl Into<String>) -> Finding {
-    let broken = matches!(kind, "rules" | "unit" | "listener");
+    let broken = matches!(kind, "rules" | "unit" | "listener" | "notice");
     Finding { kind, target: target.to_owned(), detail: detail.into(), broken }
 }
 
@@ -196,6 +198,16 @@ pub(super) fn in_trouble(listener: &UnitState) -> Option<String> {
     let trouble = Some(&listener.says).filter(|_| listener.active == "active");
     let trouble = notice::trouble(trouble?)?;
     Some(format!("{trouble} (the cure: journalctl -u {})", UNITS[1]))
+}
+
+/// What rules of others do to the guard: those that nobody sees, and those that stop outsiders before
+/// they are told.
+pub(super) fn in_the_way(firewall: Option<&Firewall>, facts: &Facts) -> Vec<Finding> {
+    let hidden = firewall.and_then(Firewall::hidden_rules);
+    let hidden = hidden.map(|found| finding("others", "iptables", found));
+    let obstacle = firewall.and_then(|firewall| firewall.obstacle(facts));
+    let obstacle = obstacle.map(|found| finding("notice", "outsiders", found));
+    hidden.into_iter().chain(obstacle).collect()
 }
 
 /// Asks the ports that the listener must answer on, over both families.

@@ -15,6 +15,8 @@ pub(super) struct Computed {
     pub wanted: Wanted,
     pub observed: Observed,
     pub plan: Plan,
+    /// `None` for an offline tree.
+    pub firewall: Option<Firewall>,
 }
 
 /// Looks at the host and computes the plan; changes nothing.
@@ -36,7 +38,14 @@ pub(super) fn computed_for(
     }
     let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), firewall.as_ref())?;
     let plan = compute(&wanted, &observed);
-    Ok(Computed { wanted, observed, plan })
+    Ok(Computed { wanted, observed, plan, firewall })
+}
+
+/// Others that keep outsiders from the notice are no reason to refuse: the ports are shut all the same.
+pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, facts: &Facts) {
+    if let Some(obstacle) = firewall.and_then(|firewall| firewall.obstacle(facts)) {
+        eprintln!("warning: {obstacle}");
+    }
 }
 
 /// Who uses the reserved ports, if anything is about to change for them.
@@ -46,7 +55,9 @@ pub(super) fn users(host: &Host, facts: &Facts, plan: &Plan) -> Users {
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
-    let plan = computed(&host, &bundle, &facts)?.plan;
+    let Computed { plan, firewall, .. } = computed(&host, &bundle, &facts)?;
+    firewall.iter().try_for_each(Firewall::refuse)?;
+    warn_of_obstacles(firewall.as_ref(), &facts);
     let waits = unconfirmed::read(&host)?;
     let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
     if plan.is_empty() && !args.json {

@@ -2,7 +2,9 @@
 
 use super::{Status, print_json, say};
 use crate::args::{InstallerArgs, RulesVerb};
+use crate::bundle::Bundle;
 use crate::error::Trouble;
+use crate::host::firewall::Firewall;
 use crate::host::rules::{self, Loaded};
 use crate::host::{Host, kept_free, source};
 use crate::spec::PortSet;
@@ -39,6 +41,14 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     Ok(Status::Same)
 }
 
+/// Rules that nobody sees are no reason to leave the ports open, but to say so.
+fn warn_of_hidden_rules(bundle: Result<Bundle, Trouble>) {
+    let firewall = bundle.and_then(|bundle| Firewall::of(&bundle, &rules::facts(&bundle)?));
+    if let Some(found) = firewall.ok().and_then(|firewall| firewall.hidden_rules()) {
+        eprintln!("warning: {found}: `redisguard-install plan` says what to do");
+    }
+}
+
 fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> {
     let (loaded, lacked) = match &args.bundle {
         None => {
@@ -51,6 +61,10 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
             (rules::load(&bundle, &rules::facts(&bundle)?)?, None)
         }
     };
+    warn_of_hidden_rules(match &args.bundle {
+        None => source::last_good(host),
+        Some(directory) => source::bundle(Some(directory)),
+    });
     let drift = match loaded {
         Loaded::InPlace => Vec::new(),
         Loaded::Because(drift) => drift,

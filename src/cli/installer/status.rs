@@ -1,7 +1,7 @@
 //! `status`: what is wrong, or that nothing is.
 
 use super::findings::{
-    Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding,
+    Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding, in_the_way,
 };
 use super::plan::computed;
 use super::{Status, print_json, say};
@@ -9,6 +9,7 @@ use crate::args::InstallerArgs;
 use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall;
+use crate::host::firewall::missing_family;
 use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, listener, rules, source, unconfirmed};
 use crate::plan::Counter;
@@ -22,6 +23,8 @@ struct Answer {
     healthy: bool,
     bundle: Option<String>,
     applied: Option<String>,
+    #[serde(skip)]
+    missing_family: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mend: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,7 +80,8 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
             say!("\n{}", record.sentence(&host));
         }
     }
-    Ok(if answer.in_sync && answer.healthy { Status::Same } else { Status::Differs })
+    let fine = answer.in_sync && answer.healthy && answer.findings.is_empty();
+    Ok(if fine { Status::Same } else { Status::Differs })
 }
 
 /// No receipt: nothing can be compared, but rules of ours may be in the kernel all the same.
@@ -93,6 +97,7 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
         healthy: false,
         bundle: None,
         applied: None,
+        missing_family: None,
         mend: None,
         confirm_by: None,
         findings: vec![finding("receipt", "host", detail)],
@@ -113,11 +118,12 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let bundle = applied_bundle(host, &receipt, directory, &mut findings);
     let applied = bundle.map(|bundle| rules::facts(&bundle).map(|facts| (bundle, facts)));
     let applied = applied.transpose()?;
-    let mut ports = Vec::new();
+    let (mut ports, mut others) = (Vec::new(), Vec::new());
     if let Some((bundle, facts)) = &applied {
         let computed = computed(host, bundle, facts)?;
         findings.extend(computed.plan.steps.iter().flat_map(|step| drifted(step, &receipt)));
         ports = stopped(facts, &computed.observed.stopped);
+        others = in_the_way(computed.firewall.as_ref(), facts);
     }
     let mend = match (&another, &applied) {
         (Some(_), _) => Some(source::apply_command(directory)),
@@ -134,11 +140,25 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
         listener.answers = answers.map(Answered::from).collect();
     }
-    let healthy = !findings.iter().any(|finding| finding.broken);
+    // What others do, apply does not mend.
     let mend = mend.filter(|_| !findings.is_empty());
+    findings.extend(others);
+    let healthy = !findings.iter().any(|finding| finding.broken);
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
     let confirm_by = None;
-    Ok(Answer { in_sync, healthy, bundle, applied, mend, confirm_by, findings, ports, listener })
+    let missing_family = missing_family().filter(|_| host.is_live());
+    Ok(Answer {
+        in_sync,
+        healthy,
+        bundle,
+        applied,
+        missing_family,
+        mend,
+        confirm_by,
+        findings,
+        ports,
+        listener,
+    })
 }
 
 /// What the rules stopped, by reserved port and family.
@@ -189,13 +209,19 @@ fn folded(finding: &Finding) -> String {
 fn show(answer: &Answer) {
     match (answer.in_sync, answer.healthy) {
         (true, true) if answer.ports.is_empty() => say!("in sync: the files are as applied"),
-        (true, true) => say!("guarded: everything is as it was applied"),
+        (true, true) if answer.findings.is_empty() => {
+            say!("guarded: everything is as it was applied");
+        }
+        (true, true) => say!("guarded: but others are in the way"),
         (false, _) if answer.bundle.is_none() => say!("not applied"),
         (_, false) => say!("broken: something that guards or answers is not in place"),
         (false, true) => say!("drifted: guarded, but not as it was applied"),
     }
     if let (Some(bundle), Some(applied)) = (&answer.bundle, &answer.applied) {
         say!("bundle {bundle}, applied {applied}");
+    }
+    if let Some(missing) = answer.missing_family {
+        say!("{missing}");
     }
     for finding in &answer.findings {
         say!("{}", folded(finding));

@@ -13,6 +13,8 @@ use std::thread;
 
 /// Seconds to wait for others that hold the xtables lock.
 const WAIT: &str = "5";
+/// The tables that our chains stand in.
+const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const CURE: &str = "install it (Debian: apt-get install iptables), or run as root if it is there";
 
 /// iptables for every family that the host has.
@@ -25,8 +27,8 @@ pub struct Iptables {
 impl Iptables {
     /// iptables of this host. A kernel without IPv6 needs no rules for it.
     pub fn new(wanted: Rulesets) -> Self {
-        let has_ipv6 = Path::new("/proc/net/if_inet6").exists();
-        let families = Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
+        let families =
+            Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6());
         Self { families: families.collect(), wanted }
     }
 
@@ -62,6 +64,11 @@ impl Iptables {
     }
 }
 
+/// Whether the kernel has IPv6, switched on or not.
+pub(super) fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
+}
+
 fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble> {
     let program = format!("{}-restore", program(family));
     let what = format!("{} the {} rules", if test { "check" } else { "load" }, family.name());
@@ -94,7 +101,14 @@ fn save(family: Family) -> Result<String, Trouble> {
     if said.stdout.is_empty() && !geteuid().is_root() {
         return Err(failed("Permission denied"));
     }
-    Ok(said.stdout)
+    // A table of that name that nft made is passed over in a comment, and refused when rules are loaded.
+    let taken = |line: &&str| {
+        TABLES.iter().any(|table| line.starts_with(&format!("# Table `{table}' is incompatible")))
+    };
+    match said.stdout.lines().find(taken) {
+        Some(line) => Err(failed(line.trim_start_matches("# "))),
+        None => Ok(said.stdout),
+    }
 }
 
 fn cure_for(said: &str) -> &'static str {

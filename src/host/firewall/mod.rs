@@ -3,13 +3,16 @@
 
 mod iptables;
 mod nftables;
+mod reach;
 mod ruleset;
 mod table;
+mod variants;
 
 pub use ruleset::{Jump, Ruleset, Table};
 
 use self::iptables::Iptables;
 use self::nftables::{Nftables, Script};
+use self::variants::Variant;
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
@@ -57,7 +60,8 @@ trait Backend: Sync {
 pub struct Firewall {
     chosen: Box<dyn Backend>,
     /// What may have loaded our rules at another time: they go when the chosen one's stand.
-    other: Option<(Box<dyn Backend>, &'static str)>,
+    others: Vec<(Box<dyn Backend>, &'static str)>,
+    by_nftables: bool,
     note: Option<&'static str>,
 }
 
@@ -76,12 +80,14 @@ impl Firewall {
             .then_some("iptables is not installed: nftables guards the ports");
         if by_nftables {
             let chosen = Box::new(Nftables::new(Some(script(bundle, facts)?)));
-            let other = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
-            Ok(Self { chosen, other, note })
+            let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
+            let others = iptables.into_iter().chain(hidden()).collect();
+            Ok(Self { chosen, others, by_nftables, note })
         } else {
             let chosen = Box::new(Iptables::new(rulesets(bundle)?));
-            let other = nftables.then(|| other(Nftables::new(None), "nftables"));
-            Ok(Self { chosen, other, note })
+            let nftables = nftables.then(|| other(Nftables::new(None), "nftables"));
+            let others = nftables.into_iter().chain(hidden()).collect();
+            Ok(Self { chosen, others, by_nftables, note })
         }
     }
 
@@ -90,17 +96,36 @@ impl Firewall {
         self.note
     }
 
+    /// Refuses a host whose rules stand in both kinds of iptables, if ours are to stand in one: each
+    /// shows but its own.
+    ///
+    /// # Errors
+    /// Says where the others are, and what brings all together.
+    pub fn refuse(&self) -> Result<(), Trouble> {
+        if self.by_nftables { Ok(()) } else { variants::refuse_hidden_rules() }
+    }
+
+    /// The same in words, for where the host must be guarded all the same.
+    pub fn hidden_rules(&self) -> Option<String> {
+        if self.by_nftables { None } else { variants::hidden_rules() }
+    }
+
+    /// What of others stops outsiders before they are told, with the cure.
+    pub fn obstacle(&self, facts: &Facts) -> Option<String> {
+        reach::obstacle(facts, self.by_nftables)
+    }
+
     /// Reads what the kernel has of ours; changes nothing.
     ///
     /// # Errors
     /// A tool that is missing or fails.
     pub fn look(&self) -> Result<Live, Trouble> {
         let (live, left_over) = thread::scope(|scope| {
-            let other = scope.spawn(|| self.left_over());
-            (self.look_quickly(), other.join().unwrap_or_default())
+            let others = scope.spawn(|| self.left_over().map(|(_, name, _)| name).collect());
+            (self.look_quickly(), others.join().unwrap_or_else(|_| Vec::new()))
         });
         let mut live = live?;
-        if let Some((name, _)) = left_over {
+        for name in left_over {
             live.guarded = true;
             let finding = "rules of ours are left over from when it guarded the ports";
             live.drift.push((Scope::Backend(name), finding.to_owned()));
@@ -108,7 +133,7 @@ impl Firewall {
         Ok(live)
     }
 
-    /// The same without what the other backend has: nothing, where the last load came to its end.
+    /// The same without what other backends have: nothing, where the last load came to its end.
     ///
     /// # Errors
     /// As [`Self::look`].
@@ -116,11 +141,13 @@ impl Firewall {
         self.chosen.look()
     }
 
-    /// What the other backend has of ours. A tool that cannot look, on a kernel that lacks it, has
+    /// What other backends have of ours. A tool that cannot look, on a kernel that lacks it, has
     /// nothing of ours.
-    fn left_over(&self) -> Option<(&'static str, Live)> {
-        let (other, name) = self.other.as_ref()?;
-        other.look().ok().filter(|live| live.guarded).map(|live| (*name, live))
+    fn left_over(&self) -> impl Iterator<Item = (&dyn Backend, &'static str, Live)> {
+        self.others.iter().filter_map(|(other, name)| {
+            let live = other.look().ok().filter(|live| live.guarded)?;
+            Some((other.as_ref(), *name, live))
+        })
     }
 
     /// Has the kernel check the rules of both families without loading them.
@@ -138,9 +165,7 @@ impl Firewall {
     /// Names family and cause; what was live is live again.
     pub fn load(&self, live: &Live) -> Result<(), Trouble> {
         self.chosen.load(live)?;
-        if let (Some((other, _)), Some((_, live))) = (&self.other, self.left_over()) {
-            other.unload(&live)?;
-        }
+        self.left_over().try_for_each(|(other, _, live)| other.unload(&live))?;
         let now = self.look_quickly()?;
         match now.drift.first() {
             None => Ok(()),
@@ -155,6 +180,18 @@ impl Firewall {
 
 fn other(backend: impl Backend + 'static, name: &'static str) -> (Box<dyn Backend>, &'static str) {
     (Box::new(backend), name)
+}
+
+/// The kind of iptables that `iptables` is not: it was, if the alternative was switched.
+fn hidden() -> Option<(Box<dyn Backend>, &'static str)> {
+    let variant = Variant::selected()?.other();
+    Some(other(variant, variant.program(Family::V4)))
+}
+
+/// What is to say of a family that the host does not have.
+pub fn missing_family() -> Option<&'static str> {
+    let missing = "this kernel has no IPv6: there is nothing of it to guard";
+    (!iptables::has_ipv6()).then_some(missing)
 }
 
 /// Everything that can have rules of ours on this host.
@@ -182,9 +219,14 @@ fn all_live() -> Result<LiveByBackend, Trouble> {
         }
     }
     match refused {
-        Some(trouble) if all.is_empty() => Err(trouble),
-        _ => Ok(all),
+        Some(trouble) if all.is_empty() => return Err(trouble),
+        _ => {}
     }
+    if let Some((hidden, _)) = hidden() {
+        let live = hidden.look()?;
+        all.extend(live.guarded.then_some((hidden, live)));
+    }
+    Ok(all)
 }
 
 /// What the kernel had of ours before a change, whoever loaded it.
