@@ -4,7 +4,7 @@ use super::{Status, print_json, say};
 use crate::args::{InstallerArgs, RulesVerb};
 use crate::bundle::Bundle;
 use crate::error::Trouble;
-use crate::host::firewall::Firewall;
+use crate::host::firewall::{Firewall, firewalld};
 use crate::host::rules::{self, Loaded};
 use crate::host::{Host, kept_free, source};
 use crate::spec::PortSet;
@@ -41,6 +41,18 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     Ok(Status::Same)
 }
 
+/// Guards at once, and again when a firewalld that starts right now is through.
+fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
+    let loaded = rules::load_installed(host);
+    if !firewalld::is_settled() {
+        return loaded;
+    }
+    match (loaded, rules::load_installed(host)?) {
+        (Ok(because), Loaded::InPlace) => Ok(because),
+        (_, again) => Ok(again),
+    }
+}
+
 /// Rules that nobody sees are no reason to leave the ports open, but to say so.
 fn warn_of_hidden_rules(bundle: Result<Bundle, Trouble>) {
     let firewall = bundle.and_then(|bundle| Firewall::of(&bundle, &rules::facts(&bundle)?));
@@ -52,7 +64,7 @@ fn warn_of_hidden_rules(bundle: Result<Bundle, Trouble>) {
 fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> {
     let (loaded, lacked) = match &args.bundle {
         None => {
-            let loaded = rules::load_installed(host);
+            let loaded = load_installed(host);
             let lacked = keep_free(host);
             (loaded?, lacked)
         }

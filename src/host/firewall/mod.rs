@@ -1,6 +1,7 @@
 //! Owns the kernel's rules: reading them, loading ours in one transaction for each table, taking them
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
+pub mod firewalld;
 mod iptables;
 mod nftables;
 mod reach;
