@@ -9,6 +9,7 @@ mod boot;
 mod confirm;
 mod drift;
 mod failure;
+mod firewalls;
 mod hooks;
 mod killed;
 mod offline;
