@@ -190,7 +190,8 @@ impl Backend for Variant {
             let what = format!("change our rules with {program}");
             let mut command = Command::new(program);
             command.args(["--noflush", "--wait", "5"]);
-            let said = tool::run(&mut command, &what, before.transaction(&now).as_bytes(), tool::LIMIT)?;
+            let said =
+                tool::run(&mut command, &what, before.transaction(&now).as_bytes(), tool::LIMIT)?;
             if !said.success {
                 return Err(Trouble::new(what, tool::one_line(&said.stderr)));
             }
