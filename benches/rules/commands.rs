@@ -2,7 +2,7 @@
 
 use super::site::{Bundle, INSTALL};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -37,6 +37,13 @@ impl Contestant {
         Self::new(name).then(INSTALL, &arguments, None)
     }
 
+    /// The program where it was installed, with a bundle.
+    pub fn installed(name: &'static str, bundle: &Bundle, verb: &[&str]) -> Self {
+        let path = bundle.path();
+        let arguments = [&["--bundle", path.to_str().unwrap()], verb].concat();
+        Self::new(name).then("/usr/local/sbin/redisguard-install", &arguments, None)
+    }
+
     /// Seconds from the first start to the last end.
     pub fn run(&self) -> f64 {
         let started = Instant::now();
@@ -68,6 +75,33 @@ pub fn restore(name: &'static str, bundle: &Bundle, checked: bool) -> Contestant
         }
     }
     contestant
+}
+
+/// Ansible's own module: four rules that drop two ports, in one play on this host. `None` where the
+/// tests have not installed Ansible yet.
+pub fn ansible(name: &'static str, folder: &Path) -> Option<Contestant> {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ansible");
+    let mut places = std::fs::read_dir(store).ok()?.flatten().map(|entry| entry.path());
+    let program = places.find_map(|place| {
+        Some(place.join("bin/ansible-playbook")).filter(|program| program.is_file())
+    })?;
+    let mut play =
+        String::from("- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n");
+    for version in ["ipv4", "ipv6"] {
+        for port in ["6379", "6380"] {
+            play += &format!(
+                "    - ansible.builtin.iptables: {{ip_version: {version}, chain: INPUT, protocol: tcp, \
+                 in_interface: '!lo', destination_port: '{port}', jump: DROP}}\n"
+            );
+        }
+    }
+    let playbook = folder.join("play.yml");
+    std::fs::write(&playbook, play).unwrap();
+    Some(Contestant::new(name).then(
+        program.to_str()?,
+        &["-i", "localhost,", playbook.to_str()?],
+        None,
+    ))
 }
 
 /// What many scripts do: every rule is looked for, and added if it is not there.

@@ -2,7 +2,7 @@
 //! many ports.
 
 use super::Scale;
-use super::commands::{Contestant, restore, script};
+use super::commands::{Contestant, ansible, restore, script};
 use super::rounds::{median, order, ratio, spread};
 use super::site::{Bundle, shell};
 use super::table::Table;
@@ -22,9 +22,9 @@ fn turns(contestants: &[Contestant], rounds: usize, before: impl Fn(usize)) -> V
     seconds
 }
 
-/// One row for each contestant: its median and what the first one takes of it.
+/// One row for each contestant: its median and what the first one, ours, takes of it.
 fn report(title: &str, contestants: &[Contestant], seconds: &[Vec<f64>]) -> Table {
-    let mut table = Table::new(title, &["What runs", "ms", "ours/it", "from-to"]);
+    let mut table = Table::new(title, &["What runs", "ms", "first/it", "from-to"]);
     for (contestant, own) in contestants.iter().zip(seconds) {
         table.row([
             contestant.name.to_owned(),
@@ -40,7 +40,8 @@ fn report(title: &str, contestants: &[Contestant], seconds: &[Vec<f64>]) -> Tabl
 pub fn first(scale: Scale) -> Table {
     let (bundle, by_nft) = (Bundle::small("iptables"), Bundle::small("nftables"));
     let nft = by_nft.artifact("/etc/redisguard/redisguard.nft");
-    let contestants = [
+    let folder = tempfile::tempdir().unwrap();
+    let mut contestants = vec![
         Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
         restore("two iptables-restore, with --test before", &bundle, true),
         restore("two iptables-restore", &bundle, false),
@@ -50,16 +51,23 @@ pub fn first(scale: Scale) -> Table {
             .then("nft", &["--file", "-"], Some(nft)),
         script("iptables -C || iptables -A", &bundle),
     ];
-    let seconds = turns(&contestants, scale.of(31, 1), |_| shell(EMPTY));
+    if scale == Scale::Full {
+        contestants.extend(ansible("Ansible's iptables module, four rules", folder.path()));
+    }
+    let seconds = turns(&contestants, scale.of(21, 1), |_| shell(EMPTY));
     report("The first load of two ports", &contestants, &seconds)
 }
 
 /// A load that finds everything in place.
 pub fn again(scale: Scale) -> Table {
     let bundle = Bundle::small("iptables");
-    let contestants = [
-        Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
-        Contestant::ours("ours: apply", &bundle, &["apply"]),
+    let applying = Contestant::ours("apply", &bundle, &["apply"]);
+    shell(EMPTY);
+    applying.run();
+    let folder = tempfile::tempdir().unwrap();
+    let mut contestants = vec![
+        Contestant::installed("ours: rules load", &bundle, &["rules", "load"]),
+        Contestant::installed("ours: apply", &bundle, &["apply"]),
         Contestant::new("two iptables-save").then("iptables-save", &["-c"], None).then(
             "ip6tables-save",
             &["-c"],
@@ -67,9 +75,10 @@ pub fn again(scale: Scale) -> Table {
         ),
         script("iptables -C || iptables -A", &bundle),
     ];
-    shell(EMPTY);
-    contestants[1].run();
-    let seconds = turns(&contestants, scale.of(61, 1), |_| {});
+    if scale == Scale::Full {
+        contestants.extend(ansible("Ansible's iptables module, four rules", folder.path()));
+    }
+    let seconds = turns(&contestants, scale.of(21, 1), |_| {});
     report("A load that finds everything in place", &contestants, &seconds)
 }
 

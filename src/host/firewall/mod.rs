@@ -14,6 +14,7 @@ pub use ruleset::{Jump, Ruleset, Table};
 use self::iptables::Iptables;
 use self::nftables::{Nftables, Script};
 use self::variants::Variant;
+use super::tool;
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
@@ -63,7 +64,8 @@ pub struct Firewall {
     /// What may have loaded our rules at another time: they go when the chosen one's stand.
     others: Vec<(Box<dyn Backend>, &'static str)>,
     by_nftables: bool,
-    note: Option<&'static str>,
+    /// Whether the bundle asks for the other one.
+    instead: bool,
 }
 
 impl Firewall {
@@ -77,24 +79,31 @@ impl Firewall {
             Name::Nftables => true,
             Name::Iptables => !iptables && nftables,
         };
-        let note = (by_nftables && facts.backend == Name::Iptables)
-            .then_some("iptables is not installed: nftables guards the ports");
+        let instead = by_nftables && facts.backend == Name::Iptables;
         if by_nftables {
             let chosen = Box::new(Nftables::new(Some(script(bundle, facts)?)));
             let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
             let others = iptables.into_iter().chain(hidden()).collect();
-            Ok(Self { chosen, others, by_nftables, note })
+            Ok(Self { chosen, others, by_nftables, instead })
         } else {
             let chosen = Box::new(Iptables::new(rulesets(bundle)?));
             let nftables = nftables.then(|| other(Nftables::new(None), "nftables"));
             let others = nftables.into_iter().chain(hidden()).collect();
-            Ok(Self { chosen, others, by_nftables, note })
+            Ok(Self { chosen, others, by_nftables, instead })
         }
     }
 
     /// What an operator must know of the choice.
     pub fn note(&self) -> Option<&'static str> {
-        self.note
+        if self.instead {
+            return Some("iptables is not installed: nftables guards the ports");
+        }
+        let flushed =
+            !self.by_nftables && tool::is_installed("firewalld") && firewalld::is_settled();
+        flushed.then_some(
+            "`firewall-cmd --reload` flushes what iptables has loaded, until the timer finds it; \
+             with backend = \"nftables\" it does not",
+        )
     }
 
     /// Refuses a host whose rules stand in both kinds of iptables, if ours are to stand in one: each

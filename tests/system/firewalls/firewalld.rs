@@ -29,7 +29,9 @@ fn firewalld_opens_no_reserved_port_for_long_and_stays_as_it_was() {
     let before = look(&machine);
     assert!(before.1.contains("--dport 6379 -j ACCEPT"), "{}", before.1);
 
-    redisguard(&machine, &["apply"]).ok();
+    let said = redisguard(&machine, &["apply"]);
+    assert!(said.stderr.contains("with backend = \"nftables\" it does not"), "{said:?}");
+    said.ok();
     assert_clean(&machine);
     // Whatever it does by itself is known to nobody else; the check finds it.
     for act in ["firewall-cmd --reload", "firewall-cmd --complete-reload"] {
