@@ -55,6 +55,15 @@ impl Iptables {
         })
     }
 
+    /// Has the kernel check or load what is wanted, where that is what was found.
+    fn restore(&self, live: &Live, test: bool) -> Result<(), Trouble> {
+        self.for_each(|family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
+            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), test),
+            _ => Ok(()),
+        })
+        .map(drop)
+    }
+
     /// A load failed, maybe between two tables: whatever is not as it was before is put back.
     fn go_back(&self, before: &Live, trouble: Trouble) -> Trouble {
         match self.look().and_then(|now| self.put_back(before, &now)) {
@@ -147,20 +156,11 @@ impl Backend for Iptables {
     }
 
     fn test(&self, live: &Live) -> Result<(), Trouble> {
-        live.rulesets.iter().try_for_each(|(family, live)| match self.wanted.get(family) {
-            Some(wanted) => restore(*family, &wanted.transaction(live), true),
-            None => Ok(()),
-        })
+        self.restore(live, true)
     }
 
     fn load(&self, live: &Live) -> Result<(), Trouble> {
-        for (family, before) in &live.rulesets {
-            let Some(rules) = self.wanted.get(family) else { continue };
-            if let Err(trouble) = restore(*family, &rules.transaction(before), false) {
-                return Err(self.go_back(live, trouble));
-            }
-        }
-        Ok(())
+        self.restore(live, false).map_err(|trouble| self.go_back(live, trouble))
     }
 
     fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble> {
