@@ -301,8 +301,11 @@ fn a_host_is_guarded_and_a_host_that_is_down_fails_alone(
 
 fn drift_is_mended(fleet: &Controller) {
     let guarded = fleet.look();
-    // It says when it was written.
-    let receipt = |line: &str| line.starts_with("/var/lib/redisguard/receipt.json ");
+    // The receipt says when it was written; what somebody edited is kept.
+    let receipt = |line: &str| {
+        line.starts_with("/var/lib/redisguard/receipt.json ")
+            || line.starts_with("/var/lib/redisguard/edited")
+    };
     let mended = |damage: &str, words: [&str; 2]| {
         fleet.machine.run(&["bash", "-ec", damage]).ok();
         let played = fleet.play(SITE, &["--limit=one", "--diff"]).changed("one", 1);
@@ -319,19 +322,21 @@ fn drift_is_mended(fleet: &Controller) {
          echo >>/var/lib/redisguard/bundle/host/etc/redisguard/rules.v4",
         ["replace by this program", "/var/lib/redisguard/receipt.json: write"],
     );
+    // Active for systemd, and mute.
+    mended("systemctl kill --signal=STOP redis-port-notice.service", ["restart", "stopped"]);
     fleet.play(SITE, &["--limit=one", "--check"]).changed("one", 0);
 }
 
 fn what_cannot_be_mended_is_told(fleet: &Controller) {
-    let signal = |name| {
-        let signal = format!("--signal={name}");
-        fleet.machine.run(&["systemctl", "kill", &signal, "redis-port-notice.service"]).ok()
-    };
-    // Active for systemd, and mute.
-    signal("STOP");
-    let words = "the host is not as it was applied: listener redis-port-notice.service: port 6379";
+    // What an administrator masked stays so until they say otherwise.
+    let unit = "/etc/systemd/system/redis-port-notice.service";
+    let masked =
+        format!("mv {unit} /run/unit && ln -s /dev/null {unit} && systemctl daemon-reload");
+    fleet.machine.run(&["bash", "-ec", &masked]).ok();
+    let words = "could not start redis-port-notice.service: an administrator has masked it";
     fleet.play(SITE, &["--limit=one"]).failed("one", words);
-    signal("CONT");
+    let unmasked = format!("mv /run/unit {unit} && systemctl daemon-reload");
+    fleet.machine.run(&["bash", "-ec", &unmasked]).ok();
 }
 
 fn removal_leaves_what_was_there(fleet: &Controller, bare: &[String]) {
