@@ -254,3 +254,66 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     };
     rules.render()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::spec::Source;
+
+    fn scattered(ports: u16) -> Spec {
+        let mut toml = String::from(
+            "[contact]\nteam = \"a\"\nemail = \"a@b.c\"\n[cluster]\nports = \"60000-60002\"\n",
+        );
+        for index in 0..ports {
+            let port = 1024 + 5 * u32::from(index);
+            toml +=
+                &format!("[[reserved]]\nport = \"{port}-{}\"\nexternal = \"reject\"\n", port + 1);
+        }
+        let source = Source::from_bytes("test.toml", toml.into_bytes()).unwrap();
+        Spec::parse(source).unwrap_or_else(|problems| panic!("{}", problems.render(false))).0
+    }
+
+    /// The leaf that a packet is led to, and how many chains it passes.
+    fn led<'a>(tree: &'a Tree<'a>, port: u16) -> (Option<&'a Leaf<'a>>, usize) {
+        let mut suffix = "";
+        for passed in 1.. {
+            if let Some(leaf) = tree.leaves.iter().find(|leaf| leaf.suffix == suffix) {
+                return (Some(leaf), passed);
+            }
+            let branch = tree.branches.iter().find(|branch| branch.suffix == suffix).unwrap();
+            match branch.ways.iter().find(|way| way.ports.contains(port)) {
+                Some(way) => suffix = &way.suffix,
+                None => return (None, passed),
+            }
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn every_reserved_port_is_led_to_the_leaf_that_decides_on_it() {
+        for (count, most) in [(1, 1), (7, 1), (8, 2), (70, 3), (5_000, 4)] {
+            let spec = scattered(count);
+            let tree = Tree::of(&spec);
+            for reserved in &spec.reserved {
+                let (leaf, passed) = led(&tree, reserved.ports.last());
+                let known =
+                    leaf.unwrap().reserved.iter().any(|known| known.ports == reserved.ports);
+                assert!(known && passed <= most, "{} of {count}: {passed} chains", reserved.ports);
+                assert!(leaf.unwrap().all().split([',', ':']).count() <= MULTIPORT_SLOTS);
+            }
+        }
+    }
+
+    #[test]
+    fn a_jump_names_the_ports_or_covers_them_with_the_widest_gaps_left_out() {
+        let range = |text: &str| text.parse::<PortRange>().unwrap();
+        let exact = [range("6379"), range("6380-6381")];
+        assert_eq!(coarse(&exact, 14), exact);
+        let touching: Vec<PortRange> = (1..=20).map(PortRange::from).collect();
+        assert_eq!(coarse(&touching, 14), [range("1-20")]);
+        let far = ["10", "12", "14", "100", "200", "300", "400", "500", "600"].map(range);
+        let covered = coarse(&far, 6);
+        assert_eq!(covered, ["10-100", "200", "300-600"].map(range), "{covered:?}");
+    }
+}
