@@ -20,11 +20,11 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// The kind that `iptables` is on this host; `None` where it is not installed.
+    /// The kind that `iptables` is on this host; `None` where it is not installed, or does not say.
     pub fn selected() -> Option<Self> {
         let program = in_path("iptables")?;
         // A link to a link to a program of either kind, on every distribution that has both.
-        let real = program.canonicalize().unwrap_or(program);
+        let real = program.canonicalize().unwrap_or_else(|_| program.clone());
         let name = real.file_name().unwrap_or_default().to_string_lossy();
         if name.contains("legacy") {
             return Some(Self::Legacy);
@@ -32,9 +32,15 @@ impl Variant {
         if name.contains("nft") {
             return Some(Self::Nft);
         }
-        let said = Command::new(real).arg("--version").output().ok()?;
-        let nft = String::from_utf8_lossy(&said.stdout).contains("nf_tables");
-        Some(if nft { Self::Nft } else { Self::Legacy })
+        // By the name that it was found under: it may be a script that goes by that.
+        let said = Command::new(program).arg("--version").output().ok()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        // Who does not say is not guessed: what the other kind is taken to hold of ours is taken away.
+        match (said.contains("nf_tables"), said.starts_with("iptables v")) {
+            (true, _) => Some(Self::Nft),
+            (false, true) => Some(Self::Legacy),
+            (false, false) => None,
+        }
     }
 
     /// The one that is not this one.
