@@ -17,6 +17,8 @@ mod nftables;
 #[path = "installer/sessions.rs"]
 mod sessions;
 mod support;
+#[path = "installer/switched.rs"]
+mod switched;
 
 use serde_json::Value;
 use std::path::Path;

@@ -201,6 +201,7 @@ fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
     for path in receipt.files.keys().chain(receipt.links.keys()) {
         files::sweep(&host.path(path));
     }
+    files::remove(&host.path(rules::MEANWHILE))?;
     services::reload(host)?;
     let state = host.path(receipt::STATE);
     let failed = |error| Trouble::new(format!("remove {}", state.display()), error);

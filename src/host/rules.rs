@@ -1,13 +1,16 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
-use super::firewall::{self, Firewall};
+use super::firewall::{self, Firewall, Live};
 use super::lock;
-use super::receipt::{self, Receipt};
+use super::receipt::{self, Receipt, State};
 use super::{Host, files, observe, source};
 use crate::bundle::{Bundle, Facts, hex};
 use crate::error::Trouble;
 use crate::plan::Scope;
+
+/// There while nftables guards a host that iptables should guard.
+pub const MEANWHILE: &str = "/run/redisguard.meanwhile";
 
 /// How a load ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +21,35 @@ pub enum Loaded {
     Because(Vec<(Scope, String)>),
 }
 
-/// Loads the rules of a bundle unless they are in place.
+/// Loads the rules of a bundle unless they are in place, and takes away what another backend has of
+/// ours.
 ///
 /// # Errors
 /// What kept them from being loaded; what was live is live again.
 pub fn load(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
-    let firewall = Firewall::of(bundle, facts)?;
+    load_after(bundle, facts, Firewall::look)
+}
+
+/// The same for what was loaded before: looks only at the backend that did so, since this is done
+/// every minute.
+fn load_again(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
+    load_after(bundle, facts, Firewall::look_quickly)
+}
+
+fn load_after(
+    bundle: &Bundle,
+    facts: &Facts,
+    look: fn(&Firewall) -> Result<Live, Trouble>,
+) -> Result<Loaded, Trouble> {
+    load_with(&Firewall::of(bundle, facts)?, look)
+}
+
+fn load_with(
+    firewall: &Firewall,
+    look: fn(&Firewall) -> Result<Live, Trouble>,
+) -> Result<Loaded, Trouble> {
     let _lock = lock::take_for_rules()?;
-    let live = firewall.look_quickly()?;
+    let live = look(firewall)?;
     if live.drift.is_empty() {
         return Ok(Loaded::InPlace);
     }
@@ -52,8 +76,16 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
     let (trouble, mend) = match &receipt {
         Ok(Some(known)) => {
             match tampered(host, known).unwrap_or_else(|why| Some(why.to_string())) {
-                None => match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
-                    Ok(loaded) => return Ok(loaded),
+                None => match installed(host).and_then(|(bundle, facts)| {
+                    // A change that has not ended may be a change of the backend.
+                    let is_settled =
+                        known.state == State::Applied && !observe::exists(host, MEANWHILE);
+                    if is_settled { load_again(&bundle, &facts) } else { load(&bundle, &facts) }
+                }) {
+                    Ok(loaded) => {
+                        files::remove(&host.path(MEANWHILE))?;
+                        return Ok(loaded);
+                    }
                     Err(trouble) => (trouble, source::mend_command(known)),
                 },
                 Some(why) => {
@@ -75,6 +107,11 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
     let Err(worse) = good else {
         return Err(trouble.and("the last good rules guard the ports").cure(cure));
     };
+    let meanwhile = known(source::last_good(host));
+    let meanwhile = meanwhile.and_then(|(bundle, facts)| load_meanwhile(host, &bundle, &facts));
+    if matches!(meanwhile, Ok(true)) {
+        return Err(trouble.and("nftables guards the ports meanwhile").or_cure(&cure));
+    }
     if matches!(receipt, Ok(Some(_))) {
         return Err(trouble.and(worse).cure(cure));
     }
@@ -83,6 +120,15 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         Ok(_) => trouble.and("the installed rules guard the ports, unverified").cure(cure),
         Err(worse) => trouble.and(worse).cure(cure),
     })
+}
+
+/// Guards with nftables where iptables cannot, until it can; whether there is nftables. That is not
+/// what was asked for, and the caller says so.
+fn load_meanwhile(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<bool, Trouble> {
+    let Some(firewall) = Firewall::instead_of(bundle, facts)? else { return Ok(false) };
+    // Without it these rules are not looked for, and stay until the next apply.
+    let _ = files::replace(&host.path(MEANWHILE), b"", 0o644);
+    load_with(&firewall, Firewall::look_quickly).map(|_| true)
 }
 
 /// Takes the rules away, of whatever bundle they are.

@@ -75,22 +75,36 @@ impl Firewall {
     /// A host that has neither; rules that are not ours to load.
     pub fn of(bundle: &Bundle, facts: &Facts) -> Result<Self, Trouble> {
         let (iptables, nftables) = (Iptables::is_installed(), Nftables::is_installed());
-        let by_nftables = match facts.backend {
-            Name::Nftables => true,
-            Name::Iptables => !iptables && nftables,
-        };
-        let instead = by_nftables && facts.backend == Name::Iptables;
-        if by_nftables {
-            let chosen = Box::new(Nftables::new(Some(script(bundle, facts)?)));
-            let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
-            let others = iptables.into_iter().chain(hidden()).collect();
-            Ok(Self { chosen, others, by_nftables, instead })
-        } else {
-            let chosen = Box::new(Iptables::new(rulesets(bundle)?));
-            let nftables = nftables.then(|| other(Nftables::new(None), "nftables"));
-            let others = nftables.into_iter().chain(hidden()).collect();
-            Ok(Self { chosen, others, by_nftables, instead })
+        if facts.backend == Name::Nftables {
+            return Self::by_nftables(bundle, facts);
         }
+        if !iptables && nftables {
+            return Ok(Self { instead: true, ..Self::by_nftables(bundle, facts)? });
+        }
+        let chosen = Box::new(Iptables::new(rulesets(bundle)?));
+        let nftables = nftables.then(|| other(Nftables::new(None), "nftables"));
+        let others = nftables.into_iter().chain(hidden()).collect();
+        Ok(Self { chosen, others, by_nftables: false, instead: false })
+    }
+
+    /// nftables, whatever the bundle asks for.
+    fn by_nftables(bundle: &Bundle, facts: &Facts) -> Result<Self, Trouble> {
+        let chosen = Box::new(Nftables::new(Some(script(bundle, facts)?)));
+        let iptables = Iptables::is_installed();
+        let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
+        let others = iptables.into_iter().chain(hidden()).collect();
+        Ok(Self { chosen, others, by_nftables: true, instead: false })
+    }
+
+    /// The other one, for a host on which the one that a bundle asks for cannot guard; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// Rules that are not ours to load.
+    pub fn instead_of(bundle: &Bundle, facts: &Facts) -> Result<Option<Self>, Trouble> {
+        let wanted = Self::of(bundle, facts)?;
+        let other = !wanted.by_nftables && Nftables::is_installed();
+        other.then(|| Self::by_nftables(bundle, facts)).transpose()
     }
 
     /// What an operator must know of the choice.
