@@ -235,7 +235,10 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
 pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     let networks = |family| {
         let networks = allowed(spec, family);
-        networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        // A set takes no network that lies in another one of it.
+        let within = |one: &IpNet| networks.iter().any(|net| net != one && net.contains(one));
+        let outermost = networks.iter().filter(|net| !within(net));
+        outermost.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let set = |which: fn(External) -> bool| {
         let ports = ports(spec, which);
