@@ -63,3 +63,27 @@ fn without_a_way_back_nothing_is_changed() {
     assert!(status(&output) == 2 && told(&output).contains("offline"), "{}", told(&output));
     assert!(std::fs::read_dir(tree.path()).unwrap().next().is_none());
 }
+
+#[test]
+fn what_was_killed_half_way_cannot_be_confirmed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let before = (host.rules(), host.changed_files());
+    host.sh(r#"cat > /usr/local/bin/iptables-restore <<END
+#!/bin/sh
+case "\$*" in *--test*) exec $(command -v iptables-restore) "\$@" ;; esac
+kill -9 \$PPID
+END
+        chmod 755 /usr/local/bin/iptables-restore"#);
+    let killed = host.install(&["apply", "--confirm", "1h"]);
+    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    host.sh("rm /usr/local/bin/iptables-restore");
+    let said = host.install(&["confirm"]);
+    assert_eq!(status(&said), 2, "{}", told(&said));
+    assert!(told(&said).contains("half-way"), "{}", told(&said));
+    let reverted = host.install(&["revert"]);
+    assert_eq!(status(&reverted), 0, "{}", told(&reverted));
+    assert_eq!((host.rules(), host.changed_files()), before);
+}

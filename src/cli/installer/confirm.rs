@@ -3,7 +3,7 @@
 use super::{Status, locked, print_json, say};
 use crate::args::InstallerArgs;
 use crate::error::Trouble;
-use crate::host::receipt::Receipt;
+use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, unconfirmed};
 use serde::Serialize;
 
@@ -25,7 +25,12 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     if record.is_over(&host) {
         return Err(failed(&record.sentence(&host)));
     }
-    let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
+    let receipt = Receipt::read(&host)?.unwrap_or_default();
+    if receipt.state == State::Changing {
+        let trouble = failed("the change was stopped half-way: there is nothing whole to keep");
+        return Err(trouble.cure("wait until it is taken back, or run `redisguard-install revert`"));
+    }
+    let bundle = receipt.bundle;
     unconfirmed::clear(&host)?;
     if args.json {
         print_json(&Answer { confirmed: true, bundle });
