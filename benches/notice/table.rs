@@ -37,7 +37,7 @@ impl Table {
 
     /// For the documentation.
     pub fn markdown(&self) -> String {
-        let mut text = format!("### {}\n\n", self.title);
+        let mut text = format!("#### {}\n\n", self.title);
         let aligned = self.aligned();
         for (index, line) in aligned.iter().enumerate() {
             let _ = writeln!(text, "| {} |", line.join(" | "));

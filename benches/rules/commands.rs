@@ -82,9 +82,9 @@ pub fn restore(name: &'static str, bundle: &Bundle, checked: bool) -> Contestant
 pub fn ansible(name: &'static str, folder: &Path) -> Option<Contestant> {
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ansible");
     let mut places = std::fs::read_dir(store).ok()?.flatten().map(|entry| entry.path());
-    let program = places.find_map(|place| {
-        Some(place.join("bin/ansible-playbook")).filter(|program| program.is_file())
-    })?;
+    let place = places.find(|place| place.join("bin/ansible-playbook").is_file())?.join("bin");
+    let program = place.join("ansible-playbook");
+    let python = format!("ansible_python_interpreter={}", place.join("python3").display());
     let mut play =
         String::from("- hosts: localhost\n  connection: local\n  gather_facts: false\n  tasks:\n");
     for version in ["ipv4", "ipv6"] {
@@ -99,7 +99,7 @@ pub fn ansible(name: &'static str, folder: &Path) -> Option<Contestant> {
     std::fs::write(&playbook, play).unwrap();
     Some(Contestant::new(name).then(
         program.to_str()?,
-        &["-i", "localhost,", playbook.to_str()?],
+        &["-i", "localhost,", "-e", &python, playbook.to_str()?],
         None,
     ))
 }

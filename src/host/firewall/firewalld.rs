@@ -2,6 +2,7 @@
 //! ordered behind it, as soon as it has its name on the bus; after that it flushes all that iptables
 //! has loaded, and loads its own. It answers nobody until it is done.
 
+use super::super::tool;
 use std::process::Command;
 
 /// How long to wait for it, in seconds: less than the units that load rules may take.
@@ -9,6 +10,9 @@ const PATIENCE: &str = "20";
 
 /// Waits for a firewalld that may be starting; whether one runs here.
 pub fn is_settled() -> bool {
+    if !tool::is_installed("firewalld") {
+        return false;
+    }
     let asked = Command::new("busctl")
         // Nobody shall be started by the question.
         .args(["--system", "--auto-start=no", "--timeout", PATIENCE, "call"])

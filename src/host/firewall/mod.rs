@@ -14,7 +14,6 @@ pub use ruleset::{Jump, Ruleset, Table};
 use self::iptables::Iptables;
 use self::nftables::{Nftables, Script};
 use self::variants::Variant;
-use super::tool;
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
@@ -112,8 +111,7 @@ impl Firewall {
         if self.instead {
             return Some("iptables is not installed: nftables guards the ports");
         }
-        let flushed =
-            !self.by_nftables && tool::is_installed("firewalld") && firewalld::is_settled();
+        let flushed = !self.by_nftables && firewalld::is_settled();
         flushed.then_some(
             "`firewall-cmd --reload` flushes what iptables has loaded, until the timer finds it; \
              with backend = \"nftables\" it does not",
