@@ -99,13 +99,18 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         ),
         Err(trouble) => (trouble.clone(), "redisguard-install apply".to_owned()),
     };
+    // What is wrong with a receipt is wrong for plan and apply as well: its own cure stays.
     let cure = format!("look at `redisguard-install plan`, then run `{mend}`");
+    let cured = |trouble: Trouble| match &receipt {
+        Err(_) => trouble.or_cure(&cure),
+        Ok(_) => trouble.cure(&cure),
+    };
     let known = |found: Result<Bundle, Trouble>| {
         found.and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
     };
     let good = known(source::last_good(host)).and_then(|(bundle, facts)| load(&bundle, &facts));
     let Err(worse) = good else {
-        return Err(trouble.and("the last good rules guard the ports").cure(cure));
+        return Err(cured(trouble.and("the last good rules guard the ports")));
     };
     let meanwhile = known(source::last_good(host));
     let meanwhile = meanwhile.and_then(|(bundle, facts)| load_meanwhile(host, &bundle, &facts));
@@ -113,12 +118,12 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         return Err(trouble.and("nftables guards the ports meanwhile").or_cure(&cure));
     }
     if matches!(receipt, Ok(Some(_))) {
-        return Err(trouble.and(worse).cure(cure));
+        return Err(cured(trouble.and(worse)));
     }
     // Without a receipt nothing speaks against the installed rules, and no rules are worse.
     Err(match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {
-        Ok(_) => trouble.and("the installed rules guard the ports, unverified").cure(cure),
-        Err(worse) => trouble.and(worse).cure(cure),
+        Ok(_) => cured(trouble.and("the installed rules guard the ports, unverified")),
+        Err(worse) => cured(trouble.and(worse)),
     })
 }
 

@@ -12,6 +12,7 @@ fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
     }
     for (damage, said) in [
         (": > /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
+        ("echo '{' > /var/lib/redisguard/receipt.json", "move it away and apply again"),
         ("rm /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
         ("rm /etc/redisguard/rules.v4", "the last good rules guard the ports"),
         ("rm -r /var/lib/redisguard", "the installed rules guard the ports, unverified"),

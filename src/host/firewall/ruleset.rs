@@ -156,6 +156,17 @@ impl Ruleset {
         chains
     }
 
+    /// The digest of the bundle that all jumps name; `None` where they do not agree.
+    fn bundle(&self) -> Option<&str> {
+        let jumps = self.tables.values().flat_map(|table| &table.jumps);
+        let mut digests = jumps.map(|jump| {
+            let (_, comment) = jump.rule.split_once("--comment \"redisguard:")?;
+            comment.split_once('"').map(|(digest, _)| digest)
+        });
+        let first = digests.next()??;
+        digests.all(|digest| digest == Some(first)).then_some(first)
+    }
+
     /// Everything in which `live` is not what `self` wants, in words; empty when it is.
     pub fn drift(&self, live: &Self) -> Vec<String> {
         let none = Table::default();
@@ -164,6 +175,11 @@ impl Ruleset {
         names.dedup();
         if live.tables.is_empty() && !self.tables.is_empty() {
             return vec!["no rules of ours are loaded".to_owned()];
+        }
+        if let (Some(wanted), Some(found)) = (self.bundle(), live.bundle())
+            && wanted != found
+        {
+            return vec![format!("the rules are of bundle {found}")];
         }
         let mut findings = Vec::new();
         for name in names {
@@ -329,6 +345,24 @@ mod tests {
         for (listing, wanted) in cases {
             assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
         }
+    }
+
+    #[test]
+    fn rules_of_another_bundle_are_one_finding() {
+        let of = |digest: &str, text: &str| {
+            let jump =
+                format!("-p tcp -m comment --comment \"redisguard:{digest}\" -j REDISGUARD-IN");
+            text.replace("-p tcp -j REDISGUARD-IN", &jump)
+        };
+        let wanted = Ruleset::parse(&of("0123456789ab", RULES)).unwrap();
+        let drift = |digest: &str| wanted.drift(&live(&of(digest, LISTING))).join("; ");
+        assert_eq!(drift("0123456789ab"), "");
+        assert_eq!(drift("ba9876543210"), "the rules are of bundle ba9876543210");
+        let both = of("ba9876543210", LISTING).replace(
+            "[0:0] -A INPUT -s",
+            &format!("{}\n[0:0] -A INPUT -s", of("0123456789ab", OWN)),
+        );
+        assert!(wanted.drift(&live(&both)).join("; ").contains("another jump into our chains"));
     }
 
     #[test]
