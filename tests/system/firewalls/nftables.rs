@@ -106,3 +106,23 @@ fn a_table_of_nft_in_which_iptables_cannot_stand_is_explained() {
     }
     assert_unchanged(&machine, &before);
 }
+
+#[test]
+fn a_table_in_which_iptables_cannot_stand_opens_no_guarded_host_at_boot() {
+    let Some(mut machine) = host("nftables-taken-later") else { return };
+    redisguard(&machine, &["apply"]).ok();
+    let table = "flush ruleset\ntable ip filter {\n chain INPUT {\n type filter hook input priority filter\n\
+                 ct state vmap { invalid : drop, established : accept }\n }\n}\n";
+    machine.write_file("/etc/nftables.conf", table);
+    machine.run(&["systemctl", "enable", "nftables"]).ok();
+    machine.reboot();
+    assert_shut(&machine, &[6379, 6380]);
+    let unit = machine.run(&["systemctl", "is-failed", "redis-ports-block.service"]);
+    assert_eq!(unit.stdout.trim(), "failed");
+    sh(
+        &machine,
+        "systemctl disable --now nftables; nft flush ruleset; systemctl restart redis-ports-block redis-ports-check",
+    );
+    assert_shut(&machine, &[6379, 6380]);
+    assert_clean(&machine);
+}
