@@ -12,6 +12,8 @@ mod every_step;
 mod failure;
 #[path = "installer/killed.rs"]
 mod killed;
+#[path = "installer/many.rs"]
+mod many;
 #[path = "installer/nftables.rs"]
 mod nftables;
 #[path = "installer/sessions.rs"]

@@ -133,7 +133,7 @@ fn show_losses(plan: &Plan) {
     let colour = coloured(&io::stdout());
     let losses = views(plan).into_iter().filter(|step| step.action != "create");
     for diff in losses.filter_map(|step| step.diff) {
-        say!("{}\n", diff::painted(&diff, colour).trim_end());
+        say!("{}\n", shortened(&diff, colour));
     }
 }
 
@@ -143,7 +143,18 @@ fn show_steps(steps: &[StepView]) {
     }
     let colour = coloured(&io::stdout());
     for text in steps.iter().filter_map(|step| step.diff.as_deref()) {
-        say!("\n{}", diff::painted(text, colour).trim_end());
+        say!("\n{}", shortened(text, colour));
+    }
+}
+
+/// A diff that a person can read: of a longer one its beginning, and how much is left.
+fn shortened(text: &str, colour: bool) -> String {
+    const MOST: usize = 200;
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let shown = diff::painted(&lines[..lines.len().min(MOST)].join("\n"), colour);
+    match lines.len().saturating_sub(MOST) {
+        0 => shown.trim_end().to_owned(),
+        more => format!("{}\n({more} lines more: `plan --json` has all of them)", shown.trim_end()),
     }
 }
 

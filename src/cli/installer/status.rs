@@ -230,8 +230,12 @@ fn show(answer: &Answer) {
         say!("mend with: {mend}");
     }
     if !answer.ports.is_empty() {
-        say!("\nstopped so far:");
-        for count in &answer.ports {
+        // Of very many ports only those that anybody came to.
+        const MANY: usize = 40;
+        let many = answer.ports.len() > MANY;
+        let shown = answer.ports.iter().filter(|count| !many || count.packets > 0);
+        say!("\nstopped so far{}:", if many { " (others: nothing)" } else { "" });
+        for count in shown {
             let ports = match count.last_port {
                 Some(last) => format!("{}-{last}", count.port),
                 None => count.port.to_string(),
