@@ -134,11 +134,18 @@ fn another_bundle_replaces_the_first_without_leftovers() {
         return;
     }
     let host = Host::new();
+    // Ports of somebody else's: only in the kernel's list, and in a file that names one of ours too.
+    host.sh("echo 12345 > /proc/sys/net/ipv4/ip_local_reserved_ports
+             echo 'net.ipv4.ip_local_reserved_ports = 6380' > /etc/sysctl.d/99-others.conf");
+    let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
     host.install(&["apply"]);
+    let first = kept_free();
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let output = host.install(&["--bundle", "/run/other", "apply"]);
     assert_eq!(status(&output), 0, "{}", told(&output));
+    assert!(told(&output).contains("take out 6379,7001-7002,17001-17002"), "{}", told(&output));
+    assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
     let rules = host.rules();
     assert!(
         rules.contains("--dport 6381") && rules.contains("REDIRECT") && !rules.contains("6379 "),
@@ -147,6 +154,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     assert_eq!(status(&host.install(&["status"])), 0);
     assert!(!rules.contains("session of a container"), "{rules}");
     host.install(&["apply"]);
+    assert_eq!(kept_free(), first);
     assert!(!host.rules().contains("--to-ports"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
 }

@@ -9,6 +9,7 @@ use super::{Host, files, kept_free, listener, observe, rules, services, source};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{self, InPlace, Observed, Plan, Step, Wanted};
+use crate::spec::PortSet;
 use std::time::Duration;
 
 /// How long a listener that was just started may take to answer: the host may be busy.
@@ -161,6 +162,13 @@ impl Change<'_> {
 
     fn live_step(&mut self, step: &Step) -> Result<(), Trouble> {
         match step {
+            Step::LetGo { ports } => {
+                let ports = ports.parse().unwrap_or_default();
+                self.journal.let_go(self.host, &ports)?;
+                let kept: PortSet = self.receipt.kept_free.parse().unwrap_or_default();
+                self.receipt.kept_free = kept_free::without(&kept, &ports).joined(",");
+                Ok(())
+            }
             Step::KeepFree { ports } => {
                 self.journal.keep_free(self.host, &ports.parse().unwrap_or_default())
             }

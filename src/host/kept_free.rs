@@ -110,6 +110,25 @@ pub fn to_take_out(host: &Host, receipt: &Receipt) -> Result<PortSet, Trouble> {
     Ok(without(&among(&ours, &live), &of_others(host, true)?))
 }
 
+/// The ports that an earlier bundle added and neither `ours` nor anybody else's file needs; `None`
+/// where there are none.
+///
+/// # Errors
+/// A file or list that cannot be read.
+pub fn needless(
+    host: &Host,
+    receipt: &Receipt,
+    ours: &PortSet,
+) -> Result<Option<PortSet>, Trouble> {
+    let added = without(&list(&receipt.kept_free).unwrap_or_default(), ours);
+    if added.ranges().is_empty() {
+        return Ok(None);
+    }
+    let live = live(host)?.unwrap_or_default();
+    let needless = without(&among(&added, &live), &of_others(host, true)?);
+    Ok((!needless.ranges().is_empty()).then_some(needless))
+}
+
 /// Takes ports out of the kernel's list that no file assigns any more: ours is gone by now.
 ///
 /// # Errors
@@ -203,7 +222,8 @@ pub fn among(ports: &PortSet, others: &PortSet) -> PortSet {
     without(ports, &without(ports, others))
 }
 
-fn without(all: &PortSet, gone: &PortSet) -> PortSet {
+/// All but some.
+pub fn without(all: &PortSet, gone: &PortSet) -> PortSet {
     let gone: HashSet<u16> = gone.ports().collect();
     all.ports().filter(|port| !gone.contains(port)).map(Into::into).collect()
 }

@@ -81,6 +81,10 @@ pub fn observe(
         let file = wanted.files.get(kept_free::FILE);
         let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
         observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
+        if let Some(receipt) = receipt {
+            let needless = kept_free::needless(host, receipt, &ours)?;
+            observed.kept_needlessly = needless.map(|ports| ports.joined(","));
+        }
     }
     if host.has_systemd() {
         let states = services::states(&UNITS)?;

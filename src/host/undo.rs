@@ -100,6 +100,13 @@ impl Journal {
         kept_free::add(host, more).map(drop)
     }
 
+    /// Takes out of the kernel's list what no file assigns any more.
+    pub(super) fn let_go(&mut self, host: &Host, ports: &PortSet) -> Result<(), Trouble> {
+        let before = kept_free::live(host)?.unwrap_or_default();
+        self.undo.push(Undo::KeptFree(before));
+        kept_free::take_out(host, ports)
+    }
+
     fn keep(&mut self, path: &Path) -> Result<(), Trouble> {
         self.make_room(path)?;
         let kept = files::keep(path)?;

@@ -12,6 +12,9 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     if let Some(ports) = &observed.not_kept_free {
         steps.push(Step::KeepFree { ports: ports.clone() });
     }
+    if let Some(ports) = &observed.kept_needlessly {
+        steps.push(Step::LetGo { ports: ports.clone() });
+    }
     if let Some(findings) = observed.rule_drift.as_ref().filter(|findings| !findings.is_empty()) {
         steps.push(Step::Rules { findings: findings.clone() });
     }

@@ -72,6 +72,8 @@ pub struct Observed {
     pub mute: Option<String>,
     /// Ports that net.ipv4.ip_local_reserved_ports lacks. `None`: not looked at.
     pub not_kept_free: Option<String>,
+    /// Ports that an earlier bundle added there, and nobody needs. `None`: none, or not looked at.
+    pub kept_needlessly: Option<String>,
     /// Files that the receipt says are ours.
     pub owned_files: Vec<String>,
     /// Links that the receipt says are ours.
@@ -137,6 +139,11 @@ pub enum Step {
     /// Have outgoing connections keep off the ports.
     KeepFree {
         /// The ports that are missing from the kernel's list.
+        ports: String,
+    },
+    /// Leave ports to outgoing connections again.
+    LetGo {
+        /// The ports that an earlier bundle added to the kernel's list.
         ports: String,
     },
     /// Load the rules.
@@ -241,6 +248,10 @@ impl Step {
                 view("link", path, &action, None)
             }
             Self::Unlink { path } => view("link", path, "remove", None),
+            Self::LetGo { ports } => {
+                let action = format!("take out {ports}");
+                view("sysctl", "net.ipv4.ip_local_reserved_ports", &action, None)
+            }
             Self::KeepFree { ports } => {
                 let action = format!("add {ports}");
                 view("sysctl", "net.ipv4.ip_local_reserved_ports", &action, None)

@@ -136,6 +136,9 @@ pub(super) fn drifted(step: &Step, receipt: &Receipt) -> Vec<Finding> {
             },
         },
         Step::Unlink { path } => finding("link", path, "is left over"),
+        Step::LetGo { ports } => {
+            finding("sysctl", "net.ipv4.ip_local_reserved_ports", format!("still has {ports}"))
+        }
         Step::KeepFree { ports } => {
             finding("sysctl", "net.ipv4.ip_local_reserved_ports", format!("lacks {ports}"))
         }
