@@ -114,6 +114,10 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
             Takeaway::File(path) => put_back(host, &receipt, path),
             Takeaway::KeptFree(ports) => kept_free::take_out(host, ports),
             Takeaway::Rules => unload(host).map(|unloaded| open = unloaded),
+            // A check that was under way when this was planned may have loaded them since.
+            Takeaway::State if host.is_live() && !open => {
+                unload(host).and_then(|_| forget(host, &receipt))
+            }
             Takeaway::State => forget(host, &receipt),
         };
         let state = if open { "the rules are gone" } else { "the rules still guard the ports" };
