@@ -1,7 +1,7 @@
 //! `apply --confirm` where no systemd runs.
 
 use super::support::namespace::Host;
-use super::support::{INSTALL, told, tools};
+use super::support::{INSTALL, assert_same, told, tools};
 use super::{able, status};
 use std::process::Command;
 use std::thread;
@@ -27,7 +27,7 @@ fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
         assert!(started.elapsed() < Duration::from_secs(90), "it is not taken back");
         thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!((host.rules(), host.changed_files()), before);
+    assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn without_a_way_back_nothing_is_changed() {
         let output = host.install(&["apply", "--confirm", "5s"]);
         assert_eq!(status(&output), 2, "{}", told(&output));
         assert!(told(&output).contains(said), "{said}: {}", told(&output));
-        assert_eq!((host.rules(), host.changed_files()), before, "{said}");
+        assert_same(&(host.rules(), host.changed_files()), &before, said);
         assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{said}");
         assert!(!host.has("/run/redisguard.unconfirmed"), "{said}");
     };
@@ -85,5 +85,5 @@ END
     assert!(told(&said).contains("half-way"), "{}", told(&said));
     let reverted = host.install(&["revert"]);
     assert_eq!(status(&reverted), 0, "{}", told(&reverted));
-    assert_eq!((host.rules(), host.changed_files()), before);
+    assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }

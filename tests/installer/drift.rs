@@ -1,7 +1,7 @@
 //! What others change after an apply: status names it, apply mends it.
 
 use super::support::namespace::Host;
-use super::support::{INSTALL, told};
+use super::support::{INSTALL, assert_same, told};
 use super::{OTHER, able, bundle, json, status};
 use serde_json::Value;
 
@@ -186,7 +186,7 @@ fn a_masked_unit_stays_so_until_its_administrator_unmasks_it() {
         "{}",
         told(&output)
     );
-    assert_eq!((host.rules(), host.changed_files()), before);
+    assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What goes wrong on a host: damage, failing steps, missing tools and rights.
 
 use super::support::namespace::Host;
-use super::support::{INSTALL, told};
+use super::support::{INSTALL, assert_same, told};
 use super::{OTHER, able, bundle, status};
 use std::process::Command;
 
@@ -104,7 +104,7 @@ fn a_failing_step_leaves_everything_as_it_was() {
         let output = host.install(&["apply"]);
         assert_eq!(status(&output), 2, "{what}: {}", told(&output));
         assert!(told(&output).contains(named), "{what}: {}", told(&output));
-        assert_eq!((host.rules(), host.changed_files()), before, "{what}");
+        assert_same(&(host.rules(), host.changed_files()), &before, what);
         assert!(!host.has("/var/lib/redisguard"), "{what}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::support::namespace::{Host, Started};
 use super::support::redis::{Session, met, redis};
-use super::support::{INSTALL, told, tools};
+use super::support::{INSTALL, assert_same, told, tools};
 use super::{able, bundle, json, status};
 use serde_json::json;
 use std::io::Write;
@@ -88,7 +88,7 @@ fn open_sessions_are_cut_with_a_word_only() {
         assert_eq!(status(&refused), 2, "{typed}: {}", told(&refused));
         assert!(told(&refused).contains("cut them? [y/N]"), "{}", told(&refused));
     }
-    assert_eq!((site.host.rules(), site.host.changed_files()), before);
+    assert_same(&(site.host.rules(), site.host.changed_files()), &before, "before");
     assert_eq!(site.session.ask(), "PONG");
 
     let allowed = site.at_terminal("Yes\n");

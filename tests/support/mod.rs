@@ -57,6 +57,19 @@ pub fn told(output: &Output) -> String {
     )
 }
 
+/// Two looks at a host, which must show the same; a failure shows only what differs.
+#[track_caller]
+pub fn assert_same<T: PartialEq + std::fmt::Debug>(now: &T, before: &T, what: &str) {
+    if now != before {
+        // What a look holds of listings is text of many lines.
+        let text = |look: &T| format!("{look:#?}").replace("\\n", "\n");
+        let (before, now) = (text(before), text(now));
+        let diff = similar::TextDiff::from_lines(&before, &now);
+        let diff = diff.unified_diff().context_radius(0).header("before", "now").to_string();
+        panic!("it is not as it was, {what}:\n{diff}");
+    }
+}
+
 /// Every TOML of a folder of specs, by name.
 pub fn specs(kind: &str) -> Vec<PathBuf> {
     let folder = root().join("tests/specs").join(kind);

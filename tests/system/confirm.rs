@@ -50,7 +50,7 @@ fn a_first_change_that_is_not_confirmed_leaves_nothing() {
     assert_eq!(json(&machine, 0, &["status"])["confirm_by"], by);
     assert_eq!(json(&machine, 0, &["plan"])["confirm_by"], by);
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "after its time");
+    assert_same(&look(&machine), &before, "before it lapsed");
     let late = redisguard(&machine, &["confirm"]);
     assert!(late.code == 2 && late.stderr.contains("no change waits"), "{late:?}");
 
@@ -58,17 +58,17 @@ fn a_first_change_that_is_not_confirmed_leaves_nothing() {
     assert_guards(&machine);
     redisguard(&machine, &["revert"]).ok();
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "by hand");
+    assert_same(&look(&machine), &before, "before it was reverted");
 
     redisguard(&machine, &["apply", "--confirm", "1h"]).ok();
     redisguard(&machine, &["remove"]).ok();
-    assert_eq!(look(&machine), before, "removed");
+    assert_same(&look(&machine), &before, "before it was removed");
 
     serve(&machine, 6379);
     let failed = redisguard(&machine, &["apply", "--confirm", "1h"]);
     assert!(failed.code == 2 && failed.stderr.contains("as it was before"), "{failed:?}");
     stop_serving(&machine, 6379);
-    assert_eq!(look(&machine), before, "failed");
+    assert_same(&look(&machine), &before, "before it failed");
 
     redisguard(&machine, &["apply", "--confirm", "1h"]).ok();
     let units = ["systemd-analyze", "verify", &format!("/etc/systemd/system/{REVERT}")];
@@ -76,7 +76,7 @@ fn a_first_change_that_is_not_confirmed_leaves_nothing() {
     assert_eq!((said.code, said.stdout.as_str(), said.stderr.as_str()), (0, "", ""));
     machine.reboot();
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "rebooted");
+    assert_same(&look(&machine), &before, "before the reboot");
 }
 
 /// A host with the built-in bundle, another one to change to, and another program.
@@ -134,7 +134,7 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     change(&machine, &["--confirm", "5s"]).ok();
     assert!(machine.iptables_save().contains("6379:reject") && same(OTHER, installed));
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "after its time");
+    assert_same(&look(&machine), &before, "before it lapsed");
     assert!(same(PROGRAM, installed));
     assert_clean(&machine);
 
@@ -148,7 +148,7 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     machine.run(&["rm", SYSTEMCTL]).ok();
     assert!(machine.iptables_save().contains("6379:reject"));
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "killed");
+    assert_same(&look(&machine), &before, "before it was killed");
     assert_clean(&machine);
 
     let read_only = || {
@@ -159,7 +159,7 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     let failed = change(&machine, &["--confirm", "1h"]);
     assert!(failed.code == 2 && failed.stderr.contains("as it was before"), "{failed:?}");
     machine.run(&["umount", "/etc/redisguard"]).ok();
-    assert_eq!(look(&machine), before, "failed");
+    assert_same(&look(&machine), &before, "before it failed");
 
     // What is in the way of going back does not end it.
     change(&machine, &["--confirm", "5s"]).ok();
@@ -171,12 +171,12 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     assert!(late.code == 2 && late.stderr.contains("was not confirmed by"), "{late:?}");
     machine.run(&["umount", "/etc/redisguard"]).ok();
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "hindered");
+    assert_same(&look(&machine), &before, "before it was hindered");
 
     change(&machine, &["--confirm", "1h"]).ok();
     machine.reboot();
     taken_back(&machine);
-    assert_eq!(look(&machine), before, "rebooted");
+    assert_same(&look(&machine), &before, "before the reboot");
     assert_clean(&machine);
 }
 
@@ -198,14 +198,14 @@ fn a_confirmed_change_stays() {
     let by = applied["confirm_by"].as_str().unwrap();
     let clock = ["date", "-u", "+%Y-%m-%dT%H:%M:%SZ"];
     until("its time is over", || machine.run(&clock).stdout.trim() > by);
-    assert_eq!(look(&machine), after);
+    assert_same(&look(&machine), &after, "before");
     machine.reboot();
-    assert_eq!(look(&machine), after);
+    assert_same(&look(&machine), &after, "before");
 
     // Nothing to change is nothing to confirm.
     let said = change(&machine, &["--confirm", "1h"]).ok();
     assert!(said.contains("nothing to confirm"), "{said}");
-    assert_eq!(look(&machine), after);
+    assert_same(&look(&machine), &after, "before");
     assert_eq!(redisguard(&machine, &["confirm"]).code, 2);
     // A plain change needs no confirmation.
     redisguard(&machine, &["apply"]).ok();

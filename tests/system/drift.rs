@@ -98,7 +98,7 @@ fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
     let refused = redisguard(&machine, &["apply"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.stderr.contains(&format!("systemctl unmask {NOTICE}")), "{refused:?}");
-    assert_eq!(look(), before);
+    assert_same(&look(), &before, "before");
     machine.run(&["systemctl", "unmask", NOTICE]).ok();
     redisguard(&machine, &["apply"]).ok();
     assert_clean(&machine);

@@ -27,7 +27,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::machine::{Machine, Output};
-use support::{GEN, INSTALL, told};
+use support::{GEN, INSTALL, assert_same, told};
 use tempfile::TempDir;
 
 /// Where the program is before apply puts it into its place.

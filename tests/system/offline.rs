@@ -35,7 +35,7 @@ fn an_offline_tree_is_guarded_when_it_boots() {
     assert!(matches!(files["/usr/local/sbin/redisguard-install"].what, What::File(_)));
     let again: Value = serde_json::from_str(&install(&["apply"]).ok()).unwrap();
     assert_eq!(again["changed"], false);
-    assert_eq!(machine.changed_files(), files);
+    assert_same(&machine.changed_files(), &files, "before");
     let status: Value = serde_json::from_str(&install(&["status"]).ok()).unwrap();
     assert_eq!(status["in_sync"], true, "{status:#}");
 
@@ -52,5 +52,5 @@ fn a_removal_from_an_offline_tree_leaves_it_as_it_was() {
         let program = INSTALL;
         machine.beside(&[program, "--root", "/run/machine/root", verb]).ok();
     }
-    assert_eq!(machine.changed_files(), before);
+    assert_same(&machine.changed_files(), &before, "before");
 }

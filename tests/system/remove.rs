@@ -41,7 +41,7 @@ fn a_removal_leaves_the_host_as_it_was_before() {
     let before = machine.changed_files();
     let again = redisguard(&machine, &["remove"]).ok();
     assert!(again.starts_with("nothing to remove"), "{again}");
-    assert_eq!(machine.changed_files(), before);
+    assert_same(&machine.changed_files(), &before, "before");
     redisguard(&machine, &["status"]).ended(1);
 }
 
