@@ -298,9 +298,6 @@ fn forget_failures(unit: &str) {
 
 /// Removes what runs that were killed have left.
 fn sweep(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
-    let paths = receipt.files.keys().chain(receipt.links.keys()).map(String::as_str);
-    for path in paths.chain([receipt::PATH]) {
-        files::sweep(&host.path(path));
-    }
+    files::sweep(&observe::places(host, receipt));
     files::remove_tree(&host.path(receipt::NEXT_BUNDLE))
 }

@@ -174,24 +174,32 @@ pub fn link(path: &Path, target: &str) -> Result<(), Trouble> {
 /// whole directories pass over names that end like this (logrotate(8), run-parts(8)).
 const UNFINISHED: &str = ".redisguard~";
 
-/// What runs that were killed left beside a path. Only under the lock is it sure that none still runs.
-pub fn unfinished(path: &Path) -> Vec<PathBuf> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
-        return Vec::new();
-    };
-    let prefix = format!(".{}.", name.to_string_lossy());
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let left = entries.filter(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(&prefix) && name.ends_with(UNFINISHED)
-    });
-    left.map(|entry| entry.path()).collect()
+/// What runs that were killed left beside these paths. Only under the lock is it sure that none still
+/// runs. Reads each directory once.
+pub fn unfinished(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut names: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
+    for path in paths {
+        if let (Some(directory), Some(name)) = (path.parent(), path.file_name()) {
+            names.entry(directory).or_default().push(format!(".{}.", name.to_string_lossy()));
+        }
+    }
+    let mut left = Vec::new();
+    for (directory, prefixes) in names {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_ours = || prefixes.iter().any(|prefix| name.starts_with(prefix));
+            if name.ends_with(UNFINISHED) && is_ours() {
+                left.push(entry.path());
+            }
+        }
+    }
+    left
 }
 
 /// Removes what [`unfinished`] names. Only under the lock.
-pub fn sweep(path: &Path) {
-    for left in unfinished(path) {
+pub fn sweep(paths: &[PathBuf]) {
+    for left in unfinished(paths) {
         let _ = fs::remove_file(left);
     }
 }
@@ -311,7 +319,7 @@ mod tests {
         for name in [".a.x1.redisguard~", ".b.x1.redisguard~", "a.redisguard~", ".a.x1"] {
             fs::write(root.path().join(name), "").unwrap();
         }
-        sweep(&root.path().join("a"));
+        sweep(&[root.path().join("a")]);
         let mut left: Vec<_> =
             fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

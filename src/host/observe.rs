@@ -10,7 +10,7 @@ use crate::plan::{Bytes, FileState, Observed, Wanted};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 /// The mode of every file that a bundle brings.
@@ -53,6 +53,41 @@ pub fn observe(
     receipt: Option<&Receipt>,
     firewall: Option<&Firewall>,
 ) -> Result<Observed, Trouble> {
+    // The tools mostly wait for the kernel and for systemd; meanwhile the files are read.
+    thread::scope(|scope| {
+        let looking = firewall.map(|firewall| scope.spawn(|| firewall.look()));
+        let asking = host.has_systemd().then(|| scope.spawn(|| services::states(&UNITS)));
+        let mut observed = files_of(host, bundle, wanted, receipt)?;
+        if firewall.is_some() {
+            keep_free(host, wanted, receipt, &mut observed)?;
+        }
+        if let Some(looking) = looking {
+            let live = looking.join().unwrap_or_else(|_| Err(lost("look at the rules")))?;
+            observed.rule_drift = Some(live.drift);
+            observed.stopped = live.counters;
+            observed.guarded = live.guarded;
+        }
+        if let Some(asking) = asking {
+            let states = asking.join().unwrap_or_else(|_| Err(lost("ask systemd")))?;
+            observed.mute = states.get(UNITS[1]).and_then(listener::is_stopped);
+            let states = states.into_iter().map(|(name, unit)| (name, (unit.load, unit.active)));
+            observed.units = Some(states.collect());
+        }
+        Ok(observed)
+    })
+}
+
+fn lost(what: &str) -> Trouble {
+    Trouble::new(what, "the thread died")
+}
+
+/// The files and links that a bundle wants, and those that are ours already.
+fn files_of(
+    host: &Host,
+    bundle: &Bundle,
+    wanted: &Wanted,
+    receipt: Option<&Receipt>,
+) -> Result<Observed, Trouble> {
     let mut observed = Observed::default();
     if let Some(receipt) = receipt {
         observed.owned_files = receipt.files.keys().cloned().collect();
@@ -65,35 +100,27 @@ pub fn observe(
     let owned = observed.owned_files.iter().chain(&observed.owned_links);
     let paths = wanted.files.keys().chain(wanted.links.keys()).chain(owned);
     let paths: BTreeSet<String> = paths.cloned().collect();
-    // The tools mostly wait for the kernel; meanwhile the files are read.
-    let live = thread::scope(|scope| {
-        let looking = firewall.map(|firewall| scope.spawn(|| firewall.look()));
-        for path in paths {
-            look_at(host, path, wanted, &mut observed)?;
-        }
-        let lost = |_| Err(Trouble::new("look at the rules", "the thread died"));
-        looking.map(|looking| looking.join().unwrap_or_else(lost)).transpose()
-    })?;
-    if let Some(live) = live {
-        observed.rule_drift = Some(live.drift);
-        observed.stopped = live.counters;
-        observed.guarded = live.guarded;
-        let file = wanted.files.get(kept_free::FILE);
-        let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
-        observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
-        if let Some(receipt) = receipt {
-            let needless = kept_free::needless(host, receipt, &ours)?;
-            observed.kept_needlessly = needless.map(|ports| ports.joined(","));
-        }
-    }
-    if host.has_systemd() {
-        let states = services::states(&UNITS)?;
-        observed.mute = states.get(UNITS[1]).and_then(listener::is_stopped);
-        let states = states.into_iter();
-        observed.units =
-            Some(states.map(|(name, unit)| (name, (unit.load, unit.active))).collect());
+    for path in paths {
+        look_at(host, path, wanted, &mut observed)?;
     }
     Ok(observed)
+}
+
+/// Which of our ports outgoing connections may take, and which they may take again.
+fn keep_free(
+    host: &Host,
+    wanted: &Wanted,
+    receipt: Option<&Receipt>,
+    observed: &mut Observed,
+) -> Result<(), Trouble> {
+    let file = wanted.files.get(kept_free::FILE);
+    let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
+    observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
+    if let Some(receipt) = receipt {
+        let needless = kept_free::needless(host, receipt, &ours)?;
+        observed.kept_needlessly = needless.map(|ports| ports.joined(","));
+    }
+    Ok(())
 }
 
 /// Whether the bundle beside the receipt is whole: it is what is loaded when all else is damaged.
@@ -106,12 +133,13 @@ pub fn is_kept(host: &Host, bundle: &Bundle) -> bool {
 
 /// Whether a change that was killed at its very end has left something beside what it wrote.
 fn is_unfinished(host: &Host, receipt: &Receipt) -> bool {
-    let paths = receipt.files.keys().chain(receipt.links.keys());
-    exists(host, receipt::NEXT_BUNDLE)
-        || paths.map(String::as_str).chain([receipt::PATH]).any(|path| {
-            let path = host.path(path);
-            !files::unfinished(&path).is_empty()
-        })
+    exists(host, receipt::NEXT_BUNDLE) || !files::unfinished(&places(host, receipt)).is_empty()
+}
+
+/// Where all that is ours lies, and the receipt itself.
+pub fn places(host: &Host, receipt: &Receipt) -> Vec<PathBuf> {
+    let paths = receipt.files.keys().chain(receipt.links.keys()).map(String::as_str);
+    paths.chain([receipt::PATH]).map(|path| host.path(path)).collect()
 }
 
 fn look_at(

@@ -202,9 +202,7 @@ fn applied_rules_stand(host: &Host) -> Result<bool, Trouble> {
 /// Our memory, then the directories that we made, if empty. The receipt goes last, so that a removal
 /// that is killed in here can be run again.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
-    for path in receipt.files.keys().chain(receipt.links.keys()) {
-        files::sweep(&host.path(path));
-    }
+    files::sweep(&observe::places(host, receipt));
     files::remove(&host.path(rules::MEANWHILE))?;
     services::reload(host)?;
     let state = host.path(receipt::STATE);

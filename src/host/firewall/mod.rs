@@ -4,6 +4,7 @@
 pub mod firewalld;
 mod iptables;
 mod nftables;
+mod presence;
 mod reach;
 mod ruleset;
 mod table;

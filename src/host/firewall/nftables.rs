@@ -2,7 +2,7 @@
 
 use super::super::tool;
 use super::table::{Listing, TABLE};
-use super::{Backend, Live};
+use super::{Backend, Live, presence};
 use crate::error::Trouble;
 use crate::plan::Scope;
 use std::process::Command;
@@ -66,6 +66,9 @@ fn refused(what: &str, said: &str) -> Trouble {
 
 /// Our table as nft lists it, if there is one.
 fn list() -> Result<Option<String>, Trouble> {
+    if presence::is_absent() {
+        return Ok(None);
+    }
     let what = "list the nftables rules";
     let said = nft(&["list", "table", "inet", "redisguard"], what, "")?;
     if said.success {
