@@ -151,6 +151,7 @@ fn iptables_lists_the_rules_as_they_were_rendered() {
                     .filter(|line| line.contains("REDISGUARD") && line.starts_with('-'))
                     .map(|line| {
                         line.replace("-I INPUT 1 ", "-A INPUT ")
+                            .replace("-I INPUT 2 ", "-A INPUT ")
                             .replace("-I FORWARD 1 ", "-A FORWARD ")
                             .replace("-I PREROUTING 1 ", "-A PREROUTING ")
                     })

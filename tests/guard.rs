@@ -4,10 +4,17 @@
 
 mod support;
 
+#[path = "guard/others.rs"]
+mod others;
+#[path = "guard/policies.rs"]
+mod policies;
+#[path = "guard/switch.rs"]
+mod switch;
+
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use support::namespace::{Host, Started};
-use support::redis::{Session, met, redis};
+use support::redis::{CUT, Session, met, redis};
 use support::{GEN, INSTALL, is_root, told, tools};
 use tempfile::TempDir;
 
@@ -21,6 +28,7 @@ fn able() -> bool {
             "ip6tables",
             "nft",
             "nsenter",
+            "python3",
             "redis-server",
             "redis-cli",
             "timeout",
@@ -114,7 +122,7 @@ impl Site {
         self.host.copy_in(&self.bundle(), "/run/bundle");
         let output = self.host.install(&["--bundle", "/run/bundle", "apply", "--cut-sessions"]);
         assert!(output.status.success(), "{}", told(&output));
-        let by_iptables = self.host.sh("iptables-save; ip6tables-save").contains("REDISGUARD");
+        let by_iptables = self.host.sh("iptables-save; ip6tables-save").contains(":REDISGUARD-");
         let by_nft = self.host.sh("nft list tables").contains("inet redisguard");
         let backend = [(by_iptables, "iptables"), (by_nft, "nftables")];
         let backend = backend.iter().filter(|(loaded, _)| *loaded).map(|(_, name)| *name);
@@ -124,6 +132,38 @@ impl Site {
 
     fn bundle(&self) -> PathBuf {
         self.folder.path().join("generated")
+    }
+
+    /// Runs the listener of the bundle that was applied last.
+    fn listen(&self) -> Started {
+        let listener =
+            self.host.start(INSTALL, &["--bundle", "/run/bundle", "notice", "--log", "/run/log"]);
+        let up = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            met(&self.host, "127.0.0.1", "63790").starts_with("PORTCLOSED")
+        });
+        assert!(up, "no listener");
+        listener
+    }
+
+    /// Has others change rules of both families: `$T` is iptables or ip6tables, `$BOX` the container's
+    /// Redis.
+    fn others(&self, rules: &str) {
+        self.host.sh(&format!(
+            "both() {{ {rules}; }}
+             set -e; T=iptables BOX=198.51.2.2:6379; both; T=ip6tables BOX=[fd00:6379:2::2]:6379; both"
+        ));
+    }
+
+    /// What an outsider meets at each of the ports, over both families: all at once, for silence
+    /// takes its time.
+    fn meets<const N: usize>(&self, ports: [&str; N]) -> [[String; 2]; N] {
+        std::thread::scope(|scope| {
+            let asked = ports.map(|port| {
+                HOST.map(|address| scope.spawn(move || met(&self.outside, address, port)))
+            });
+            asked.map(|families| families.map(|thread| thread.join().unwrap()))
+        })
     }
 
     /// What an outsider's `redis-cli ping` shows on a port of the host, over IPv4 and IPv6.
@@ -172,29 +212,6 @@ fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
 }
 
 #[test]
-fn a_virtual_address_that_is_translated_here_is_not_ours() {
-    on_both(|site| {
-        // As for a service of a cluster: its address is nobody's, its port is 6379.
-        site.host.sh(
-        "iptables -t nat -A PREROUTING -d 10.50.0.1 -p tcp --dport 6379 -j DNAT --to-destination 198.51.2.2:6379
-         ip6tables -t nat -A PREROUTING -d fd00:50::1 -p tcp --dport 6379 -j DNAT --to-destination [fd00:6379:2::2]:6379",
-    );
-        let addresses = ["10.50.0.1", "fd00:50::1"];
-        let mut sessions = addresses.map(|address| Session::open(&site.outside, address, "6379"));
-        let plan = told(&site.host.install(&["plan", "--json"]));
-        assert!(!plan.contains("\"peers\""), "{plan}");
-        for external in ["drop", "reject"] {
-            site.guard(external, "existing = \"cut\"");
-            for (address, session) in addresses.iter().zip(&mut sessions) {
-                assert_eq!(met(&site.outside, address, "6379"), "PONG", "{external}, {address}");
-                assert_eq!(session.ask(), "PONG", "{external}, {address}");
-            }
-            assert_eq!(site.met("6380"), if external == "drop" { SILENCE } else { REFUSED });
-        }
-    });
-}
-
-#[test]
 fn many_ports_leave_those_between_them_alone() {
     on_both(|mut site| {
         // 8000 is dropped, 8003 rejected; 8001 and 8002 lie between them.
@@ -226,13 +243,7 @@ fn outsiders_are_told_also_where_a_container_publishes_the_port() {
         site.publish(6379);
         site.publish(7001);
         site.guard("notice", "");
-        let _listener =
-            site.host.start(INSTALL, &["--bundle", "/run/bundle", "notice", "--log", "/run/log"]);
-        let up = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            met(&site.host, "127.0.0.1", "63790").starts_with("PORTCLOSED")
-        });
-        assert!(up, "no listener");
+        let _listener = site.listen();
         for port in ["6379", "6380"] {
             for said in site.met(port) {
                 assert!(said.starts_with(&format!("PORTCLOSED {port} ")), "{said}");
@@ -246,118 +257,36 @@ fn outsiders_are_told_also_where_a_container_publishes_the_port() {
         assert_eq!(met(&site.host, "127.0.0.1", "6380"), "PONG");
         let log = site.host.sh("sleep 0.5; cat /run/log");
         assert!(log.contains("via=redirected") && log.contains("198.51.1.2"), "{log}");
+        // Who was told is counted like who is stopped: every one of them, by port and family.
+        let status = told(&site.host.install(&["--json", "status"]));
+        let status: serde_json::Value =
+            serde_json::from_str(status.split("exit ").next().unwrap()).unwrap();
+        let counts = status["ports"].as_array().unwrap();
+        let told = |count: &serde_json::Value| (count["port"].clone(), count["packets"].clone());
+        let wanted = [(6379, 1), (6379, 1), (6380, 1), (6380, 1)];
+        let wanted = wanted.map(|(port, packets)| (port.into(), packets.into()));
+        assert_eq!(counts.iter().map(told).collect::<Vec<_>>(), wanted, "{status:#}");
     });
 }
 
 #[test]
-fn allowed_networks_are_left_to_the_hosts_own_rules() {
-    on_both(|site| {
-        site.publish(6379);
-        site.guard("drop", "allow = [\"198.51.1.0/24\"]");
-        assert_eq!(site.met("6379"), ["PONG", "silence"]);
-        assert_eq!(site.met("6380"), ["PONG", "silence"]);
-        site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j REJECT --reject-with tcp-reset");
-        assert_eq!(site.met("6380"), ["refused", "silence"]);
+fn ports_that_fit_one_match_and_no_jump_leave_those_between_them_alone() {
+    on_both(|mut site| {
+        site.serve("8027");
+        // One slot of the jump's match is the notice port's; a leaf has them all.
+        let ports = (0..15).map(|index| 8000 + 2 * index);
+        let reserved = ports.map(|port| {
+            format!("[[reserved]]\nport = {port}\nexternal = \"reject\"\nlisten = \"never\"\n")
+        });
+        site.host
+            .sh("iptables -A INPUT -i lo -p tcp --dport 8027 -j REJECT --reject-with tcp-reset");
+        site.apply(&format!(
+            "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = 7000\n{}\
+             [firewall]\nbackend = \"{}\"\n",
+            reserved.collect::<String>(),
+            site.backend
+        ));
+        assert_eq!(met(&site.host, "127.0.0.1", "8027"), "refused");
+        assert_eq!(site.met("8027"), PONG);
     });
-}
-
-#[test]
-fn an_accept_of_others_does_not_open_the_ports() {
-    on_both(|site| {
-        site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j ACCEPT; ip6tables -A INPUT -p tcp --dport 6380 -j ACCEPT");
-        site.guard("drop", "");
-        assert_eq!(site.met("6380"), SILENCE);
-    });
-}
-
-#[test]
-fn open_sessions_are_cut_or_kept_as_the_spec_says() {
-    on_both(|site| {
-        site.publish(6379);
-        let open = || {
-            let ports = HOST.iter().flat_map(|address| [(*address, "6379"), (*address, "6380")]);
-            ports
-                .map(|(address, port)| Session::open(&site.outside, address, port))
-                .collect::<Vec<_>>()
-        };
-        let mut sessions = open();
-        let plan = site.host.install(&["plan", "--json"]);
-        let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
-        let peer = |port: u16| move |address| serde_json::json!({"port": port, "address": address});
-        let outsider = ["198.51.1.2", "fd00:6379:1::2"];
-        // Those of the container are in the list of tracked connections only.
-        let tracked = std::path::Path::new("/proc/net/nf_conntrack").exists();
-        let published = outsider.into_iter().filter(|_| tracked).map(peer(6379));
-        let peers: Vec<_> = published.chain(outsider.into_iter().map(peer(6380))).collect();
-        assert_eq!(plan["peers"], serde_json::Value::from(peers), "who is connected");
-        site.guard("drop", "existing = \"keep\"");
-        for session in &mut sessions {
-            assert_eq!(session.ask(), "PONG", "kept");
-        }
-        assert_eq!(
-            (site.met("6379"), site.met("6380")),
-            (SILENCE.map(Into::into), SILENCE.map(Into::into))
-        );
-        site.guard("reject", "existing = \"cut\"");
-        for session in &mut sessions {
-            // Told at once: one that is only dropped shows nothing until `timeout` ends it.
-            let said = session.ask();
-            assert!(said.contains("reset by peer") || said.contains("refused"), "cut: {said}");
-        }
-    });
-}
-
-/// Connects again and again over both families until it is told to stop; then says how often it
-/// tried and how often somebody let it in.
-const PROBER: &str = r#"
-import select, socket, sys
-tried = opened = 0
-while not select.select([sys.stdin], [], [], 0)[0]:
-    for address in sys.argv[1:]:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family) as client:
-            client.settimeout(1)
-            tried += 1
-            opened += client.connect_ex((address, 6380)) == 0
-print(tried, opened)
-"#;
-
-/// How often an outsider tried port 6380 while this was done, and how often it got in.
-fn probed_while(site: &Site, done: impl FnOnce()) -> (u32, u32) {
-    let mut command = site.outside.command("timeout");
-    let mut prober = command
-        .args(["60", "python3", "-c", PROBER])
-        .args(HOST)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    done();
-    drop(prober.stdin.take());
-    let said = prober.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&said.stdout);
-    let mut numbers = said.split_whitespace().map(|word| word.parse().unwrap());
-    (numbers.next().unwrap(), numbers.next().unwrap())
-}
-
-#[test]
-fn a_switch_of_the_backend_leaves_no_unguarded_moment() {
-    if !able() || !tools(&["python3"]) {
-        return;
-    }
-    let site = Site::new("iptables");
-    site.guard("reject", "");
-    let (tried, opened) = probed_while(&site, || {
-        for backend in ["nftables", "iptables"].into_iter().cycle().take(6) {
-            site.guard_by(backend, "reject", "");
-        }
-    });
-    assert!(tried > 100, "the prober tried {tried} times");
-    assert_eq!(opened, 0, "of {tried}");
-    // It would have seen an opening.
-    let (tried, opened) = probed_while(&site, || {
-        site.host.sh("iptables -w -D INPUT 1; ip6tables -w -D INPUT 1; sleep 0.3");
-        site.guard("reject", "");
-    });
-    assert!(opened > 0, "of {tried}");
 }

@@ -148,14 +148,14 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
     let rules = host.rules();
     assert!(
-        rules.contains("--dport 6381") && rules.contains("REDIRECT") && !rules.contains("6379 "),
+        rules.contains("--dport 6381") && rules.contains("-j DNAT") && !rules.contains("6379 "),
         "{rules}"
     );
     assert_eq!(status(&host.install(&["status"])), 0);
     assert!(!rules.contains("session of a container"), "{rules}");
     host.install(&["apply"]);
     assert_eq!(kept_free(), first);
-    assert!(!host.rules().contains("--to-ports"), "{}", host.rules());
+    assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
 }
 

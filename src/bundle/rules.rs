@@ -42,6 +42,8 @@ struct Rules<'a> {
     /// What the jump of INPUT lets in, and what those of PREROUTING do.
     input: String,
     prerouting: String,
+    /// Whether they let other ports in too.
+    coarse: bool,
     /// Original ports of what is redirected; may hold others between them.
     told: Vec<PortRange>,
     tree: Tree<'a>,
@@ -56,9 +58,16 @@ struct NftRules<'a> {
     allow_v6: String,
     cut: bool,
     mark: Mark,
-    all: String,
-    dropped: String,
-    told: String,
+    all: Ports,
+    dropped: Ports,
+    told: Ports,
+}
+
+/// A set of ports as nft takes it.
+struct Ports {
+    elements: String,
+    /// Whether ranges are among them. The kernel looks single ports up faster where there are many.
+    ranges: bool,
 }
 
 /// The chains that find a reserved port: inner ones lead on, leaves decide.
@@ -103,8 +112,12 @@ impl Leaf<'_> {
         self.ports(|external| external == External::Drop)
     }
 
-    fn answered(&self) -> String {
-        self.ports(|external| external != External::Drop)
+    fn rejected(&self) -> String {
+        self.ports(|external| external == External::Reject)
+    }
+
+    fn told(&self) -> String {
+        self.ports(|external| external == External::Notice)
     }
 
     fn untold(&self) -> String {
@@ -208,7 +221,9 @@ fn ports(spec: &Spec, which: impl Fn(External) -> bool) -> Vec<PortRange> {
 /// # Errors
 /// As [`super::host::render`].
 pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Result<String> {
-    let reserved = coarse(&ports(spec, |_| true), MULTIPORT_SLOTS - 1);
+    let all = ports(spec, |_| true);
+    let reserved = coarse(&all, MULTIPORT_SLOTS - 1);
+    let set = |ranges: &[PortRange]| ranges.iter().copied().collect::<PortSet>();
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
     let mut input = reserved.clone();
     input.extend(notice);
@@ -222,6 +237,7 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         mark: MARK,
         input: multiport(&input),
         prerouting: multiport(&reserved),
+        coarse: set(&reserved) != set(&all),
         told: coarse(&ports(spec, |external| external == External::Notice), MULTIPORT_SLOTS),
         tree: Tree::of(spec),
     };
@@ -242,7 +258,10 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     };
     let set = |which: fn(External) -> bool| {
         let ports = ports(spec, which);
-        ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        Ports {
+            elements: ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            ranges: ports.iter().any(|range| range.first() != range.last()),
+        }
     };
     let rules = NftRules {
         spec,

@@ -205,7 +205,8 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     if net.prefix_len() == 0 {
         return Err("it lets everyone past: nothing would be guarded".into());
     }
-    let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4_mapped().is_some());
+    // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
+    let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
     let address = net.network();
     if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
         return Err("no packet from outside comes from there".into());
@@ -295,6 +296,7 @@ mod tests {
             "ff00::/8",
             "0.0.0.0/1",
             "::ffff:0.0.0.0/96",
+            "::102:300/120",
             "10.0.0.0/33",
             "ten",
             "",

@@ -6,10 +6,16 @@ use super::{OTHER, able, bundle, json, status};
 use serde_json::Value;
 
 /// What is done to a host, and the finding that names it: kind, target, detail.
-const DAMAGES: [(&str, &str, &str, &str); 25] = [
+const DAMAGES: [(&str, &str, &str, &str); 26] = [
     ("iptables -F INPUT", "rules", "IPv4", "the jump from INPUT is missing"),
     ("iptables -t nat -F PREROUTING", "rules", "IPv4", "nat: the jump from PREROUTING is missing"),
     ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "IPv6", "stands at position 2"),
+    (
+        "ip6tables -I INPUT 2 -j ACCEPT",
+        "rules",
+        "IPv6",
+        "second jump from INPUT stands at position 3",
+    ),
     (
         "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
         "rules",
@@ -20,10 +26,10 @@ const DAMAGES: [(&str, &str, &str, &str); 25] = [
     ("iptables -F REDISGUARD-IN", "rules", "IPv4", "REDISGUARD-IN was flushed"),
     ("iptables -D REDISGUARD-IN 2", "rules", "IPv4", "REDISGUARD-IN was edited"),
     (
-        "iptables -D FORWARD 1; iptables -F REDISGUARD-FWD; iptables -X REDISGUARD-FWD",
+        "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
         "rules",
         "IPv4",
-        "chain REDISGUARD-FWD is missing",
+        "chain REDISGUARD-MARKED is missing",
     ),
     ("ip6tables -N REDISGUARD-OLD", "rules", "IPv6", "REDISGUARD-OLD is left over"),
     (

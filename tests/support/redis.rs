@@ -30,6 +30,26 @@ pub fn met(from: &Host, address: &str, port: &str) -> String {
     }
 }
 
+/// A client that stays connected and never connects again by itself: for every line that it reads it
+/// says what became of a PING.
+const CLIENT: &str = r#"
+import socket, sys
+session = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+session.settimeout(3)
+for _ in sys.stdin:
+    try:
+        session.sendall(b"PING\r\n")
+        said = session.recv(600)
+        print(said.decode().strip() or "closed", flush=True)
+    except socket.timeout:
+        print("silence", flush=True)
+    except OSError as error:
+        print(error.strerror, flush=True)
+"#;
+
+/// What a session shows that was cut.
+pub const CUT: &str = "Connection reset by peer";
+
 /// A client that stays connected.
 pub struct Session {
     process: Child,
@@ -40,26 +60,23 @@ pub struct Session {
 impl Session {
     /// One that is asked once.
     pub fn open(from: &Host, address: &str, port: &str) -> Self {
-        let mut command = from.command("sh");
-        command.args(["-c", "exec timeout 20 redis-cli -h \"$0\" -p \"$1\" 2>&1", address, port]);
+        let mut command = from.command("timeout");
         let mut process = command
+            .args(["60", "python3", "-c", CLIENT, address, port])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let mut session = Self { process, input, output: BufReader::new(output) };
-        assert_eq!(session.ask(), "PONG");
+        assert_eq!(session.ask(), "+PONG");
         session
     }
 
-    /// What a PING shows now. redis-cli connects again once by itself where the session was cut.
+    /// What becomes of a PING now.
     pub fn ask(&mut self) -> String {
         let mut line = String::new();
-        let _ = self.input.write_all(b"client id\nping\n").and_then(|()| self.input.flush());
-        let _ = self.output.read_line(&mut line);
-        line.clear();
+        let _ = self.input.write_all(b"\n").and_then(|()| self.input.flush());
         let _ = self.output.read_line(&mut line);
         line.trim_end().to_owned()
     }

@@ -46,7 +46,7 @@ fn every_way_of_losing_the_rules_is_mended_in_place() {
                 machine.run(&["iptables", "-D", "INPUT", "2"]).ok();
                 assert_eq!(machine.iptables_save(), rules);
             }
-            4 => assert!(!mended.contains("9 -j DROP") && mended.contains("REDISGUARD-FWD")),
+            4 => assert!(!mended.contains("9 -j DROP") && mended.contains("REDISGUARD-MARKED")),
             _ => assert_eq!(mended, rules, "{damage:?}"),
         }
         assert_clean(&machine);

@@ -129,7 +129,7 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
             }
             redisguard(&machine, &["rules", "load"]).ok();
         }
-        machine.run(&["iptables", "-F", "REDISGUARD-FWD"]).ok();
+        machine.run(&["iptables", "-F", "REDISGUARD-MARKED"]).ok();
         systemctl(&["start", CHECK]);
     });
     for seen in &seen {
@@ -140,8 +140,9 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
     // One who looks like that sees an opening of either family, however short.
     for (tool, family) in [("iptables", 0), ("ip6tables", 1)] {
         let blink = format!(
-            "rule=$({tool} -S INPUT 1 | cut -d' ' -f3-); for time in 1 2 3 4 5; do \
-             {tool} -D INPUT 1; eval \"{tool} -I INPUT 1 $rule\"; done"
+            "first=$({tool} -S INPUT 1 | cut -d' ' -f3-); second=$({tool} -S INPUT 2 | cut -d' ' -f3-); \
+             for time in 1 2 3 4 5; do {tool} -D INPUT 1; {tool} -D INPUT 1; \
+             eval \"{tool} -I INPUT 1 $second; {tool} -I INPUT 1 $first\"; done"
         );
         let seen = watched(&machine, || {
             machine.run(&["sh", "-ec", &blink]).ok();

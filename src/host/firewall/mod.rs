@@ -185,19 +185,19 @@ impl Firewall {
     /// go when these stand, so that no moment is unguarded.
     ///
     /// # Errors
-    /// Names family and cause; what was live is live again.
+    /// Names family and cause; what was live is live again. Only rules that are not found as they were
+    /// loaded stay: they guard better than none, and whoever changes a host goes back from there.
     pub fn load(&self, live: &Live) -> Result<(), Trouble> {
         self.chosen.load(live)?;
-        self.left_over().try_for_each(|(other, _, live)| other.unload(&live))?;
         let now = self.look_quickly()?;
-        match now.drift.first() {
-            None => Ok(()),
-            Some((scope, finding)) => {
-                let cause = format!("{}: {finding}", scope.name());
-                let trouble = Trouble::new("find the rules as they were loaded", cause);
-                Err(trouble.cure("another program changes them at the same time; run it again"))
-            }
+        if let Some((scope, finding)) = now.drift.first() {
+            let cause = format!("{}: {finding}", scope.name());
+            let trouble = Trouble::new("find the rules as they were loaded", cause);
+            return Err(trouble.cure(
+                "another program changes them at the same time, or this kernel does; run it again",
+            ));
         }
+        self.left_over().try_for_each(|(other, _, live)| other.unload(&live))
     }
 }
 

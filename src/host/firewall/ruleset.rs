@@ -26,7 +26,7 @@ pub struct Jump {
     pub position: usize,
     /// The rule behind `-A CHAIN `.
     pub rule: String,
-    /// The rule that stands first there, where it is another one.
+    /// The rule right before it, if there is one.
     pub behind: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub struct Ruleset {
     pub tables: BTreeMap<String, Table>,
 }
 
-/// Other chains as far as they were read: how many rules, and the first of them.
+/// Other chains as far as they were read: how many rules, and the last of them.
 type Others = BTreeMap<String, (usize, String)>;
 
 impl Table {
@@ -53,16 +53,17 @@ impl Table {
                 None => drop(self.chains.insert(chain.to_owned(), vec![rest.to_owned()])),
             },
             "-A" => {
-                let (position, first) = match others.get_mut(chain) {
+                let (position, previous) = match others.get_mut(chain) {
                     Some(other) => other,
-                    None => others.entry(chain.to_owned()).or_insert((0, rest.to_owned())),
+                    None => others.entry(chain.to_owned()).or_default(),
                 };
                 *position += 1;
                 if leads_to_us(rest) {
-                    let behind = (*position > 1).then(|| first.clone());
+                    let behind = (*position > 1).then(|| previous.clone());
                     let (chain, rule) = (chain.to_owned(), rest.to_owned());
                     self.jumps.push(Jump { chain, position: *position, rule, behind });
                 }
+                rest.clone_into(previous);
             }
             "-I" => {
                 let (place, rule) = rest.split_once(' ').unwrap_or(("1", rest));
@@ -78,10 +79,12 @@ impl Table {
     }
 }
 
+/// Whether a rule's target, which is always its end, is a chain of ours. A comment may hold the same
+/// words, but ends with its quote.
 fn leads_to_us(rule: &str) -> bool {
-    let mut words = rule.split(' ').rev();
-    let target = words.find(|word| word.starts_with(PREFIX));
-    target.is_some() && matches!(words.next(), Some("-j" | "-g"))
+    let mut words = rule.rsplit(' ');
+    let target = words.next().is_some_and(|word| word.starts_with(PREFIX) && !word.ends_with('"'));
+    target && matches!(words.next(), Some("-j" | "-g"))
 }
 
 impl Ruleset {
@@ -121,8 +124,8 @@ impl Ruleset {
         if current.is_some() { Err("the last table has no COMMIT".to_owned()) } else { Ok(ruleset) }
     }
 
-    /// Reads what is live, as `iptables-save --counters` lists it, with the counters of our rules in
-    /// the filter table: there is stopped what is stopped, the other tables only lead it there.
+    /// Reads what is live, as `iptables-save --counters` lists it, with the counters of our rules that
+    /// decide on a port: the filter table stops, and the nat table leads to the notice.
     pub fn listed(listing: &str) -> (Self, Vec<Counter>) {
         let mut ruleset = Self::default();
         let mut counters = Vec::new();
@@ -141,9 +144,7 @@ impl Ruleset {
             } else {
                 let (plain, counter) = without_counter(line);
                 found.take(plain, &mut others);
-                if name == "filter" {
-                    counters.extend(counter.and_then(|counts| stopped(plain, counts)));
-                }
+                counters.extend(counter.and_then(|counts| decided(plain, counts)));
             }
         }
         (ruleset, counters)
@@ -230,17 +231,18 @@ fn jump_drift(table: &str, wanted: &Table, found: &Table, findings: &mut Vec<Str
     for jump in &wanted.jumps {
         let same = |live: &&Jump| live.chain == jump.chain && live.rule == jump.rule;
         let live: Vec<&Jump> = found.jumps.iter().filter(same).collect();
-        let chain = &jump.chain;
+        let which = if jump.position == 1 { "the jump" } else { "the second jump" };
+        let which = format!("{table}: {which} from {}", jump.chain);
         match live.as_slice() {
-            [] => findings.push(format!("{table}: the jump from {chain} is missing")),
-            [only] if only.position == 1 => {}
+            [] => findings.push(format!("{which} is missing")),
+            // One that moved up where another is missing is in nobody's shadow.
+            [only] if only.position <= jump.position => {}
             [only] => findings.push(format!(
-                "{table}: the jump from {chain} stands at position {}, behind `{}`",
+                "{which} stands at position {}, behind `{}`",
                 only.position,
                 only.behind.as_deref().unwrap_or_default()
             )),
-            several => findings
-                .push(format!("{table}: the jump from {chain} stands {} times", several.len())),
+            several => findings.push(format!("{which} stands {} times", several.len())),
         }
     }
     let foreign = |live: &&Jump| {
@@ -265,6 +267,7 @@ fn table_transaction(name: &str, wanted: &Table, found: &Table, text: &mut Strin
     for jump in &found.jumps {
         let _ = writeln!(text, "-D {} {}", jump.chain, jump.rule);
     }
+    // From the last to the first, so that each comes before all that was there.
     for jump in wanted.jumps.iter().rev() {
         let _ = writeln!(text, "-I {} 1 {}", jump.chain, jump.rule);
     }
@@ -288,8 +291,8 @@ fn without_counter(line: &str) -> (&str, Option<(u64, u64)>) {
     (plain, numbers)
 }
 
-/// What a rule of ours that names a reserved port counted: `"redisguard:PORTS:…"` is its comment.
-fn stopped(line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
+/// What a rule of ours that decides on a reserved port counted: `"redisguard:PORTS:…"` is its comment.
+fn decided(line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
     let rule = line.strip_prefix("-A ").filter(|rule| rule.starts_with(PREFIX))?;
     let (_, comment) = rule.split_once("--comment \"redisguard:")?;
     let (ports, _) = comment.split_once(':')?;
@@ -345,6 +348,47 @@ mod tests {
         for (listing, wanted) in cases {
             assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
         }
+    }
+
+    #[test]
+    fn a_comment_that_reads_like_a_jump_to_us_is_somebodys() {
+        for foreign in [
+            "-A INPUT -m comment --comment \"before -j REDISGUARD-IN\" -j DROP",
+            "-A INPUT -m comment --comment \"counts -j REDISGUARD-IN\"",
+            "-A INPUT -m comment --comment REDISGUARD-IN",
+        ] {
+            let listing = LISTING.replace("-A INPUT -s 10.0.0.0/8 -j FOREIGN", foreign);
+            assert_eq!(drift(&listing), "", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn what_is_redirected_is_counted_too() {
+        let nat = "*nat\n:REDISGUARD-PRE - [0:0]\n[3:180] -A REDISGUARD-PRE -p tcp -m comment \
+                   --comment \"redisguard:6379:redirect x\" -j REDIRECT\nCOMMIT\n";
+        let counter = |packets, bytes| Counter { ports: 6379.into(), packets, bytes };
+        let counters = Ruleset::listed(&format!("{LISTING}{nat}")).1;
+        assert_eq!(counters, [counter(7, 420), counter(3, 180)]);
+    }
+
+    #[test]
+    fn the_second_jump_of_a_chain_stands_behind_the_first() {
+        let (file, listed) =
+            ("-I INPUT 2 -m mark -j REDISGUARD-IN", "-A INPUT -m mark -j REDISGUARD-IN");
+        let rules = RULES.replace("COMMIT", &format!("{file}\nCOMMIT"));
+        let wanted = Ruleset::parse(&rules).unwrap();
+        let good = LISTING.replace(OWN, &format!("{OWN}\n[0:0] {listed}"));
+        assert_eq!(wanted.drift(&live(&good)), Vec::<String>::new());
+        let bad = LISTING.replace(OWN, &format!("[0:0] {listed}\n{OWN}"));
+        assert_eq!(wanted.drift(&live(&bad)).len(), 1);
+        let between =
+            LISTING.replace(OWN, &format!("{OWN}\n[0:0] -A INPUT -j ACCEPT\n[0:0] {listed}"));
+        let found = wanted.drift(&live(&between)).join("; ");
+        assert!(found.contains("the second jump from INPUT stands at position 3"), "{found}");
+        let transaction = wanted.transaction(&live(&bad));
+        let inserted = transaction.lines().filter(|line| line.starts_with("-I"));
+        let first = "-I INPUT 1 -p tcp -j REDISGUARD-IN";
+        assert_eq!(inserted.collect::<Vec<_>>(), [&file.replace(" 2 ", " 1 "), first]);
     }
 
     #[test]
