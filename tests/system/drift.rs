@@ -43,7 +43,7 @@ fn every_way_of_losing_the_rules_is_mended_in_place() {
         match number {
             // What somebody put before us stays, behind us.
             0 => {
-                machine.run(&["iptables", "-D", "INPUT", "2"]).ok();
+                machine.run(&["iptables", "-D", "INPUT", "3"]).ok();
                 assert_eq!(machine.iptables_save(), rules);
             }
             4 => assert!(!mended.contains("9 -j DROP") && mended.contains("REDISGUARD-MARKED")),
