@@ -1,46 +1,29 @@
-//! `redisguard-gen`: everything is rendered and checked before the first byte is written.
+//! Owns comparing: from a spec to every file that is not what is rendered from it. Writes nothing.
 
-use super::{Status, coloured, diff, report, say};
+use super::spec;
 use crate::args::GeneratorArgs;
 use crate::bundle::{self, Bundle, Documents, SUMS};
 use crate::error::Trouble;
 use crate::host::files;
-use crate::spec::{Source, Spec};
+use crate::spec::DocumentPath;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// One file that should be otherwise.
-struct Change {
-    path: PathBuf,
-    old: Option<Vec<u8>>,
+pub(super) struct Change {
+    pub path: PathBuf,
+    pub old: Option<Vec<u8>>,
     /// `None`: it should not be there.
-    new: Option<Vec<u8>>,
+    pub new: Option<Vec<u8>>,
     /// Whether a write may remove it: SHA256SUMS says that an earlier run made it.
-    ours: bool,
-}
-
-/// Runs the command; every message is printed here.
-pub fn run(args: &GeneratorArgs) -> Status {
-    match changes(args) {
-        Ok(Some(changes)) if args.check => check(args, &changes),
-        Ok(Some(changes)) => write(&changes).unwrap_or_else(|trouble| {
-            report(&trouble);
-            Status::Trouble
-        }),
-        Ok(None) => Status::Trouble,
-        Err(trouble) => {
-            report(&trouble);
-            Status::Trouble
-        }
-    }
+    pub ours: bool,
 }
 
 /// Renders everything and compares it with what is there. `None`: the TOML has faults, and its
 /// author has been told.
-fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
+pub(super) fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
     let Some(spec) = spec(args)? else { return Ok(None) };
     let failed = |why: String| Trouble::new("render the bundle", why);
     let bundle = Bundle::render(&spec).map_err(failed)?;
@@ -61,29 +44,6 @@ fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
     changes.extend(guide_changes(&args.docs_root, &documents.guides)?);
     changes.retain(|change| change.old != change.new);
     Ok(Some(changes))
-}
-
-fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
-    let name = args.config.display().to_string();
-    let bytes = fs::read(&args.config).map_err(|error| {
-        Trouble::new(format!("read {name}"), error).cure("--config names the source of truth")
-    })?;
-    let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
-    let (spec, mut problems) = match parsed {
-        Ok((spec, problems)) => (Some(spec), problems),
-        Err(problems) => (None, problems),
-    };
-    if args.deny_warnings {
-        problems.deny_warnings();
-    }
-    eprint!("{}", problems.render(coloured(&io::stderr())));
-    let faults = problems.faults();
-    if faults > 0 {
-        let plural = if faults == 1 { "" } else { "s" };
-        eprintln!("{name}: {faults} fault{plural}; nothing was written");
-        return Ok(None);
-    }
-    Ok(spec)
 }
 
 fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
@@ -124,7 +84,7 @@ fn refuse_a_strangers_folder(out: &Path, bundle: &Bundle) -> Result<(), Trouble>
 
 fn guide_changes(
     root: &Path,
-    guides: &[(crate::spec::DocumentPath, Vec<bundle::Section>)],
+    guides: &[(DocumentPath, Vec<bundle::Section>)],
 ) -> Result<Vec<Change>, Trouble> {
     let mut changes = Vec::new();
     let mut faults = Vec::new();
@@ -152,7 +112,7 @@ fn guide_changes(
 }
 
 /// Where a document lies; without a `./` that nobody wants to read.
-fn document(root: &Path, path: &crate::spec::DocumentPath) -> PathBuf {
+fn document(root: &Path, path: &DocumentPath) -> PathBuf {
     if root == Path::new(".") { path.as_str().into() } else { root.join(path.as_str()) }
 }
 
@@ -164,91 +124,4 @@ fn plain_file(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {
         }
         _ => files::read(path),
     }
-}
-
-fn check(args: &GeneratorArgs, changes: &[Change]) -> Status {
-    if changes.is_empty() {
-        say!("up to date");
-        return Status::Same;
-    }
-    let colour = coloured(&io::stdout());
-    for change in changes {
-        let name = change.path.display().to_string();
-        let text = diff::unified(&name, change.old.as_deref(), change.new.as_deref());
-        say!("{}", diff::painted(&text, colour).trim_end());
-    }
-    say!("");
-    for change in changes {
-        let state = match (&change.old, &change.new) {
-            (None, _) => "missing",
-            (_, None) => "stray",
-            _ => "stale",
-        };
-        say!("{state}: {}", change.path.display());
-    }
-    let strays: Vec<String> = changes
-        .iter()
-        .filter(|change| change.new.is_none() && !change.ours)
-        .map(|change| shell_word(&change.path.display().to_string()))
-        .collect();
-    let mut cures = Vec::new();
-    if changes.iter().any(|change| change.new.is_some() || change.ours) {
-        cures.push(regenerate(args));
-    }
-    if !strays.is_empty() {
-        cures.push(format!("rm {}", strays.join(" ")));
-    }
-    say!("mend with: {}", cures.join(" && "));
-    Status::Differs
-}
-
-/// The command that writes what --check found, with the options that were given.
-fn regenerate(args: &GeneratorArgs) -> String {
-    let mut command = "redisguard-gen".to_owned();
-    for (option, value, default) in [
-        ("--config", &args.config, "redisguard.toml"),
-        ("--out", &args.out, "generated"),
-        ("--docs-root", &args.docs_root, "."),
-    ] {
-        if value != Path::new(default) {
-            command.push_str(&format!(" {option} {}", shell_word(&value.display().to_string())));
-        }
-    }
-    command
-}
-
-/// The text as one word of a POSIX shell.
-fn shell_word(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
-fn write(changes: &[Change]) -> Result<Status, Trouble> {
-    if changes.is_empty() {
-        say!("up to date");
-    }
-    // The sums come last: a run that was killed is then seen as one.
-    let (sums, others): (Vec<_>, Vec<_>) =
-        changes.iter().partition(|change| change.path.ends_with(SUMS));
-    for change in others.into_iter().chain(sums) {
-        let path = &change.path;
-        match &change.new {
-            Some(bytes) => {
-                let mode = files::mode(path).unwrap_or(0o644);
-                files::replace(path, bytes, mode)?;
-                let verb = if change.old.is_some() { "changed" } else { "wrote" };
-                say!("{verb} {}", path.display());
-            }
-            None if change.ours => {
-                files::remove(path)?;
-                say!("removed {}", path.display());
-            }
-            None => eprintln!("warning: {} is not ours and was left alone", path.display()),
-        }
-    }
-    Ok(Status::Same)
 }
