@@ -1,26 +1,39 @@
 //! What comes up by itself, and what a stopped or restarted unit leaves.
 
 use super::*;
+use std::fs;
+use support::root;
 
 #[test]
 fn a_rebooted_host_is_guarded_before_its_network() {
     let Some(mut machine) = guarded("reboot") else { return };
-    machine.reboot();
+    let shipped = fs::read_to_string(root().join("redisguard.toml")).unwrap();
+    let (shipped, _) = shipped.split_once("[docs]").unwrap();
+    let folder = TempDir::new().unwrap();
+    let spec = folder.path().join("redisguard.toml");
+    fs::write(&spec, shipped.replace("backend  = \"iptables\"", "backend = \"nftables\"")).unwrap();
+    bring_bundle(&machine, &spec, "/root/by-nftables");
+    for bundle in [&[][..], &["--bundle", "/root/by-nftables"]] {
+        redisguard(&machine, &[bundle, &["apply"]].concat()).ok();
+        let by_nft = machine.beside(&["nft", "list", "tables"]).stdout.contains("inet redisguard");
+        assert_eq!(by_nft, !bundle.is_empty());
+        machine.reboot();
 
-    let entered = |name| {
-        let time = unit(&machine, name, "ActiveEnterTimestampMonotonic");
-        time.parse::<u64>().unwrap_or_else(|_| panic!("{name}: {time:?}"))
-    };
-    assert_ne!(entered(BLOCK), 0);
-    assert!(entered(BLOCK) <= entered("network-pre.target"));
-    assert!(entered("network-pre.target") <= entered("network.target"));
-    assert_eq!(unit(&machine, NOTICE, "ActiveState"), "active");
-    assert_eq!(unit(&machine, TIMER, "ActiveState"), "active");
-    assert_eq!(machine.run(&["systemctl", "is-system-running"]).stdout, "running\n");
-    let journal = machine.run(&["journalctl", "--boot", "--no-pager", "-o", "cat"]).stdout;
-    assert!(!journal.contains("ordering cycle"), "{journal}");
-    assert_clean(&machine);
-    assert_eq!(json(&machine, 0, &["apply"])["changed"], false);
+        let entered = |name| {
+            let time = unit(&machine, name, "ActiveEnterTimestampMonotonic");
+            time.parse::<u64>().unwrap_or_else(|_| panic!("{name}: {time:?}"))
+        };
+        assert_ne!(entered(BLOCK), 0);
+        assert!(entered(BLOCK) <= entered("network-pre.target"));
+        assert!(entered("network-pre.target") <= entered("network.target"));
+        assert_eq!(unit(&machine, NOTICE, "ActiveState"), "active");
+        assert_eq!(unit(&machine, TIMER, "ActiveState"), "active");
+        assert_eq!(machine.run(&["systemctl", "is-system-running"]).stdout, "running\n");
+        let journal = machine.run(&["journalctl", "--boot", "--no-pager", "-o", "cat"]).stdout;
+        assert!(!journal.contains("ordering cycle"), "{journal}");
+        assert_clean(&machine);
+        assert_eq!(json(&machine, 0, &[bundle, &["apply"]].concat())["changed"], false);
+    }
 }
 
 #[test]

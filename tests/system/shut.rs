@@ -79,7 +79,7 @@ fn watched(machine: &Machine, something: impl FnOnce()) -> Vec<Seen> {
 }
 
 /// Brings bundles to the machine that differ from the built-in one, each in its own way.
-fn bring_bundles(machine: &Machine) -> [&'static str; 2] {
+fn bring_bundles(machine: &Machine) -> [&'static str; 3] {
     let shipped = fs::read_to_string(root().join("redisguard.toml")).unwrap();
     let (shipped, _) = shipped.split_once("[docs]").unwrap();
     let folder = TempDir::new().unwrap();
@@ -91,6 +91,7 @@ fn bring_bundles(machine: &Machine) -> [&'static str; 2] {
             let kept = shipped.replace("existing = \"cut\"", "existing = \"keep\"");
             kept.replace("[firewall]", &format!("{port}\n[firewall]"))
         }),
+        ("/root/by-nftables", shipped.replace("backend  = \"iptables\"", "backend = \"nftables\"")),
     ];
     changes.map(|(place, text)| {
         assert_ne!(text, shipped);
