@@ -3,6 +3,9 @@
 
 mod support;
 
+#[path = "generator/whole.rs"]
+mod whole;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -71,13 +74,16 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
     fs::remove_file(at("generated/man/redisguard-gen.1")).unwrap();
     fs::write(at("generated/stray file"), "x\n").unwrap();
     fs::write(at("docs/redis/REDIS_PORT_RESERVATIONS.md"), "old\n").unwrap();
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(at("generated/host/etc/redisguard/notice.toml"), executable).unwrap();
     let before = tree(folder.path());
     let (said, status) = generate(folder.path(), &["--check"]);
     assert_eq!(status, 1, "{said}");
     for wanted in [
         "--- a/generated/host/etc/redisguard/rules.v4\n",
         "-edited\n",
-        "stale: generated/host/etc/redisguard/rules.v4",
+        "edited by hand: generated/host/etc/redisguard/rules.v4",
+        "executable: generated/host/etc/redisguard/notice.toml",
         "missing: generated/man/redisguard-gen.1",
         "stray: generated/stray file",
         "stale: docs/redis/REDIS_PORT_RESERVATIONS.md",

@@ -8,6 +8,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// A file's bytes, or `None` where there is none.
 ///
@@ -80,32 +81,76 @@ pub fn replace_for(
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<Vec<PathBuf>, Trouble> {
-    let failed = |error: io::Error| trouble("write", path, &error);
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let made = make_directories(directory)?;
-    let write = || -> io::Result<()> {
+    let made = make_directories(directory_of(path))?;
+    let replaced = stage(path, bytes, mode, owner)
+        .and_then(Staged::put_in_place)
+        .and_then(|()| sync_directory(directory_of(path)));
+    if replaced.is_err() {
+        remove_directories(&made);
+    }
+    replaced.map(|()| made)
+}
+
+/// A file that is written and waits beside the place that it is for; gone if it is dropped.
+pub struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+/// Writes a file beside its place, to the disk. The directory must be there.
+///
+/// # Errors
+/// Names the file; nothing is left behind.
+pub fn stage(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+) -> Result<Staged, Trouble> {
+    let write = || -> io::Result<NamedTempFile> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut file = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(UNFINISHED)
-            .tempfile_in(directory)?;
+            .tempfile_in(directory_of(path))?;
         file.write_all(bytes)?;
         if let Some((user, group)) = owner.filter(|owner| *owner != own_ids()) {
             chown(file.path(), Some(user), Some(group))?;
         }
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        File::open(directory)?.sync_all()
+        Ok(file)
     };
-    write().map_err(|error| {
-        remove_directories(&made);
-        failed(error)
-    })?;
-    Ok(made)
+    let file = write().map_err(|error| trouble("write", path, &error))?;
+    Ok(Staged { file, path: path.to_path_buf() })
+}
+
+impl Staged {
+    /// Puts the file in its place, in one step. That lasts when the directory is synced.
+    ///
+    /// # Errors
+    /// Names the file; its place is as it was.
+    pub fn put_in_place(self) -> Result<(), Trouble> {
+        let put = self.file.persist(&self.path);
+        put.map(drop).map_err(|error| trouble("write", &self.path, &error.error))
+    }
+}
+
+/// Has the names in a directory last.
+///
+/// # Errors
+/// Names the directory.
+pub fn sync_directory(directory: &Path) -> Result<(), Trouble> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| trouble("write", directory, &error))
+}
+
+/// The directory that a file is in.
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// What could not be done to a path, and the cure where the system's answer tells it.
@@ -173,6 +218,11 @@ pub fn link(path: &Path, target: &str) -> Result<(), Trouble> {
 /// How the name of a file ends that is being written, or waits to be put back. Programs that read
 /// whole directories pass over names that end like this (logrotate(8), run-parts(8)).
 const UNFINISHED: &str = ".redisguard~";
+
+/// Whether a name is that of a file that was never finished.
+pub fn is_unfinished(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(UNFINISHED)
+}
 
 /// What runs that were killed left beside these paths. Only under the lock is it sure that none still
 /// runs. Reads each directory once.

@@ -2,7 +2,7 @@
 
 use super::spec;
 use crate::args::GeneratorArgs;
-use crate::bundle::{self, Bundle, Documents, SUMS};
+use crate::bundle::{self, Bundle, Documents, SUMS, hex};
 use crate::error::Trouble;
 use crate::host::files;
 use crate::spec::DocumentPath;
@@ -17,8 +17,74 @@ pub(super) struct Change {
     pub old: Option<Vec<u8>>,
     /// `None`: it should not be there.
     pub new: Option<Vec<u8>>,
-    /// Whether a write may remove it: SHA256SUMS says that an earlier run made it.
+    /// What is wrong with it.
+    pub state: State,
+    /// The mode that it shall have.
+    pub mode: u32,
+    /// Whether a write may remove it: an earlier run made it.
     pub ours: bool,
+}
+
+/// In what a file is not as it is rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// The TOML has changed since, or the program.
+    Stale,
+    /// It is not what SHA256SUMS says of it.
+    Edited,
+    /// Its bytes are right, but it can be run.
+    Executable,
+    /// It is not there.
+    Missing,
+    /// It should not be there.
+    Stray,
+    /// A run that was killed has left it.
+    Unfinished,
+}
+
+impl State {
+    /// As it is printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Edited => "edited by hand",
+            Self::Executable => "executable",
+            Self::Missing => "missing",
+            Self::Stray => "stray",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// The mode of a new file.
+const MODE: u32 = 0o644;
+/// The bits of a mode that make a file executable.
+const EXECUTABLE: u32 = 0o111;
+
+impl Change {
+    /// What is to be done to a file that is rendered whole; `sum` is what SHA256SUMS says of it.
+    fn of_file(
+        path: PathBuf,
+        old: Option<Vec<u8>>,
+        new: Vec<u8>,
+        sum: Option<&str>,
+    ) -> Option<Self> {
+        let found = files::mode(&path).unwrap_or(MODE);
+        let (executable, mode) = (found & EXECUTABLE != 0, found & !EXECUTABLE);
+        let state = match &old {
+            None => State::Missing,
+            Some(old) if *old == new && executable => State::Executable,
+            Some(old) if *old == new => return None,
+            Some(old) if sum.is_some_and(|sum| sum != hex(old)) => State::Edited,
+            Some(_) => State::Stale,
+        };
+        Some(Self { path, old, new: Some(new), state, mode, ours: true })
+    }
+
+    /// What is there and shall go.
+    fn of_stray(path: PathBuf, old: Vec<u8>, state: State, ours: bool) -> Self {
+        Self { path, old: Some(old), new: None, state, mode: MODE, ours }
+    }
 }
 
 /// Renders everything and compares it with what is there. `None`: the TOML has faults, and its
@@ -35,14 +101,20 @@ pub(super) fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Troub
             return Err(Trouble::new(format!("write {path}"), cause).cure("move it in [docs]"));
         }
     }
+    let places = documents.files.iter().map(|(path, _)| path);
+    let places = places.chain(documents.guides.iter().map(|(path, _)| path));
+    let places: Vec<PathBuf> = places.map(|path| document(&args.docs_root, path)).collect();
     let mut changes = bundle_changes(&args.out, &bundle)?;
     for (path, text) in documents.files {
         let path = document(&args.docs_root, &path);
         let old = plain_file(&path)?;
-        changes.push(Change { path, old, new: Some(text.into_bytes()), ours: true });
+        changes.extend(Change::of_file(path, old, text.into_bytes(), None));
     }
     changes.extend(guide_changes(&args.docs_root, &documents.guides)?);
-    changes.retain(|change| change.old != change.new);
+    for path in files::unfinished(&places) {
+        let bytes = files::read(&path)?.unwrap_or_default();
+        changes.push(Change::of_stray(path, bytes, State::Unfinished, true));
+    }
     Ok(Some(changes))
 }
 
@@ -54,11 +126,14 @@ fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
     let mut changes = Vec::new();
     for (path, bytes) in bundle.artifacts() {
         let old = present.remove(path);
-        changes.push(Change { path: out.join(path), old, new: Some(bytes.to_vec()), ours: true });
+        let sum = listed.get(path).map(String::as_str);
+        changes.extend(Change::of_file(out.join(path), old, bytes.to_vec(), sum));
     }
     for (path, old) in present {
-        let ours = listed.contains_key(&path);
-        changes.push(Change { path: out.join(path), old: Some(old), new: None, ours });
+        let unfinished = files::is_unfinished(path.rsplit('/').next().unwrap_or_default());
+        let state = if unfinished { State::Unfinished } else { State::Stray };
+        let ours = unfinished || listed.contains_key(&path);
+        changes.push(Change::of_stray(out.join(path), old, state, ours));
     }
     Ok(changes)
 }
@@ -96,7 +171,12 @@ fn guide_changes(
             return Err(trouble.cure("write it with its markers, or take it out of [docs] guides"));
         };
         match bundle::fill(&old, sections) {
-            Ok(new) => changes.push(Change { path, old: Some(old), new: Some(new), ours: true }),
+            Ok(new) if new == old => {}
+            Ok(new) => {
+                let mode = files::mode(&path).unwrap_or(MODE);
+                let (old, new) = (Some(old), Some(new));
+                changes.push(Change { path, old, new, state: State::Stale, mode, ours: true });
+            }
             Err(found) => faults.extend(
                 found
                     .iter()

@@ -19,12 +19,7 @@ pub(super) fn check(args: &GeneratorArgs, changes: &[Change]) -> Status {
     }
     say!("");
     for change in changes {
-        let state = match (&change.old, &change.new) {
-            (None, _) => "missing",
-            (_, None) => "stray",
-            _ => "stale",
-        };
-        say!("{state}: {}", change.path.display());
+        say!("{}: {}", change.state.name(), change.path.display());
     }
     let strays: Vec<String> = changes
         .iter()

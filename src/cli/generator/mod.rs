@@ -16,6 +16,7 @@ use std::io;
 
 /// Runs the command; every message is printed here.
 pub fn run(args: &GeneratorArgs) -> Status {
+    let _lock = (!args.check).then(|| write::lock(&args.docs_root));
     match changes(args) {
         Ok(Some(changes)) if args.check => check(args, &changes),
         Ok(Some(changes)) => write(&changes).unwrap_or_else(|trouble| {

@@ -1,33 +1,69 @@
-//! Writing: whatever differs, each file in one step.
+//! Writing: everything is on the disk beside its place before the first file is replaced, so that a full
+//! disk or a missing right changes nothing. Each file is replaced in one step.
 
 use super::changes::Change;
 use super::{Status, say};
 use crate::bundle::SUMS;
 use crate::error::Trouble;
-use crate::host::files;
+use crate::host::files::{self, Staged};
+use nix::fcntl::{Flock, FlockArg};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Keeps two runs in one place apart; goes with the process, however it ends.
+pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<Flock<File>>);
+
+/// Waits until no other run writes below this directory. Where it cannot be locked, nothing in it can
+/// be written either, and that is told better.
+pub(super) fn lock(directory: &Path) -> Lock {
+    let locked = File::open(directory).ok().map(|file| Flock::lock(file, FlockArg::LockExclusive));
+    Lock(locked.and_then(Result::ok))
+}
 
 pub(super) fn write(changes: &[Change]) -> Result<Status, Trouble> {
     if changes.is_empty() {
         say!("up to date");
     }
-    // The sums come last: a run that was killed is then seen as one.
+    let mut made = Vec::new();
+    let (staged, removed) = stage(changes, &mut made).map_err(|trouble| {
+        files::remove_directories(&made);
+        trouble.and("nothing was written")
+    })?;
+    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
+    for (change, file) in staged {
+        file.put_in_place()?;
+        directories.insert(files::directory_of(&change.path).to_path_buf());
+        let verb = if change.old.is_some() { "changed" } else { "wrote" };
+        say!("{verb} {}", change.path.display());
+    }
+    for change in removed {
+        if change.ours {
+            files::remove(&change.path)?;
+            say!("removed {}", change.path.display());
+        } else {
+            eprintln!("warning: {} is not ours and was left alone", change.path.display());
+        }
+    }
+    directories.iter().try_for_each(|directory| files::sync_directory(directory))?;
+    Ok(Status::Same)
+}
+
+type Work<'a> = (Vec<(&'a Change, Staged)>, Vec<&'a Change>);
+
+/// Writes every new file beside its place. The sums come last: a run that was killed is seen as one.
+fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>, Trouble> {
+    let (mut staged, mut removed) = (Vec::new(), Vec::new());
     let (sums, others): (Vec<_>, Vec<_>) =
         changes.iter().partition(|change| change.path.ends_with(SUMS));
     for change in others.into_iter().chain(sums) {
+        let Some(bytes) = &change.new else {
+            removed.push(change);
+            continue;
+        };
         let path = &change.path;
-        match &change.new {
-            Some(bytes) => {
-                let mode = files::mode(path).unwrap_or(0o644);
-                files::replace(path, bytes, mode)?;
-                let verb = if change.old.is_some() { "changed" } else { "wrote" };
-                say!("{verb} {}", path.display());
-            }
-            None if change.ours => {
-                files::remove(path)?;
-                say!("removed {}", path.display());
-            }
-            None => eprintln!("warning: {} is not ours and was left alone", path.display()),
-        }
+        made.extend(files::make_directories(files::directory_of(path))?);
+        staged.push((change, files::stage(path, bytes, change.mode, None)?));
     }
-    Ok(Status::Same)
+    Ok((staged, removed))
 }
