@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "generator/summary.rs"]
+mod summary;
 #[path = "generator/whole.rs"]
 mod whole;
 

@@ -24,7 +24,7 @@ _redisguard__gen() {
 
     case "${cmd}" in
         redisguard__gen)
-            opts="-h -V --config --out --docs-root --check --deny-warnings --help --version"
+            opts="-h -V --config --out --docs-root --check --summary --deny-warnings --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -39,6 +39,10 @@ _redisguard__gen() {
                     return 0
                     ;;
                 --docs-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --summary)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -2,6 +2,7 @@
 complete -c redisguard-gen -l config -d 'The source of truth' -r -F
 complete -c redisguard-gen -l out -d 'Where the bundle is written' -r -F
 complete -c redisguard-gen -l docs-root -d 'What the documents\' paths are relative to' -r -F
+complete -c redisguard-gen -l summary -d 'Write nothing; say as Markdown what the TOML means otherwise than at BASE: a revision of Git or an older copy' -r
 complete -c redisguard-gen -l check -d 'Write nothing; show what is stale, missing or stray as a diff and exit 1 if anything is'
 complete -c redisguard-gen -l deny-warnings -d 'Treat warnings as faults'
 complete -c redisguard-gen -s h -l help -d 'Print help (see more with \'--help\')'

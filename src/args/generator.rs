@@ -26,6 +26,11 @@ pub struct GeneratorArgs {
     #[arg(long)]
     pub check: bool,
 
+    /// Write nothing; say as Markdown what the TOML means otherwise than at BASE: a revision of Git or
+    /// an older copy
+    #[arg(long, value_name = "BASE", conflicts_with = "check")]
+    pub summary: Option<String>,
+
     /// Treat warnings as faults
     #[arg(long)]
     pub deny_warnings: bool,

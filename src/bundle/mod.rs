@@ -6,12 +6,14 @@ pub mod escape;
 mod facts;
 mod host;
 mod manual;
+mod meaning;
 mod rules;
 mod sections;
 
 pub use documents::Documents;
 pub use facts::{Facts, ReservedFacts};
 pub use host::{BINARY, Family, UNITS};
+pub use meaning::meaning;
 pub use sections::{MarkerFault, Section, fill};
 
 use crate::spec::Spec;

@@ -6,8 +6,10 @@ use std::thread;
 use std::time::Instant;
 use support::is_root;
 
-/// Files by path, without inodes.
-fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// Files by path.
+type Contents = Vec<(String, Vec<u8>)>;
+
+fn contents(folder: &Path) -> Contents {
     tree(folder).into_iter().map(|(path, _, bytes)| (path, bytes)).collect()
 }
 
@@ -20,7 +22,7 @@ fn copy(folder: &Path) -> TempDir {
 }
 
 /// A repository that was rendered, and its TOML changed so that most files will change.
-fn changed() -> (TempDir, Vec<(String, Vec<u8>)>, Vec<(String, Vec<u8>)>) {
+fn changed() -> (TempDir, Contents, Contents) {
     let folder = repository();
     generate(folder.path(), &[]);
     let toml = folder.path().join("redisguard.toml");
@@ -77,7 +79,7 @@ fn a_full_disk_changes_nothing_and_leaves_nothing() {
 #[test]
 fn a_run_that_is_killed_leaves_every_file_old_or_new_and_the_next_one_ends_the_work() {
     let (folder, before, after) = changed();
-    let at = |files: &[(String, Vec<u8>)], path: &str| {
+    let at = |files: &Contents, path: &str| {
         files.iter().find(|(known, _)| known == path).map(|(_, bytes)| bytes.clone())
     };
     // How long an undisturbed run takes here, to spread the kills over it.

@@ -2,6 +2,7 @@
 
 mod changes;
 mod check;
+mod summary;
 mod write;
 
 use self::changes::changes;
@@ -16,6 +17,17 @@ use std::io;
 
 /// Runs the command; every message is printed here.
 pub fn run(args: &GeneratorArgs) -> Status {
+    if let Some(base) = &args.summary {
+        return match spec(args) {
+            Ok(Some(new)) => summary::summary(args, base, &new),
+            Ok(None) => Ok(Status::Trouble),
+            Err(trouble) => Err(trouble),
+        }
+        .unwrap_or_else(|trouble| {
+            report(&trouble);
+            Status::Trouble
+        });
+    }
     let _lock = (!args.check).then(|| write::lock(&args.docs_root));
     match changes(args) {
         Ok(Some(changes)) if args.check => check(args, &changes),

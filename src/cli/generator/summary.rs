@@ -1,0 +1,121 @@
+//! `--summary BASE`: what a change of the TOML means, as Markdown for a pull request.
+
+use super::{Status, say};
+use crate::args::GeneratorArgs;
+use crate::bundle::{Bundle, Documents, meaning};
+use crate::error::Trouble;
+use crate::spec::{Source, Spec};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Prints the summary of everything between the TOML at `base`, a file or a revision of Git, and `new`.
+pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Trouble> {
+    let old = at(&args.config, base)?;
+    let name = args.config.display();
+    let said = meaning(old.as_ref(), new);
+    say!("## What this change of `{name}` means\n");
+    if said.is_empty() {
+        say!("Nothing: what is rendered from it stays the same.");
+        return Ok(Status::Same);
+    }
+    said.iter().for_each(|sentence| say!("- {}", capital(sentence)));
+    let (before, after) = (old.as_ref().map(rendered).transpose()?, rendered(new)?);
+    let changed = after.changed_since(before.as_ref());
+    let on_hosts = changed.iter().filter_map(|path| path.strip_prefix("host/")).collect::<Vec<_>>();
+    say!("\n### What follows\n");
+    say!("- On each host `redisguard-install apply` {}.", effects(&on_hosts));
+    let documents = changed.iter().filter(|path| path.ends_with(".md"));
+    let documents: Vec<String> = documents.map(|path| format!("`{path}`")).collect();
+    if !documents.is_empty() {
+        say!("- Documents that say something else now: {}.", documents.join(", "));
+    }
+    say!("- Files of the bundle that change: {}.", changed.len() - documents.len());
+    Ok(Status::Same)
+}
+
+/// Everything that is rendered from a spec.
+struct Rendered {
+    files: Vec<(String, Vec<u8>)>,
+}
+
+fn rendered(spec: &Spec) -> Result<Rendered, Trouble> {
+    let failed = |why: String| Trouble::new("render the bundle", why);
+    let bundle = Bundle::render(spec).map_err(failed)?;
+    let documents = Documents::render(spec, &bundle).map_err(failed)?;
+    let artifacts = bundle.artifacts().map(|(path, bytes)| (path.to_owned(), bytes.to_vec()));
+    let whole =
+        documents.files.into_iter().map(|(path, text)| (path.to_string(), text.into_bytes()));
+    let guides = documents.guides.into_iter().map(|(path, sections)| {
+        let text: String = sections.into_iter().map(|section| section.text).collect();
+        (path.to_string(), text.into_bytes())
+    });
+    Ok(Rendered { files: artifacts.chain(whole).chain(guides).collect() })
+}
+
+impl Rendered {
+    /// The paths of what is other than before, or was not there.
+    fn changed_since(&self, before: Option<&Self>) -> Vec<&str> {
+        let same =
+            |file: &&(String, Vec<u8>)| before.is_none_or(|before| !before.files.contains(file));
+        self.files.iter().filter(same).map(|(path, _)| path.as_str()).collect()
+    }
+}
+
+/// What applying files does to a host.
+fn effects(files: &[&str]) -> &'static str {
+    let listener = ["etc/redisguard/notice.toml", "etc/systemd/system/redis-port-notice.service"];
+    match (files.is_empty(), files.iter().any(|path| listener.contains(path))) {
+        (true, _) => "changes nothing",
+        (false, false) => "loads the rules anew, without an unguarded moment",
+        (false, true) => {
+            "loads the rules anew, without an unguarded moment, and restarts the listener"
+        }
+    }
+}
+
+/// The spec as it was. `None` where there was no TOML yet.
+fn at(config: &Path, base: &str) -> Result<Option<Spec>, Trouble> {
+    let what = format!("read {} at {base}", config.display());
+    let bytes = if Path::new(base).is_file() {
+        fs::read(base).map_err(|error| Trouble::new(&what, error))?
+    } else {
+        match in_git(config, base).map_err(|cause| {
+            Trouble::new(&what, cause).cure(
+                "--summary names a revision of Git (origin/main) or an older copy of the TOML",
+            )
+        })? {
+            Some(bytes) => bytes,
+            None => return Ok(None),
+        }
+    };
+    let name = format!("{base}:{}", config.display());
+    let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
+    parsed.map(|(spec, _)| Some(spec)).map_err(|problems| {
+        let faults = problems.faults();
+        Trouble::new(what, format!("it has {faults} faults for this program"))
+            .cure("compare with a revision whose TOML is whole")
+    })
+}
+
+/// A file at a revision; `None` where that has none.
+fn in_git(config: &Path, revision: &str) -> Result<Option<Vec<u8>>, String> {
+    let folder = config.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let name = config.file_name().unwrap_or_default().to_string_lossy();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(folder.unwrap_or(Path::new("."))).args(arguments);
+        command.output().map_err(|error| format!("git cannot be run: {error}"))
+    };
+    let known = git(&["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
+    if !known.status.success() {
+        return Err("there is neither such a file nor such a revision".to_owned());
+    }
+    let shown = git(&["show", &format!("{revision}:./{name}")])?;
+    Ok(shown.status.success().then_some(shown.stdout))
+}
+
+fn capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
