@@ -7,6 +7,7 @@
 //! - [`spec`]: the truth, `redisguard.toml` parsed and checked; valid by construction.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
+//! - [`guide`]: the sections of a bundle's documents in guides that people write; pure.
 //! - [`embedded`]: the bundle that was rendered when this program was built.
 //! - [`plan`]: the difference between a bundle and an observed host; pure.
 //! - [`probe`]: what a client of a port meets.
@@ -22,6 +23,7 @@ pub mod bundle;
 pub mod cli;
 pub mod embedded;
 pub mod error;
+pub mod guide;
 pub mod host;
 pub mod notice;
 pub mod plan;

@@ -67,7 +67,7 @@ fn the_committed_documents_are_what_is_rendered() {
     }
     for (path, sections) in documents.guides {
         let guide = std::fs::read(root().join(path.as_str())).unwrap();
-        assert!(redisguard::bundle::fill(&guide, &sections).unwrap() == guide, "{path} is stale");
+        assert!(redisguard::guide::fill(&guide, &sections).unwrap() == guide, "{path} is stale");
     }
 }
 

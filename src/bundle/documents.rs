@@ -3,7 +3,6 @@
 
 use super::Bundle;
 use super::host::Family;
-use super::sections::Section;
 use crate::spec::{Backend, DocumentPath, Existing, External, Listen, PortSet, Reserved, Spec};
 use askama::Template;
 
@@ -14,6 +13,17 @@ pub struct Documents {
     pub files: Vec<(DocumentPath, String)>,
     /// The guides that have sections, each with its sections.
     pub guides: Vec<(DocumentPath, Vec<Section>)>,
+}
+
+/// A section's name and its text, with LF line ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// The NAME of the markers.
+    pub name: &'static str,
+    /// What goes between them.
+    pub text: String,
+    /// Whether every guide must have it.
+    pub required: bool,
 }
 
 #[derive(Template)]

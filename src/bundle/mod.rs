@@ -8,13 +8,11 @@ mod host;
 mod manual;
 mod meaning;
 mod rules;
-mod sections;
 
-pub use documents::Documents;
+pub use documents::{Documents, Section};
 pub use facts::{Facts, ReservedFacts};
 pub use host::{BINARY, Family, UNITS};
 pub use meaning::meaning;
-pub use sections::{MarkerFault, Section, fill};
 
 use crate::spec::Spec;
 use ipnet::IpNet;

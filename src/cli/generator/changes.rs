@@ -4,6 +4,7 @@ use super::spec;
 use crate::args::GeneratorArgs;
 use crate::bundle::{self, Bundle, Documents, SUMS, hex};
 use crate::error::Trouble;
+use crate::guide;
 use crate::host::files;
 use crate::spec::DocumentPath;
 use std::collections::BTreeMap;
@@ -170,7 +171,7 @@ fn guide_changes(
                 Trouble::new(format!("read {}", path.display()), "there is no such guide");
             return Err(trouble.cure("write it with its markers, or take it out of [docs] guides"));
         };
-        match bundle::fill(&old, sections) {
+        match guide::fill(&old, sections) {
             Ok(new) if new == old => {}
             Ok(new) => {
                 let mode = files::mode(&path).unwrap_or(MODE);

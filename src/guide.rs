@@ -1,19 +1,11 @@
 //! Owns marked sections: replacing what stands between `<!-- redisguard:begin NAME -->` and
 //! `<!-- redisguard:end NAME -->` in a guide that people write. Every byte outside stays as it is.
+//! Pure: from bytes to bytes.
 
+use crate::bundle::Section;
+use pulldown_cmark::{Event, Parser, Tag};
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// A section's name and its text, with LF line ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// The NAME of the markers.
-    pub name: &'static str,
-    /// What goes between them.
-    pub text: String,
-    /// Whether every guide must have it.
-    pub required: bool,
-}
 
 /// What is wrong with a guide's markers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +16,12 @@ pub struct MarkerFault {
     pub message: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Marker {
     Begin(String),
     End(String),
+    /// It was meant to be one.
+    Unknown(String),
 }
 
 struct Found {
@@ -40,7 +35,8 @@ struct Found {
 /// # Errors
 /// Every marker that is missing, doubled, nested, reversed, unclosed or unknown, with its line.
 pub fn fill(guide: &[u8], sections: &[Section]) -> Result<Vec<u8>, Vec<MarkerFault>> {
-    let (places, mut faults) = pair(&markers(guide), sections);
+    let found = markers(guide);
+    let (places, mut faults) = pair(&found, sections);
     let lines = guide.split(|byte| *byte == b'\n').count();
     for section in sections.iter().filter(|section| section.required) {
         if !places.contains_key(section.name) && faults.is_empty() {
@@ -68,6 +64,15 @@ pub fn fill(guide: &[u8], sections: &[Section]) -> Result<Vec<u8>, Vec<MarkerFau
         copied = place.end;
     }
     filled.extend_from_slice(&guide[copied..]);
+    // What stands between markers may close what was open before them, and then something else is code.
+    let kinds =
+        |found: &[Found]| found.iter().map(|found| found.marker.clone()).collect::<Vec<_>>();
+    if kinds(&markers(&filled)) != kinds(&found) {
+        let line = found.first().map_or(1, |found| found.line);
+        let message = "with its sections filled in, other lines of this guide would be code than now; \
+                       close what is open before the markers (a fence, <pre>, <!--)";
+        return Err(vec![MarkerFault { line, message: message.to_owned() }]);
+    }
     Ok(filled)
 }
 
@@ -108,6 +113,9 @@ fn pair(
                 }
                 None => fault(format!("`{name}` ends here, but it has not begun")),
             },
+            Marker::Unknown(text) => fault(format!(
+                "`{text}` is no marker; there are redisguard:begin NAME and redisguard:end NAME"
+            )),
         }
     }
     if let Some((name, before)) = open {
@@ -117,59 +125,59 @@ fn pair(
     (places, faults)
 }
 
-/// All markers outside of fenced code, in order.
+/// All markers outside of code, in order.
 fn markers(guide: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut fence: Option<(u8, usize)> = None;
     let mut start = 0;
     for (index, line) in guide.split_inclusive(|byte| *byte == b'\n').enumerate() {
         let bytes = start..start + line.len();
         start = bytes.end;
-        let text = line.strip_prefix(b"\xef\xbb\xbf".as_slice()).filter(|_| index == 0);
-        let text = text.unwrap_or(line);
-        let blank = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
-        let indent: usize = blank.map(|byte| if *byte == b'\t' { 4 } else { 1 }).sum();
-        let text = text.trim_ascii();
-        if indent > 3 {
-            continue;
-        }
-        if let Some((character, length)) = fence_of(text) {
-            match fence {
-                None => fence = Some((character, length)),
-                Some((opened, least)) => {
-                    let only_fence = text.iter().all(|byte| *byte == character);
-                    if opened == character && length >= least && only_fence {
-                        fence = None;
-                    }
-                }
-            }
-        } else if fence.is_none()
-            && let Some(marker) = marker_of(text)
-        {
+        let text = line.strip_prefix(BOM).filter(|_| index == 0).unwrap_or(line);
+        if let Some(marker) = marker_of(text) {
             found.push(Found { line: index + 1, bytes, marker });
         }
+    }
+    // Most guides are read once: where no line looks like a marker, none is in code either.
+    if !found.is_empty() {
+        let code = code_of(guide);
+        let in_code = |found: &Found| code.iter().any(|code| code.contains(&found.bytes.start));
+        found.retain(|found| !in_code(found));
     }
     found
 }
 
-/// A fence's character and length (CommonMark 4.5); a backtick fence has no backtick behind it.
-fn fence_of(text: &[u8]) -> Option<(u8, usize)> {
-    let character = *text.first().filter(|byte| matches!(byte, b'`' | b'~'))?;
-    let length = text.iter().take_while(|byte| **byte == character).count();
-    let info = &text[length..];
-    (length >= 3 && (character == b'~' || !info.contains(&b'`'))).then_some((character, length))
+/// A mark that some programs put before a text (RFC 3629, section 6).
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// Where code blocks are, fenced or indented, as a CommonMark parser sees them.
+fn code_of(guide: &[u8]) -> Vec<Range<usize>> {
+    // The parser takes text. What is none is replaced byte by byte, so that places stay what they are.
+    let mut text = String::with_capacity(guide.len());
+    for chunk in guide.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    if guide.starts_with(BOM) {
+        text.replace_range(..BOM.len(), "   ");
+    }
+    let blocks = Parser::new(&text).into_offset_iter();
+    let blocks = blocks.filter(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_))));
+    blocks.map(|(_, range)| range).collect()
 }
 
-fn marker_of(text: &[u8]) -> Option<Marker> {
-    let text = std::str::from_utf8(text).ok()?;
-    let inner = text.strip_prefix("<!--")?.strip_suffix("-->")?;
-    let mut words = inner.split_ascii_whitespace();
-    let (verb, name) = (words.next()?, words.next().unwrap_or_default().to_owned());
-    match verb {
-        "redisguard:begin" => Some(Marker::Begin(name)),
-        "redisguard:end" => Some(Marker::End(name)),
-        _ => None,
-    }
+/// A line that is a marker and nothing else. One that is indented like code is text.
+fn marker_of(line: &[u8]) -> Option<Marker> {
+    let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
+    let indent: usize = blank.map(|byte| if *byte == b'\t' { 4 } else { 1 }).sum();
+    let text = std::str::from_utf8(line.trim_ascii()).ok().filter(|_| indent < 4)?;
+    let inner = text.strip_prefix("<!--")?.strip_suffix("-->")?.trim_ascii();
+    let rest = inner.strip_prefix("redisguard:")?;
+    let words: Vec<&str> = rest.split_ascii_whitespace().collect();
+    Some(match words.as_slice() {
+        ["begin", name] => Marker::Begin((*name).to_owned()),
+        ["end", name] => Marker::End((*name).to_owned()),
+        _ => Marker::Unknown(inner.to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -225,6 +233,53 @@ mod tests {
             let code = format!("{open}\n{CLOSE}\n~~\n{close}\n");
             let guide = format!("{code}{OPEN}\n{CLOSE}\n{code}");
             assert_eq!(filled(&guide).unwrap(), format!("{code}{OPEN}\na text\n{CLOSE}\n{code}"));
+        }
+    }
+
+    #[test]
+    fn code_is_text_wherever_it_stands() {
+        for text in [
+            // A fence in HTML opens none.
+            format!("<pre>\n```\n</pre>\n\n```\n{OPEN}\n{CLOSE}\n```\n"),
+            format!("- item\n\n  ~~~\n  {CLOSE}\n  ~~~\n"),
+            format!("1. a\n   - b\n     ```\n     {OPEN}\n     ```\n"),
+            format!("> ```\n> {OPEN}\n> ```\n"),
+            format!("> {CLOSE}\n"),
+            format!("    {OPEN}\n"),
+            format!("\t{OPEN}\n"),
+            format!("text {OPEN}\n"),
+            format!("`````\n````\n{CLOSE}\n`````\n"),
+            format!("~~~\n```\n{OPEN}\n~~~\n"),
+        ] {
+            let guide = format!("{text}\n{OPEN}\n{CLOSE}\n\n{text}");
+            assert_eq!(
+                filled(&guide).unwrap(),
+                format!("{text}\n{OPEN}\na text\n{CLOSE}\n\n{text}")
+            );
+        }
+        // A fence that its list or quote ends does not go on behind it.
+        for text in [format!("> ```\n> {OPEN}\n"), format!("- ```\n  {CLOSE}\n")] {
+            let guide = format!("{text}\nmine\n\n{OPEN}\n{CLOSE}\n");
+            assert!(filled(&guide).unwrap().contains("a text"), "{guide}");
+        }
+        // One that nothing ends does.
+        assert!(fault(&format!("```\n{OPEN}\n{CLOSE}\n")).1.contains("`a` is missing"));
+    }
+
+    #[test]
+    fn markers_are_known_by_their_words_however_they_are_spaced() {
+        for (open, close) in [
+            ("<!--redisguard:begin a-->", "<!--   redisguard:end\ta   -->"),
+            ("  <!-- redisguard:begin   a -->  ", "   <!-- redisguard:end a -->"),
+        ] {
+            assert_eq!(
+                filled(&format!("{open}\n{close}")).unwrap(),
+                format!("{open}\na text\n{close}")
+            );
+        }
+        for wrong in ["begin", "begin a b", "start a", "begin: a", "Begin a", ""] {
+            let (line, message) = fault(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:{wrong} -->\n"));
+            assert!(line == 3 && message.contains("is no marker"), "{wrong}: {message}");
         }
     }
 
