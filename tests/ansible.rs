@@ -21,14 +21,7 @@ const TREE: [&str; 3] = ["ansible", "ansible.cfg", "generated"];
 
 /// The directory of Ansible's programs, or `None` after saying why there is none.
 fn ansible() -> Option<PathBuf> {
-    let tool = support::root().join("tests/tools/ansible");
-    let said = Command::new(tool).output().unwrap();
-    if said.status.success() {
-        return Some(String::from_utf8_lossy(&said.stdout).trim().into());
-    }
-    let why = String::from_utf8_lossy(&said.stderr).trim().to_owned();
-    support::need(&format!("Ansible ({why})"), false);
-    None
+    support::python_tools("ansible")
 }
 
 /// Has a command of Ansible's find its programs, and keep what it remembers below a directory.

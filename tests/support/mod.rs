@@ -40,6 +40,17 @@ pub fn tools(programs: &[&str]) -> bool {
     })
 }
 
+/// Where the programs of a list in tests/tools are, installed if they were not.
+pub fn python_tools(name: &str) -> Option<PathBuf> {
+    let said = Command::new(root().join("tests/tools/python-tools")).arg(name).output().unwrap();
+    if said.status.success() {
+        return Some(String::from_utf8_lossy(&said.stdout).trim().into());
+    }
+    let why = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+    need(&format!("{name} ({why})"), false);
+    None
+}
+
 /// Whether this is root with the right to make namespaces.
 pub fn is_root() -> bool {
     let able = Command::new("unshare").args(["--net", "--mount", "true"]).status();

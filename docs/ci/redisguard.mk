@@ -1,0 +1,8 @@
+# include redisguard.mk
+.PHONY: redisguard redisguard-check
+
+redisguard:
+	redisguard-gen
+
+redisguard-check:
+	redisguard-gen --check
