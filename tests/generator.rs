@@ -242,3 +242,23 @@ fn help_is_as_reviewed() {
     let output = Command::new(GEN).arg("--help").output().unwrap();
     insta::assert_snapshot!("help", String::from_utf8(output.stdout).unwrap());
 }
+
+#[test]
+fn what_nobody_hears_stops_no_writing_and_is_no_answer() {
+    let folder = repository();
+    let run = |arguments: &str| {
+        let script = format!("exec {GEN} {arguments}");
+        let output =
+            Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+        (told(&output), output.status.code().unwrap())
+    };
+    let (said, status) = run(">/dev/full 2>/dev/full");
+    assert_eq!(status, 0, "{said}");
+    let before = tree(folder.path());
+    assert_eq!(generate(folder.path(), &["--check"]).1, 0);
+    let (said, status) = run(">/dev/full");
+    assert!(status == 0 && said.contains("warning: could not write to standard output"), "{said}");
+    let (said, status) = run("--check >/dev/full");
+    assert!(status == 2 && said.contains("error: could not write to standard output"), "{said}");
+    assert_eq!(tree(folder.path()), before);
+}

@@ -18,6 +18,8 @@ mod many;
 mod nftables;
 #[path = "installer/sessions.rs"]
 mod sessions;
+#[path = "installer/streams.rs"]
+mod streams;
 mod support;
 #[path = "installer/switched.rs"]
 mod switched;

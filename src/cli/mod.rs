@@ -1,8 +1,6 @@
 //! Owns the two programs' conduct: from parsed arguments to effects, text and exit status. The only
 //! module that prints.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where text meets people")]
-
 mod diff;
 pub mod generator;
 pub mod installer;
@@ -12,6 +10,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// How a command ended, as diff(1) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,26 +34,59 @@ fn coloured(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Prints a line to standard output. A reader that went away (`| head`) ends the program quietly.
+/// Prints a line to standard output. What becomes of one that cannot be written is for [`ended`].
 macro_rules! say {
     ($($argument:tt)*) => { $crate::cli::print_line(&format!($($argument)*)) };
 }
 use say;
 
+/// Prints a line to standard error.
+macro_rules! tell {
+    ($($argument:tt)*) => { $crate::cli::tell_text(&format!("{}\n", format_args!($($argument)*))) };
+}
+use tell;
+
+/// What kept standard output from being written.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
 fn print_line(line: &str) {
-    if let Err(error) = writeln!(io::stdout().lock(), "{line}") {
-        if error.kind() != ErrorKind::BrokenPipe {
-            report(&Trouble::new("write to standard output", error));
-        }
-        std::process::exit(Status::Trouble as i32);
+    // In the middle of a change nothing may end the program: what follows is more than words.
+    if LOST.get().is_none()
+        && let Err(error) = writeln!(io::stdout().lock(), "{line}")
+    {
+        let _ = LOST.set(error);
     }
+}
+
+/// Whether something that was said on standard output was not heard.
+fn is_unheard() -> bool {
+    LOST.get().is_some()
+}
+
+/// Prints to standard error as it is. Where that is gone too, the exit status is all that is left.
+fn tell_text(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints what went wrong.
 fn report(trouble: &impl std::fmt::Display) {
     let label = if coloured(&io::stderr()) { "\x1b[1;31merror\x1b[0m" } else { "error" };
-    // Where standard error is gone too, the exit status is all that is left.
-    let _ = writeln!(io::stderr().lock(), "{label}: {trouble}");
+    tell!("{label}: {trouble}");
+}
+
+/// The status of a command that has done and said everything. Of one that changes something it tells
+/// of the change, whoever heard of it; for all others the answer is what was asked for. A reader that
+/// went away (`| head`) is told nothing.
+fn ended(status: Status, changes: bool) -> Status {
+    let Some(error) = LOST.get() else { return status };
+    let trouble = Trouble::new("write to standard output", error);
+    let heard = error.kind() != ErrorKind::BrokenPipe;
+    match changes {
+        true if heard => tell!("warning: {trouble}"),
+        false if heard => report(&trouble),
+        _ => {}
+    }
+    if changes { status } else { Status::Trouble }
 }
 
 /// Where Debian keeps what only administrators run: not on an ordinary user's PATH, and neither on

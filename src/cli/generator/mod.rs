@@ -8,7 +8,7 @@ mod write;
 use self::changes::changes;
 use self::check::check;
 use self::write::write;
-use super::{Status, coloured, diff, report, say};
+use super::{Status, coloured, diff, ended, report, say, tell, tell_text};
 use crate::args::GeneratorArgs;
 use crate::error::Trouble;
 use crate::spec::{Source, Spec};
@@ -17,29 +17,23 @@ use std::io;
 
 /// Runs the command; every message is printed here.
 pub fn run(args: &GeneratorArgs) -> Status {
+    let status = done(args).unwrap_or_else(|trouble| {
+        report(&trouble);
+        Status::Trouble
+    });
+    ended(status, args.summary.is_none() && !args.check)
+}
+
+fn done(args: &GeneratorArgs) -> Result<Status, Trouble> {
     if let Some(base) = &args.summary {
-        return match spec(args) {
-            Ok(Some(new)) => summary::summary(args, base, &new),
-            Ok(None) => Ok(Status::Trouble),
-            Err(trouble) => Err(trouble),
-        }
-        .unwrap_or_else(|trouble| {
-            report(&trouble);
-            Status::Trouble
-        });
+        let Some(new) = spec(args)? else { return Ok(Status::Trouble) };
+        return summary::summary(args, base, &new);
     }
     let _lock = (!args.check).then(|| write::lock(&args.docs_root));
-    match changes(args) {
-        Ok(Some(changes)) if args.check => check(args, &changes),
-        Ok(Some(changes)) => write(&changes).unwrap_or_else(|trouble| {
-            report(&trouble);
-            Status::Trouble
-        }),
-        Ok(None) => Status::Trouble,
-        Err(trouble) => {
-            report(&trouble);
-            Status::Trouble
-        }
+    match changes(args)? {
+        Some(changes) if args.check => Ok(check(args, &changes)),
+        Some(changes) => write(&changes),
+        None => Ok(Status::Trouble),
     }
 }
 
@@ -57,11 +51,11 @@ fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
     if args.deny_warnings {
         problems.deny_warnings();
     }
-    eprint!("{}", problems.render(coloured(&io::stderr())));
+    tell_text(&problems.render(coloured(&io::stderr())));
     let faults = problems.faults();
     if faults > 0 {
         let plural = if faults == 1 { "" } else { "s" };
-        eprintln!("{name}: {faults} fault{plural}; nothing was written");
+        tell!("{name}: {faults} fault{plural}; nothing was written");
         return Ok(None);
     }
     Ok(spec)

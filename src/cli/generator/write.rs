@@ -2,7 +2,7 @@
 //! disk or a missing right changes nothing. Each file is replaced in one step.
 
 use super::changes::Change;
-use super::{Status, say};
+use super::{Status, say, tell};
 use crate::bundle::SUMS;
 use crate::error::Trouble;
 use crate::host::files::{self, Staged};
@@ -42,7 +42,7 @@ pub(super) fn write(changes: &[Change]) -> Result<Status, Trouble> {
             files::remove(&change.path)?;
             say!("removed {}", change.path.display());
         } else {
-            eprintln!("warning: {} is not ours and was left alone", change.path.display());
+            tell!("warning: {} is not ours and was left alone", change.path.display());
         }
     }
     directories.iter().try_for_each(|directory| files::sync_directory(directory))?;

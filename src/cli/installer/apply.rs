@@ -2,7 +2,7 @@
 
 use super::findings::in_trouble;
 use super::plan::{Computed, computed, users, warn_of_obstacles};
-use super::{Status, inputs, locked, say, sessions, show, show_losses};
+use super::{Status, inputs, is_unheard, locked, say, sessions, show, show_losses, tell};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
@@ -54,9 +54,18 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
         say!("\nno systemd runs here; this starts the listener:");
         say!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
     }
-    if let Some(by) = confirm_by.filter(|_| !args.json) {
-        say!("\nit is taken back at {by} unless this comes before, best from a new login:");
-        say!("  redisguard-install confirm");
+    if let Some(by) = confirm_by {
+        let until = format!(
+            "it is taken back at {by} unless this comes before, best from a new login:\n  \
+             redisguard-install confirm"
+        );
+        if !args.json {
+            say!("\n{until}");
+        }
+        // The clock runs, whoever knows of it.
+        if is_unheard() {
+            tell!("{until}");
+        }
     }
     Ok(Status::Same)
 }
@@ -91,6 +100,6 @@ fn apply_for(
 fn warn_of_the_listener() {
     let states = services::states(&[UNITS[1]]).unwrap_or_default();
     if let Some(trouble) = states.get(UNITS[1]).and_then(in_trouble) {
-        eprintln!("warning: {}: {trouble}", UNITS[1]);
+        tell!("warning: {}: {trouble}", UNITS[1]);
     }
 }

@@ -12,7 +12,7 @@ mod rules;
 mod sessions;
 mod status;
 
-use super::{Status, coloured, diff, report, say};
+use super::{Status, coloured, diff, ended, is_unheard, report, say, tell, tell_text};
 use crate::args::{InstallerArgs, Verb};
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
@@ -36,10 +36,20 @@ pub fn run(args: &InstallerArgs) -> Status {
         Verb::Rules(verb) => rules::run(args, verb),
         Verb::Notice(verb) => notice::run(args, verb),
     };
-    result.unwrap_or_else(|trouble| {
+    let status = result.unwrap_or_else(|trouble| {
         report(&trouble);
         Status::Trouble
-    })
+    });
+    ended(status, changes(&args.verb))
+}
+
+/// Whether a verb is there for what it does, and not for what it says.
+fn changes(verb: &Verb) -> bool {
+    match verb {
+        Verb::Plan | Verb::Status | Verb::Rehearse => false,
+        Verb::Remove(verb) => !verb.dry_run,
+        Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,
+    }
 }
 
 /// The host and the bundle that the options name, and the bundle's facts.
@@ -52,7 +62,7 @@ fn inputs(args: &InstallerArgs) -> Result<(Host, Bundle, Facts), Trouble> {
 
 /// Locks the host, and says so where that takes waiting.
 fn locked(host: &Host) -> Result<Lock, Trouble> {
-    host::lock::take(host, || eprintln!("waiting for another redisguard-install to end"))
+    host::lock::take(host, || tell!("waiting for another redisguard-install to end"))
 }
 
 /// What plan, apply and remove print with --json.

@@ -1,6 +1,6 @@
 //! `plan`: what apply would change.
 
-use super::{Status, inputs, say, show};
+use super::{Status, inputs, say, show, tell};
 use crate::args::InstallerArgs;
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
@@ -34,7 +34,7 @@ pub(super) fn computed_for(
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
     if let Some(note) = firewall.as_ref().and_then(Firewall::note) {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), firewall.as_ref())?;
     let plan = compute(&wanted, &observed);
@@ -44,7 +44,7 @@ pub(super) fn computed_for(
 /// Others that keep outsiders from the notice are no reason to refuse: the ports are shut all the same.
 pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, facts: &Facts) {
     if let Some(obstacle) = firewall.and_then(|firewall| firewall.obstacle(facts)) {
-        eprintln!("warning: {obstacle}");
+        tell!("warning: {obstacle}");
     }
 }
 

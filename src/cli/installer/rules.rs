@@ -1,6 +1,6 @@
 //! `rules load` and `rules unload`: what the block unit calls.
 
-use super::{Status, print_json, say};
+use super::{Status, print_json, say, tell};
 use crate::args::{InstallerArgs, RulesVerb};
 use crate::bundle::Bundle;
 use crate::error::Trouble;
@@ -57,7 +57,7 @@ fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
 fn warn_of_hidden_rules(bundle: Result<Bundle, Trouble>) {
     let firewall = bundle.and_then(|bundle| Firewall::of(&bundle, &rules::facts(&bundle)?));
     if let Some(found) = firewall.ok().and_then(|firewall| firewall.hidden_rules()) {
-        eprintln!("warning: {found}: `redisguard-install plan` says what to do");
+        tell!("warning: {found}: `redisguard-install plan` says what to do");
     }
 }
 
@@ -95,7 +95,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
 /// ports are guarded all the same: it is told, here and by `status`, and no failure.
 fn keep_free(host: &Host) -> Option<PortSet> {
     kept_free::mend(host).unwrap_or_else(|trouble| {
-        eprintln!("warning: {trouble}");
+        tell!("warning: {trouble}");
         None
     })
 }

@@ -1,6 +1,6 @@
 //! Open sessions that a guard is about to cut: only with a word from the operator.
 
-use super::connected;
+use super::{connected, tell, tell_text};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::Facts;
 use crate::error::Trouble;
@@ -49,9 +49,9 @@ fn named(peers: &[Peer]) -> Vec<String> {
 
 /// Asks at the terminal; whatever is not a clear yes is a no.
 fn is_allowed(peers: &[Peer]) -> bool {
-    eprintln!("these sessions are open from outside, and would be cut:");
-    named(peers).iter().for_each(|peer| eprintln!("  {peer}"));
-    eprint!("cut them? [y/N] ");
+    tell!("these sessions are open from outside, and would be cut:");
+    named(peers).iter().for_each(|peer| tell!("  {peer}"));
+    tell_text("cut them? [y/N] ");
     let mut answer = String::new();
     let read = io::stdin().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
