@@ -2,9 +2,10 @@
 //! nothing.
 
 use crate::error::Trouble;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -24,7 +25,8 @@ pub(super) struct Said {
     pub(super) stderr: String,
 }
 
-/// Runs a tool to its end.
+/// Runs a tool to its end. One that does not come to it is ended with all that it has started: a tool
+/// may be a script, and what that waits for holds the pipes.
 ///
 /// # Errors
 /// One that is missing, cannot be run or does not end.
@@ -40,16 +42,17 @@ pub(super) fn run(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(|error| match error.kind() {
             ErrorKind::NotFound => Trouble::new(format!("run {program}"), "it is not installed"),
             _ => Trouble::new(format!("run {program}"), error),
         })?;
-    let process = Pid::from_raw(child.id().cast_signed());
+    let group = Pid::from_raw(child.id().cast_signed());
     let (ended, end) = mpsc::channel();
     let watch = thread::spawn(move || {
         let hangs = end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-        hangs && kill(process, Signal::SIGKILL).is_ok()
+        hangs && killpg(group, Signal::SIGKILL).is_ok()
     });
     if let Some(mut stdin) = child.stdin.take() {
         // A program that refuses early closes the pipe; its own words are better than ours.
@@ -84,6 +87,7 @@ pub(super) fn one_line(text: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
     fn a_tool_that_hangs_is_ended_and_named() {
@@ -91,6 +95,17 @@ mod tests {
         let said = run(sleep.arg("600"), "wait", b"", Duration::from_millis(20));
         let trouble = said.err().unwrap().to_string();
         assert!(trouble.contains("could not wait: sleep did not end within 0 s"), "{trouble}");
+    }
+
+    #[test]
+    fn a_script_that_hangs_is_ended_with_what_it_has_started() {
+        let mut script = Command::new("sh");
+        let script = script.args(["-c", "sleep 60; true"]);
+        let started = Instant::now();
+        let said = run(script, "wait", b"", Duration::from_millis(200));
+        let trouble = said.err().unwrap().to_string();
+        assert!(trouble.contains("sh did not end within 0 s"), "{trouble}");
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -87,7 +87,7 @@ fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble>
         command.arg("--test");
     }
     let said = tool::run(&mut command, &what, transaction.as_bytes(), tool::LIMIT)
-        .map_err(|trouble| trouble.cure(CURE))?;
+        .map_err(|trouble| trouble.or_cure(CURE))?;
     if said.success {
         return Ok(());
     }
@@ -101,8 +101,8 @@ fn save(family: Family) -> Result<String, Trouble> {
     let failed = |cause: &str| Trouble::new(&what, cause).cure(cure_for(cause));
     let mut command = Command::new(program);
     command.arg("--counters");
-    let said =
-        tool::run(&mut command, &what, b"", tool::LIMIT).map_err(|trouble| trouble.cure(CURE))?;
+    let said = tool::run(&mut command, &what, b"", tool::LIMIT)
+        .map_err(|trouble| trouble.or_cure(CURE))?;
     if !said.success {
         return Err(failed(&format!("{program} said: {}", tool::one_line(&said.stderr))));
     }

@@ -46,7 +46,7 @@ fn nft(arguments: &[&str], what: &str, input: &str) -> Result<tool::Said, Troubl
     let mut command = Command::new("nft");
     command.args(arguments);
     tool::run(&mut command, what, input.as_bytes(), tool::LIMIT)
-        .map_err(|trouble| trouble.cure(CURE))
+        .map_err(|trouble| trouble.or_cure(CURE))
 }
 
 /// Has nft read a script: one transaction.
