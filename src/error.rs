@@ -36,22 +36,43 @@ impl Trouble {
         &self.cause
     }
 
-    /// Adds what happened when this was being dealt with.
+    /// Adds what happened when this was being dealt with, unless it is the same once more. Of another
+    /// trouble that is what and why: the cure is one, and stands at the end.
     #[must_use]
     pub fn and(mut self, more: impl fmt::Display) -> Self {
-        self.cause = format!("{}; {more}", self.cause);
+        let more = format!("{more:#}");
+        if !format!("{self:#}").contains(&more) {
+            self.cause = format!("{}; {more}", self.cause);
+        }
         self
     }
 }
 
+/// With the cure below it; the alternate form (`{:#}`) is one line without, to be part of another text.
 impl fmt::Display for Trouble {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "could not {}: {}", self.what, self.cause)?;
         match &self.cure {
-            Some(cure) => write!(formatter, "\n  {cure}"),
-            None => Ok(()),
+            Some(cure) if !formatter.alternate() => write!(formatter, "\n  {cure}"),
+            _ => Ok(()),
         }
     }
 }
 
 impl Error for Trouble {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_added_is_told_once_and_the_cure_stays_one_at_the_end() {
+        let read = || Trouble::new("read a", "it is gone").cure("bring it back");
+        let write = Trouble::new("write b", "the disk is full").cure("free some space");
+        let told = write.clone().and(read()).and(read()).and("nothing was changed").to_string();
+        let cause = "could not write b: the disk is full; could not read a: it is gone; \
+                     nothing was changed";
+        assert_eq!(told, format!("{cause}\n  free some space"));
+        assert_eq!(write.clone().and(&write), write);
+    }
+}

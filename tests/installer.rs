@@ -4,6 +4,8 @@
 
 #[path = "installer/confirm.rs"]
 mod confirm;
+#[path = "installer/cures.rs"]
+mod cures;
 #[path = "installer/drift.rs"]
 mod drift;
 #[path = "installer/every_step.rs"]

@@ -46,7 +46,7 @@ pub fn apply(
     plan: &Plan,
     observed: &Observed,
 ) -> Result<(), Trouble> {
-    refuse_masked(plan, observed)?;
+    refuse_masked(host, plan, observed)?;
     wanted.load().map_err(|cause| Trouble::new("read this program's own file", cause))?;
     let before = Receipt::read(host)?;
     let mut change = Change {
@@ -72,13 +72,14 @@ pub fn apply(
 }
 
 /// What an administrator masked stays so until they say otherwise.
-fn refuse_masked(plan: &Plan, observed: &Observed) -> Result<(), Trouble> {
+fn refuse_masked(host: &Host, plan: &Plan, observed: &Observed) -> Result<(), Trouble> {
     let masked = plan::masked(plan, observed).join(" ");
     if masked.is_empty() {
         return Ok(());
     }
     let trouble = Trouble::new(format!("start {masked}"), "an administrator has masked it");
-    Err(trouble.cure(format!("if it shall run: systemctl unmask {masked}, then the same again")))
+    let unmask = format!("{} unmask {masked}", host.systemctl());
+    Err(trouble.cure(format!("if it shall run: {unmask}, then the same again")))
 }
 
 impl Change<'_> {

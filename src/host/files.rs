@@ -2,6 +2,7 @@
 //! Follows no symbolic link at the place it writes to.
 
 use crate::error::Trouble;
+use nix::libc::EPERM;
 use nix::unistd::{getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -18,7 +19,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Trouble> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_missing(&error) => Ok(None),
-        Err(error) => Err(Trouble::new(format!("read {}", path.display()), error)),
+        Err(error) => Err(trouble("read", path, &error)),
     }
 }
 
@@ -160,7 +161,21 @@ fn trouble(verb: &str, path: &Path, error: &io::Error) -> Trouble {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             trouble.cure("free some space and run the same again")
         }
+        // Root may do all that a mode forbids, but not this (chattr(1)).
+        ErrorKind::PermissionDenied
+            if error.raw_os_error() == Some(EPERM) && geteuid().is_root() =>
+        {
+            trouble.cure("it may be immutable: lsattr shows it, and chattr -i ends it")
+        }
+        ErrorKind::PermissionDenied if verb == "read" => {
+            trouble.cure("run it as a user who may read it")
+        }
         ErrorKind::PermissionDenied => trouble.cure("run it as a user who may write there"),
+        ErrorKind::IsADirectory => {
+            trouble.cure("a directory stands in its place: move it away and run the same again")
+        }
+        ErrorKind::NotADirectory => trouble
+            .cure("a file stands where a directory should: move it away and run the same again"),
         ErrorKind::ReadOnlyFilesystem => {
             trouble.cure("make it writable (mount -o remount,rw) and run the same again")
         }
@@ -267,7 +282,13 @@ pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let mut made = Vec::new();
     for path in missing_directories(directory) {
         let result = match fs::create_dir(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_symlink() => {
+                remove_directories(&made);
+                let cause = "it is a link that leads nowhere";
+                return Err(Trouble::new(format!("make {}", path.display()), cause)
+                    .cure("remove that link, or make what it leads to; then run the same again"));
+            }
             result => {
                 result.and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)))
             }
@@ -374,6 +395,19 @@ mod tests {
             fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".a.x1", ".b.x1.redisguard~", "a.redisguard~"]);
+    }
+
+    #[test]
+    fn the_cure_is_for_what_the_system_refused() {
+        let told = |verb, code| {
+            trouble(verb, Path::new("/a"), &io::Error::from_raw_os_error(code)).to_string()
+        };
+        // Which of both the system says does not depend on who asks; what helps does.
+        let immutable = told("write", EPERM).contains("lsattr");
+        assert_eq!(immutable, geteuid().is_root(), "{}", told("write", EPERM));
+        assert!(told("write", nix::libc::EACCES).contains("may write there"));
+        assert!(told("read", nix::libc::EACCES).contains("may read it"));
+        assert!(told("read", nix::libc::EISDIR).contains("move it away"));
     }
 
     #[test]

@@ -52,6 +52,14 @@ impl Host {
         self.is_live() && Path::new("/run/systemd/system").is_dir()
     }
 
+    /// How systemctl is called for the units of this host, as an operator types it.
+    pub fn systemctl(&self) -> String {
+        match self.is_live() {
+            true => "systemctl".to_owned(),
+            false => format!("systemctl --root={}", self.root.display()),
+        }
+    }
+
     /// Where an absolute path of the host lies.
     pub fn path(&self, absolute: &str) -> PathBuf {
         self.root.join(absolute.trim_start_matches('/'))
@@ -70,9 +78,10 @@ impl Host {
         let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
         let above = above.unwrap_or(&self.root);
         let failed = |cause: String| Trouble::new(format!("use {}", path.display()), cause);
-        let real = above
-            .canonicalize()
-            .map_err(|error| failed(format!("{} cannot be followed: {error}", above.display())))?;
+        let real = above.canonicalize().map_err(|error| {
+            failed(format!("{} cannot be followed: {error}", above.display()))
+                .cure("remove that link, or make what it leads to in the tree")
+        })?;
         if real.starts_with(&self.root) {
             return Ok(());
         }

@@ -75,7 +75,7 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
     }
     let (trouble, mend) = match &receipt {
         Ok(Some(known)) => {
-            match tampered(host, known).unwrap_or_else(|why| Some(why.to_string())) {
+            match tampered(host, known).unwrap_or_else(|why| Some(format!("{why:#}"))) {
                 None => match installed(host).and_then(|(bundle, facts)| {
                     // A change that has not ended may be a change of the backend.
                     let is_settled =
@@ -118,7 +118,8 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         return Err(trouble.and("nftables guards the ports meanwhile").or_cure(&cure));
     }
     if matches!(receipt, Ok(Some(_))) {
-        return Err(cured(trouble.and(worse)));
+        // Nothing could be loaded: what kept the tools from it is the first to be mended.
+        return Err(trouble.and(worse).or_cure(&cure));
     }
     // Without a receipt nothing speaks against the installed rules, and no rules are worse.
     Err(match installed(host).and_then(|(bundle, facts)| load(&bundle, &facts)) {

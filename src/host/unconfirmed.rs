@@ -159,7 +159,7 @@ pub fn arm(
             Ok(()) => trouble,
             Err(worse) => trouble.and(worse),
         };
-        trouble.and("nothing was changed")
+        trouble.and("nothing was changed").or_cure("mend that, or apply without --confirm")
     })
 }
 
@@ -171,7 +171,9 @@ fn former(host: &Host, observed: &Observed) -> Result<Option<Bundle>, Trouble> {
     match source::last_good(host) {
         Ok(bundle) => Ok(Some(bundle)),
         Err(trouble) => match Receipt::read(host)? {
-            Some(receipt) if receipt.state == State::Applied => Err(failed(trouble.to_string())),
+            Some(receipt) if receipt.state == State::Applied => {
+                Err(failed(trouble.cause().to_owned()))
+            }
             _ if observed.guarded => {
                 Err(failed("rules of ours are loaded, but not known is of which bundle".to_owned()))
             }

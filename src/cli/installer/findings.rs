@@ -107,13 +107,13 @@ fn is_as_announced(path: &str, old: &FileState, receipt: &Receipt) -> bool {
 }
 
 /// What a step of the plan means for an operator.
-pub(super) fn drifted(step: &Step, receipt: &Receipt) -> Vec<Finding> {
+pub(super) fn drifted(host: &Host, step: &Step, receipt: &Receipt) -> Vec<Finding> {
     let one = match step {
         Step::WriteFile { path, old: Some(old), .. } if is_as_announced(path, old, receipt) => {
             return Vec::new();
         }
         Step::WriteFile { path, link: Some(link), .. } => match masked_unit(path, link) {
-            Some(unit) => masked(unit),
+            Some(unit) => masked(host, unit),
             None => finding("file", path, format!("is a link to {link}")),
         },
         Step::WriteFile { path, old: None, .. } => finding("file", path, "is missing"),
@@ -159,22 +159,26 @@ fn enabled_by(link: &str) -> Option<(&str, &str)> {
     Some((unit, directory.strip_suffix(".wants")?))
 }
 
-fn masked(unit: &str) -> Finding {
-    finding("unit", unit, format!("is masked: systemctl unmask {unit}, then apply"))
+fn masked(host: &Host, unit: &str) -> Finding {
+    let unmask = format!("{} unmask {unit}", host.systemctl());
+    finding("unit", unit, format!("is masked: {unmask}, then apply"))
 }
 
 /// Names units that should run and do not; returns the listener's state.
 ///
 /// # Errors
 /// systemd cannot be asked.
-pub(super) fn dead_units(findings: &mut Vec<Finding>) -> Result<Option<String>, Trouble> {
+pub(super) fn dead_units(
+    host: &Host,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<String>, Trouble> {
     let [_, listener, check, _] = UNITS;
     let states = services::states(&UNITS)?;
     for (name, state) in &states {
         // It runs for a moment now and then.
         let fine = if name == check { state.active != "failed" } else { state.active == "active" };
         let found = if state.load == "masked" {
-            masked(name)
+            masked(host, name)
         } else if state.active == "failed" {
             finding("unit", name, format!("is failed: journalctl -u {name}"))
         } else if !fine {

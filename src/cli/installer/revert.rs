@@ -18,7 +18,10 @@ pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Tro
     let host = Host::at(&args.root)?;
     if !verb.when_lapsed {
         return go_back(args, &host, |record| {
-            let none = || Trouble::new("go back", "no change waits for its confirmation");
+            let none = || {
+                Trouble::new("go back", "no change waits for its confirmation")
+                    .cure("look at what is applied here with `redisguard-install status`")
+            };
             record.map(Some).ok_or_else(none)
         });
     }

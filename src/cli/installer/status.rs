@@ -121,7 +121,7 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let (mut ports, mut others) = (Vec::new(), Vec::new());
     if let Some((bundle, facts)) = &applied {
         let computed = computed(host, bundle, facts)?;
-        findings.extend(computed.plan.steps.iter().flat_map(|step| drifted(step, &receipt)));
+        findings.extend(computed.plan.steps.iter().flat_map(|step| drifted(host, step, &receipt)));
         ports = stopped(facts, &computed.observed.stopped);
         others = in_the_way(computed.firewall.as_ref(), facts);
     }
@@ -134,7 +134,7 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let in_sync = findings.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
-        listener.unit = dead_units(&mut findings)?;
+        listener.unit = dead_units(host, &mut findings)?;
     }
     if let Some((_, facts)) = applied.as_ref().filter(|_| host.is_live()) {
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
