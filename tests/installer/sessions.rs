@@ -152,6 +152,19 @@ fn the_plan_names_who_uses_the_reserved_ports() {
     assert!(said.contains("\n  port 6380 on 0.0.0.0: redis-server (pid "), "{said}");
     assert!(said.contains("\n  port 6380 from 198.51.1.2\n"), "{said}");
 
+    // Also where nothing is to change any more.
+    site.bring("existing = \"keep\"");
+    assert_eq!(status(&site.install(&["apply"])), 0);
+    let same = json(&site.install(&["plan", "--json"]));
+    assert_eq!((&same["changed"], &same["peers"]), (&false.into(), &plan["peers"]));
+    assert_eq!(same["listeners"], plan["listeners"]);
+    let output = site.install(&["plan"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    let said = told(&output);
+    assert!(said.contains("nothing to change"), "{said}");
+    assert!(said.contains("\n  port 6380 on 0.0.0.0: redis-server (pid "), "{said}");
+    assert!(said.contains("\n  port 6380 from 198.51.1.2\n"), "{said}");
+
     // The host's own addresses are no outsiders.
     let _own = Session::open(&site.host, ADDRESS, "6380");
     assert_eq!(json(&site.install(&["plan", "--json"]))["peers"].as_array().unwrap().len(), 1);

@@ -7,6 +7,7 @@ use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::host::firewall::{Firewall, missing_family};
+use crate::host::peers::Users;
 use crate::host::receipt::Origin;
 use crate::host::{self, Host, services, unconfirmed};
 use std::time::Duration;
@@ -22,7 +23,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
     let computed = computed(&host, &bundle, &facts)?;
     computed.firewall.iter().try_for_each(Firewall::refuse)?;
     let plan = &computed.plan;
-    let users = users(&host, &facts, plan);
+    // Where nothing changes, it changes for nobody.
+    let users = if plan.is_empty() { Users::default() } else { users(&host, &facts) };
     sessions::may_be_cut(args, verb, &facts, plan, &users.peers)?;
     if !args.json {
         show_losses(plan);

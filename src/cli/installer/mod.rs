@@ -83,6 +83,8 @@ fn views(plan: &Plan) -> Vec<StepView> {
     plan.steps.iter().map(|step| step.view(diff::unified)).collect()
 }
 
+const NOW: &str = "right now";
+
 /// Shows a plan: as one JSON object, or as text in the given tense.
 fn show(
     args: &InstallerArgs,
@@ -93,13 +95,13 @@ fn show(
     heading: &str,
 ) {
     let mut steps = views(plan);
-    let Users { listeners, peers } = users;
     if args.json {
+        let Users { listeners, peers } = users;
         let (changed, bundle) = (!plan.is_empty(), facts.bundle.as_str());
         print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
         return;
     }
-    let mut when = "right now";
+    let mut when = NOW;
     if matches!(args.verb, Verb::Apply(_)) {
         when = "when this began";
         // What is new was reviewed, and what was lost was shown before it was.
@@ -107,9 +109,13 @@ fn show(
     }
     say!("{heading}");
     show_steps(&steps);
-    show_some(&format!("listening on a reserved port {when}:"), &listeners, listening);
+    show_users(&users, when);
+}
+
+fn show_users(Users { listeners, peers }: &Users, when: &str) {
+    show_some(&format!("listening on a reserved port {when}:"), listeners, listening);
     let heading = format!("connected to a reserved port from outside {when}:");
-    show_some(&heading, &peers, connected);
+    show_some(&heading, peers, connected);
 }
 
 fn listening(listener: &Listener) -> String {

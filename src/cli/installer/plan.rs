@@ -1,6 +1,6 @@
 //! `plan`: what apply would change.
 
-use super::{Status, inputs, say, show, tell};
+use super::{NOW, Status, inputs, say, show, show_users, tell};
 use crate::args::InstallerArgs;
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
@@ -48,9 +48,9 @@ pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, facts: &Facts) {
     }
 }
 
-/// Who uses the reserved ports, if anything is about to change for them.
-pub(super) fn users(host: &Host, facts: &Facts, plan: &Plan) -> Users {
-    if host.is_live() && !plan.is_empty() { peers::users(facts) } else { Users::default() }
+/// Who uses the reserved ports.
+pub(super) fn users(host: &Host, facts: &Facts) -> Users {
+    if host.is_live() { peers::users(facts) } else { Users::default() }
 }
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
@@ -60,11 +60,13 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     warn_of_obstacles(firewall.as_ref(), &facts);
     let waits = unconfirmed::read(&host)?;
     let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
+    let users = users(&host, &facts);
     if plan.is_empty() && !args.json {
         say!("nothing to change: the host is as bundle {} says", facts.bundle);
+        show_users(&users, NOW);
     } else {
         let heading = format!("apply would change this, for bundle {}:", facts.bundle);
-        show(args, &facts, &plan, users(&host, &facts, &plan), confirm_by, &heading);
+        show(args, &facts, &plan, users, confirm_by, &heading);
     }
     if let Some(record) = waits.filter(|_| !args.json) {
         say!("\n{}", record.sentence(&host));
