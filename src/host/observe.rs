@@ -3,7 +3,7 @@
 
 use super::firewall::Firewall;
 use super::receipt::{self, Receipt, State};
-use super::{Host, files, kept_free, listener, services};
+use super::{Host, files, kept_free, listener, rules, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{Bytes, FileState, Observed, Wanted};
@@ -170,7 +170,8 @@ fn look_at(
         let (mode, owner) = (metadata.mode() & 0o7777, (metadata.uid(), metadata.gid()));
         observed.files.insert(path, FileState { bytes, mode, owner });
     } else {
-        return Err(failed(&"it is neither a file nor a link").cure("move it away"));
+        let what = if metadata.is_dir() { "a directory" } else { "neither a file nor a link" };
+        observed.strangers.insert(path, what);
     }
     Ok(())
 }
@@ -179,6 +180,36 @@ fn look_at(
 fn is_this_program(file: &Metadata) -> bool {
     let own = fs::metadata(OWN_PROGRAM);
     own.is_ok_and(|own| (own.dev(), own.ino()) == (file.dev(), file.ino()))
+}
+
+/// The directories of ours that others than root can change, with what is wrong and the cure: who may
+/// write to one puts own files in the place of ours, whatever the mode of those.
+pub fn open_directories(host: &Host, receipt: &Receipt) -> Vec<(String, String)> {
+    let mut directories: BTreeSet<String> = receipt.directories.iter().cloned().collect();
+    directories.insert(rules::DIRECTORY.to_owned());
+    let mut open = vec![receipt::STATE.to_owned()];
+    while let Some(directory) = open.pop() {
+        let entries = fs::read_dir(host.path(&directory)).into_iter().flatten().flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        open.extend(below.map(|one| format!("{directory}/{}", one.file_name().to_string_lossy())));
+        directories.insert(directory);
+    }
+    let mut found = Vec::new();
+    for directory in directories {
+        let here = host.path(&directory);
+        let Ok(metadata) = fs::metadata(&here) else { continue };
+        // A tree belongs to whoever builds it.
+        if host.is_live() && metadata.uid() != 0 {
+            let cure = format!("is not root's: chown root {}", here.display());
+            found.push((directory.clone(), cure));
+        }
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            let cure = format!("chmod go-w {}", here.display());
+            found.push((directory, format!("others may write to it (mode {mode:04o}): {cure}")));
+        }
+    }
+    found
 }
 
 /// Whether there is anything at a path of the host, a dangling link too.

@@ -169,6 +169,8 @@ fn tampered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Trouble> {
 }
 
 /// Where the rules are installed.
+pub const DIRECTORY: &str = "/etc/redisguard";
+/// The same as their paths begin.
 const RULES: &str = "/etc/redisguard/";
 
 /// The installed rules as a bundle of their own.

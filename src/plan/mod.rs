@@ -60,6 +60,8 @@ pub struct Observed {
     pub files: BTreeMap<String, FileState>,
     /// Symbolic links by their path; the value is the target.
     pub links: BTreeMap<String, String>,
+    /// What stands at paths of ours and is neither a file nor a link, in words.
+    pub strangers: BTreeMap<String, &'static str>,
     /// Everything in which the kernel's rules are not the wanted ones. `None`: not looked at.
     pub rule_drift: Option<Vec<(Scope, String)>>,
     /// What the rules stopped so far.

@@ -6,7 +6,7 @@ use super::{Status, inputs, is_unheard, locked, say, sessions, show, show_losses
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
-use crate::host::firewall::{Firewall, missing_family};
+use crate::host::firewall::missing_family;
 use crate::host::peers::Users;
 use crate::host::receipt::Origin;
 use crate::host::{self, Host, services, unconfirmed};
@@ -21,7 +21,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
     let _lock = locked(&host)?;
     unconfirmed::refuse(&host, &format!("apply bundle {}", facts.bundle))?;
     let computed = computed(&host, &bundle, &facts)?;
-    computed.firewall.iter().try_for_each(Firewall::refuse)?;
+    computed.refuse(&host)?;
     let plan = &computed.plan;
     // Where nothing changes, it changes for nobody.
     let users = if plan.is_empty() { Users::default() } else { users(&host, &facts) };

@@ -19,6 +19,27 @@ pub(super) struct Computed {
     pub firewall: Option<Firewall>,
 }
 
+impl Computed {
+    /// Refuses a host that must be put in order first.
+    ///
+    /// # Errors
+    /// Says what is in the way, and the cure.
+    pub(super) fn refuse(&self, host: &Host) -> Result<(), Trouble> {
+        self.refuse_strangers(host)?;
+        self.firewall.iter().try_for_each(Firewall::refuse)
+    }
+
+    /// Refuses to write where neither a file nor a link stands: it cannot be kept, nor put back.
+    ///
+    /// # Errors
+    /// Names the first of them.
+    pub(super) fn refuse_strangers(&self, host: &Host) -> Result<(), Trouble> {
+        let Some(path) = self.observed.strangers.keys().next() else { return Ok(()) };
+        let what = format!("use {}", host.path(path).display());
+        Err(Trouble::new(what, "it is neither a file nor a link").cure("move it away"))
+    }
+}
+
 /// Looks at the host and computes the plan; changes nothing.
 pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Computed, Trouble> {
     computed_for(host, bundle, facts, observe::wanted(bundle, facts)?)
@@ -55,8 +76,9 @@ pub(super) fn users(host: &Host, facts: &Facts) -> Users {
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
-    let Computed { plan, firewall, .. } = computed(&host, &bundle, &facts)?;
-    firewall.iter().try_for_each(Firewall::refuse)?;
+    let computed = computed(&host, &bundle, &facts)?;
+    computed.refuse(&host)?;
+    let Computed { plan, firewall, .. } = computed;
     warn_of_obstacles(firewall.as_ref(), &facts);
     let waits = unconfirmed::read(&host)?;
     let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());

@@ -83,6 +83,7 @@ fn go_back(
 fn apply_former(host: &Host, origin: Origin) -> Result<Vec<StepView>, Trouble> {
     let (bundle, facts, wanted) = unconfirmed::former_wanted(host)?;
     let computed = computed_for(host, &bundle, &facts, wanted)?;
+    computed.refuse_strangers(host)?;
     let plan = &computed.plan;
     if !plan.is_empty() {
         let what = (&bundle, &facts, origin);

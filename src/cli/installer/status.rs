@@ -11,7 +11,7 @@ use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::firewall::missing_family;
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, listener, rules, source, unconfirmed};
+use crate::host::{Host, listener, observe, rules, source, unconfirmed};
 use crate::plan::Counter;
 use crate::spec::PortRange;
 use serde::Serialize;
@@ -121,7 +121,12 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let (mut ports, mut others) = (Vec::new(), Vec::new());
     if let Some((bundle, facts)) = &applied {
         let computed = computed(host, bundle, facts)?;
-        findings.extend(computed.plan.steps.iter().flat_map(|step| drifted(host, step, &receipt)));
+        let strangers = &computed.observed.strangers;
+        findings.extend(strangers.iter().map(|(path, what)| {
+            finding("file", path, format!("is {what}: move it away, then apply"))
+        }));
+        let drift = computed.plan.steps.iter().flat_map(|step| drifted(host, step, &receipt));
+        findings.extend(drift.filter(|found| !strangers.contains_key(&found.target)));
         ports = stopped(facts, &computed.observed.stopped);
         others = in_the_way(computed.firewall.as_ref(), facts);
     }
@@ -131,7 +136,11 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         (None, Some(_)) => Some(source::mend_command(&receipt)),
     };
     findings.extend(another);
-    let in_sync = findings.is_empty();
+    // What apply does not mend: each says itself what does.
+    let by_hand = observe::open_directories(host, &receipt).into_iter();
+    let by_hand: Vec<Finding> =
+        by_hand.map(|(directory, detail)| finding("file", &directory, detail)).collect();
+    let in_sync = findings.is_empty() && by_hand.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
         listener.unit = dead_units(host, &mut findings)?;
@@ -140,8 +149,9 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
         listener.answers = answers.map(Answered::from).collect();
     }
-    // What others do, apply does not mend.
+    // What others do, apply does not mend either.
     let mend = mend.filter(|_| !findings.is_empty());
+    findings.extend(by_hand);
     findings.extend(others);
     let healthy = !findings.iter().any(|finding| finding.broken);
     let (bundle, applied) = (Some(receipt.bundle), Some(receipt.applied));
