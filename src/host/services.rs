@@ -24,6 +24,12 @@ pub struct UnitState {
     pub pid: u32,
     /// What the service says of itself, in one line.
     pub says: String,
+    /// The file that it was read from; empty where there is none.
+    pub file: String,
+    /// The drop-ins that change it (systemd.unit(5)).
+    pub drop_ins: Vec<String>,
+    /// Whether its files were changed since they were read.
+    pub stale: bool,
 }
 
 /// The states of units, by name.
@@ -31,8 +37,9 @@ pub struct UnitState {
 /// # Errors
 /// systemctl is missing or fails.
 pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
-    let mut arguments =
-        vec!["show", "--property=Id,LoadState,ActiveState,MainPID,StatusText", "--"];
+    const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,MainPID,StatusText,\
+                              FragmentPath,DropInPaths,NeedDaemonReload";
+    let mut arguments = vec!["show", PROPERTIES, "--"];
     arguments.extend(units);
     let said = systemctl(&arguments)?;
     let mut states = BTreeMap::new();
@@ -45,6 +52,11 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Trouble> {
                 "LoadState" => state.load = value.to_owned(),
                 "ActiveState" => state.active = value.to_owned(),
                 "StatusText" => state.says = value.to_owned(),
+                "FragmentPath" => state.file = value.to_owned(),
+                "DropInPaths" => {
+                    state.drop_ins = value.split_whitespace().map(str::to_owned).collect();
+                }
+                "NeedDaemonReload" => state.stale = value == "yes",
                 "MainPID" => state.pid = value.parse().unwrap_or_default(),
                 _ => {}
             }

@@ -57,7 +57,8 @@ fn every_way_of_losing_the_rules_is_mended_in_place() {
 fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
     let Some(machine) = guarded("units") else { return };
     let unlimited = "[Service]\nRestart=no\n";
-    machine.write_file(&format!("/run/systemd/system/{NOTICE}.d/once.conf"), unlimited);
+    let lifted = format!("/run/systemd/system/{NOTICE}.d/once.conf");
+    machine.write_file(&lifted, unlimited);
     machine.run(&["systemctl", "daemon-reload"]).ok();
     let damages: [(&[&str], &str, &str, &str); 6] = [
         (&["systemctl", "disable", BLOCK], "unit", BLOCK, "is not enabled"),
@@ -79,8 +80,11 @@ fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
             })
         });
         redisguard(&machine, &["apply"]).ok();
-        json(&machine, 0, &["status"]);
+        assert_only_changed(&machine, NOTICE, &[&lifted]);
     }
+    machine.run(&["rm", &lifted]).ok();
+    machine.run(&["systemctl", "daemon-reload"]).ok();
+    json(&machine, 0, &["status"]);
 
     // What an administrator masked stays so until they say otherwise.
     let masked = format!("rm {0} && ln -s /dev/null {0}", "/etc/systemd/system/$0");
@@ -104,6 +108,76 @@ fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
     assert_clean(&machine);
 }
 
+/// In place and well, and all that is found are these drop-ins of a unit.
+#[track_caller]
+fn assert_only_changed(machine: &Machine, name: &str, drop_ins: &[&str]) {
+    let status = json(machine, 1, &["status"]);
+    let found = status["findings"].as_array().unwrap();
+    assert_eq!(found.len(), drop_ins.len(), "{status:#}");
+    for (finding, drop_in) in found.iter().zip(drop_ins) {
+        let detail = finding["detail"].as_str().unwrap();
+        assert_eq!((&finding["kind"], &finding["target"]), (&"unit".into(), &name.into()));
+        assert!(detail.starts_with(&format!("is changed by {drop_in}: ")), "{status:#}");
+    }
+    assert_eq!((&status["in_sync"], &status["healthy"]), (&true.into(), &true.into()));
+    assert!(status["mend"].is_null(), "{status:#}");
+}
+
+#[test]
+fn what_others_make_of_our_units_is_named_and_what_is_for_all_units_is_not() {
+    let Some(machine) = guarded("overrides") else { return };
+    let reload = || machine.run(&["systemctl", "daemon-reload"]).ok();
+    let for_all = "/usr/lib/systemd/system/service.d/10-all.conf";
+    machine.write_file(for_all, "[Service]\nTimeoutStopSec=80s\n");
+    reload();
+    json(&machine, 0, &["status"]);
+
+    // What opens the ports when the unit is stopped, before and after systemd knows of it.
+    let stop = "ExecStop=/usr/local/sbin/redisguard-install rules unload";
+    let drop_in = format!("/etc/systemd/system/{BLOCK}.d/x.conf");
+    machine.write_file(&drop_in, format!("[Service]\n{stop}\n"));
+    // Long lines are folded.
+    let status = || {
+        let said = redisguard(&machine, &["status"]).ended(1);
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = status();
+    assert!(said.contains("was changed since systemd has read it"), "{said}");
+    assert!(said.contains(&format!("systemctl cat {BLOCK}")), "{said}");
+    reload();
+    let wide = "/run/systemd/system/redis-ports-.service.d/y.conf";
+    machine.write_file(wide, "[Service]\nNice=1\n");
+    machine.write_file(&format!("/etc/systemd/system/{YIELD}.d/z.conf"), "[Service]\nNice=1\n");
+    reload();
+    let said = status();
+    assert!(said.starts_with("guarded: but see what others have done bundle "), "{said}");
+    assert!(!said.contains("10-all.conf") && !said.contains("mend with"), "{said}");
+    for named in [&drop_in, wide, &format!("{YIELD}.d/z.conf")] {
+        assert!(said.contains(named), "{named}: {said}");
+    }
+    let orphans = ["rm", "-r", wide, &format!("/etc/systemd/system/{YIELD}.d")];
+    machine.run(&orphans).ok();
+    reload();
+    assert_only_changed(&machine, BLOCK, &[&drop_in]);
+    // The next apply goes by what it has brought, and has nothing to do.
+    assert_eq!(json(&machine, 0, &["plan"])["changed"], false);
+
+    machine.run(&["rm", "-r", &format!("/etc/systemd/system/{BLOCK}.d")]).ok();
+    let other = format!("/run/systemd/system.control/{BLOCK}");
+    machine.run(&["mkdir", "-p", "/run/systemd/system.control"]).ok();
+    machine.run(&["cp", &format!("/etc/systemd/system/{BLOCK}"), &other]).ok();
+    reload();
+    let status = json(&machine, 1, &["status"]);
+    assert!(
+        status["findings"].to_string().contains(&format!("is read from {other}")),
+        "{status:#}"
+    );
+    assert_eq!(status["healthy"], false, "{status:#}");
+    machine.run(&["rm", &other]).ok();
+    reload();
+    assert_clean(&machine);
+}
+
 #[test]
 fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
     let Some(machine) = guarded("timer") else { return };
@@ -120,7 +194,8 @@ fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
 
     // The test does not wait that long; it is still the timer that comes.
     let sooner = "[Timer]\nOnActiveSec=1s\nOnUnitActiveSec=3s\nAccuracySec=100ms\n";
-    machine.write_file(&format!("/run/systemd/system/{TIMER}.d/sooner.conf"), sooner);
+    let drop_in = format!("/run/systemd/system/{TIMER}.d/sooner.conf");
+    machine.write_file(&drop_in, sooner);
     machine.run(&["systemctl", "daemon-reload"]).ok();
     machine.run(&["systemctl", "restart", TIMER]).ok();
     machine.run(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).ok();
@@ -134,7 +209,8 @@ fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
         let journal = machine.run(&["journalctl", "-u", CHECK, "-o", "cat", "--no-pager"]).stdout;
         journal.contains("IPv6: filter: chain REDISGUARD-IN was flushed")
     });
-    assert_clean(&machine);
+    assert_only_changed(&machine, TIMER, &[&drop_in]);
+    assert_guards(&machine);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod apply;
 mod confirm;
 mod findings;
 mod notice;
+mod overrides;
 mod plan;
 mod rehearse;
 mod remove;

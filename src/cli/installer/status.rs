@@ -4,14 +4,14 @@ use super::findings::{
     Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding, in_the_way,
 };
 use super::plan::computed;
-use super::{Status, print_json, say};
+use super::{Status, overrides, print_json, say};
 use crate::args::InstallerArgs;
 use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::firewall::missing_family;
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, listener, observe, rules, source, unconfirmed};
+use crate::host::{Host, listener, observe, rules, services, source, unconfirmed};
 use crate::plan::Counter;
 use crate::spec::PortRange;
 use serde::Serialize;
@@ -143,7 +143,10 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let in_sync = findings.is_empty() && by_hand.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
-        listener.unit = dead_units(host, &mut findings)?;
+        let units: Vec<&str> = overrides::units(&receipt).into_iter().collect();
+        let states = services::states(&units)?;
+        others.extend(overrides::overrides(&states, &findings));
+        listener.unit = dead_units(host, &states, &mut findings);
     }
     if let Some((_, facts)) = applied.as_ref().filter(|_| host.is_live()) {
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
@@ -222,7 +225,7 @@ fn show(answer: &Answer) {
         (true, true) if answer.findings.is_empty() => {
             say!("guarded: everything is as it was applied");
         }
-        (true, true) => say!("guarded: but others are in the way"),
+        (true, true) => say!("guarded: but see what others have done"),
         (false, _) if answer.bundle.is_none() => say!("not applied"),
         (_, false) => say!("broken: something that guards or answers is not in place"),
         (false, true) => say!("drifted: guarded, but not as it was applied"),
