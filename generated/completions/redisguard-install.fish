@@ -27,7 +27,7 @@ end
 
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -s V -l version -d 'Print version'
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "plan" -d 'Show what apply would change; exit 1 if anything'
@@ -42,59 +42,59 @@ complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -
 complete -c redisguard-install -n "__fish_redisguard_install_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand plan" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l confirm -d 'Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot' -r
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l cut-sessions -d 'Cut open sessions of outsiders without asking, where the bundle has existing = "cut"'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand apply" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand confirm" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l when-lapsed -d 'Wait until the time to confirm is over; what apply starts'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand revert" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand status" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -l dry-run -d 'Only show what would be taken away; exit 1 if anything'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand remove" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rehearse" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rehearse" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rehearse" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rehearse" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rehearse" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -f -a "load" -d 'Load the installed rules if they are not in place; with --bundle, that bundle\'s'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -f -a "unload" -d 'Take the rules away: the ports are open to the outside then'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -f -a "unload" -d 'Take the rules away: the ports are open to the outside, until the timer finds it'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and not __fish_seen_subcommand_from load unload help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from load" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from load" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from load" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from load" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from load" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from unload" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from unload" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from unload" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from unload" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from unload" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "load" -d 'Load the installed rules if they are not in place; with --bundle, that bundle\'s'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "unload" -d 'Take the rules away: the ports are open to the outside then'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "unload" -d 'Take the rules away: the ports are open to the outside, until the timer finds it'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l log -d 'Write the log to FILE (- for standard output) instead of where the settings say' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l settings -d 'Read the listener\'s settings from FILE instead of the bundle' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l bundle -d 'Use the bundle in this directory instead of the built-in one' -r -F
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l root -d 'Work on the offline tree at DIR: files and enablement there, kernel and services untouched' -r -F
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l json -d 'Print one JSON object instead of text'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -l json -d 'Print one JSON object instead of text; none on exit 2, when the text on stderr says why'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand notice" -s h -l help -d 'Print help'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "plan" -d 'Show what apply would change; exit 1 if anything'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "apply" -d 'Make the host match the bundle: all or nothing'
@@ -107,4 +107,4 @@ complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand he
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "notice" -d 'Run the notice listener in the foreground'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and not __fish_seen_subcommand_from plan apply confirm revert status remove rehearse rules notice help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "load" -d 'Load the installed rules if they are not in place; with --bundle, that bundle\'s'
-complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "unload" -d 'Take the rules away: the ports are open to the outside then'
+complete -c redisguard-install -n "__fish_redisguard_install_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "unload" -d 'Take the rules away: the ports are open to the outside, until the timer finds it'

@@ -21,7 +21,7 @@ pub struct InstallerArgs {
     #[arg(long, value_name = "DIR", default_value = "/", global = true)]
     pub root: PathBuf,
 
-    /// Print one JSON object instead of text
+    /// Print one JSON object instead of text; none on exit 2, when the text on stderr says why
     #[arg(long, global = true)]
     pub json: bool,
 
@@ -96,7 +96,7 @@ pub struct RemoveArgs {
 pub enum RulesVerb {
     /// Load the installed rules if they are not in place; with --bundle, that bundle's
     Load,
-    /// Take the rules away: the ports are open to the outside then
+    /// Take the rules away: the ports are open to the outside, until the timer finds it
     Unload,
 }
 

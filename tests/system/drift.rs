@@ -192,6 +192,18 @@ fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
     let waits = seconds(&timer("TimersMonotonic")) + seconds(&timer("AccuracyUSec"));
     assert!((1..60).contains(&waits), "{waits} s");
 
+    // Who opens the ports by hand is told of it, as long as it is so.
+    let unloaded = redisguard(&machine, &["rules", "unload"]).ok();
+    assert!(
+        unloaded.contains(&format!("within a minute {TIMER} loads the rules again")),
+        "{unloaded}"
+    );
+    machine.run(&["systemctl", "stop", TIMER]).ok();
+    redisguard(&machine, &["rules", "load"]).ok();
+    let unloaded = redisguard(&machine, &["rules", "unload"]).ok();
+    assert_eq!(unloaded, "unloaded: the ports are open\n");
+    redisguard(&machine, &["rules", "load"]).ok();
+
     // The test does not wait that long; it is still the timer that comes.
     let sooner = "[Timer]\nOnActiveSec=1s\nOnUnitActiveSec=3s\nAccuracySec=100ms\n";
     let drop_in = format!("/run/systemd/system/{TIMER}.d/sooner.conf");

@@ -2,11 +2,11 @@
 
 use super::{Status, print_json, say, tell};
 use crate::args::{InstallerArgs, RulesVerb};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, UNITS};
 use crate::error::Trouble;
 use crate::host::firewall::{Firewall, firewalld};
 use crate::host::rules::{self, Loaded};
-use crate::host::{Host, kept_free, source};
+use crate::host::{Host, kept_free, services, source};
 use crate::spec::PortSet;
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
         RulesVerb::Unload => {
             let changed = rules::unload()?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };
-            (Answer { changed, findings: Vec::new() }, text.to_owned())
+            (Answer { changed, findings: Vec::new() }, format!("{text}{}", until_when(&host)))
         }
     };
     if args.json {
@@ -39,6 +39,20 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
         say!("{text}");
     }
     Ok(Status::Same)
+}
+
+/// How long that lasts, where the timer looks after the rules.
+fn until_when(host: &Host) -> String {
+    let timer = UNITS[3];
+    let states = host.has_systemd().then(|| services::states(&[timer]));
+    let states = states.and_then(Result::ok).unwrap_or_default();
+    match states.get(timer) {
+        Some(state) if state.active == "active" => format!(
+            ", and within a minute {timer} loads the rules again\n  \
+             systemctl stop {timer} keeps it from that, until the next boot"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// Guards at once, and again when a firewalld that starts right now is through.
