@@ -18,6 +18,8 @@ mod killed;
 mod many;
 #[path = "installer/nftables.rs"]
 mod nftables;
+#[path = "installer/paths.rs"]
+mod paths;
 #[path = "installer/sessions.rs"]
 mod sessions;
 #[path = "installer/streams.rs"]

@@ -1,8 +1,8 @@
 //! Owns reading and replacing files so that a reader sees the old bytes or the new, never a part.
 //! Follows no symbolic link at the place it writes to.
 
+use super::refusal::trouble;
 use crate::error::Trouble;
-use nix::libc::EPERM;
 use nix::unistd::{getegid, geteuid};
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -151,38 +151,6 @@ pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    }
-}
-
-/// What could not be done to a path, and the cure where the system's answer tells it.
-fn trouble(verb: &str, path: &Path, error: &io::Error) -> Trouble {
-    let trouble = Trouble::new(format!("{verb} {}", path.display()), error);
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            trouble.cure("free some space and run the same again")
-        }
-        // Root may do all that a mode forbids, but not this (chattr(1)).
-        ErrorKind::PermissionDenied
-            if error.raw_os_error() == Some(EPERM) && geteuid().is_root() =>
-        {
-            trouble.cure("it may be immutable: lsattr shows it, and chattr -i ends it")
-        }
-        ErrorKind::PermissionDenied if verb == "read" => {
-            trouble.cure("run it as a user who may read it")
-        }
-        ErrorKind::PermissionDenied => trouble.cure("run it as a user who may write there"),
-        ErrorKind::IsADirectory => {
-            trouble.cure("a directory stands in its place: move it away and run the same again")
-        }
-        ErrorKind::NotADirectory => trouble
-            .cure("a file stands where a directory should: move it away and run the same again"),
-        ErrorKind::ReadOnlyFilesystem => {
-            trouble.cure("make it writable (mount -o remount,rw) and run the same again")
-        }
-        ErrorKind::ResourceBusy => {
-            trouble.cure("something is mounted there: unmount it and run the same again")
-        }
-        _ => trouble,
     }
 }
 
@@ -395,19 +363,6 @@ mod tests {
             fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".a.x1", ".b.x1.redisguard~", "a.redisguard~"]);
-    }
-
-    #[test]
-    fn the_cure_is_for_what_the_system_refused() {
-        let told = |verb, code| {
-            trouble(verb, Path::new("/a"), &io::Error::from_raw_os_error(code)).to_string()
-        };
-        // Which of both the system says does not depend on who asks; what helps does.
-        let immutable = told("write", EPERM).contains("lsattr");
-        assert_eq!(immutable, geteuid().is_root(), "{}", told("write", EPERM));
-        assert!(told("write", nix::libc::EACCES).contains("may write there"));
-        assert!(told("read", nix::libc::EACCES).contains("may read it"));
-        assert!(told("read", nix::libc::EISDIR).contains("move it away"));
     }
 
     #[test]

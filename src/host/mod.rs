@@ -11,6 +11,7 @@ pub mod lock;
 pub mod observe;
 pub mod peers;
 pub mod receipt;
+mod refusal;
 pub mod remove;
 pub mod rules;
 pub mod services;
