@@ -1,9 +1,14 @@
 //! The source of truth: every good spec is taken, every bad one is refused with all its faults.
 #![allow(clippy::unwrap_used)]
 
+#[path = "spec/explained.rs"]
+mod explained;
 mod support;
 
-use redisguard::spec::{Check, LARGEST_SOURCE, Problems, Severity, Source, Spec};
+use redisguard::spec::{
+    Backend, Check, Existing, External, LARGEST_SOURCE, Listen, LogFormat, Problem, Problems,
+    Ruling, Severity, Source, Spec, reference,
+};
 use std::collections::HashSet;
 use support::specs;
 
@@ -19,13 +24,22 @@ fn every_good_spec_is_taken() {
     }
 }
 
+/// Every problem as it looks where there are few.
+fn each_in_full(all: &Problems) -> String {
+    let alone = |one: &Problem| Problems { problems: vec![one.clone()], ..all.clone() };
+    all.problems.iter().map(|one| alone(one).render(false)).collect()
+}
+
 #[test]
 fn every_bad_spec_is_refused_with_all_its_faults_at_once() {
     for path in specs("bad") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let refused = parsed(&format!("{name}.toml"), std::fs::read(&path).unwrap()).unwrap_err();
         assert!(refused.faults() > 0);
-        insta::assert_snapshot!(format!("bad_{name}"), refused.render(false));
+        insta::assert_snapshot!(format!("bad_{name}"), each_in_full(&refused));
+        if refused.are_many() {
+            insta::assert_snapshot!(format!("many_{name}"), refused.render(false));
+        }
     }
 }
 
@@ -62,13 +76,101 @@ fn ten_thousand_ports_are_taken_and_one_more_of_them_twice_is_found() {
     assert_eq!(twice.problems[0].check, Check::ReservedTwice);
 }
 
-#[test]
-fn denied_warnings_are_faults() {
+/// The shipped TOML's problems, after the rulings.
+fn ruled(rulings: &[Ruling]) -> Problems {
     let text = std::fs::read(support::root().join("redisguard.toml")).unwrap();
     let (_, mut problems) = parsed("redisguard.toml", text).unwrap();
-    problems.deny_warnings();
-    assert_eq!(problems.faults(), 2);
-    assert!(problems.problems.iter().all(|problem| problem.severity == Severity::Fault));
+    problems.rule(rulings);
+    problems
+}
+
+#[test]
+fn warnings_are_denied_and_allowed_by_name_and_the_last_ruling_holds() {
+    use Ruling::{Allow, Deny, DenyAll};
+    let (drops, nobody) = (Check::DropHidesNotice, Check::NobodyTold);
+    for (rulings, faults, warnings) in [
+        (vec![], 0, 2),
+        (vec![DenyAll], 2, 0),
+        (vec![Deny(drops)], 2, 0),
+        (vec![Deny(nobody), Allow(nobody)], 0, 2),
+        (vec![Allow(drops)], 0, 0),
+        (vec![Deny(drops), Allow(drops)], 0, 0),
+        (vec![Allow(drops), Deny(drops)], 2, 0),
+        (vec![DenyAll, Allow(drops)], 0, 0),
+        (vec![Allow(drops), DenyAll], 2, 0),
+    ] {
+        let problems = ruled(&rulings);
+        let counted = (problems.faults(), problems.problems.len() - problems.faults());
+        assert_eq!(counted, (faults, warnings), "{rulings:?}");
+    }
+}
+
+#[test]
+fn a_ruling_never_takes_a_fault_away() {
+    let mut refused = parsed("x.toml", "").unwrap_err();
+    let before = refused.faults();
+    refused.rule(&[Ruling::Allow(Check::MissingKey)]);
+    assert!(before > 0 && refused.faults() == before);
+    assert!(refused.problems.iter().all(|problem| problem.severity == Severity::Fault));
+}
+
+#[test]
+fn however_many_the_problems_are_they_fill_one_screen_and_faults_come_first() {
+    let mut text = String::from("[contact]\nteam = \"O\"\n[cluster]\nports = 7000\n");
+    for port in 20_000..20_100 {
+        text.push_str(&format!("[[reserved]]\nport = {port}\n"));
+    }
+    text.push_str("label = 3\n");
+    let many = parsed("x.toml", text).unwrap_err();
+    assert_eq!(many.count(), "2 faults, 100 warnings");
+    let shown = many.render(false);
+    assert!(shown.lines().count() <= 50, "{shown}");
+    for wanted in ["error[missing-key]", "error[wrong-type]", "label = 3", "and 79 more"] {
+        assert!(shown.contains(wanted), "no {wanted:?} in\n{shown}");
+    }
+}
+
+#[test]
+fn a_problem_lies_where_its_text_says_in_lines_and_characters() {
+    let text = "[contact]\r\nteam = \"Ключи\" # Ключи\r\nemail = 3\n\
+                [cluster]\nports = 7000\n[[reserved]]\npart = 1\n";
+    let refused = parsed("x.toml", text).unwrap_err();
+    let shown = refused.render(false);
+    for problem in &refused.problems {
+        let (begin, _) = refused.positions(problem);
+        let place = format!("--> x.toml:{}:{}\n", begin.line, begin.column);
+        assert!(shown.contains(&place), "no {place} in\n{shown}");
+    }
+    let text = "site = { title = \"Ключи\", date = \"x\" }\n";
+    let refused = parsed("x.toml", text).unwrap_err();
+    let date = refused.problems.iter().find(|one| one.check == Check::WrongType).unwrap();
+    let (begin, end) = refused.positions(date);
+    assert_eq!((begin.line, begin.column, end.line, end.column), (1, 34, 1, 37));
+}
+
+#[test]
+fn the_reference_names_the_choices_that_are_taken() {
+    fn taken<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
+        choices.iter().map(|(name, _)| *name).collect()
+    }
+    let mut told = Vec::new();
+    for table in reference::TABLES {
+        for key in table.keys {
+            if let reference::Kind::Choice(choices) = key.kind {
+                told.push((format!("{}.{}", table.name, key.name), taken(choices)));
+            }
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            ("reserved.external".to_owned(), taken(External::CHOICES)),
+            ("reserved.listen".to_owned(), taken(Listen::CHOICES)),
+            ("firewall.backend".to_owned(), taken(Backend::CHOICES)),
+            ("firewall.existing".to_owned(), taken(Existing::CHOICES)),
+            ("notice.log-format".to_owned(), taken(LogFormat::CHOICES)),
+        ]
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Owns the judgement: from placed values to a [`Spec`], with the rules that need more than one
-//! value to be seen. Defaults live here and nowhere else.
+//! value to be seen. Defaults and bounds are those of the reference.
 
 use super::fault::{Check, Problem};
 use super::read::{self, Placed, Table};
@@ -28,7 +28,8 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
     read::unknown_tables(&root, problems);
     let contact = contact(&read::table(&root, "contact", problems), problems);
     let cluster = cluster(&read::table(&root, "cluster", problems), problems);
-    let site = site(&read::table(&root, "site", problems), problems);
+    let site_table = read::table(&root, "site", problems);
+    let site = site(&site_table, problems);
     let firewall = firewall(&read::table(&root, "firewall", problems), problems);
     let notice_table = read::table(&root, "notice", problems);
     let (notice, notice_port) = notice(&notice_table, problems);
@@ -48,7 +49,7 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
     notice_port_apart(&notice_port, &reserved, cluster.as_ref(), problems);
     let (contact, cluster) = (contact?, cluster?.value);
     let site = Site {
-        title: site.title.unwrap_or_else(|| fixed("Redis Default Ports Blocking")),
+        title: site.title.unwrap_or_else(|| site_table.default_line("title")),
         author: site.author.unwrap_or_else(|| contact.team.clone()),
         date: site.date,
         priority: site.priority,
@@ -63,7 +64,7 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
 fn missing(key: &str, cure: &str, span: &Range<usize>, problems: &mut Vec<Problem>) {
     let message = format!("`{key}` is missing");
     let span = span.start..span.start;
-    problems.push(Problem::fault(Check::MissingKey, span, message).cure(format!("add {cure}")));
+    problems.push(Problem::new(Check::MissingKey, span, message).cure(format!("add {cure}")));
 }
 
 /// A value that must be there; says so where it is not (a faulty one has been said already).
@@ -80,21 +81,6 @@ pub(super) fn needed<T>(
     value
 }
 
-/// A default of ours.
-#[allow(clippy::expect_used, reason = "literals, every one parsed by the tests")]
-fn fixed(text: &'static str) -> Line {
-    Line::parse(text, 120).expect("a default is a printable line")
-}
-
-fn line(
-    table: &Table<'_>,
-    key: &str,
-    most: usize,
-    problems: &mut Vec<Problem>,
-) -> Option<Placed<Line>> {
-    table.text(key, Check::Text, problems, |text| Line::parse(text, most))
-}
-
 struct SiteGiven {
     title: Option<Line>,
     author: Option<Line>,
@@ -104,15 +90,15 @@ struct SiteGiven {
 
 fn site(table: &Table<'_>, problems: &mut Vec<Problem>) -> SiteGiven {
     SiteGiven {
-        title: line(table, "title", 120, problems).map(|placed| placed.value),
-        author: line(table, "author", 120, problems).map(|placed| placed.value),
+        title: table.line("title", problems).map(|placed| placed.value),
+        author: table.line("author", problems).map(|placed| placed.value),
         date: table.date("date", problems).map(|placed| placed.value),
-        priority: line(table, "priority", 40, problems).map(|placed| placed.value),
+        priority: table.line("priority", problems).map(|placed| placed.value),
     }
 }
 
 fn contact(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Contact> {
-    let team = line(table, "team", 80, problems);
+    let team = table.line("team", problems);
     let team = needed(table, "team", "[contact] team = \"Your team\"", team, problems);
     let email = table.text("email", Check::Contact, problems, Email::parse);
     let email = needed(table, "email", "[contact] email = \"you@example.org\"", email, problems);
@@ -135,7 +121,7 @@ fn reserve(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<PlacedReser
         _ => Err("one [[reserved]] holds one port or one range".to_owned()),
     });
     let port = needed(table, "port", "port = 6379", port, problems);
-    let label = line(table, "label", 80, problems);
+    let label = table.line("label", problems);
     let external = table.choice("external", External::CHOICES, problems);
     let listen = table.choice("listen", Listen::CHOICES, problems);
     // One of a wrong type has been told; to tell of SSH as well would mislead.
@@ -148,14 +134,19 @@ fn reserve(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<PlacedReser
     let port = port?;
     let reserved = Reserved {
         ports: port.value,
-        label: label.map_or_else(|| fixed("Reserved Redis Port"), |label| label.value),
-        external: external.map_or(External::Drop, |external| external.value),
-        listen: listen.as_ref().map_or(Listen::IfFree, |listen| listen.value),
+        label: label.map_or_else(|| table.default_line("label"), |label| label.value),
+        external: external.map_or_else(
+            || table.default_choice("external", External::CHOICES),
+            |external| external.value,
+        ),
+        listen: listen
+            .as_ref()
+            .map_or_else(|| table.default_choice("listen", Listen::CHOICES), |listen| listen.value),
     };
     if port.value.contains(SSH) && !allow_ssh {
         let message = format!("port {SSH} is how operators reach the host");
         let cure = "add allow-ssh = true beside it if outsiders really must lose it";
-        problems.push(Problem::fault(Check::Ssh, port.span.clone(), message).cure(cure));
+        problems.push(Problem::new(Check::Ssh, port.span.clone(), message).cure(cure));
     }
     if port.value.first() < 1024 && reserved.listen != Listen::Never {
         let span = listen.map_or_else(|| port.span.clone(), |listen| listen.span);
@@ -163,7 +154,7 @@ fn reserve(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<PlacedReser
             "port {}: the listener runs without rights and cannot listen below 1024",
             port.value
         );
-        let problem = Problem::fault(Check::PrivilegedListen, span, message);
+        let problem = Problem::new(Check::PrivilegedListen, span, message);
         problems.push(problem.cure("set listen = \"never\""));
     }
     if let Some(place) = place {
@@ -176,13 +167,13 @@ fn warn_of_silence(reserved: &Reserved, span: Range<usize>, problems: &mut Vec<P
     let ports = reserved.ports;
     if reserved.external == External::Drop {
         let message = format!("port {ports}: outsiders are dropped and will never see the notice");
-        let problem = Problem::warning(Check::DropHidesNotice, span.clone(), message);
+        let problem = Problem::new(Check::DropHidesNotice, span.clone(), message);
         problems.push(problem.cure("external = \"notice\" shows it"));
     }
     if reserved.listen == Listen::Never && reserved.external != External::Notice {
         let message = format!("port {ports}: nobody is told where to go, neither here nor outside");
         let cure = "listen = \"if-free\" tells local users, external = \"notice\" outsiders";
-        problems.push(Problem::warning(Check::NobodyTold, span, message).cure(cure));
+        problems.push(Problem::new(Check::NobodyTold, span, message).cure(cure));
     }
 }
 
@@ -194,20 +185,26 @@ fn firewall(table: &Table<'_>, problems: &mut Vec<Problem>) -> Firewall {
     for placed in &networks {
         if let Some(before) = seen.insert(placed.value, placed.span.clone()) {
             let message = format!("{} stands in `allow` twice", placed.value);
-            let problem = Problem::fault(Check::NetworkTwice, placed.span.clone(), message);
+            let problem = Problem::new(Check::NetworkTwice, placed.span.clone(), message);
             problems.push(problem.cure("remove one").with(before, "here first"));
         }
     }
     let all: Vec<IpNet> = networks.iter().map(|placed| placed.value).collect();
     if let Some(first) = networks.first().filter(|_| covers_a_family(&all)) {
         let message = "together the networks in `allow` let nearly everyone past";
-        let problem = Problem::fault(Check::Network, first.span.clone(), message);
+        let problem = Problem::new(Check::Network, first.span.clone(), message);
         problems.push(problem.cure("name the networks that you mean"));
     }
     Firewall {
-        backend: backend.map_or(Backend::Iptables, |backend| backend.value),
+        backend: backend.map_or_else(
+            || table.default_choice("backend", Backend::CHOICES),
+            |backend| backend.value,
+        ),
         allow: networks.into_iter().map(|placed| placed.value).collect(),
-        existing: existing.map_or(Existing::Cut, |existing| existing.value),
+        existing: existing.map_or_else(
+            || table.default_choice("existing", Existing::CHOICES),
+            |existing| existing.value,
+        ),
     }
 }
 
@@ -221,28 +218,24 @@ fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Placed<u16
         [range] if range.first() == range.last() => Ok(range.first()),
         _ => Err("the notice port is one port".to_owned()),
     });
-    let port = port.unwrap_or(Placed { value: 63790, span: table.span.clone() });
+    let default = || Placed { value: table.default_port("port"), span: table.span.clone() };
+    let port = port.unwrap_or_else(default);
     let log = table.text("log", Check::Path, problems, LogPath::parse).map(|log| log.value);
     let format = table.choice("log-format", LogFormat::CHOICES, problems);
-    let mut number = |key: &str, default: u64, bounds: Range<u64>| {
-        table.number(key, bounds, problems).map_or(default, |number| number.value)
-    };
     let notice = Notice {
         port: port.value,
-        log_per_source: number("log-per-source", 1000, 1..1_000_001),
-        max_connections: number("max-connections", 1024, 8..1_000_001),
-        max_per_source: number("max-per-source", 256, 1..1_000_001),
-        idle: number("idle", 300, 5..86_401),
-        log: log.unwrap_or_else(default_log),
-        log_format: format.map_or(LogFormat::Logfmt, |format| format.value),
+        log_per_source: table.number("log-per-source", problems),
+        max_connections: table.number("max-connections", problems),
+        max_per_source: table.number("max-per-source", problems),
+        idle: table.number("idle", problems),
+        log: log.unwrap_or_else(|| table.default_text("log", LogPath::parse)),
+        log_format: format.map_or_else(
+            || table.default_choice("log-format", LogFormat::CHOICES),
+            |format| format.value,
+        ),
         tls: table.table("tls", "notice.tls", problems).and_then(|table| tls(&table, problems)),
     };
     (notice, port)
-}
-
-#[allow(clippy::expect_used, reason = "a literal, parsed by the tests")]
-fn default_log() -> LogPath {
-    LogPath::parse("/var/log/redis_port_notice.log").expect("the default log path is valid")
 }
 
 fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
@@ -260,7 +253,7 @@ fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
                 true => format!("{value} has two roles"),
                 false => format!("{value} cannot stand beside {other}"),
             };
-            let problem = Problem::fault(Check::PathTwice, span.clone(), message);
+            let problem = Problem::new(Check::PathTwice, span.clone(), message);
             // A default has no place in the text.
             problems.push(match before.is_empty() {
                 true => problem.cure(format!("{other} is a default of [docs]: name another file")),
@@ -272,22 +265,18 @@ fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
         seen.push((value.clone(), span));
         value
     };
-    let mut document = |key: &str, default: &str, problems: &mut Vec<Problem>| {
+    let mut document = |key: &str, problems: &mut Vec<Problem>| {
         let given = table.text(key, Check::Path, problems, DocumentPath::parse);
-        let placed = given.unwrap_or_else(|| Placed { value: standard(default), span: 0..0 });
+        let default = || table.default_text(key, DocumentPath::parse);
+        let placed = given.unwrap_or_else(|| Placed { value: default(), span: 0..0 });
         once(placed, problems)
     };
-    let overview = document("overview", "docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md", problems);
-    let reservations = document("reservations", "docs/redis/REDIS_PORT_RESERVATIONS.md", problems);
+    let overview = document("overview", problems);
+    let reservations = document("reservations", problems);
     let guides = table.texts("guides", Check::Path, problems, DocumentPath::parse);
     let guides = guides.unwrap_or_default();
     let guides = guides.into_iter().map(|guide| once(guide, problems)).collect();
     Docs { overview, reservations, guides }
-}
-
-#[allow(clippy::expect_used, reason = "literals, every one parsed by the tests")]
-fn standard(path: &str) -> DocumentPath {
-    DocumentPath::parse(path).expect("a default path is valid")
 }
 
 /// No port reserved twice, none that the cluster needs.
@@ -303,7 +292,7 @@ fn reserved_apart(
             let in_order = before.span.start < port.span.start;
             let (early, late) = if in_order { (before, port) } else { (port, before) };
             let message = format!("port {} is reserved twice", late.value);
-            let problem = Problem::fault(Check::ReservedTwice, late.span.clone(), message);
+            let problem = Problem::new(Check::ReservedTwice, late.span.clone(), message);
             let problem = problem.cure("remove one of the two");
             problems.push(problem.with(early.span.clone(), "reserved here first"));
         }
@@ -317,7 +306,7 @@ fn reserved_apart(
         for (ports, what) in [(&cluster.value.ports, "a port"), (&bus, "a bus port")] {
             if ports.ranges().iter().any(|range| range.overlaps(port.value)) {
                 let message = format!("port {} is {what} of the cluster", port.value);
-                let problem = Problem::fault(Check::ReservedCluster, port.span.clone(), message);
+                let problem = Problem::new(Check::ReservedCluster, port.span.clone(), message);
                 let problem = problem.cure("users must be able to go there: reserve another port");
                 problems.push(problem.with(cluster.span.clone(), "the cluster's ports"));
             }
@@ -346,11 +335,11 @@ fn notice_port_apart(
     ];
     if let Some((_, what)) = taken.into_iter().find(|(taken, _)| *taken) {
         let message = format!("the notice port {port} is {what}");
-        let problem = Problem::fault(Check::NoticePort, notice.span.clone(), message);
+        let problem = Problem::new(Check::NoticePort, notice.span.clone(), message);
         problems.push(problem.cure("choose a port that nothing else uses; 63790 is the default"));
     } else if port < 1024 {
         let message = format!("the notice port {port} is below 1024");
-        let problem = Problem::fault(Check::PrivilegedListen, notice.span.clone(), message);
+        let problem = Problem::new(Check::PrivilegedListen, notice.span.clone(), message);
         problems.push(problem.cure("the listener has no rights: choose a port from 1024 on"));
     }
 }
@@ -365,7 +354,7 @@ fn sentences_fit(spec: &Spec, places: &[Range<usize>], problems: &mut Vec<Proble
                 reserved.ports,
                 Spec::LONGEST_SENTENCE
             );
-            let problem = Problem::fault(Check::NoticeLength, place.clone(), message);
+            let problem = Problem::new(Check::NoticeLength, place.clone(), message);
             problems.push(problem.cure("shorten the label, the team or the overview's path"));
         }
     }

@@ -1,8 +1,6 @@
-//! Owns what can be wrong with a TOML, and how its author is told: every problem at once, each with
-//! its check's name, file:line:column, the underlined span and the cure.
+//! Owns what can be wrong with a TOML: the named checks, and every problem with its place and cure,
+//! as plain data.
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
 /// The largest TOML that is read, in bytes.
@@ -25,7 +23,7 @@ impl Source {
     pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Problems> {
         let refused = |message: String, cure: &str, text: String, span: Range<usize>| {
             let source = Self { name: name.to_owned(), text };
-            let problem = Problem::fault(Check::Syntax, span, message).cure(cure);
+            let problem = Problem::new(Check::Syntax, span, message).cure(cure);
             Problems { source, problems: vec![problem] }
         };
         if bytes.len() > LARGEST_SOURCE {
@@ -47,11 +45,11 @@ impl Source {
 }
 
 macro_rules! checks {
-    ($($variant:ident $name:literal $explanation:literal;)*) => {
+    ($($variant:ident $severity:ident $name:literal $rule:literal;)*) => {
         /// A named rule that a TOML is held against.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Check {$(
-            #[doc = $explanation]
+            #[doc = $rule]
             $variant,
         )*}
 
@@ -63,32 +61,47 @@ macro_rules! checks {
             pub fn name(self) -> &'static str {
                 match self {$(Self::$variant => $name),*}
             }
+
+            /// What is right, in one sentence.
+            pub fn rule(self) -> &'static str {
+                match self {$(Self::$variant => $rule),*}
+            }
+
+            /// Whether a TOML that breaks it stops the work, unless somebody ruled otherwise.
+            pub fn severity(self) -> Severity {
+                match self {$(Self::$variant => Severity::$severity),*}
+            }
+
+            /// The check of that name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|check| check.name() == name)
+            }
         }
     };
 }
 
 checks! {
-    Syntax "syntax" "The file is TOML in UTF-8, of at most 4 MiB.";
-    UnknownKey "unknown-key" "Every key and table is one that redisguard knows.";
-    MissingKey "missing-key" "`[contact]`, `[cluster]`, one `[[reserved]]` and `[notice.tls]`, if it is there, have what they need.";
-    WrongType "wrong-type" "Every value has the type that its key takes.";
-    Choice "choice" "A value with fixed choices is one of them.";
-    Number "number" "A number is within the bounds of its key.";
-    Port "port" "Ports are 1-65535, ranges run upwards.";
-    Text "text" "Titles, labels and names are one printable line that can break out of no format.";
-    Contact "contact" "The contact's address and the cluster's host are plain names.";
-    Network "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
-    NetworkTwice "network-twice" "No network stands in `allow` twice.";
-    Path "path" "The log is an absolute path under /var/log, certificate and key are absolute paths; documents are relative Markdown files.";
-    PathTwice "path-twice" "No document has two roles.";
-    ReservedTwice "reserved-twice" "No port is reserved twice.";
-    ReservedCluster "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";
-    Ssh "ssh" "Port 22 is reserved only with `allow-ssh = true` beside it.";
-    NoticePort "notice-port" "The notice port is nobody else's: not reserved, not the cluster's, no bus port, not 22 or 26379.";
-    PrivilegedListen "privileged-listen" "The unprivileged listener is not asked to listen below port 1024.";
-    NoticeLength "notice-length" "The sentence that users see has at most 512 bytes.";
-    DropHidesNotice "drop-hides-notice" "Outsiders of a port that drops them never see the notice.";
-    NobodyTold "nobody-told" "A port with `listen = \"never\"` and no redirect tells nobody anything.";
+    Syntax Fault "syntax" "The file is TOML in UTF-8, of at most 4 MiB.";
+    UnknownKey Fault "unknown-key" "Every key and table is one that redisguard knows.";
+    MissingKey Fault "missing-key" "`[contact]`, `[cluster]`, one `[[reserved]]` and `[notice.tls]`, if it is there, have what they need.";
+    WrongType Fault "wrong-type" "Every value has the type that its key takes.";
+    Choice Fault "choice" "A value with fixed choices is one of them.";
+    Number Fault "number" "A number is within the bounds of its key.";
+    Port Fault "port" "Ports are 1-65535, ranges run upwards.";
+    Text Fault "text" "Titles, labels and names are one printable line that can break out of no format.";
+    Contact Fault "contact" "The contact's address and the cluster's host are plain names.";
+    Network Fault "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
+    NetworkTwice Fault "network-twice" "No network stands in `allow` twice.";
+    Path Fault "path" "The log is an absolute path under /var/log, certificate and key are absolute paths; documents are relative Markdown files.";
+    PathTwice Fault "path-twice" "No document has two roles.";
+    ReservedTwice Fault "reserved-twice" "No port is reserved twice.";
+    ReservedCluster Fault "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";
+    Ssh Fault "ssh" "Port 22 is reserved only with `allow-ssh = true` beside it.";
+    NoticePort Fault "notice-port" "The notice port is nobody else's: not reserved, not the cluster's, no bus port, not 22 or 26379.";
+    PrivilegedListen Fault "privileged-listen" "The unprivileged listener is not asked to listen below port 1024.";
+    NoticeLength Fault "notice-length" "The sentence that users see has at most 512 bytes.";
+    DropHidesNotice Warning "drop-hides-notice" "Outsiders of a reserved port are told where to go.";
+    NobodyTold Warning "nobody-told" "Somebody is told where to go at every reserved port.";
 }
 
 /// Whether a problem stops the work.
@@ -98,6 +111,36 @@ pub enum Severity {
     Fault,
     /// Printed only.
     Warning,
+}
+
+impl Severity {
+    /// As messages and annotations call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fault => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// What an author wants of warnings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// This one is a fault.
+    Deny(Check),
+    /// This one is not printed.
+    Allow(Check),
+    /// Every one is a fault.
+    DenyAll,
+}
+
+impl Ruling {
+    fn covers(self, check: Check) -> bool {
+        match self {
+            Self::Deny(ruled) | Self::Allow(ruled) => ruled == check,
+            Self::DenyAll => true,
+        }
+    }
 }
 
 /// One thing that is wrong, or may be, with a TOML.
@@ -118,15 +161,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem that stops the work.
-    pub fn fault(check: Check, span: Range<usize>, message: impl Into<String>) -> Self {
+    /// A problem as grave as its check.
+    pub fn new(check: Check, span: Range<usize>, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { check, severity: Severity::Fault, span, message, cure: None, other: None }
-    }
-
-    /// A problem that is only printed.
-    pub fn warning(check: Check, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::fault(check, span, message) }
+        Self { check, severity: check.severity(), span, message, cure: None, other: None }
     }
 
     /// Adds what would be right.
@@ -159,58 +197,18 @@ impl Problems {
         self.problems.iter().filter(|problem| problem.severity == Severity::Fault).count()
     }
 
-    /// Makes every warning a fault.
-    pub fn deny_warnings(&mut self) {
-        for problem in &mut self.problems {
-            problem.severity = Severity::Fault;
-        }
+    /// Does to the warnings what was ruled about them; of rulings about the same one the last holds.
+    /// Faults stay.
+    pub fn rule(&mut self, rulings: &[Ruling]) {
+        let last = |check: Check| rulings.iter().rev().find(|ruling| ruling.covers(check));
+        self.problems.retain_mut(|problem| match last(problem.check) {
+            _ if problem.severity == Severity::Fault => true,
+            None => true,
+            Some(Ruling::Allow(_)) => false,
+            Some(Ruling::Deny(_) | Ruling::DenyAll) => {
+                problem.severity = Severity::Fault;
+                true
+            }
+        });
     }
-
-    /// The text for the author, with colours if `colour`; ends with a line feed.
-    pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(100);
-        let mut text = String::new();
-        for problem in &self.problems {
-            text.push_str(renderer.render(&[self.group(problem)]).trim_end());
-            text.push_str("\n\n");
-        }
-        text
-    }
-
-    fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
-        let level = match problem.severity {
-            Severity::Fault => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        let primary = AnnotationKind::Primary.span(self.within(&problem.span));
-        let mut snippet =
-            Snippet::source(&self.source.text).path(&self.source.name).annotation(primary);
-        if let Some((span, label)) = &problem.other {
-            let span = self.within(span);
-            snippet = snippet.annotation(AnnotationKind::Context.span(span).label(label.as_str()));
-        }
-        let title = level.primary_title(&problem.message).id(problem.check.name());
-        let group = title.element(snippet);
-        match &problem.cure {
-            Some(cure) => group.element(Level::HELP.message(cure.as_str())),
-            None => group,
-        }
-    }
-
-    /// The span, cut to the text and to one line, and to characters' bounds.
-    fn within(&self, span: &Range<usize>) -> Range<usize> {
-        let text = &self.source.text;
-        let start = floor_boundary(text, span.start.min(text.len()));
-        let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
-        let end = floor_boundary(text, span.end.clamp(start, line_end.max(start)));
-        start..end
-    }
-}
-
-fn floor_boundary(text: &str, mut place: usize) -> usize {
-    while !text.is_char_boundary(place) {
-        place -= 1;
-    }
-    place
 }

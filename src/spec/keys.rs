@@ -1,43 +1,65 @@
-//! Owns the list of all keys that a TOML may have. What is not here is refused.
+//! Owns the search among the known names: what an unknown one was probably meant to be, and where a
+//! key belongs that stands in the wrong table.
 
-/// One key of one table.
-pub struct Key {
-    /// The table's name; `reserved` is an array of tables, and a dot leads into a table's table.
-    pub table: &'static str,
-    /// The key's name.
-    pub name: &'static str,
-}
-
-macro_rules! keys {
-    ($($table:literal: $($name:literal),*;)*) => {
-        /// Every key, table by table.
-        pub const KEYS: &[Key] = &[$($(Key { table: $table, name: $name }),*),*];
-        /// Every table.
-        pub const TABLES: &[&str] = &[$($table),*];
-    };
-}
-
-keys! {
-    "site": "title", "author", "date", "priority";
-    "contact": "team", "email";
-    "cluster": "ports", "host";
-    "reserved": "port", "label", "external", "listen", "allow-ssh";
-    "firewall": "backend", "allow", "existing";
-    "notice": "port", "log", "log-format", "log-per-source", "max-connections", "max-per-source", "idle", "tls";
-    "notice.tls": "cert", "key";
-    "docs": "overview", "reservations", "guides";
-}
+use super::reference::{self, Given};
 
 /// The keys of one table.
-pub fn of(table: &str) -> impl Iterator<Item = &'static str> + '_ {
-    KEYS.iter().filter(move |key| key.table == table).map(|key| key.name)
+pub fn of(table: &str) -> impl Iterator<Item = &'static str> + Clone {
+    reference::table(table).map_or(&[][..], |table| table.keys).iter().map(|key| key.name)
+}
+
+/// The tables that stand at the top of a TOML.
+pub fn outermost() -> impl Iterator<Item = &'static str> + Clone {
+    reference::TABLES.iter().map(|table| table.name).filter(|name| !name.contains('.'))
+}
+
+/// The tables that have a key of this very name, as their headers are written.
+pub fn homes(key: &str) -> Vec<String> {
+    let homes = reference::TABLES.iter().filter(|table| of(table.name).any(|name| name == key));
+    homes.map(header).collect()
+}
+
+fn header(table: &reference::Table) -> String {
+    match table.given {
+        Given::Repeated => format!("[[{}]]", table.name),
+        Given::Once | Given::Optional => format!("[{}]", table.name),
+    }
 }
 
 /// The known name that `word` was probably meant to be.
-pub fn nearest(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase().replace('_', "-");
+    // A slip of the fingers, or the beginning of the right word.
+    let close = |name: &str| {
+        let slips = strsim::damerau_levenshtein(&word, name);
+        slips <= (name.chars().count() / 3).max(1) || strsim::jaro_winkler(&word, name) > 0.85
+    };
     known
-        .map(|name| (strsim::jaro_winkler(word, name), name))
-        .filter(|(likeness, _)| *likeness > 0.75)
+        .filter(|name| close(name))
+        .map(|name| (strsim::jaro_winkler(&word, name), name))
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_understood_and_another_word_is_not_bent_to_fit() {
+        let near = |word: &str| nearest(word, of("notice"));
+        assert_eq!(near("log_format"), Some("log-format"));
+        assert_eq!(near("max-conections"), Some("max-connections"));
+        assert_eq!(near("Port"), Some("port"));
+        assert_eq!(near("certificate"), None);
+        assert_eq!(nearest("title", outermost()), None);
+        assert_eq!(nearest("reservd", outermost()), Some("reserved"));
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_table_is_led_home() {
+        assert_eq!(homes("email"), ["[contact]"]);
+        assert_eq!(homes("port"), ["[[reserved]]", "[notice]"]);
+        assert!(homes("nobody").is_empty());
+    }
 }

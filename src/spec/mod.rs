@@ -2,15 +2,21 @@
 //! Reads text only; touches neither files nor the host.
 
 mod check;
+mod defaults;
+mod explain;
 mod fault;
 mod keys;
 mod ports;
 mod read;
+pub mod reference;
+mod render;
 mod tls;
 mod values;
 
-pub use fault::{Check, LARGEST_SOURCE, Problem, Problems, Severity, Source};
+pub use explain::{EXPLANATIONS, Explanation};
+pub use fault::{Check, LARGEST_SOURCE, Problem, Problems, Ruling, Severity, Source};
 pub use ports::{PortRange, PortSet};
+pub use render::Position;
 pub use tls::{PemPath, Tls};
 pub use values::{DocumentPath, Email, Host, Line, LogPath, network};
 

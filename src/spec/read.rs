@@ -2,7 +2,7 @@
 //! way instead of ending at the first. Judges single values, never how two of them fit together.
 
 use super::fault::{Check, Problem};
-use super::keys;
+use super::{Line, keys, reference};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,14 +25,14 @@ pub(super) fn document<'a>(text: &'a str, problems: &mut Vec<Problem>) -> DeTabl
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        problems.push(Problem::fault(Check::Syntax, span, error.message().trim().to_owned()));
+        problems.push(Problem::new(Check::Syntax, span, error.message().trim().to_owned()));
     }
     root.into_inner()
 }
 
 /// One table of the TOML being read.
 pub(super) struct Table<'a> {
-    name: &'static str,
+    pub name: &'static str,
     entries: Option<&'a DeTable<'a>>,
     /// Where the table stands; the start of the file if it is absent.
     pub span: Range<usize>,
@@ -55,13 +55,12 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 
 fn wrong_type(key: &str, found: &Spanned<DeValue<'_>>, wanted: &str) -> Problem {
     let message = format!("`{key}` is {}, not {wanted}", kind(found.get_ref()));
-    Problem::fault(Check::WrongType, found.span(), message)
+    Problem::new(Check::WrongType, found.span(), message)
 }
 
 /// Refuses tables that are not known.
 pub(super) fn unknown_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
-    let outermost = keys::TABLES.iter().copied().filter(|name| !name.contains('.'));
-    unknown(root, "", outermost, problems);
+    unknown(root, "", keys::outermost(), problems);
 }
 
 fn unknown(
@@ -70,18 +69,20 @@ fn unknown(
     known: impl Iterator<Item = &'static str> + Clone,
     problems: &mut Vec<Problem>,
 ) {
-    for key in entries.keys().filter(|key| !known.clone().any(|name| name == key.get_ref())) {
+    let strangers =
+        entries.iter().filter(|(key, _)| !known.clone().any(|name| name == key.get_ref()));
+    for (key, value) in strangers {
         let name: String = key.get_ref().chars().take(60).collect();
-        let message = format!(
-            "unknown {} `{}`{place}",
-            if place.is_empty() { "table" } else { "key" },
-            name.escape_debug()
-        );
+        let tables = matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let what = if place.is_empty() && tables { "table" } else { "key" };
+        let message = format!("unknown {what} `{}`{place}", name.escape_debug());
+        let homes = keys::homes(&name);
         let cure = match keys::nearest(&name, known.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if !homes.is_empty() => format!("it belongs in {}", homes.join(" or ")),
             None => format!("known here: {}", known.clone().collect::<Vec<_>>().join(", ")),
         };
-        problems.push(Problem::fault(Check::UnknownKey, key.span(), message).cure(cure));
+        problems.push(Problem::new(Check::UnknownKey, key.span(), message).cure(cure));
     }
 }
 
@@ -104,7 +105,7 @@ fn taken<'a>(
     };
     match found.get_ref() {
         DeValue::Table(entries) => {
-            unknown(entries, &format!(" in [{name}]"), known_keys(name), problems);
+            unknown(entries, &format!(" in [{name}]"), keys::of(name), problems);
             Table { name, entries: Some(entries), span: found.span(), misshapen: false }
         }
         _ => {
@@ -132,7 +133,7 @@ pub(super) fn tables<'a>(
     for element in array.iter() {
         match element.get_ref() {
             DeValue::Table(entries) => {
-                unknown(entries, &format!(" in [[{name}]]"), known_keys(name), problems);
+                unknown(entries, &format!(" in [[{name}]]"), keys::of(name), problems);
                 let span = element.span();
                 tables.push(Table { name, entries: Some(entries), span, misshapen: false });
             }
@@ -140,10 +141,6 @@ pub(super) fn tables<'a>(
         }
     }
     tables
-}
-
-fn known_keys(table: &'static str) -> impl Iterator<Item = &'static str> + Clone {
-    keys::of(table).collect::<Vec<_>>().into_iter()
 }
 
 impl<'a> Table<'a> {
@@ -178,9 +175,19 @@ impl<'a> Table<'a> {
         match take(found) {
             Ok(value) => Some(Placed { value, span: found.span() }),
             Err(problem) => {
-                problems.push(problem);
+                problems.push(self.cured(key, problem));
                 None
             }
+        }
+    }
+
+    /// What would be right, for a problem that does not say it itself.
+    fn cured(&self, key: &str, problem: Problem) -> Problem {
+        match reference::key(self.name, key) {
+            Some(known) if problem.cure.is_none() => {
+                problem.cure(format!("write it like this: {key} = {}", known.example))
+            }
+            _ => problem,
         }
     }
 
@@ -195,6 +202,12 @@ impl<'a> Table<'a> {
         self.value(key, problems, |found| parse_text(key, check, found, &parse))
     }
 
+    /// One printable line, no longer than its key allows.
+    pub fn line(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Placed<Line>> {
+        let most = reference::longest(self.name, key);
+        self.text(key, Check::Text, problems, |text| Line::parse(text, most))
+    }
+
     /// An array of strings, each of which `parse` takes.
     pub fn texts<T>(
         &self,
@@ -205,14 +218,15 @@ impl<'a> Table<'a> {
     ) -> Option<Vec<Placed<T>>> {
         let found = self.get(key)?;
         let DeValue::Array(array) = found.get_ref() else {
-            problems.push(wrong_type(key, found, "an array of strings").cure("write it in [ ]"));
+            let problem = wrong_type(key, found, "an array of strings");
+            problems.push(self.cured(key, problem));
             return None;
         };
         let mut taken = Vec::new();
         for element in array.iter() {
             match parse_text(key, check, element, &parse) {
                 Ok(value) => taken.push(Placed { value, span: element.span() }),
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(self.cured(key, problem)),
             }
         }
         Some(taken)
@@ -238,26 +252,23 @@ impl<'a> Table<'a> {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => format!("it is one of {}", names().collect::<Vec<_>>().join(", ")),
                 };
-                Problem::fault(Check::Choice, found.span(), message).cure(cure)
+                Problem::new(Check::Choice, found.span(), message).cure(cure)
             })
         })
     }
 
-    /// An integer within bounds.
-    pub fn number(
-        &self,
-        key: &str,
-        bounds: Range<u64>,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Placed<u64>> {
-        self.value(key, problems, |found| {
+    /// An integer within the bounds of its key; its default where there is none.
+    pub fn number(&self, key: &str, problems: &mut Vec<Problem>) -> u64 {
+        let bounds = reference::bounds(self.name, key);
+        let given = self.value(key, problems, |found| {
             let number = integer(key, found)?;
             u64::try_from(number).ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
                 let message = format!("`{key}` cannot be {number}");
-                let cure = format!("it is a number from {} to {}", bounds.start, bounds.end - 1);
-                Problem::fault(Check::Number, found.span(), message).cure(cure)
+                let cure = format!("it is a number from {} to {}", bounds.start(), bounds.end());
+                Problem::new(Check::Number, found.span(), message).cure(cure)
             })
-        })
+        });
+        given.map_or_else(|| reference::number(self.name, key), |number| number.value)
     }
 
     /// `true` or `false`.
@@ -290,7 +301,7 @@ impl<'a> Table<'a> {
                     .collect::<Result<Vec<_>, _>>()?,
                 _ => vec![ranges(key, found)?],
             };
-            gather(ranges.concat()).map_err(|why| Problem::fault(Check::Port, found.span(), why))
+            gather(ranges.concat()).map_err(|why| Problem::new(Check::Port, found.span(), why))
         })
     }
 }
@@ -304,8 +315,7 @@ fn parse_text<T>(
     let DeValue::String(text) = found.get_ref() else {
         return Err(wrong_type(key, found, "a string"));
     };
-    let refused =
-        |why| Problem::fault(check, found.span(), format!("`{key}` cannot be this: {why}"));
+    let refused = |why| Problem::new(check, found.span(), format!("`{key}` cannot be this: {why}"));
     parse(text).map_err(refused)
 }
 
@@ -315,12 +325,12 @@ fn integer(key: &str, found: &Spanned<DeValue<'_>>) -> Result<i128, Problem> {
     };
     let shown = integer.to_string();
     i128::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| {
-        Problem::fault(Check::Number, found.span(), format!("`{key}` cannot be {shown}"))
+        Problem::new(Check::Number, found.span(), format!("`{key}` cannot be {shown}"))
     })
 }
 
 fn ranges(key: &str, found: &Spanned<DeValue<'_>>) -> Result<Vec<super::PortRange>, Problem> {
-    let refused = |why: String| Problem::fault(Check::Port, found.span(), why);
+    let refused = |why: String| Problem::new(Check::Port, found.span(), why);
     match found.get_ref() {
         DeValue::Integer(_) => {
             let port = integer(key, found)?;

@@ -11,7 +11,7 @@ use self::write::write;
 use super::{Status, coloured, diff, ended, report, say, tell, tell_text};
 use crate::args::GeneratorArgs;
 use crate::error::Trouble;
-use crate::spec::{Source, Spec};
+use crate::spec::{Ruling, Source, Spec};
 use std::fs;
 use std::io;
 
@@ -49,7 +49,7 @@ fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
         Err(problems) => (None, problems),
     };
     if args.deny_warnings {
-        problems.deny_warnings();
+        problems.rule(&[Ruling::DenyAll]);
     }
     tell_text(&problems.render(coloured(&io::stderr())));
     let faults = problems.faults();

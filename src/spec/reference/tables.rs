@@ -1,0 +1,294 @@
+//! Owns what the reference says: the words, defaults and bounds of every key. Holds no code.
+
+use super::{Default, Given, Key, Kind, Table};
+
+/// Every table, in the order in which they are best written.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "site",
+        given: Given::Optional,
+        about: "What heads the generated documents.",
+        keys: &[
+            Key {
+                name: "title",
+                kind: Kind::Line(120),
+                default: Default::Text("Redis Default Ports Blocking"),
+                about: "The title of the overview.",
+                example: "\"Redis Default Ports Blocking\"",
+            },
+            Key {
+                name: "author",
+                kind: Kind::Line(120),
+                default: Default::Without("the contact's team"),
+                about: "Who answers for the documents.",
+                example: "\"Jo Doe (Operations)\"",
+            },
+            Key {
+                name: "date",
+                kind: Kind::Date,
+                default: Default::Without("no date is shown"),
+                about: "The date of the documents. It is written here, because what is rendered \
+                        reads no clock.",
+                example: "2025-05-09",
+            },
+            Key {
+                name: "priority",
+                kind: Kind::Line(40),
+                default: Default::Without("no priority is shown"),
+                about: "How urgent the documents are.",
+                example: "\"HIGH\"",
+            },
+        ],
+    },
+    Table {
+        name: "contact",
+        given: Given::Once,
+        about: "Whom users may ask. It stands in the notice and in the documents.",
+        keys: &[
+            Key {
+                name: "team",
+                kind: Kind::Line(80),
+                default: Default::Required,
+                about: "The team's name.",
+                example: "\"Your team\"",
+            },
+            Key {
+                name: "email",
+                kind: Kind::Email,
+                default: Default::Required,
+                about: "The team's address.",
+                example: "\"you@example.org\"",
+            },
+        ],
+    },
+    Table {
+        name: "cluster",
+        given: Given::Once,
+        about: "Where users go instead. These ports, and the bus ports 10000 above them, are never \
+                touched.",
+        keys: &[
+            Key {
+                name: "ports",
+                kind: Kind::Ports,
+                default: Default::Required,
+                about: "The ports that clients of the cluster connect to.",
+                example: "\"7000-7002\"",
+            },
+            Key {
+                name: "host",
+                kind: Kind::Host,
+                default: Default::Without("no host is named"),
+                about: "The cluster's host, named in the notice and in the documents.",
+                example: "\"redis.example.org\"",
+            },
+        ],
+    },
+    Table {
+        name: "reserved",
+        given: Given::Repeated,
+        about: "A port that users must leave. Services on the host itself are served in every case.",
+        keys: &[
+            Key {
+                name: "port",
+                kind: Kind::Range,
+                default: Default::Required,
+                about: "The port or the range. None is reserved twice, and none that the cluster \
+                        uses.",
+                example: "6379",
+            },
+            Key {
+                name: "label",
+                kind: Kind::Line(80),
+                default: Default::Text("Reserved Redis Port"),
+                about: "What the port was for, named in the notice and in the documents.",
+                example: "\"Default Redis Port\"",
+            },
+            Key {
+                name: "external",
+                kind: Kind::Choice(&[
+                    ("drop", "silence, until their time-out"),
+                    ("reject", "a reset, at once"),
+                    ("notice", "the sentence that says where to go"),
+                ]),
+                default: Default::Text("drop"),
+                about: "What outsiders meet.",
+                example: "\"notice\"",
+            },
+            Key {
+                name: "listen",
+                kind: Kind::Choice(&[
+                    ("always", "it does, and a busy port is an error"),
+                    (
+                        "if-free",
+                        "it does while nothing else listens there, and makes room for Redis",
+                    ),
+                    ("never", "it does not, as must be below port 1024"),
+                ]),
+                default: Default::Text("if-free"),
+                about: "Whether the listener stands on the port itself, for clients on the host.",
+                example: "\"if-free\"",
+            },
+            Key {
+                name: "allow-ssh",
+                kind: Kind::Flag,
+                default: Default::Flag(false),
+                about: "Whether port 22 may be among the ports. Without it that is refused, because \
+                        operators come in there.",
+                example: "true",
+            },
+        ],
+    },
+    Table {
+        name: "firewall",
+        given: Given::Optional,
+        about: "How the guard is built.",
+        keys: &[
+            Key {
+                name: "backend",
+                kind: Kind::Choice(&[
+                    ("iptables", "chains of its own in the tables of the host"),
+                    ("nftables", "one table of its own for both families"),
+                ]),
+                default: Default::Text("iptables"),
+                about: "What loads the rules. A host without iptables is guarded by nft in any case.",
+                example: "\"nftables\"",
+            },
+            Key {
+                name: "allow",
+                kind: Kind::Networks,
+                default: Default::Empty,
+                about: "Networks that the guard lets past; the host's own rules decide about them.",
+                example: "[\"10.20.0.0/16\", \"2001:db8::/32\"]",
+            },
+            Key {
+                name: "existing",
+                kind: Kind::Choice(&[
+                    ("cut", "they are reset"),
+                    ("keep", "they live on until they end by themselves"),
+                ]),
+                default: Default::Text("cut"),
+                about: "What becomes of sessions of outsiders that are open when the guard comes up.",
+                example: "\"keep\"",
+            },
+        ],
+    },
+    Table {
+        name: "notice",
+        given: Given::Optional,
+        about: "The listener, which tells the sentence to whoever still connects.",
+        keys: &[
+            Key {
+                name: "port",
+                kind: Kind::Port,
+                default: Default::Number(63790),
+                about: "Where external = \"notice\" redirects outsiders. Nothing else may use it.",
+                example: "63790",
+            },
+            Key {
+                name: "log",
+                kind: Kind::Log,
+                default: Default::Text("/var/log/redis_port_notice.log"),
+                about: "Where the log is found: a link to a file of that name in /var/log/redisguard.",
+                example: "\"/var/log/redis_port_notice.log\"",
+            },
+            Key {
+                name: "log-format",
+                kind: Kind::Choice(&[
+                    ("logfmt", "key=value pairs"),
+                    ("json", "one JSON object a line"),
+                ]),
+                default: Default::Text("logfmt"),
+                about: "The form of the log's lines.",
+                example: "\"json\"",
+            },
+            Key {
+                name: "log-per-source",
+                kind: Kind::Number(1, 1_000_000),
+                default: Default::Number(1000),
+                about: "Lines a minute for one source; beyond it one line sums them up.",
+                example: "1000",
+            },
+            Key {
+                name: "max-connections",
+                kind: Kind::Number(8, 1_000_000),
+                default: Default::Number(1024),
+                about: "Connections held at once. A further one takes the place of the one that has \
+                        rested longest.",
+                example: "1024",
+            },
+            Key {
+                name: "max-per-source",
+                kind: Kind::Number(1, 1_000_000),
+                default: Default::Number(256),
+                about: "Connections held at once for one source address.",
+                example: "256",
+            },
+            Key {
+                name: "idle",
+                kind: Kind::Number(5, 86_400),
+                default: Default::Number(300),
+                about: "Seconds after which a silent connection is closed.",
+                example: "300",
+            },
+            Key {
+                name: "tls",
+                kind: Kind::Table,
+                default: Default::Without("TLS clients get an alert"),
+                about: "The certificate with which the listener ends TLS.",
+                example: "{ cert = \"/etc/ssl/redisguard/fullchain.pem\", key = \"/etc/ssl/redisguard/privkey.pem\" }",
+            },
+        ],
+    },
+    Table {
+        name: "notice.tls",
+        given: Given::Optional,
+        about: "With what the listener ends TLS, so that TLS clients read the sentence too.",
+        keys: &[
+            Key {
+                name: "cert",
+                kind: Kind::Pem,
+                default: Default::Required,
+                about: "The PEM file on the guarded host with the certificate, and after it those up \
+                        to the authority.",
+                example: "\"/etc/ssl/redisguard/fullchain.pem\"",
+            },
+            Key {
+                name: "key",
+                kind: Kind::Pem,
+                default: Default::Required,
+                about: "The PEM file on the guarded host with its private key. Only root needs to \
+                        read it.",
+                example: "\"/etc/ssl/redisguard/privkey.pem\"",
+            },
+        ],
+    },
+    Table {
+        name: "docs",
+        given: Given::Optional,
+        about: "Where the documents go, relative to --docs-root.",
+        keys: &[
+            Key {
+                name: "overview",
+                kind: Kind::Document,
+                default: Default::Text("docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md"),
+                about: "The overview for users, a whole file. The notice names it.",
+                example: "\"docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md\"",
+            },
+            Key {
+                name: "reservations",
+                kind: Kind::Document,
+                default: Default::Text("docs/redis/REDIS_PORT_RESERVATIONS.md"),
+                about: "The list of the ports, a whole file.",
+                example: "\"docs/redis/REDIS_PORT_RESERVATIONS.md\"",
+            },
+            Key {
+                name: "guides",
+                kind: Kind::Documents,
+                default: Default::Empty,
+                about: "Guides of yours, in which the sections between <!-- redisguard:begin NAME --> \
+                        and <!-- redisguard:end NAME --> are filled.",
+                example: "[\"docs/redis/redis_cluster_guide.md\"]",
+            },
+        ],
+    },
+];
