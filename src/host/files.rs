@@ -82,14 +82,32 @@ pub fn replace_for(
     mode: u32,
     owner: Option<(u32, u32)>,
 ) -> Result<Vec<PathBuf>, Trouble> {
+    place(path, bytes, mode, owner, Staged::put_in_place)
+}
+
+/// Puts bytes in a new file, in one step as [`replace`] does.
+///
+/// # Errors
+/// As [`replace`], and where anything stands there already, also a link that leads nowhere.
+pub fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<Vec<PathBuf>, Trouble> {
+    place(path, bytes, mode, None, Staged::put_in_empty_place)
+}
+
+fn place(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<(u32, u32)>,
+    put: fn(Staged) -> Result<(), Trouble>,
+) -> Result<Vec<PathBuf>, Trouble> {
     let made = make_directories(directory_of(path))?;
-    let replaced = stage(path, bytes, mode, owner)
-        .and_then(Staged::put_in_place)
+    let placed = stage(path, bytes, mode, owner)
+        .and_then(put)
         .and_then(|()| sync_directory(directory_of(path)));
-    if replaced.is_err() {
+    if placed.is_err() {
         remove_directories(&made);
     }
-    replaced.map(|()| made)
+    placed.map(|()| made)
 }
 
 /// A file that is written and waits beside the place that it is for; gone if it is dropped.
@@ -133,6 +151,15 @@ impl Staged {
     /// Names the file; its place is as it was.
     pub fn put_in_place(self) -> Result<(), Trouble> {
         let put = self.file.persist(&self.path);
+        put.map(drop).map_err(|error| trouble("write", &self.path, &error.error))
+    }
+
+    /// The same for a place where nothing stands.
+    ///
+    /// # Errors
+    /// Names the file, also where something stands there.
+    pub fn put_in_empty_place(self) -> Result<(), Trouble> {
+        let put = self.file.persist_noclobber(&self.path);
         put.map(drop).map_err(|error| trouble("write", &self.path, &error.error))
     }
 }
