@@ -1,6 +1,8 @@
 //! `redisguard-gen` as its users meet it: what it writes, what it finds stale, what it refuses.
 #![allow(clippy::unwrap_used)]
 
+#[path = "generator/authoring.rs"]
+mod authoring;
 mod support;
 
 #[path = "generator/summary.rs"]

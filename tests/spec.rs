@@ -3,6 +3,10 @@
 
 #[path = "spec/explained.rs"]
 mod explained;
+#[path = "spec/schema.rs"]
+mod schema;
+#[path = "spec/starter.rs"]
+mod starter;
 mod support;
 
 use redisguard::spec::{

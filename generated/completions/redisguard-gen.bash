@@ -17,6 +17,12 @@ _redisguard__gen() {
             ",$1")
                 cmd="redisguard__gen"
                 ;;
+            redisguard__gen,init)
+                cmd="redisguard__gen__subcmd__init"
+                ;;
+            redisguard__gen,schema)
+                cmd="redisguard__gen__subcmd__schema"
+                ;;
             *)
                 ;;
         esac
@@ -24,7 +30,7 @@ _redisguard__gen() {
 
     case "${cmd}" in
         redisguard__gen)
-            opts="-h -V --config --out --docs-root --check --summary --deny-warnings --help --version"
+            opts="-h -V --config --out --docs-root --check --summary --deny --allow --deny-warnings --json --explain --help --version init schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -46,6 +52,50 @@ _redisguard__gen() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --deny)
+                    COMPREPLY=($(compgen -W "drop-hides-notice nobody-told" -- "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -W "drop-hides-notice nobody-told" -- "${cur}"))
+                    return 0
+                    ;;
+                --explain)
+                    COMPREPLY=($(compgen -W "syntax unknown-key missing-key wrong-type choice number port text contact network network-twice path path-twice reserved-twice reserved-cluster ssh notice-port privileged-listen notice-length drop-hides-notice nobody-told" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__gen__subcmd__init)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__gen__subcmd__schema)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

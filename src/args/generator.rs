@@ -1,6 +1,8 @@
 //! The command line of `redisguard-gen`.
 
-use clap::Parser;
+use super::rulings::{Rulings, every_check};
+use crate::spec::Check;
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Renders a redisguard.toml into the reviewed bundle and the documents.
@@ -8,7 +10,13 @@ use std::path::PathBuf;
 /// Without --check it writes what differs and says which files changed. A fault in the TOML or in a
 /// guide's markers is reported with its place, and then nothing is written at all.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "redisguard-gen", version, after_help = super::EXIT_STATUS)]
+#[command(
+    name = "redisguard-gen",
+    version,
+    after_help = super::EXIT_STATUS,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub struct GeneratorArgs {
     /// The source of truth
     #[arg(long, value_name = "FILE", default_value = "redisguard.toml")]
@@ -31,7 +39,37 @@ pub struct GeneratorArgs {
     #[arg(long, value_name = "BASE", conflicts_with = "check")]
     pub summary: Option<String>,
 
-    /// Treat warnings as faults
+    /// What becomes of warnings
+    #[command(flatten)]
+    pub rulings: Rulings,
+
+    /// Print the TOML's problems as a JSON array, and all other text to standard error
     #[arg(long)]
-    pub deny_warnings: bool,
+    pub json: bool,
+
+    /// Say what a fault or a warning means, why it matters, and what would be right
+    #[arg(long, value_name = "NAME", exclusive = true, hide_possible_values = true)]
+    #[arg(value_parser = every_check())]
+    pub explain: Option<Check>,
+
+    /// What to do instead
+    #[command(subcommand)]
+    pub verb: Option<GeneratorVerb>,
+}
+
+/// What the generator can do beside generating.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GeneratorVerb {
+    /// Write a commented TOML to start from; never over a file
+    Init(InitArgs),
+    /// Print the TOML's JSON Schema, with which editors complete and check it
+    Schema,
+}
+
+/// What to start.
+#[derive(Args, Clone, Debug)]
+pub struct InitArgs {
+    /// Where the TOML is written
+    #[arg(long, value_name = "FILE", default_value = "redisguard.toml")]
+    pub config: PathBuf,
 }

@@ -3,11 +3,13 @@
 
 mod generator;
 mod installer;
+mod rulings;
 
-pub use generator::GeneratorArgs;
+pub use generator::{GeneratorArgs, GeneratorVerb, InitArgs};
 pub use installer::{
     ApplyArgs, InstallerArgs, NoticeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
 };
+pub use rulings::Rulings;
 
 use clap::CommandFactory;
 

@@ -2,6 +2,10 @@
 
 mod changes;
 mod check;
+mod explain;
+mod init;
+mod problems;
+mod schema;
 mod summary;
 mod write;
 
@@ -9,22 +13,33 @@ use self::changes::changes;
 use self::check::check;
 use self::write::write;
 use super::{Status, coloured, diff, ended, report, say, tell, tell_text};
-use crate::args::GeneratorArgs;
+use crate::args::{GeneratorArgs, GeneratorVerb};
 use crate::error::Trouble;
-use crate::spec::{Ruling, Source, Spec};
+use crate::spec::{Source, Spec};
 use std::fs;
 use std::io;
 
 /// Runs the command; every message is printed here.
 pub fn run(args: &GeneratorArgs) -> Status {
-    let status = done(args).unwrap_or_else(|trouble| {
+    let result = match (&args.verb, args.explain) {
+        (Some(GeneratorVerb::Init(verb)), _) => init::init(&verb.config),
+        (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
+        (None, Some(check)) => Ok(explain::explain(check)),
+        (None, None) => generate(args),
+    };
+    let status = result.unwrap_or_else(|trouble| {
         report(&trouble);
         Status::Trouble
     });
-    ended(status, args.summary.is_none() && !args.check)
+    let answers = args.summary.is_some() || args.check || args.explain.is_some() || args.json;
+    ended(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
 }
 
-fn done(args: &GeneratorArgs) -> Result<Status, Trouble> {
+fn generate(args: &GeneratorArgs) -> Result<Status, Trouble> {
+    if args.json {
+        // Standard output is the array's alone.
+        super::say_to_standard_error();
+    }
     if let Some(base) = &args.summary {
         let Some(new) = spec(args)? else { return Ok(Status::Trouble) };
         return summary::summary(args, base, &new);
@@ -41,22 +56,31 @@ fn done(args: &GeneratorArgs) -> Result<Status, Trouble> {
 fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
     let name = args.config.display().to_string();
     let bytes = fs::read(&args.config).map_err(|error| {
-        Trouble::new(format!("read {name}"), error).cure("--config names the source of truth")
+        let trouble = Trouble::new(format!("read {name}"), &error);
+        match error.kind() {
+            io::ErrorKind::NotFound => {
+                trouble.cure("--config names the source of truth; `redisguard-gen init` writes one to start from")
+            }
+            _ => trouble.cure("--config names the source of truth"),
+        }
     })?;
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     let (spec, mut problems) = match parsed {
         Ok((spec, problems)) => (Some(spec), problems),
         Err(problems) => (None, problems),
     };
-    if args.deny_warnings {
-        problems.rule(&[Ruling::DenyAll]);
+    problems.rule(&args.rulings.0);
+    if args.json {
+        problems::print(&problems)?;
     }
     tell_text(&problems.render(coloured(&io::stderr())));
     let faults = problems.faults();
     if faults > 0 {
-        let plural = if faults == 1 { "" } else { "s" };
-        tell!("{name}: {faults} fault{plural}; nothing was written");
+        tell!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
         return Ok(None);
+    }
+    if problems.are_many() {
+        tell!("{name}: {}", problems.count());
     }
     Ok(spec)
 }

@@ -1,0 +1,54 @@
+//! `--explain`: what is to be said of one check.
+
+use super::{Status, say};
+use crate::spec::{Check, Severity};
+
+/// The width that the text is wrapped to.
+const WIDTH: usize = 78;
+
+pub(super) fn explain(check: Check) -> Status {
+    say!("{}", page(check));
+    Status::Same
+}
+
+fn page(check: Check) -> String {
+    let (name, told) = (check.name(), check.explanation());
+    let kind = match check.severity() {
+        Severity::Fault => "a fault: nothing is written until it is mended.".to_owned(),
+        Severity::Warning => format!(
+            "a warning: --deny {name} makes it a fault, --allow {name} keeps it from being printed."
+        ),
+    };
+    let heading = format!("{name}: {}", check.rule());
+    let why = format!("Why it matters: {}", told.why);
+    let paragraphs = [&heading, told.meaning, &why].map(wrapped).join("\n\n");
+    format!(
+        "{paragraphs}\n\nWrong:\n\n{}\n\nRight:\n\n{}\n\n{}",
+        indented(told.wrong),
+        indented(told.right),
+        wrapped(&format!("It is {kind}")),
+    )
+}
+
+fn indented(toml: &str) -> String {
+    let line = |line: &str| if line.is_empty() { String::new() } else { format!("    {line}") };
+    toml.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The words in lines of at most [`WIDTH`] characters.
+fn wrapped(text: &str) -> String {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= WIDTH {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
+}

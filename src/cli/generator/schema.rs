@@ -1,0 +1,177 @@
+//! `schema`: the reference as a JSON Schema, with which editors complete and check a TOML. It is never
+//! stricter than the checks, and leaves to them what takes arithmetic or two tables to see.
+
+use super::{Status, say};
+use crate::spec::reference::{self, Default, Given, Key, Kind, Table};
+use serde_json::{Map, Value, json};
+
+/// One port or one range, as text.
+const RANGE: &str = r"^\s*[0-9]+\s*(-\s*[0-9]+\s*)?$";
+/// Ports and ranges, as text.
+const RANGES: &str = r"^\s*[0-9]+\s*(-\s*[0-9]+\s*)?(,\s*[0-9]+\s*(-\s*[0-9]+\s*)?)*$";
+/// What no line holds: control characters, and syntax of two or more formats.
+const NO_LINE: &str = r#"\u0000-\u001f\u007f-\u009f"\\`$<>{}"#;
+/// What follows the first character of a path's part.
+const PART: &str = "[A-Za-z0-9._-]*";
+/// How a part of a document's path begins: not with `.` or `-`.
+const PLAIN: &str = "[A-Za-z0-9_]";
+/// How a part of another path begins: as `PLAIN`, or with dots that are not all of it.
+const DOTTED: &str = r"(\.{0,2}[A-Za-z0-9_]|\.{1,2}-|\.\.\.)";
+
+pub(super) fn print() -> Status {
+    say!("{:#}", schema());
+    Status::Same
+}
+
+/// The whole schema.
+fn schema() -> Value {
+    let outermost = || reference::TABLES.iter().filter(|table| !table.name.contains('.'));
+    let properties: Map<String, Value> =
+        outermost().map(|table| (table.name.to_owned(), whole(table))).collect();
+    let required: Vec<&str> = outermost()
+        .filter(|table| table.given != Given::Optional)
+        .map(|table| table.name)
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "redisguard.toml",
+        "description": "Which retired Redis ports are guarded, how, and what their users are told. \
+                        redisguard-gen checks more than a schema can say.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+    })
+}
+
+/// A table as a property: the table itself, or the array that it is repeated in.
+fn whole(known: &Table) -> Value {
+    match known.given {
+        Given::Repeated => json!({
+            "description": known.about,
+            "type": "array",
+            "minItems": 1,
+            "items": table(known),
+        }),
+        Given::Once | Given::Optional => table(known),
+    }
+}
+
+fn table(known: &Table) -> Value {
+    let property = |key: &Key| (key.name.to_owned(), property(known, key));
+    let properties: Map<String, Value> = known.keys.iter().map(property).collect();
+    let needed = known.keys.iter().filter(|key| matches!(key.default, Default::Required));
+    let mut object = json!({
+        "description": known.about,
+        "type": "object",
+        "additionalProperties": false,
+        "required": needed.map(|key| key.name).collect::<Vec<_>>(),
+        "properties": properties,
+    });
+    if known.name == "reserved" {
+        object["allOf"] = json!([
+            when_port(
+                json!({ "maximum": 1023 }),
+                json!({ "listen": { "const": "never" } }),
+                "listen"
+            ),
+            when_port(
+                json!({ "const": 22 }),
+                json!({ "allow-ssh": { "const": true } }),
+                "allow-ssh"
+            ),
+        ]);
+    }
+    object
+}
+
+/// What else must be given beside a port that is such an integer.
+fn when_port(port: Value, then: Value, key: &str) -> Value {
+    let mut integer = json!({ "type": "integer" });
+    if let (Some(integer), Value::Object(port)) = (integer.as_object_mut(), port) {
+        integer.extend(port);
+    }
+    json!({
+        "if": { "required": ["port"], "properties": { "port": integer } },
+        "then": { "required": [key], "properties": then },
+    })
+}
+
+fn property(of: &Table, key: &Key) -> Value {
+    let mut property = match key.kind {
+        Kind::Table => {
+            reference::table(&format!("{}.{}", of.name, key.name)).map_or(json!({}), table)
+        }
+        kind => taken(kind),
+    };
+    property["description"] = key.description().into();
+    match key.default {
+        Default::Required | Default::Without(_) => {}
+        Default::Text(text) => property["default"] = text.into(),
+        Default::Number(number) => property["default"] = number.into(),
+        Default::Flag(flag) => property["default"] = flag.into(),
+        Default::Empty => property["default"] = json!([]),
+    }
+    if let Kind::Line(_) | Kind::Email | Kind::Host | Kind::Ports | Kind::Range = key.kind {
+        property["examples"] = example(key);
+    }
+    property
+}
+
+/// The key's example; a TOML integer is one in JSON too, and so is a string without escapes.
+fn example(key: &Key) -> Value {
+    serde_json::from_str(key.example).map_or(json!([]), |example: Value| json!([example]))
+}
+
+/// What a key of that kind takes.
+fn taken(kind: Kind) -> Value {
+    let port = || json!({ "type": "integer", "minimum": 1, "maximum": 65535 });
+    let text = |pattern: &str| json!({ "type": "string", "pattern": pattern });
+    match kind {
+        Kind::Line(most) => {
+            let mut line = text(&format!(r"^[^\s{NO_LINE}]([^{NO_LINE}]*[^\s{NO_LINE}])?$"));
+            // Characters here, bytes there; no line has more of the former.
+            line["maxLength"] = most.into();
+            line
+        }
+        // Editors hold a TOML date for text.
+        Kind::Date => json!({ "type": "string", "format": "date" }),
+        Kind::Email => text(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"),
+        Kind::Host => text(r"^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9:])?$"),
+        Kind::Port => json!({
+            "type": "integer",
+            "minimum": 1024,
+            "maximum": 65535,
+            "not": { "const": 26379 },
+        }),
+        Kind::Range => json!({ "anyOf": [port(), text(RANGE)] }),
+        Kind::Ports => {
+            let one = json!({ "anyOf": [port(), text(RANGES)] });
+            json!({ "anyOf": [port(), text(RANGES), { "type": "array", "minItems": 1, "items": one }] })
+        }
+        Kind::Choice(choices) => {
+            json!({ "enum": choices.iter().map(|(name, _)| *name).collect::<Vec<_>>() })
+        }
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Number(least, most) => {
+            json!({ "type": "integer", "minimum": least, "maximum": most })
+        }
+        Kind::Networks => {
+            let network = text(r"^([0-9.]+/([1-9]|[12][0-9]|3[0-2])|[0-9a-f:.]+/[1-9][0-9]{0,2})$");
+            json!({ "type": "array", "uniqueItems": true, "items": network })
+        }
+        Kind::Log => path(&format!("^/var/log(/{DOTTED}{PART})+$")),
+        Kind::Pem => path(&format!("^(/{DOTTED}{PART})+$")),
+        Kind::Document => document(),
+        Kind::Documents => json!({ "type": "array", "uniqueItems": true, "items": document() }),
+        Kind::Table => json!({ "type": "object" }),
+    }
+}
+
+fn document() -> Value {
+    path(&format!(r"^({PLAIN}{PART}/)*{PLAIN}{PART}\.md$"))
+}
+
+fn path(pattern: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern, "maxLength": 200 })
+}
