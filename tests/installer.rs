@@ -27,6 +27,8 @@ mod streams;
 mod support;
 #[path = "installer/switched.rs"]
 mod switched;
+#[path = "installer/units.rs"]
+mod units;
 
 use serde_json::Value;
 use std::path::Path;

@@ -216,19 +216,20 @@ impl Change<'_> {
 
     /// Takes everything back, last effect first, and adds to the trouble what could not be.
     fn take_back(mut self, trouble: Trouble) -> Trouble {
-        let changed = self.announced > 0 && self.journal.length() > self.announced;
+        let files_changed = self.announced > 0 && self.journal.length() > self.announced;
         let mut worse = self.journal.take_back(self.announced, self.host);
         if worse.is_empty() {
             worse.extend(self.journal.take_back(0, self.host));
-        } else if changed {
+        } else if files_changed {
             // What could not be put back is still known, and kept, for the next apply or remove.
             worse.extend(self.receipt.write(self.host).err());
         }
-        if self.host.is_live() && changed {
+        if files_changed {
             worse.extend(services::reload(self.host).err());
-            worse.extend(self.take_back_units().err());
-            worse.extend(self.take_back_rules().err());
         }
+        // These leave nothing in the journal: a plan may touch them and no file.
+        worse.extend(self.take_back_units().err());
+        worse.extend(self.take_back_rules().err());
         if worse.is_empty() {
             return trouble.and("everything is as it was before");
         }
