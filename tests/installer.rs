@@ -12,6 +12,8 @@ mod drift;
 mod every_step;
 #[path = "installer/failure.rs"]
 mod failure;
+#[path = "installer/kept_free.rs"]
+mod kept_free;
 #[path = "installer/killed.rs"]
 mod killed;
 #[path = "installer/many.rs"]

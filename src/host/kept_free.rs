@@ -55,6 +55,12 @@ pub fn write(host: &Host, ports: &PortSet) -> Result<(), Trouble> {
         .map_err(|error| Trouble::new(format!("write {}", path.display()), error))
 }
 
+/// Why the kernel's list cannot be written, in words: in a container /proc/sys mostly cannot.
+pub fn why_fixed(host: &Host) -> Option<String> {
+    let opened = fs::File::options().write(true).open(host.path(LIST));
+    opened.err().map(|error| error.to_string())
+}
+
 /// The ports that a bundle's file keeps free.
 pub fn of_file(bytes: &[u8]) -> PortSet {
     assigned(&String::from_utf8_lossy(bytes)).unwrap_or_default()

@@ -120,6 +120,9 @@ fn keep_free(
         let needless = kept_free::needless(host, receipt, &ours)?;
         observed.kept_needlessly = needless.map(|ports| ports.joined(","));
     }
+    if observed.not_kept_free.is_some() || observed.kept_needlessly.is_some() {
+        observed.list_fixed = kept_free::why_fixed(host);
+    }
     Ok(())
 }
 

@@ -21,6 +21,8 @@ pub enum Takeaway {
     File(String),
     /// Take our ports out of the kernel's list.
     KeptFree(PortSet),
+    /// Leave them there: why it cannot be written, in words.
+    KeptFreeStays(PortSet, String),
     /// Unload the rules.
     Rules,
     /// Forget all of it.
@@ -51,7 +53,10 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
         steps.extend(files.cloned().map(Takeaway::File));
         if host.is_live() {
             let ports = kept_free::to_take_out(host, receipt)?;
-            steps.extend((!ports.ranges().is_empty()).then_some(Takeaway::KeptFree(ports)));
+            steps.extend((!ports.ranges().is_empty()).then(|| match kept_free::why_fixed(host) {
+                None => Takeaway::KeptFree(ports),
+                Some(why) => Takeaway::KeptFreeStays(ports, why),
+            }));
         }
     }
     if host.is_live() && (applied_rules_stand(host)? || firewall::is_guarded()?) {
@@ -89,6 +94,11 @@ pub fn views(host: &Host, steps: &[Takeaway]) -> Result<Vec<StepView>, Trouble> 
                 "net.ipv4.ip_local_reserved_ports",
                 format!("take out {}", ports.joined(",")),
             ),
+            Takeaway::KeptFreeStays(ports, why) => (
+                "sysctl",
+                "net.ipv4.ip_local_reserved_ports",
+                format!("leave {} in: it cannot be written ({why})", ports.joined(",")),
+            ),
             Takeaway::Rules => {
                 let action = "unload: the ports are open to the outside then";
                 ("rules", "REDISGUARD", action.to_owned())
@@ -113,6 +123,7 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
             Takeaway::Link(path) => unlink(host, &receipt, path),
             Takeaway::File(path) => put_back(host, &receipt, path),
             Takeaway::KeptFree(ports) => kept_free::take_out(host, ports),
+            Takeaway::KeptFreeStays(..) => Ok(()),
             Takeaway::Rules => unload(host).map(|unloaded| open = unloaded),
             // A check that was under way when this was planned may have loaded them since.
             Takeaway::State if host.is_live() && !open => {

@@ -161,6 +161,8 @@ impl Undo {
                 renameat2(AT_FDCWD, &one, AT_FDCWD, &other, RenameFlags::RENAME_EXCHANGE)
                     .map_err(|error| Trouble::new(format!("put {} back", other.display()), error))
             }
+            // A list that could not be written is as it was, and could not be written now either.
+            Self::KeptFree(ports) if kept_free::live(host)? == Some(ports.clone()) => Ok(()),
             Self::KeptFree(ports) => kept_free::write(host, &ports),
         }
     }

@@ -9,11 +9,8 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     let mut steps = Vec::new();
     files(wanted, observed, &mut steps);
     links(wanted, observed, &mut steps);
-    if let Some(ports) = &observed.not_kept_free {
-        steps.push(Step::KeepFree { ports: ports.clone() });
-    }
-    if let Some(ports) = &observed.kept_needlessly {
-        steps.push(Step::LetGo { ports: ports.clone() });
+    if observed.list_fixed.is_none() {
+        steps.extend(kept_free(observed));
     }
     if let Some(findings) = observed.rule_drift.as_ref().filter(|findings| !findings.is_empty()) {
         steps.push(Step::Rules { findings: findings.clone() });
@@ -23,6 +20,14 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
         steps.push(Step::Receipt);
     }
     Plan { steps }
+}
+
+/// What is to change in the kernel's list of ports. Where that cannot be written it is no step: the
+/// ports can be guarded all the same, and a second run must find nothing to do.
+pub fn kept_free(observed: &Observed) -> impl Iterator<Item = Step> {
+    let keep = observed.not_kept_free.clone().map(|ports| Step::KeepFree { ports });
+    let let_go = observed.kept_needlessly.clone().map(|ports| Step::LetGo { ports });
+    keep.into_iter().chain(let_go)
 }
 
 fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
@@ -253,6 +258,17 @@ mod tests {
         let timer = "redis-ports-check.timer";
         observed.units.as_mut().unwrap().get_mut(timer).unwrap().0 = "masked".into();
         assert_eq!(masked(&observed), [unit, timer]);
+    }
+
+    #[test]
+    fn a_list_of_ports_that_cannot_be_written_is_no_step() {
+        let mut observed = in_place();
+        observed.not_kept_free = Some("6379".into());
+        observed.kept_needlessly = Some("6380".into());
+        assert_eq!(kinds(&observed).len(), 3);
+        observed.list_fixed = Some("Read-only file system".into());
+        assert!(compute(&wanted(), &observed).is_empty());
+        assert_eq!(kept_free(&observed).count(), 2);
     }
 
     #[test]

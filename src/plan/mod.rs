@@ -5,7 +5,7 @@ mod bytes;
 mod compute;
 
 pub use bytes::Bytes;
-pub use compute::{compute, masked, masked_unit};
+pub use compute::{compute, kept_free, masked, masked_unit};
 
 use crate::bundle::{BINARY, Family};
 use crate::spec::PortRange;
@@ -76,6 +76,8 @@ pub struct Observed {
     pub not_kept_free: Option<String>,
     /// Ports that an earlier bundle added there, and nobody needs. `None`: none, or not looked at.
     pub kept_needlessly: Option<String>,
+    /// Why that list cannot be changed, in words; asked only where it would have to be.
+    pub list_fixed: Option<String>,
     /// Files that the receipt says are ours.
     pub owned_files: Vec<String>,
     /// Links that the receipt says are ours.

@@ -1,7 +1,7 @@
 //! `apply`: make the host match the bundle.
 
 use super::findings::in_trouble;
-use super::plan::{Computed, computed, users, warn_of_obstacles};
+use super::plan::{Computed, computed, users, warn_of_obstacles, warn_of_the_list};
 use super::{Status, inputs, is_unheard, locked, say, sessions, show, show_losses, tell};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
@@ -51,6 +51,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
     if host.has_systemd() {
         warn_of_the_listener();
     }
+    warn_of_the_list(&computed.observed);
     warn_of_obstacles(computed.firewall.as_ref(), &facts);
     if host.is_live() && !host.has_systemd() && !args.json {
         say!("\nno systemd runs here; this starts the listener:");

@@ -9,7 +9,7 @@ use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::services::UnitState;
 use crate::host::{Host, rules, source};
 use crate::notice;
-use crate::plan::{FileState, InPlace, Step, attributes, masked_unit};
+use crate::plan::{FileState, InPlace, Observed, Step, attributes, kept_free, masked_unit};
 use crate::{bundle::Bundle, embedded};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -152,6 +152,17 @@ pub(super) fn drifted(host: &Host, step: &Step, receipt: &Receipt) -> Vec<Findin
         Step::Unit { .. } | Step::Receipt => return Vec::new(),
     };
     vec![one]
+}
+
+/// What is wrong with the kernel's list of ports where that cannot be written.
+pub(super) fn out_of_reach(host: &Host, observed: &Observed, receipt: &Receipt) -> Vec<Finding> {
+    let Some(why) = &observed.list_fixed else { return Vec::new() };
+    let mut found: Vec<_> =
+        kept_free(observed).flat_map(|step| drifted(host, &step, receipt)).collect();
+    for finding in &mut found {
+        finding.detail.push_str(&format!(", and cannot be written: {why}"));
+    }
+    found
 }
 
 /// The unit that a link enables, and the one that starts it then.

@@ -8,7 +8,7 @@ use crate::host::firewall::Firewall;
 use crate::host::peers::{self, Users};
 use crate::host::receipt::Receipt;
 use crate::host::{Host, observe, unconfirmed};
-use crate::plan::{Observed, Plan, Wanted, compute};
+use crate::plan::{Observed, Plan, StepView, Wanted, compute, kept_free};
 
 /// A plan with what it was computed from.
 pub(super) struct Computed {
@@ -69,6 +69,17 @@ pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, facts: &Facts) {
     }
 }
 
+/// A list of ports that cannot be written is no reason to leave them open, but to say so.
+pub(super) fn warn_of_the_list(observed: &Observed) {
+    if let Some(why) = &observed.list_fixed {
+        let wanted = kept_free(observed).map(|step| step.view(|_, _, _| String::new()));
+        for StepView { target, action, .. } in wanted {
+            tell!("warning: {target}: could not {action}: {why}");
+        }
+        tell!("  where this is a container, its host sets that list");
+    }
+}
+
 /// Who uses the reserved ports.
 pub(super) fn users(host: &Host, facts: &Facts) -> Users {
     if host.is_live() { peers::users(facts) } else { Users::default() }
@@ -78,7 +89,8 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
     let computed = computed(&host, &bundle, &facts)?;
     computed.refuse(&host)?;
-    let Computed { plan, firewall, .. } = computed;
+    let Computed { plan, firewall, observed, .. } = computed;
+    warn_of_the_list(&observed);
     warn_of_obstacles(firewall.as_ref(), &facts);
     let waits = unconfirmed::read(&host)?;
     let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());

@@ -2,6 +2,7 @@
 
 use super::findings::{
     Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding, in_the_way,
+    out_of_reach,
 };
 use super::plan::computed;
 use super::{Status, overrides, print_json, say};
@@ -119,6 +120,8 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
     let applied = bundle.map(|bundle| rules::facts(&bundle).map(|facts| (bundle, facts)));
     let applied = applied.transpose()?;
     let (mut ports, mut others) = (Vec::new(), Vec::new());
+    // What apply does not mend: each says itself what does.
+    let mut by_hand = Vec::new();
     if let Some((bundle, facts)) = &applied {
         let computed = computed(host, bundle, facts)?;
         let strangers = &computed.observed.strangers;
@@ -127,6 +130,7 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         }));
         let drift = computed.plan.steps.iter().flat_map(|step| drifted(host, step, &receipt));
         findings.extend(drift.filter(|found| !strangers.contains_key(&found.target)));
+        by_hand = out_of_reach(host, &computed.observed, &receipt);
         ports = stopped(facts, &computed.observed.stopped);
         others = in_the_way(computed.firewall.as_ref(), facts);
     }
@@ -136,10 +140,8 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         (None, Some(_)) => Some(source::mend_command(&receipt)),
     };
     findings.extend(another);
-    // What apply does not mend: each says itself what does.
-    let by_hand = observe::open_directories(host, &receipt).into_iter();
-    let by_hand: Vec<Finding> =
-        by_hand.map(|(directory, detail)| finding("file", &directory, detail)).collect();
+    let open = observe::open_directories(host, &receipt).into_iter();
+    by_hand.extend(open.map(|(directory, detail)| finding("file", &directory, detail)));
     let in_sync = findings.is_empty() && by_hand.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
