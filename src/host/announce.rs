@@ -38,15 +38,18 @@ pub(super) fn announced(
 }
 
 /// Adds what the steps will do beyond that: directories, files that move aside, ports kept free, and
-/// what others have where ours will stand. Returns what must be copied before it is overwritten.
+/// what others have where ours will stand. `ours` are the ports of the bundle's list, `added` those that
+/// are in the kernel's because of earlier ones. Returns what must be copied before it is overwritten.
 pub(super) fn announce(
     receipt: &mut Receipt,
     host: &Host,
     plan: &Plan,
     before: Option<&Receipt>,
-    kept_free: &PortSet,
+    (ours, added): (&PortSet, PortSet),
 ) -> Copies {
     make_directories(receipt, host, receipt::PATH);
+    // An offline tree has no list, and is one list with its file when it is booted.
+    let mut added = host.is_live().then_some(added);
     let mut copies = Copies::new();
     for step in &plan.steps {
         match step {
@@ -55,10 +58,8 @@ pub(super) fn announce(
             }
             Step::KeepFree { ports } => {
                 // The others are those of somebody else's file.
-                let more = kept_free::among(&ports.parse().unwrap_or_default(), kept_free);
-                let ours: PortSet = receipt.kept_free.parse().unwrap_or_default();
-                let ours: PortSet = ours.ranges().iter().chain(more.ranges()).copied().collect();
-                receipt.kept_free = ours.joined(",");
+                let more = kept_free::among(&ports.parse().unwrap_or_default(), ours);
+                added = added.map(|added| kept_free::union(&added, &more));
             }
             _ => {}
         }
@@ -80,6 +81,7 @@ pub(super) fn announce(
             }
         }
     }
+    receipt.kept_free = added.map(|ports| ports.joined(","));
     copies
 }
 

@@ -9,7 +9,6 @@ use super::{Host, files, kept_free, listener, observe, rules, services, source};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{self, InPlace, Observed, Plan, Step, Wanted};
-use crate::spec::PortSet;
 use std::time::Duration;
 
 /// How long a listener that was just started may take to answer: the host may be busy.
@@ -120,8 +119,10 @@ impl Change<'_> {
     fn announce(&mut self, plan: &Plan) -> Result<(), Trouble> {
         let file = self.bundle.host_files().find(|(path, _)| *path == kept_free::FILE);
         let ours = file.map(|(_, bytes)| kept_free::of_file(bytes)).unwrap_or_default();
-        let copies =
-            announce::announce(&mut self.receipt, self.host, plan, self.before.as_ref(), &ours);
+        let before = self.before.as_ref();
+        let added = before.map(|before| kept_free::added(self.host, before)).transpose()?;
+        let lists = (&ours, added.unwrap_or_default());
+        let copies = announce::announce(&mut self.receipt, self.host, plan, before, lists);
         let path = self.host.path(receipt::PATH);
         if self.before.is_none() {
             // Until it says more, all that there is to take away is what it lies beside.
@@ -166,8 +167,8 @@ impl Change<'_> {
             Step::LetGo { ports } => {
                 let ports = ports.parse().unwrap_or_default();
                 self.journal.let_go(self.host, &ports)?;
-                let kept: PortSet = self.receipt.kept_free.parse().unwrap_or_default();
-                self.receipt.kept_free = kept_free::without(&kept, &ports).joined(",");
+                let left = kept_free::without(&kept_free::added(self.host, &self.receipt)?, &ports);
+                self.receipt.kept_free = Some(left.joined(","));
                 Ok(())
             }
             Step::KeepFree { ports } => {

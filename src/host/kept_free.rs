@@ -104,14 +104,24 @@ pub fn mend(host: &Host) -> Result<Option<PortSet>, Trouble> {
     Ok(missing)
 }
 
-/// The ports of ours that a removal takes out: those that apply added, or those of the file where it
-/// was applied to an offline tree; and none that somebody else's file assigns.
+/// The ports that are in the kernel's list because of us: those that apply added, or those of the file
+/// where it was applied to an offline tree.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn added(host: &Host, receipt: &Receipt) -> Result<PortSet, Trouble> {
+    match &receipt.kept_free {
+        Some(added) => Ok(list(added).unwrap_or_default()),
+        None => installed(host),
+    }
+}
+
+/// The ports of ours that a removal takes out: none that somebody else's file assigns.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn to_take_out(host: &Host, receipt: &Receipt) -> Result<PortSet, Trouble> {
-    let added = list(&receipt.kept_free).unwrap_or_default();
-    let ours = if added.ranges().is_empty() { installed(host)? } else { added };
+    let ours = added(host, receipt)?;
     let live = live(host)?.unwrap_or_default();
     Ok(without(&among(&ours, &live), &of_others(host, true)?))
 }
@@ -126,7 +136,7 @@ pub fn needless(
     receipt: &Receipt,
     ours: &PortSet,
 ) -> Result<Option<PortSet>, Trouble> {
-    let added = without(&list(&receipt.kept_free).unwrap_or_default(), ours);
+    let added = without(&added(host, receipt)?, ours);
     if added.ranges().is_empty() {
         return Ok(None);
     }
@@ -219,7 +229,8 @@ fn list(text: &str) -> Option<PortSet> {
     parts.collect::<Result<Vec<_>, String>>().ok().map(|ranges| ranges.into_iter().collect())
 }
 
-fn union(one: &PortSet, other: &PortSet) -> PortSet {
+/// Those of both.
+pub fn union(one: &PortSet, other: &PortSet) -> PortSet {
     one.ranges().iter().chain(other.ranges()).copied().collect()
 }
 
@@ -314,7 +325,9 @@ mod tests {
         let mut receipt = Receipt::default();
         let taken = |receipt: &Receipt| to_take_out(&host, receipt).unwrap().joined(",");
         assert_eq!(taken(&receipt), "6379-6380,7000");
-        receipt.kept_free = "6380,7000,7001".into();
+        receipt.kept_free = Some(String::new());
+        assert_eq!(taken(&receipt), "", "they were there before us");
+        receipt.kept_free = Some("6380,7000,7001".into());
         assert_eq!(taken(&receipt), "6380,7000");
         put("/etc/sysctl.d/99-site.conf", "net.ipv4.ip_local_reserved_ports = 7000,9000\n");
         assert_eq!(taken(&receipt), "6380");

@@ -94,8 +94,10 @@ pub struct Receipt {
     pub originals: BTreeMap<String, Original>,
     /// Files that stood where our links are: path to where they were moved.
     pub moved: BTreeMap<String, String>,
-    /// The ports that we added to net.ipv4.ip_local_reserved_ports, as the kernel writes them.
-    pub kept_free: String,
+    /// The ports that we added to net.ipv4.ip_local_reserved_ports, as the kernel writes them; none may
+    /// have been missing. `None`: an offline tree, where the boot adds what the file says.
+    #[serde(default)]
+    pub kept_free: Option<String>,
 }
 
 impl Receipt {

@@ -74,3 +74,47 @@ END
     assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
     super::support::assert_same(&(host.rules(), host.changed_files()), &before, "before it");
 }
+
+#[test]
+fn ports_that_the_list_named_before_us_stay_in_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let kept_free = || host.sh(&format!("cat {LIST}"));
+    // All of ours; all but some; and then the other bundle's on top.
+    for (before, other) in [("6000-18000,63790", false), ("6000-7001", false), ("6000-7001", true)]
+    {
+        host.sh(&format!("echo {before} > {LIST}"));
+        assert_eq!(status(&host.install(&["apply"])), 0);
+        if other {
+            let other = bundle(OTHER);
+            host.copy_in(&other.path().join("generated"), "/run/other");
+            assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+        }
+        let removed = host.install(&["remove"]);
+        assert_eq!(status(&removed), 0, "{}", told(&removed));
+        assert_eq!(kept_free().trim(), before, "{}", told(&removed));
+    }
+}
+
+#[test]
+fn ports_that_a_boot_has_listed_for_an_image_go_with_a_removal() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    // An offline tree that is this host later: its files lie below other directories meanwhile.
+    host.sh("mkdir -p /run/tree/etc /run/tree/var /run/tree/usr/local
+             for it in etc var usr/local; do mount --bind /$it /run/tree/$it; done");
+    let output = host.install(&["--root", "/run/tree", "apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    host.sh(&format!(
+        "umount /run/tree/*/local /run/tree/etc /run/tree/var
+             echo 9100,$(sed -n 's/^net.*= *//p' /etc/sysctl.d/60-redisguard.conf) > {LIST}"
+    ));
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    let removed = host.install(&["remove"]);
+    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!(host.sh(&format!("cat {LIST}")), "9100\n");
+}
