@@ -249,7 +249,7 @@ pub fn unfinished(paths: &[PathBuf]) -> Vec<PathBuf> {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             let is_ours = || prefixes.iter().any(|prefix| name.starts_with(prefix));
-            if name.ends_with(UNFINISHED) && is_ours() {
+            if is_unfinished(&name) && is_ours() {
                 left.push(entry.path());
             }
         }

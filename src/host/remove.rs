@@ -8,6 +8,7 @@ use crate::error::Trouble;
 use crate::plan::StepView;
 use crate::spec::PortSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// One thing to take away.
@@ -68,9 +69,12 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
     Ok(steps)
 }
 
-/// Whether a directory holds directories at most: what a removal leaves that is killed at its end.
+/// Whether a directory holds directories and files that were never finished at most: what a removal
+/// leaves that is killed at its end, or an apply at its beginning.
 fn is_empty_tree(directory: &Path) -> bool {
-    directory.is_dir() && files::read_tree(directory).is_ok_and(|files| files.is_empty())
+    let unfinished = |path: &String| path.rsplit('/').next().is_some_and(files::is_unfinished);
+    let files = files::read_tree(directory);
+    directory.is_dir() && files.is_ok_and(|files| files.keys().all(unfinished))
 }
 
 /// The steps as they are shown.
@@ -131,12 +135,30 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Trouble> {
             }
             Takeaway::State => forget(host, &receipt),
         };
-        let state = if open { "the rules are gone" } else { "the rules still guard the ports" };
         done.map_err(|trouble| {
-            trouble.and(state).or_cure("mend the cause and run remove again: it goes on from here")
+            let trouble = match what_guards(host) {
+                Some(state) => trouble.and(state),
+                None => trouble,
+            };
+            trouble.or_cure("mend the cause and run remove again: it goes on from here")
         })?;
     }
     Ok(())
+}
+
+/// What guards the ports now, in words; `None` where that is not known, or not all of it does.
+fn what_guards(host: &Host) -> Option<&'static str> {
+    if !host.is_live() {
+        return None;
+    }
+    if let Ok(bundle) = source::last_good(host) {
+        let firewall = firewall::Firewall::of(&bundle, &rules::facts(&bundle).ok()?).ok()?;
+        if firewall.look_quickly().ok()?.drift.is_empty() {
+            return Some("the rules still guard the ports");
+        }
+    }
+    let any = firewall::is_guarded().ok()?;
+    (!any).then_some("no rules guard the ports")
 }
 
 fn unlink(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
@@ -218,7 +240,12 @@ fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
     services::reload(host)?;
     let state = host.path(receipt::STATE);
     let failed = |error| Trouble::new(format!("remove {}", state.display()), error);
-    for entry in fs::read_dir(&state).map_err(failed)? {
+    let entries = match fs::read_dir(&state) {
+        // An empty one may have gone with a change that waited.
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        entries => Some(entries.map_err(failed)?),
+    };
+    for entry in entries.into_iter().flatten() {
         let entry = entry.map_err(failed)?;
         let path = entry.path();
         if entry.file_type().map_err(failed)?.is_dir() {

@@ -52,6 +52,55 @@ fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
 }
 
 #[test]
+fn a_removal_that_fails_claims_no_guard_that_is_not_there() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    host.sh("nft flush ruleset; mount --bind /etc/redisguard /etc/redisguard
+             mount -o remount,ro,bind /etc/redisguard");
+    let said = told(&host.install(&["remove"]));
+    assert!(said.contains("no rules guard the ports"), "{said}");
+    // iptables cannot be asked: nobody knows.
+    host.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/sbin/iptables-save
+             chmod 755 /usr/local/sbin/iptables-save");
+    let said = told(&host.install(&["remove"]));
+    assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
+    // An offline tree has no rules.
+    host.sh("rm /usr/local/sbin/iptables-save; mkdir /run/tree");
+    assert_eq!(status(&host.install(&["--root", "/run/tree", "apply"])), 0);
+    host.sh("mount --bind /run/tree/etc/redisguard /run/tree/etc/redisguard
+             mount -o remount,ro,bind /run/tree/etc/redisguard");
+    let said = told(&host.install(&["--root", "/run/tree", "remove"]));
+    assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
+}
+
+#[test]
+fn what_a_kill_left_before_there_was_a_receipt_is_removed_whatever_it_is() {
+    if !able() {
+        return;
+    }
+    for left in ["", "touch /var/lib/redisguard/.receipt.json.Xy1.redisguard~"] {
+        let host = Host::new();
+        let before = host.changed_files();
+        host.sh(&format!("mkdir /var/lib/redisguard; {left}"));
+        assert_eq!(status(&host.install(&["remove", "--dry-run"])), 1, "{left}");
+        let removed = host.install(&["remove"]);
+        assert_eq!(status(&removed), 0, "{left}: {}", told(&removed));
+        assert!(!host.has("/var/lib/redisguard"), "{left}: {}", told(&removed));
+        assert_same(&host.changed_files(), &before, left);
+        let again = told(&host.install(&["remove"]));
+        assert!(again.contains("nothing to remove"), "{left}: {again}");
+    }
+    // What is somebody else's stays.
+    let host = Host::new();
+    host.sh("mkdir /var/lib/redisguard; touch /var/lib/redisguard/theirs");
+    assert!(told(&host.install(&["remove"])).contains("nothing to remove"));
+    assert!(host.has("/var/lib/redisguard/theirs"));
+}
+
+#[test]
 fn installed_rules_that_were_tampered_with_are_not_loaded() {
     if !able() {
         return;
