@@ -20,6 +20,8 @@ mod killed;
 mod many;
 #[path = "installer/nftables.rs"]
 mod nftables;
+#[path = "installer/offline.rs"]
+mod offline;
 #[path = "installer/paths.rs"]
 mod paths;
 #[path = "installer/sessions.rs"]
@@ -33,7 +35,6 @@ mod switched;
 mod units;
 
 use serde_json::Value;
-use std::path::Path;
 use std::process::{Command, Output};
 use support::namespace::Host;
 use support::{GEN, INSTALL, is_root, told, tools};
@@ -167,51 +168,6 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     assert_eq!(kept_free(), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
-}
-
-#[test]
-fn an_offline_tree_gets_files_and_enablement_and_nothing_else() {
-    let tree = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let output =
-            Command::new(INSTALL).arg("--root").arg(tree.path()).args(arguments).output().unwrap();
-        (status(&output), told(&output))
-    };
-    assert_eq!(run(&["plan"]).0, 1);
-    let (code, said) = run(&["apply"]);
-    assert_eq!(code, 0, "{said}");
-    assert!(!said.contains("rules ") && !said.contains("unit "), "{said}");
-    let enabled =
-        tree.path().join("etc/systemd/system/sysinit.target.wants/redis-ports-block.service");
-    let target = std::fs::read_link(&enabled).unwrap();
-    assert_eq!(target, Path::new("/etc/systemd/system/redis-ports-block.service"));
-    assert!(tree.path().join("usr/local/sbin/redisguard-install").exists());
-    assert_eq!(run(&["status"]).0, 0);
-    assert_eq!(run(&["apply"]).0, 0);
-    std::fs::write(tree.path().join("etc/redisguard/rules.v4"), "x").unwrap();
-    assert_eq!(run(&["status"]).0, 1);
-    assert_eq!(run(&["rules", "load"]).0, 2);
-    let (code, said) = run(&["remove"]);
-    assert_eq!(code, 0, "{said}");
-    let left: Vec<_> = std::fs::read_dir(tree.path()).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[test]
-fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
-    let (tree, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    for folder in ["etc", "usr/local", "var/lib", "var"] {
-        let link = tree.path().join(folder);
-        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
-        std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
-        let output =
-            Command::new(INSTALL).arg("--root").arg(tree.path()).arg("apply").output().unwrap();
-        assert_eq!(status(&output), 2, "{folder}: {}", told(&output));
-        assert!(told(&output).contains("out of the tree"), "{folder}: {}", told(&output));
-        assert!(std::fs::read_dir(elsewhere.path()).unwrap().next().is_none(), "{folder}");
-        std::fs::remove_file(&link).unwrap();
-        let _ = std::fs::remove_dir(tree.path().join("var"));
-    }
 }
 
 #[test]

@@ -68,14 +68,14 @@ pub(super) fn announce(
             receipt.moved.entry(path.clone()).or_insert_with(|| aside(host, path));
         }
         if let Some((path, bytes)) = before.and_then(|receipt| edited(step, receipt)) {
-            copies.push((format!("{}{path}", receipt::EDITED), bytes.to_vec()));
+            copies.push((receipt::copy(receipt::EDITED, path), bytes.to_vec()));
         }
         if let Some((path, original, bytes)) = original(step) {
             let ours = before.is_some_and(|receipt| {
                 receipt.files.contains_key(path) || receipt.links.contains_key(path)
             });
             if !ours && !receipt.originals.contains_key(path) {
-                let copy = format!("{}{path}", receipt::ORIGINALS);
+                let copy = receipt::copy(receipt::ORIGINALS, path);
                 copies.extend(bytes.map(|bytes| (copy, bytes.to_vec())));
                 receipt.originals.insert(path.to_owned(), original);
             }

@@ -123,6 +123,7 @@ impl Change<'_> {
         let added = before.map(|before| kept_free::added(self.host, before)).transpose()?;
         let lists = (&ours, added.unwrap_or_default());
         let copies = announce::announce(&mut self.receipt, self.host, plan, before, lists);
+        copies.iter().try_for_each(|(copy, _)| self.host.confine(copy))?;
         let path = self.host.path(receipt::PATH);
         if self.before.is_none() {
             // Until it says more, all that there is to take away is what it lies beside.

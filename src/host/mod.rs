@@ -89,4 +89,19 @@ impl Host {
         let cause = format!("{} leads to {}, out of the tree", above.display(), real.display());
         Err(failed(cause).cure("make that link relative, or work inside of the tree (chroot)"))
     }
+
+    /// The same for a file of our own memory that is about to be read: it is no link either.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn confine_file(&self, absolute: &str) -> Result<(), Trouble> {
+        self.confine(absolute)?;
+        let path = self.path(absolute);
+        if !self.is_live() && path.is_symlink() {
+            let cause = "it is a link, which may lead out of the tree";
+            let trouble = Trouble::new(format!("use {}", path.display()), cause);
+            return Err(trouble.cure("put the file itself there, or remove that link"));
+        }
+        Ok(())
+    }
 }

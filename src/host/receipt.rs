@@ -18,6 +18,11 @@ pub const NEXT_BUNDLE: &str = "/var/lib/redisguard/bundle.new";
 pub const ORIGINALS: &str = "/var/lib/redisguard/original";
 /// What files of ours were edited into before they were mended, below their own paths.
 pub const EDITED: &str = "/var/lib/redisguard/edited";
+/// Where the copy of a path's file is kept: below [`ORIGINALS`] or [`EDITED`].
+pub fn copy(below: &str, path: &str) -> String {
+    format!("{below}{path}")
+}
+
 /// The mode of the receipt's file.
 pub const MODE: u32 = 0o644;
 /// The form of the receipt that this version writes.
@@ -106,7 +111,8 @@ impl Receipt {
     /// # Errors
     /// One that cannot be read or was damaged.
     pub fn read(host: &Host) -> Result<Option<Self>, Trouble> {
-        host.confine(PATH)?;
+        host.confine_file(PATH)?;
+        host.confine(&format!("{BUNDLE}/host"))?;
         let path = host.path(PATH);
         let Some(bytes) = files::read(&path)? else { return Ok(None) };
         let failed = |cause: String| {
@@ -121,7 +127,15 @@ impl Receipt {
             let cause = format!("it has version {}, this program knows {VERSION}", receipt.version);
             return Err(failed(cause).cure("use the newer redisguard-install that wrote it"));
         }
+        receipt.confine(host)?;
         Ok(Some(receipt))
+    }
+
+    /// Refuses a receipt that names anything out of an offline tree: it came with an image.
+    fn confine(&self, host: &Host) -> Result<(), Trouble> {
+        let ours = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
+        ours.chain(&self.directories).try_for_each(|path| host.confine(path))?;
+        self.originals.keys().try_for_each(|path| host.confine_file(&copy(ORIGINALS, path)))
     }
 
     /// The bytes of its file.

@@ -46,7 +46,6 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
         }
     }
     if let Some(receipt) = &receipt {
-        receipt.links.keys().chain(receipt.files.keys()).try_for_each(|path| host.confine(path))?;
         let there = |path: &&String| observe::exists(host, path);
         steps.extend(receipt.links.keys().filter(there).cloned().map(Takeaway::Link));
         let files = receipt.files.keys();
@@ -182,7 +181,7 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
         None => files::remove(&here),
         Some(Original::Link(target)) => files::link(&here, target),
         Some(Original::File { mode, owner }) => {
-            let copy = host.path(&format!("{}{path}", receipt::ORIGINALS));
+            let copy = host.path(&receipt::copy(receipt::ORIGINALS, path));
             match files::read(&copy)? {
                 Some(bytes) => files::replace_for(&here, &bytes, *mode, Some(*owner)).map(drop),
                 None => {
@@ -236,7 +235,9 @@ fn applied_rules_stand(host: &Host) -> Result<bool, Trouble> {
 /// that is killed in here can be run again.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
     files::sweep(&observe::places(host, receipt));
-    files::remove(&host.path(rules::MEANWHILE))?;
+    if host.is_live() {
+        files::remove(&host.path(rules::MEANWHILE))?;
+    }
     services::reload(host)?;
     let state = host.path(receipt::STATE);
     let failed = |error| Trouble::new(format!("remove {}", state.display()), error);

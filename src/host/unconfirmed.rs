@@ -55,6 +55,7 @@ pub struct Record {
 /// # Errors
 /// A record that cannot be read.
 pub fn read(host: &Host) -> Result<Option<Record>, Trouble> {
+    host.confine_file(RECORD)?;
     let path = host.path(RECORD);
     let Some(bytes) = files::read(&path)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
@@ -264,6 +265,8 @@ pub fn wait(host: &Host) -> Result<bool, Trouble> {
 /// # Errors
 /// One that is no longer whole.
 pub fn former_wanted(host: &Host) -> Result<(Bundle, Facts, Wanted), Trouble> {
+    host.confine(&format!("{FORMER_BUNDLE}/host"))?;
+    [FORMER_PROGRAM, BINARY].iter().try_for_each(|path| host.confine_file(path))?;
     let bundle = source::bundle(Some(&host.path(FORMER_BUNDLE)))?;
     let facts = super::rules::facts(&bundle)?;
     let mut wanted = observe::wanted(&bundle, &facts)?;
@@ -294,8 +297,11 @@ pub fn clear(host: &Host) -> Result<(), Trouble> {
 /// # Errors
 /// Files that cannot be removed.
 pub fn forget(host: &Host) -> Result<(), Trouble> {
+    host.confine(RECORD)?;
     files::remove(&host.path(RECORD))?;
-    files::remove(&host.path(MARK))?;
+    if host.is_live() {
+        files::remove(&host.path(MARK))?;
+    }
     let directory = host.path(DIRECTORY);
     match fs::remove_dir_all(&directory) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
