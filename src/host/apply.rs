@@ -2,7 +2,7 @@
 //! and a step that fails takes back those before it.
 
 use super::announce::{self, announced};
-use super::firewall::{Before, Firewall};
+use super::firewall::{self, Before, Firewall};
 use super::receipt::{self, Origin, Receipt, State};
 use super::undo::Journal;
 use super::{Host, files, kept_free, listener, observe, rules, services, source};
@@ -83,9 +83,14 @@ fn refuse_masked(host: &Host, plan: &Plan, observed: &Observed) -> Result<(), Tr
 
 impl Change<'_> {
     fn carry_out(&mut self, plan: &Plan) -> Result<(), Trouble> {
-        if self.host.is_live() && plan.steps.iter().any(|step| matches!(step, Step::Rules { .. })) {
+        let rules = plan.steps.iter().any(|step| matches!(step, Step::Rules { .. }));
+        let firewall = rules.then(|| Firewall::of(self.bundle, self.facts)).transpose()?;
+        let makes_tables = firewall.as_ref().is_some_and(Firewall::makes_tables);
+        if let Some(firewall) = &firewall {
             self.live = Some(Before::look()?);
-            let firewall = Firewall::of(self.bundle, self.facts)?;
+            if makes_tables && self.receipt.tables.is_none() {
+                self.receipt.tables = firewall.tables();
+            }
             firewall.test(&firewall.look()?)?;
         }
         sweep(self.host, &self.receipt)?;
@@ -108,6 +113,10 @@ impl Change<'_> {
         if !observe::is_kept(self.host, self.bundle) {
             let [fresh, kept] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
             self.journal.exchange(&self.host.path(fresh), &self.host.path(kept))?;
+        }
+        if firewall.is_some() && !makes_tables {
+            // Those that were made for the rules of another backend, which are gone by now.
+            self.receipt.tables.take().iter().for_each(firewall::drop_empty_tables);
         }
         self.receipt.state = State::Applied;
         self.receipt.applied = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -282,16 +291,17 @@ impl Change<'_> {
             return Ok(());
         }
         let known = self.before.as_ref().and_then(|_| source::last_good(self.host).ok());
-        if let Some(bundle) = known {
-            return rules::load(&bundle, &rules::facts(&bundle)?).map(drop);
+        let made_beside = self.receipt.tables.as_ref();
+        match (known, &self.live) {
+            (Some(bundle), _) => {
+                rules::load(&bundle, &rules::facts(&bundle)?)?;
+                made_beside.into_iter().for_each(firewall::drop_empty_tables);
+            }
+            (None, _) if !self.observed.guarded => drop(rules::unload_but(made_beside)?),
+            (None, Some(before)) => before.put_back()?,
+            (None, None) => {}
         }
-        if !self.observed.guarded {
-            return rules::unload().map(drop);
-        }
-        match &self.live {
-            Some(before) => before.put_back(),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

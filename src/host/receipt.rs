@@ -1,6 +1,7 @@
 //! Owns the receipt: what of this host is ours, and what was there before. It is written before the
 //! first change and again after the last, so that a run that was killed can be taken away too.
 
+use super::firewall::Tables;
 use super::{Host, files};
 use crate::error::Trouble;
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,10 @@ pub struct Receipt {
     /// have been missing. `None`: an offline tree, where the boot adds what the file says.
     #[serde(default)]
     pub kept_free: Option<String>,
+    /// What stood in the places of iptables' tables before it made some for our rules. `None`: it made
+    /// none, or nobody could tell; then none is taken away.
+    #[serde(default)]
+    pub tables: Option<Tables>,
 }
 
 impl Receipt {

@@ -205,7 +205,7 @@ fn stop(unit: &str) -> Result<(), Trouble> {
 
 /// Unloads the rules. A removal that fails in the middle of that leaves the ports shut.
 fn unload(host: &Host) -> Result<bool, Trouble> {
-    let unloaded = rules::unload().and_then(|unloaded| match applied_rules_stand(host)? {
+    let unloaded = rules::unload(host).and_then(|unloaded| match applied_rules_stand(host)? {
         true => Err(Trouble::new("take the rules away", "they are still there")),
         false => Ok(unloaded),
     });

@@ -1,7 +1,7 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
-use super::firewall::{self, Firewall, Live};
+use super::firewall::{self, Firewall, Live, Tables};
 use super::lock;
 use super::receipt::{self, Receipt, State};
 use super::{Host, files, observe, source};
@@ -137,13 +137,24 @@ fn load_meanwhile(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<bool, T
     load_with(&firewall, Firewall::look_quickly).map(|_| true)
 }
 
-/// Takes the rules away, of whatever bundle they are.
+/// Takes the rules away, of whatever bundle they are, and the tables that were made for them.
 ///
 /// # Errors
 /// What could not be taken away.
-pub fn unload() -> Result<bool, Trouble> {
+pub fn unload(host: &Host) -> Result<bool, Trouble> {
+    let receipt = Receipt::read(host).ok().flatten();
+    unload_but(receipt.and_then(|receipt| receipt.tables).as_ref())
+}
+
+/// The same where it is known which tables were there before: the others go, if they are empty.
+///
+/// # Errors
+/// As [`unload`].
+pub fn unload_but(before: Option<&Tables>) -> Result<bool, Trouble> {
     let _lock = lock::take_for_rules()?;
-    firewall::unload_all()
+    let unloaded = firewall::unload_all()?;
+    before.into_iter().for_each(firewall::drop_empty_tables);
+    Ok(unloaded)
 }
 
 /// The bundle's facts.

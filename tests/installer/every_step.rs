@@ -43,7 +43,7 @@ impl Scene {
 
     /// Rules, files with all their attributes, and the kernel's list of ports.
     pub(super) fn look(&self) -> String {
-        filled_tables(&self.host.rules())
+        self.host.rules()
             + &self.host.sh(
                 "find /etc /usr/local /var/log /var/lib/redisguard -type d -printf '%p %m %U:%G\\n' \
                      -o -printf '%p %m %U:%G %l %s %T@\\n' 2>/dev/null | sort

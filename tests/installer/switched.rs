@@ -113,3 +113,35 @@ fn where_iptables_cannot_guard_any_more_nftables_does_until_it_can() {
     let output = host.run(INSTALL, &["status"]);
     assert_eq!(status(&output), 0, "{}", told(&output));
 }
+
+#[test]
+fn tables_that_were_there_before_stay_and_those_that_were_not_go() {
+    if !able_with_nft() {
+        return;
+    }
+    let host = host_with_both();
+    // Empty, but somebody's: their rules may be about to come.
+    host.sh(
+        "nft 'table ip filter { }
+              table ip nat { chain mine { type nat hook prerouting priority dstnat; }; }
+              table ip6 mangle { chain PREROUTING { type filter hook prerouting priority mangle; }; }'",
+    );
+    let tables = || host.sh("nft list ruleset | grep -oE '^table .* |chain mine' | sort");
+    let before = tables();
+    let all = ["ip filter", "ip mangle", "ip nat", "ip6 filter", "ip6 mangle", "ip6 nat"];
+    let installs: [&[&str]; 4] =
+        [&["apply"], &["rules", "unload"], &["apply"], &["--bundle", "/run/nftables", "apply"]];
+    for arguments in [installs[0], installs[1], installs[2], installs[3], installs[2], &["remove"]]
+    {
+        let output = host.install(arguments);
+        assert_eq!(status(&output), 0, "{arguments:?}: {}", told(&output));
+        let now = tables();
+        match arguments {
+            ["apply"] => assert!(all.iter().all(|table| now.contains(table)), "{now}"),
+            [_, _, "apply"] => {
+                assert_eq!(now.replace("table inet redisguard \n", ""), before, "{arguments:?}");
+            }
+            _ => assert_eq!(now, before, "{arguments:?}"),
+        }
+    }
+}

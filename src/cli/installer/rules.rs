@@ -28,7 +28,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     let (answer, text) = match verb {
         RulesVerb::Load => load(args, &host)?,
         RulesVerb::Unload => {
-            let changed = rules::unload()?;
+            let changed = rules::unload(&host)?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };
             (Answer { changed, findings: Vec::new() }, format!("{text}{}", until_when(&host)))
         }

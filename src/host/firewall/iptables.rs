@@ -7,6 +7,7 @@ use crate::bundle::Family;
 use crate::error::Trouble;
 use crate::plan::Scope;
 use nix::unistd::geteuid;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -191,23 +192,35 @@ impl Backend for Iptables {
             // There may be hundreds of chains, which lead to each other.
             let rest = Ruleset::default().transaction(&ruleset.without_jumps());
             restore(*family, &rest, false)?;
-            ruleset.tables.keys().for_each(|table| drop_if_empty(*family, table));
         }
         Ok(())
     }
 }
 
-/// iptables on nf_tables makes a table for the first rule and never takes it away. One that holds
-/// nothing but its accepting chains is as good as none, and is dropped, so that the listing is what
-/// it was before us. Where nft is not installed it stays.
-fn drop_if_empty(family: Family, table: &str) {
-    let family = match family {
-        Family::V4 => "ip",
-        Family::V6 => "ip6",
-    };
-    let nft = |verb: &str| Command::new("nft").args([verb, "table", family, table]).output();
-    let Ok(listing) = nft("list") else { return };
-    let listing = String::from_utf8_lossy(&listing.stdout);
+/// The tables that stand in the places of iptables' own, whoever made them, as nft names them:
+/// `ip filter`. `None` where nft cannot tell.
+pub(super) fn tables() -> Option<BTreeSet<String>> {
+    let listed = nft(&["list", "tables"])?;
+    let named = listed.lines().filter_map(|line| line.strip_prefix("table ")).map(str::trim);
+    let ours: BTreeSet<String> = places().collect();
+    Some(named.filter(|name| ours.contains(*name)).map(str::to_owned).collect())
+}
+
+fn places() -> impl Iterator<Item = String> {
+    let families = ["ip", "ip6"].into_iter();
+    families.flat_map(|family| TABLES.iter().map(move |table| format!("{family} {table}")))
+}
+
+/// iptables on nf_tables makes a table for the first rule and never takes it away. One that was not
+/// there before and holds nothing but its accepting chains is dropped, so that the listing is what it
+/// was before us. Where nft is not installed it stays.
+pub(super) fn drop_empty(before: &BTreeSet<String>) {
+    places().filter(|table| !before.contains(table)).for_each(|table| drop_if_empty(&table));
+}
+
+fn drop_if_empty(table: &str) {
+    let words = |verb| std::iter::once(verb).chain(["table"]).chain(table.split(' '));
+    let Some(listing) = nft(&words("list").collect::<Vec<_>>()) else { return };
     let mut lines = listing.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let bare = |line: &str| {
         matches!(line, "" | "}")
@@ -219,6 +232,13 @@ fn drop_if_empty(family: Family, table: &str) {
     let count = |word: &str| listing.lines().filter(|line| line.trim().starts_with(word)).count();
     let base_chains_only = count("chain ") == count("type ");
     if !listing.is_empty() && base_chains_only && lines.all(bare) {
-        let _ = nft("delete");
+        let _ = nft(&words("delete").collect::<Vec<_>>());
     }
+}
+
+/// What nft said; `None` where it is not there, or failed.
+fn nft(arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("nft");
+    let said = tool::run(command.args(arguments), "ask nft", b"", tool::LIMIT).ok()?;
+    said.success.then_some(said.stdout)
 }

@@ -19,11 +19,15 @@ use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
 use crate::spec::Backend as Name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 /// The iptables rules of every family that the host has.
 pub type Rulesets = BTreeMap<Family, Ruleset>;
+
+/// The tables that stood in the places of iptables' own before it made any, as nft names them:
+/// `ip filter`.
+pub type Tables = BTreeSet<String>;
 
 /// What the kernel has of ours.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +109,16 @@ impl Firewall {
         let wanted = Self::of(bundle, facts)?;
         let other = !wanted.by_nftables && Nftables::is_installed();
         other.then(|| Self::by_nftables(bundle, facts)).transpose()
+    }
+
+    /// Whether what loads the rules makes tables of nf_tables that it never takes away.
+    pub fn makes_tables(&self) -> bool {
+        !self.by_nftables && Variant::selected() != Some(Variant::Legacy)
+    }
+
+    /// The tables that are there now in the places of those; `None` where nft cannot tell.
+    pub fn tables(&self) -> Option<Tables> {
+        iptables::tables()
     }
 
     /// What an operator must know of the choice.
@@ -290,6 +304,12 @@ pub fn unload_all() -> Result<bool, Trouble> {
         any = true;
     }
     Ok(any)
+}
+
+/// Takes away the tables that iptables has made for our rules, once nothing is in them. `before` are
+/// those that were there when they were loaded first.
+pub fn drop_empty_tables(before: &Tables) {
+    iptables::drop_empty(before);
 }
 
 /// Whether any rule of ours is in the kernel.
