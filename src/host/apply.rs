@@ -5,7 +5,7 @@ use super::announce::{self, announced};
 use super::firewall::{self, Before, Firewall};
 use super::receipt::{self, Origin, Receipt, State};
 use super::undo::Journal;
-use super::{Host, files, kept_free, listener, observe, rules, services, source};
+use super::{Host, files, kept_free, listener, observe, rules, services, source, unconfirmed};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{self, InPlace, Observed, Plan, Step, Wanted};
@@ -142,7 +142,8 @@ impl Change<'_> {
         }
         if !observe::is_kept(self.host, self.bundle) {
             let fresh = self.host.path(receipt::NEXT_BUNDLE);
-            self.journal.write_tree(&fresh, self.bundle.artifacts())?;
+            let known = self.host.path(unconfirmed::FORMER_BUNDLE);
+            self.journal.write_tree(&fresh, self.bundle.artifacts(), &known)?;
         }
         for (copy, bytes) in copies {
             self.journal.replace(&self.host.path(&copy), &bytes, 0o600)?;

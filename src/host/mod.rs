@@ -13,6 +13,7 @@ pub mod peers;
 pub mod receipt;
 mod refusal;
 pub mod remove;
+mod reserve;
 pub mod rules;
 pub mod services;
 pub mod source;

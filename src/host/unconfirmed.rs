@@ -3,7 +3,7 @@
 //! first change, and it is gone when the record is.
 
 use super::receipt::{self, Origin, Receipt, State};
-use super::{Host, files, observe, services, source};
+use super::{Host, files, observe, reserve, services, source};
 use crate::bundle::{BINARY, Bundle, Facts};
 use crate::error::Trouble;
 use crate::plan::{Observed, Plan, Step, Wanted};
@@ -27,7 +27,7 @@ const PROGRAM: &str = "/var/lib/redisguard/unconfirmed/redisguard-install";
 /// The installed program that the change replaces.
 const FORMER_PROGRAM: &str = "/var/lib/redisguard/unconfirmed/former-program";
 /// The bundle that was applied before.
-const FORMER_BUNDLE: &str = "/var/lib/redisguard/unconfirmed/bundle";
+pub(super) const FORMER_BUNDLE: &str = "/var/lib/redisguard/unconfirmed/bundle";
 /// Gone after a restart, of a container too, which has the boot id of the machine it runs on.
 const MARK: &str = "/run/redisguard.unconfirmed";
 /// What runs the process that waits, where systemd runs.
@@ -127,6 +127,7 @@ impl Record {
 
     /// From here on it cannot be confirmed. A full disk must not keep anybody from going back.
     pub fn go_back(&mut self, host: &Host) {
+        reserve::free(host);
         self.going_back = true;
         let _ = self.write(host);
     }
@@ -204,6 +205,7 @@ fn keep(
     if let Some(bytes) = replaced {
         files::replace(&host.path(FORMER_PROGRAM), bytes, 0o600)?;
     }
+    reserve::hold(host, plan)?;
     files::replace(&host.path(MARK), b"", 0o644)?;
     let digest = former.map(|bundle| bundle.facts().map(|facts| facts.bundle).unwrap_or_default());
     let origin = Receipt::read(host)?.map(|receipt| receipt.origin).unwrap_or_default();

@@ -64,16 +64,26 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a tree of files into a directory that is not there.
+    /// Writes a tree of files into a directory that is not there. Those that lie below `known` already,
+    /// with the same bytes, only get a second name: that takes no room on a full disk, and leaves
+    /// them there for one who is killed meanwhile.
     pub(super) fn write_tree<'a>(
         &mut self,
         directory: &Path,
         files: impl Iterator<Item = (&'a str, &'a [u8])>,
+        known: &Path,
     ) -> Result<(), Trouble> {
         self.make_room(directory)?;
         self.undo.push(Undo::Tree(directory.to_path_buf()));
         for (path, bytes) in files {
-            files::replace(&directory.join(path), bytes, 0o644)?;
+            let (here, there) = (directory.join(path), known.join(path));
+            if fs::read(&there).is_ok_and(|known| known == bytes) {
+                files::make_directories(here.parent().unwrap_or(directory))?;
+                if fs::hard_link(&there, &here).is_ok() {
+                    continue;
+                }
+            }
+            files::replace(&here, bytes, 0o644)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `apply --confirm` where no systemd runs.
 
+use super::every_step::{Scene, difference, without_times};
 use super::support::namespace::Host;
 use super::support::{INSTALL, assert_same, told, tools};
 use super::{able, status};
@@ -86,4 +87,39 @@ END
     let reverted = host.install(&["revert"]);
     assert_eq!(status(&reverted), 0, "{}", told(&reverted));
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
+}
+
+#[test]
+fn going_back_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
+    if !able() {
+        return;
+    }
+    for guarded in [false, true] {
+        // Files, program and memory are on one disk.
+        let scene = Scene::new(guarded);
+        let host = &scene.host;
+        // A program that is not stripped is there five times meanwhile.
+        host.sh("mount -o remount,size=512m /mnt");
+        host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
+        if guarded {
+            let former = ["--bundle", "/run/other", "apply"];
+            assert_eq!(status(&host.run("/run/other-build", &former)), 0);
+        }
+        let before = without_times(&scene.look());
+        let applied = host.install(&["apply", "--confirm", "1h"]);
+        assert_eq!(status(&applied), 0, "{}", told(&applied));
+        host.sh("cat /dev/zero > /mnt/filler 2> /dev/null || true");
+        let reverted = host.install(&["revert"]);
+        host.sh("rm /mnt/filler");
+        assert_eq!(status(&reverted), 0, "{guarded}: {}", told(&reverted));
+        assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{guarded}");
+        if guarded {
+            // Directories that were made stay known, and go with all else.
+            assert_eq!(status(&host.install(&["--bundle", "/run/other", "status"])), 0);
+            host.sh("cmp /run/other-build /usr/local/sbin/redisguard-install");
+        } else {
+            let after = without_times(&scene.look());
+            assert!(after == before, "{}", difference(&before, &after));
+        }
+    }
 }
