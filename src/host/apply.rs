@@ -1,11 +1,13 @@
 //! Owns carrying out a plan: all of it, or nothing. Every effect is done so that it can be taken back,
 //! and a step that fails takes back those before it.
 
+mod take_back;
+
 use super::announce::{self, announced};
 use super::firewall::{self, Before, Firewall};
 use super::receipt::{self, Origin, Receipt, State};
 use super::undo::Journal;
-use super::{Host, files, kept_free, listener, observe, rules, services, source, unconfirmed};
+use super::{Host, files, kept_free, listener, observe, rules, services, unconfirmed};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::plan::{self, InPlace, Observed, Plan, Step, Wanted};
@@ -222,85 +224,6 @@ impl Change<'_> {
                 let trouble = Trouble::new(format!("keep {unit} running"), state.active);
                 return Err(trouble.and(services::last_words(&unit)));
             }
-        }
-        Ok(())
-    }
-
-    /// Takes everything back, last effect first, and adds to the trouble what could not be.
-    fn take_back(mut self, trouble: Trouble) -> Trouble {
-        let files_changed = self.announced > 0 && self.journal.length() > self.announced;
-        let mut worse = self.journal.take_back(self.announced, self.host);
-        if worse.is_empty() {
-            worse.extend(self.journal.take_back(0, self.host));
-        } else if files_changed {
-            // What could not be put back is still known, and kept, for the next apply or remove.
-            worse.extend(self.receipt.write(self.host).err());
-        }
-        if files_changed {
-            worse.extend(services::reload(self.host).err());
-        }
-        // These leave nothing in the journal: a plan may touch them and no file.
-        worse.extend(self.take_back_units().err());
-        worse.extend(self.take_back_rules().err());
-        if worse.is_empty() {
-            return trouble.and("everything is as it was before");
-        }
-        worse.into_iter().fold(trouble, |trouble, worse| trouble.and(worse))
-    }
-
-    /// Has the units that were touched run as they ran before.
-    fn take_back_units(&self) -> Result<(), Trouble> {
-        let former = |unit: &str| {
-            let units = self.observed.units.as_ref();
-            units.and_then(|units| units.get(unit)).map_or("inactive", |(_, active)| active)
-        };
-        for unit in self.touched.iter().rev() {
-            let mut units = vec![unit.as_str()];
-            if unit == UNITS[3] {
-                // What it has set off must not load anything behind our back.
-                units.push(UNITS[2]);
-            }
-            units.iter().for_each(|unit| forget_failures(unit));
-            // One that had failed comes to fail again; that, and no less, is as it was.
-            if matches!(former(unit), "inactive" | "deactivating") {
-                // A unit that never came to be cannot be stopped, and need not be.
-                let _ = services::systemctl(&[&["stop"], units.as_slice()].concat());
-                units.iter().for_each(|unit| forget_failures(unit));
-            } else {
-                let _ = services::systemctl(&["restart", unit]);
-            }
-        }
-        if self.touched.is_empty() {
-            return Ok(());
-        }
-        let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
-        let runs = |active: &str| matches!(active, "active" | "reloading" | "activating");
-        for (unit, state) in services::states(&touched)? {
-            let former = former(&unit);
-            if runs(former) != runs(&state.active) && former != "failed" {
-                let cause = format!("it was {former} and is {}", state.active);
-                return Err(Trouble::new(format!("put {unit} back"), cause));
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings back the rules: those that were applied before, also where others have destroyed them
-    /// meanwhile. From guarded it never goes to open.
-    fn take_back_rules(&self) -> Result<(), Trouble> {
-        if !self.rules_touched {
-            return Ok(());
-        }
-        let known = self.before.as_ref().and_then(|_| source::last_good(self.host).ok());
-        let made_beside = self.receipt.tables.as_ref();
-        match (known, &self.live) {
-            (Some(bundle), _) => {
-                rules::load(&bundle, &rules::facts(&bundle)?)?;
-                made_beside.into_iter().for_each(firewall::drop_empty_tables);
-            }
-            (None, _) if !self.observed.guarded => drop(rules::unload_but(made_beside)?),
-            (None, Some(before)) => before.put_back()?,
-            (None, None) => {}
         }
         Ok(())
     }
