@@ -172,3 +172,24 @@ impl Receipt {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_from_before_it_knew_of_tables_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path()).unwrap();
+        let text = r#"{"version": 1, "state": "applied", "bundle": "b", "sum": "s", "applied": "",
+            "files": {}, "links": {}, "directories": [], "originals": {}, "moved": {},
+            "kept_free": "6379"}"#;
+        files::replace(&host.path(PATH), text.as_bytes(), MODE).unwrap();
+        let mut read = Receipt::read(&host).unwrap().unwrap();
+        assert_eq!((read.kept_free.as_deref(), &read.tables), (Some("6379"), &None));
+        read.tables = Some(Tables::from(["ip filter".to_owned()]));
+        read.write(&host).unwrap();
+        assert_eq!(Receipt::read(&host).unwrap(), Some(read));
+    }
+}
