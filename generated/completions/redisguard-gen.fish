@@ -56,11 +56,12 @@ drop-hides-notice\t'Outsiders of a reserved port are told where to go.'
 nobody-told\t'Somebody is told where to go at every reserved port.'"
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -l check -d 'Write nothing; show what is stale, missing or stray as a diff and exit 1 if anything is'
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -l deny-warnings -d 'Treat every warning as a fault, but for those allowed behind it'
-complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -l json -d 'Print the TOML\'s problems as a JSON array, and all other text to standard error'
+complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -l json -d 'Print one JSON object instead of text: the TOML\'s problems, the files, and what mends them'
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -s V -l version -d 'Print version'
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -f -a "init" -d 'Write a commented TOML to start from; never over a file'
 complete -c redisguard-gen -n "__fish_redisguard_gen_needs_command" -f -a "schema" -d 'Print the TOML\'s JSON Schema, with which editors complete and check it'
-complete -c redisguard-gen -n "__fish_redisguard_gen_using_subcommand init" -l config -d 'Where the TOML is written' -r -F
+complete -c redisguard-gen -n "__fish_redisguard_gen_using_subcommand init" -l config -d 'The source of truth' -r -F
 complete -c redisguard-gen -n "__fish_redisguard_gen_using_subcommand init" -s h -l help -d 'Print help'
+complete -c redisguard-gen -n "__fish_redisguard_gen_using_subcommand schema" -l config -d 'The source of truth' -r -F
 complete -c redisguard-gen -n "__fish_redisguard_gen_using_subcommand schema" -s h -l help -d 'Print help'

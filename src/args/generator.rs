@@ -2,7 +2,7 @@
 
 use super::rulings::{Rulings, every_check};
 use crate::spec::Check;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Renders a redisguard.toml into the reviewed bundle and the documents.
@@ -14,12 +14,11 @@ use std::path::PathBuf;
     name = "redisguard-gen",
     version,
     after_help = super::EXIT_STATUS,
-    args_conflicts_with_subcommands = true,
     disable_help_subcommand = true
 )]
 pub struct GeneratorArgs {
     /// The source of truth
-    #[arg(long, value_name = "FILE", default_value = "redisguard.toml")]
+    #[arg(long, value_name = "FILE", default_value = "redisguard.toml", global = true)]
     pub config: PathBuf,
 
     /// Where the bundle is written
@@ -43,8 +42,8 @@ pub struct GeneratorArgs {
     #[command(flatten)]
     pub rulings: Rulings,
 
-    /// Print the TOML's problems as a JSON array, and all other text to standard error
-    #[arg(long)]
+    /// Print one JSON object instead of text: the TOML's problems, the files, and what mends them
+    #[arg(long, conflicts_with = "summary")]
     pub json: bool,
 
     /// Say what a fault or a warning means, why it matters, and what would be right
@@ -61,15 +60,14 @@ pub struct GeneratorArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum GeneratorVerb {
     /// Write a commented TOML to start from; never over a file
-    Init(InitArgs),
+    Init,
     /// Print the TOML's JSON Schema, with which editors complete and check it
     Schema,
 }
 
-/// What to start.
-#[derive(Args, Clone, Debug)]
-pub struct InitArgs {
-    /// Where the TOML is written
-    #[arg(long, value_name = "FILE", default_value = "redisguard.toml")]
-    pub config: PathBuf,
+impl GeneratorArgs {
+    /// Whether options of generating were given, which no verb takes.
+    pub fn generates(&self) -> bool {
+        self.check || self.json || self.summary.is_some() || !self.rulings.0.is_empty()
+    }
 }

@@ -5,7 +5,7 @@ mod generator;
 mod installer;
 mod rulings;
 
-pub use generator::{GeneratorArgs, GeneratorVerb, InitArgs};
+pub use generator::{GeneratorArgs, GeneratorVerb};
 pub use installer::{
     ApplyArgs, InstallerArgs, NoticeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
 };

@@ -11,7 +11,6 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a command ended, as diff(1) does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,24 +48,8 @@ use tell;
 
 /// What kept standard output from being written.
 static LOST: OnceLock<io::Error> = OnceLock::new();
-/// Whether standard output is one JSON value's alone.
-static SAY_TO_STANDARD_ERROR: AtomicBool = AtomicBool::new(false);
-
-/// From here on [`say`] prints to standard error: only [`print_answer`] goes to standard output.
-fn say_to_standard_error() {
-    SAY_TO_STANDARD_ERROR.store(true, Ordering::Relaxed);
-}
 
 fn print_line(line: &str) {
-    if SAY_TO_STANDARD_ERROR.load(Ordering::Relaxed) {
-        tell!("{line}");
-    } else {
-        print_answer(line);
-    }
-}
-
-/// Prints to standard output, whatever else does.
-fn print_answer(line: &str) {
     // In the middle of a change nothing may end the program: what follows is more than words.
     if LOST.get().is_none()
         && let Err(error) = writeln!(io::stdout().lock(), "{line}")

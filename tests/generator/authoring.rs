@@ -38,7 +38,7 @@ fn init_writes_a_toml_to_start_from_and_says_what_is_next() {
     assert_eq!(run(folder.path(), &[]).status.code(), Some(0));
     assert_eq!(run(folder.path(), &["--check"]).status.code(), Some(0));
 
-    let elsewhere = run(folder.path(), &["init", "--config", "sites/berlin.toml"]);
+    let elsewhere = run(folder.path(), &["--config", "sites/berlin.toml", "init"]);
     snapshot("init", &told(&elsewhere));
     assert!(fs::read(folder.path().join("sites/berlin.toml")).unwrap() == starter);
 }
@@ -142,13 +142,14 @@ fn of_the_rulings_on_a_command_line_the_last_one_holds() {
 }
 
 #[test]
-fn json_has_every_problem_with_its_place_and_standard_output_to_itself() {
+fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself() {
     let folder = started();
     let parsed = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
     let output = run(folder.path(), &["--json"]);
     assert_eq!(output.status.code(), Some(0));
+    let answer = parsed(&output);
     assert_eq!(
-        parsed(&output),
+        answer["problems"],
         json!([{
             "check": "drop-hides-notice",
             "severity": "warning",
@@ -161,20 +162,48 @@ fn json_has_every_problem_with_its_place_and_standard_output_to_itself() {
             "cure": "external = \"notice\" shows it",
         }])
     );
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("warning[drop-hides-notice]") && said.contains("wrote "), "{said}");
+    let files = answer["files"].as_array().unwrap();
+    assert!(files.len() > 20 && files.iter().all(|file| file["state"] == "missing"), "{files:#?}");
+    assert_eq!((&answer["mend"], &output.stderr[..]), (&Value::Null, &b""[..]));
 
-    fs::write(folder.path().join("generated/stray"), "x").unwrap();
     let output = run(folder.path(), &["--check", "--json", "--allow", "drop-hides-notice"]);
-    assert_eq!((output.status.code(), parsed(&output)), (Some(1), json!([])));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("stray: generated/stray"));
+    let nothing = json!({ "problems": [], "files": [], "mend": null });
+    assert_eq!((output.status.code(), parsed(&output)), (Some(0), nothing));
+
+    fs::write(folder.path().join("generated/stray"), "x\n").unwrap();
+    fs::write(folder.path().join("generated/host/etc/redisguard/rules.v4"), "x\n").unwrap();
+    let output = run(folder.path(), &["--check", "--json", "--allow", "drop-hides-notice"]);
+    let answer = parsed(&output);
+    assert_eq!(output.status.code(), Some(1));
+    let states = answer["files"].as_array().unwrap().iter();
+    let states = states.map(|file| format!("{} {}", file["state"], file["path"]));
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        [
+            "\"edited by hand\" \"generated/host/etc/redisguard/rules.v4\"",
+            "\"stray\" \"generated/stray\""
+        ]
+    );
+    assert_eq!(answer["files"][1]["diff"], "--- a/generated/stray\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n");
+    assert_eq!(answer["mend"], "redisguard-gen && rm generated/stray");
 
     let bad = root().join("tests/specs/bad/everything-wrong.toml");
     let output = run(folder.path(), &["--json", "--config", bad.to_str().unwrap()]);
-    let problems = parsed(&output);
-    let problems = problems.as_array().unwrap();
+    let answer = parsed(&output);
+    assert_eq!((&answer["files"], &answer["mend"]), (&json!([]), &Value::Null));
+    let problems = answer["problems"].as_array().unwrap();
     assert_eq!((output.status.code(), problems.len()), (Some(2), 23));
     let errors = problems.iter().filter(|problem| problem["severity"] == "error").count();
     assert_eq!(errors, 21);
     assert!(problems.iter().all(|problem| problem["cure"].is_string()), "{problems:#?}");
+}
+
+#[test]
+fn a_verb_takes_no_options_of_generating() {
+    let folder = tempfile::tempdir().unwrap();
+    for option in ["--check", "--json", "--deny-warnings", "--summary=HEAD"] {
+        let said = told(&run(folder.path(), &[option, "init"]));
+        assert!(said.contains("two things at once") && said.ends_with("exit 2\n"), "{said}");
+    }
+    assert!(!folder.path().join("redisguard.toml").exists());
 }

@@ -1,12 +1,11 @@
 //! Owns comparing: from a spec to every file that is not what is rendered from it. Writes nothing.
 
-use super::spec;
 use crate::args::GeneratorArgs;
 use crate::bundle::{self, Bundle, Documents, SUMS, hex};
 use crate::error::Trouble;
 use crate::guide;
 use crate::host::files;
-use crate::spec::DocumentPath;
+use crate::spec::{DocumentPath, Spec};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -88,13 +87,11 @@ impl Change {
     }
 }
 
-/// Renders everything and compares it with what is there. `None`: the TOML has faults, and its
-/// author has been told.
-pub(super) fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Trouble> {
-    let Some(spec) = spec(args)? else { return Ok(None) };
+/// Renders everything and compares it with what is there.
+pub(super) fn changes(args: &GeneratorArgs, spec: &Spec) -> Result<Vec<Change>, Trouble> {
     let failed = |why: String| Trouble::new("render the bundle", why);
-    let bundle = Bundle::render(&spec).map_err(failed)?;
-    let documents = Documents::render(&spec, &bundle).map_err(failed)?;
+    let bundle = Bundle::render(spec).map_err(failed)?;
+    let documents = Documents::render(spec, &bundle).map_err(failed)?;
     let paths = documents.files.iter().map(|(path, _)| path);
     for path in paths.chain(documents.guides.iter().map(|(path, _)| path)) {
         if document(&args.docs_root, path).starts_with(&args.out) {
@@ -116,7 +113,7 @@ pub(super) fn changes(args: &GeneratorArgs) -> Result<Option<Vec<Change>>, Troub
         let bytes = files::read(&path)?.unwrap_or_default();
         changes.push(Change::of_stray(path, bytes, State::Unfinished, true));
     }
-    Ok(Some(changes))
+    Ok(changes)
 }
 
 fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {

@@ -1,40 +1,35 @@
 //! `--check`: shows all that is not as it is rendered, and the command that mends it.
 
 use super::changes::Change;
-use super::{Status, coloured, diff, say};
+use super::{coloured, diff, say};
 use crate::args::GeneratorArgs;
 use std::io;
 use std::path::Path;
 
-pub(super) fn check(args: &GeneratorArgs, changes: &[Change]) -> Status {
-    if changes.is_empty() {
-        say!("up to date");
-        return Status::Same;
-    }
+pub(super) fn show(changes: &[Change], mend: Option<&str>) {
     let colour = coloured(&io::stdout());
     for change in changes {
         let name = change.path.display().to_string();
         let text = diff::unified(&name, change.old.as_deref(), change.new.as_deref());
         say!("{}", diff::painted(&text, colour).trim_end());
     }
+    let Some(mend) = mend else { return say!("up to date") };
     say!("");
     for change in changes {
         say!("{}: {}", change.state.name(), change.path.display());
     }
-    let strays: Vec<String> = changes
-        .iter()
-        .filter(|change| change.new.is_none() && !change.ours)
-        .map(|change| shell_word(&change.path.display().to_string()))
-        .collect();
-    let mut cures = Vec::new();
-    if changes.iter().any(|change| change.new.is_some() || change.ours) {
-        cures.push(regenerate(args));
-    }
-    if !strays.is_empty() {
-        cures.push(format!("rm {}", strays.join(" ")));
-    }
-    say!("mend with: {}", cures.join(" && "));
-    Status::Differs
+    say!("mend with: {mend}");
+}
+
+/// The command that mends everything; `None` where nothing is to mend.
+pub(super) fn mend(args: &GeneratorArgs, changes: &[Change]) -> Option<String> {
+    let foreign = changes.iter().filter(|change| change.new.is_none() && !change.ours);
+    let foreign = foreign.map(|change| shell_word(&change.path.display().to_string()));
+    let foreign: Vec<String> = foreign.collect();
+    let rendered = (changes.len() > foreign.len()).then(|| regenerate(args));
+    let removed = (!foreign.is_empty()).then(|| format!("rm {}", foreign.join(" ")));
+    let cures: Vec<String> = rendered.into_iter().chain(removed).collect();
+    (!cures.is_empty()).then(|| cures.join(" && "))
 }
 
 /// The command that writes what --check found, with the options that were given.

@@ -1,28 +1,31 @@
 //! `redisguard-gen`: everything is rendered and checked before the first byte is written.
 
+mod answer;
 mod changes;
 mod check;
 mod explain;
 mod init;
-mod problems;
 mod schema;
 mod summary;
 mod write;
 
 use self::changes::changes;
-use self::check::check;
 use self::write::write;
 use super::{Status, coloured, diff, ended, report, say, tell, tell_text};
 use crate::args::{GeneratorArgs, GeneratorVerb};
 use crate::error::Trouble;
-use crate::spec::{Source, Spec};
+use crate::spec::{Problems, Source, Spec};
 use std::fs;
 use std::io;
 
 /// Runs the command; every message is printed here.
 pub fn run(args: &GeneratorArgs) -> Status {
     let result = match (&args.verb, args.explain) {
-        (Some(GeneratorVerb::Init(verb)), _) => init::init(&verb.config),
+        (Some(_), _) if args.generates() => {
+            Err(Trouble::new("do two things at once", "the options given are those of generating")
+                .cure("leave them out, or run redisguard-gen twice"))
+        }
+        (Some(GeneratorVerb::Init), _) => init::init(&args.config),
         (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
         (None, Some(check)) => Ok(explain::explain(check)),
         (None, None) => generate(args),
@@ -36,33 +39,44 @@ pub fn run(args: &GeneratorArgs) -> Status {
 }
 
 fn generate(args: &GeneratorArgs) -> Result<Status, Trouble> {
-    if args.json {
-        // Standard output is the array's alone.
-        super::say_to_standard_error();
+    let _lock = (!args.check && args.summary.is_none()).then(|| write::lock(&args.docs_root));
+    let (spec, problems) = read(args)?;
+    if !args.json {
+        explain_all(args, &problems);
     }
+    let Some(spec) = spec.filter(|_| problems.faults() == 0) else {
+        if args.json {
+            answer::print(&problems, &[], None)?;
+        }
+        return Ok(Status::Trouble);
+    };
     if let Some(base) = &args.summary {
-        let Some(new) = spec(args)? else { return Ok(Status::Trouble) };
-        return summary::summary(args, base, &new);
+        return summary::summary(args, base, &spec);
     }
-    let _lock = (!args.check).then(|| write::lock(&args.docs_root));
-    match changes(args)? {
-        Some(changes) if args.check => Ok(check(args, &changes)),
-        Some(changes) => write(&changes),
-        None => Ok(Status::Trouble),
+    let changes = changes(args, &spec)?;
+    let mend = check::mend(args, &changes);
+    if !args.check {
+        write(&changes, args.json)?;
+    } else if !args.json {
+        check::show(&changes, mend.as_deref());
     }
+    if args.json {
+        answer::print(&problems, &changes, mend.filter(|_| args.check))?;
+    }
+    Ok(if args.check && !changes.is_empty() { Status::Differs } else { Status::Same })
 }
 
-/// The spec. `None`: the TOML has faults, and its author has been told.
-fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
+/// The spec, where the TOML has one, and all that is wrong with it.
+fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Trouble> {
     let name = args.config.display().to_string();
     let bytes = fs::read(&args.config).map_err(|error| {
         let trouble = Trouble::new(format!("read {name}"), &error);
-        match error.kind() {
+        trouble.cure(match error.kind() {
             io::ErrorKind::NotFound => {
-                trouble.cure("--config names the source of truth; `redisguard-gen init` writes one to start from")
+                "--config names the source of truth; `redisguard-gen init` writes one to start from"
             }
-            _ => trouble.cure("--config names the source of truth"),
-        }
+            _ => "--config names the source of truth",
+        })
     })?;
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     let (spec, mut problems) = match parsed {
@@ -70,17 +84,16 @@ fn spec(args: &GeneratorArgs) -> Result<Option<Spec>, Trouble> {
         Err(problems) => (None, problems),
     };
     problems.rule(&args.rulings.0);
-    if args.json {
-        problems::print(&problems)?;
-    }
+    Ok((spec, problems))
+}
+
+/// Tells the author of every problem.
+fn explain_all(args: &GeneratorArgs, problems: &Problems) {
+    let name = args.config.display();
     tell_text(&problems.render(coloured(&io::stderr())));
-    let faults = problems.faults();
-    if faults > 0 {
+    if problems.faults() > 0 {
         tell!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
-        return Ok(None);
-    }
-    if problems.are_many() {
+    } else if problems.are_many() {
         tell!("{name}: {}", problems.count());
     }
-    Ok(spec)
 }

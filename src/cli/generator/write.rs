@@ -2,7 +2,7 @@
 //! disk or a missing right changes nothing. Each file is replaced in one step.
 
 use super::changes::Change;
-use super::{Status, say, tell};
+use super::{say, tell};
 use crate::bundle::SUMS;
 use crate::error::Trouble;
 use crate::host::files::{self, Staged};
@@ -21,9 +21,15 @@ pub(super) fn lock(directory: &Path) -> Lock {
     Lock(locked.and_then(Result::ok))
 }
 
-pub(super) fn write(changes: &[Change]) -> Result<Status, Trouble> {
+/// Writes; says on standard output what, unless it shall be quiet.
+pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Trouble> {
+    let said = |text: String| {
+        if !quiet {
+            say!("{text}")
+        }
+    };
     if changes.is_empty() {
-        say!("up to date");
+        said("up to date".to_owned());
     }
     let mut made = Vec::new();
     let (staged, removed) = stage(changes, &mut made).map_err(|trouble| {
@@ -35,18 +41,17 @@ pub(super) fn write(changes: &[Change]) -> Result<Status, Trouble> {
         file.put_in_place()?;
         directories.insert(files::directory_of(&change.path).to_path_buf());
         let verb = if change.old.is_some() { "changed" } else { "wrote" };
-        say!("{verb} {}", change.path.display());
+        said(format!("{verb} {}", change.path.display()));
     }
     for change in removed {
         if change.ours {
             files::remove(&change.path)?;
-            say!("removed {}", change.path.display());
+            said(format!("removed {}", change.path.display()));
         } else {
             tell!("warning: {} is not ours and was left alone", change.path.display());
         }
     }
-    directories.iter().try_for_each(|directory| files::sync_directory(directory))?;
-    Ok(Status::Same)
+    directories.iter().try_for_each(|directory| files::sync_directory(directory))
 }
 
 type Work<'a> = (Vec<(&'a Change, Staged)>, Vec<&'a Change>);

@@ -1,0 +1,79 @@
+//! `--json`: everything that a run has to say as one object, for annotations in CI and for scripts.
+
+use super::changes::Change;
+use super::{diff, say};
+use crate::error::Trouble;
+use crate::spec::{Problem, Problems};
+use serde::Serialize;
+
+/// The object.
+#[derive(Serialize)]
+struct Answer<'a> {
+    problems: Vec<View<'a>>,
+    files: Vec<File>,
+    mend: Option<String>,
+}
+
+/// A file that is not as it is rendered, or was not.
+#[derive(Serialize)]
+struct File {
+    path: String,
+    state: &'static str,
+    diff: String,
+}
+
+/// One problem. Lines and columns count from 1, columns in characters; the end is the place behind
+/// the last character.
+#[derive(Serialize)]
+struct View<'a> {
+    check: &'static str,
+    severity: &'static str,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    message: &'a str,
+    cure: Option<&'a str>,
+}
+
+/// Prints the object: what is wrong with the TOML, what is otherwise than it is rendered, and the
+/// command that mends that.
+///
+/// # Errors
+/// Never on what it is made of; the serializer's signature has one.
+pub(super) fn print(
+    problems: &Problems,
+    changes: &[Change],
+    mend: Option<String>,
+) -> Result<(), Trouble> {
+    let file = |change: &Change| {
+        let path = change.path.display().to_string();
+        let diff = diff::unified(&path, change.old.as_deref(), change.new.as_deref());
+        File { path, state: change.state.name(), diff }
+    };
+    let answer = Answer {
+        problems: problems.problems.iter().map(|one| view(problems, one)).collect(),
+        files: changes.iter().map(file).collect(),
+        mend,
+    };
+    let text = serde_json::to_string_pretty(&answer)
+        .map_err(|error| Trouble::new("write the answer as JSON", error))?;
+    say!("{text}");
+    Ok(())
+}
+
+fn view<'a>(problems: &'a Problems, problem: &'a Problem) -> View<'a> {
+    let (begin, end) = problems.positions(problem);
+    View {
+        check: problem.check.name(),
+        severity: problem.severity.as_str(),
+        file: &problems.source.name,
+        line: begin.line,
+        column: begin.column,
+        end_line: end.line,
+        end_column: end.column,
+        message: &problem.message,
+        cure: problem.cure.as_deref(),
+    }
+}
