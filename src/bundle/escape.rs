@@ -13,13 +13,16 @@ macro_rules! escaper {
         impl Escaper for $name {
             fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
                 let replace: fn(char) -> Option<&'static str> = $replace;
-                for character in string.chars() {
-                    match replace(character) {
-                        Some(text) => dest.write_str(text)?,
-                        None => dest.write_char(character)?,
+                // Most text needs no escape: what lies between two goes out in one piece.
+                let mut written = 0;
+                for (place, character) in string.char_indices() {
+                    if let Some(text) = replace(character) {
+                        dest.write_str(&string[written..place])?;
+                        dest.write_str(text)?;
+                        written = place + character.len_utf8();
                     }
                 }
-                Ok(())
+                dest.write_str(&string[written..])
             }
         }
     };

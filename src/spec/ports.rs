@@ -59,21 +59,14 @@ impl PortRange {
 
     /// As iptables writes it: `6379`, `6381:6390`.
     pub fn colon(self) -> String {
-        self.joined(':')
-    }
-
-    fn joined(self, separator: char) -> String {
-        if self.first == self.last {
-            self.first.to_string()
-        } else {
-            format!("{}{separator}{}", self.first, self.last)
-        }
+        self.to_string().replace('-', ":")
     }
 }
 
 impl fmt::Display for PortRange {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.joined('-'))
+        self.first.fmt(formatter)?;
+        if self.first == self.last { Ok(()) } else { write!(formatter, "-{}", self.last) }
     }
 }
 
