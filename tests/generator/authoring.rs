@@ -184,7 +184,10 @@ fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself(
             "\"stray\" \"generated/stray\""
         ]
     );
-    assert_eq!(answer["files"][1]["diff"], "--- a/generated/stray\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n");
+    assert_eq!(
+        answer["files"][1]["diff"],
+        "--- a/generated/stray\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n"
+    );
     assert_eq!(answer["mend"], "redisguard-gen && rm generated/stray");
 
     let bad = root().join("tests/specs/bad/everything-wrong.toml");
