@@ -66,8 +66,8 @@ pub fn again(scale: Scale) -> Table {
     applying.run();
     let folder = tempfile::tempdir().unwrap();
     let mut contestants = vec![
-        Contestant::installed("ours: rules load", &bundle, &["rules", "load"]),
         Contestant::installed("ours: apply", &bundle, &["apply"]),
+        Contestant::installed("ours: rules load", &bundle, &["rules", "load"]),
         Contestant::new("two iptables-save").then("iptables-save", &["-c"], None).then(
             "ip6tables-save",
             &["-c"],
