@@ -1,9 +1,9 @@
 //! Owns the documents that people read: two whole files and the sections of the guides, one struct
-//! per template. What a policy means in words is said here, once.
+//! per template. What a spec means in words is said in `words`.
 
 use super::Bundle;
 use super::host::Family;
-use crate::spec::{Backend, DocumentPath, Existing, External, Listen, PortSet, Reserved, Spec};
+use crate::spec::{Backend, DocumentPath, Existing, External, Listen, Reserved, Spec};
 use askama::Template;
 
 /// The documents, rendered.
@@ -26,6 +26,10 @@ pub struct Section {
     pub required: bool,
 }
 
+/// Where the bundle that was applied is kept on a host: the program that is there may have another
+/// one built in.
+const KEPT: &str = "/var/lib/redisguard/bundle";
+
 #[derive(Template)]
 #[template(path = "docs/overview.md")]
 struct Overview<'a> {
@@ -35,6 +39,10 @@ struct Overview<'a> {
     rules: String,
     reservations: String,
     guides: Vec<(&'a str, String)>,
+    kept: &'static str,
+    told_outside: String,
+    refused_outside: String,
+    dropped_outside: String,
     grep: String,
     cut: bool,
     nftables: bool,
@@ -46,6 +54,8 @@ struct Overview<'a> {
 struct Reservations<'a> {
     spec: &'a Spec,
     bus: String,
+    without_bus: String,
+    always: bool,
     overview: String,
     guides: Vec<(&'a str, String)>,
 }
@@ -104,6 +114,10 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
         rules: rules_shown(&String::from_utf8_lossy(rules)),
         reservations: relative(path, &spec.docs.reservations),
         guides: guides(spec, path),
+        kept: KEPT,
+        told_outside: spec.ports_that(External::Notice),
+        refused_outside: spec.ports_that(External::Reject),
+        dropped_outside: spec.ports_that(External::Drop),
         grep: numbers.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
         cut: spec.firewall.existing == Existing::Cut,
         nftables: spec.firewall.backend == Backend::Nftables,
@@ -118,6 +132,8 @@ fn reservations(spec: &Spec) -> askama::Result<String> {
     Reservations {
         spec,
         bus: spec.cluster.bus_ports().to_string(),
+        without_bus: spec.ports_without_bus(),
+        always: spec.reserved.iter().any(|reserved| reserved.listen == Listen::Always),
         overview: relative(path, &spec.docs.overview),
         guides: guides(spec, path),
     }
@@ -177,89 +193,4 @@ fn relative(from: &DocumentPath, to: &DocumentPath) -> String {
     let common = here.iter().zip(&there).take_while(|(left, right)| left == right).count();
     let up = std::iter::repeat_n("..", here.len() - common);
     up.chain(there[common..].iter().copied()).collect::<Vec<_>>().join("/")
-}
-
-fn noun(ports: &PortSet) -> &'static str {
-    if ports.ports().nth(1).is_some() { "ports" } else { "port" }
-}
-
-/// The words that documents use for a spec's parts.
-impl Spec {
-    fn reserved_noun(&self) -> &'static str {
-        noun(&self.reserved_ports())
-    }
-
-    fn reserved_listed(&self) -> String {
-        let mut named: Vec<String> =
-            self.reserved.iter().map(|reserved| reserved.ports.to_string()).collect();
-        match named.pop() {
-            Some(last) if named.is_empty() => last,
-            Some(last) => format!("{} and {last}", named.join(", ")),
-            None => String::new(),
-        }
-    }
-
-    fn cluster_is_plural(&self) -> bool {
-        noun(&self.cluster.ports) == "ports"
-    }
-
-    fn cluster_noun(&self) -> &'static str {
-        noun(&self.cluster.ports)
-    }
-
-    fn cluster_noun_capital(&self) -> &'static str {
-        if self.cluster_is_plural() { "Ports" } else { "Port" }
-    }
-}
-
-/// The words that documents use for a policy.
-impl Reserved {
-    fn noun(&self) -> &'static str {
-        if self.ports.first() == self.ports.last() { "Port" } else { "Each of the ports" }
-    }
-
-    fn outsiders_meet(&self) -> &'static str {
-        match self.external {
-            External::Drop => "silence (dropped)",
-            External::Reject => "a refused connection (reset)",
-            External::Notice => "the notice",
-        }
-    }
-
-    fn listener_stands(&self) -> &'static str {
-        match self.listen {
-            Listen::Always => "listens here",
-            Listen::IfFree => "listens here if nothing else does",
-            Listen::Never => "does not listen here",
-        }
-    }
-
-    fn listener_does(&self) -> String {
-        let ports = format!("{} {}", noun(&self.ports.into()), self.ports);
-        match self.listen {
-            Listen::Always => format!("listens on {ports};"),
-            Listen::IfFree => {
-                format!(
-                    "listens on {ports} if nothing else does: a Redis that runs there keeps it;"
-                )
-            }
-            Listen::Never => format!("does not listen on {ports};"),
-        }
-    }
-
-    fn local_outcome(&self) -> &'static str {
-        match self.listen {
-            Listen::Always => "shows the notice",
-            Listen::IfFree => "shows the notice, or the Redis that runs there answers",
-            Listen::Never => "is refused, or the Redis that runs there answers",
-        }
-    }
-
-    fn outside_outcome(&self) -> &'static str {
-        match self.external {
-            External::Drop => "times out: the packets are dropped",
-            External::Reject => "is refused at once",
-            External::Notice => "shows the notice",
-        }
-    }
 }

@@ -8,6 +8,7 @@ mod host;
 mod manual;
 mod meaning;
 mod rules;
+mod words;
 
 pub use documents::{Documents, Section};
 pub use facts::{Facts, ReservedFacts};

@@ -1,0 +1,72 @@
+//! Sites of every kind, each for what it alone has.
+
+/// Who is asked, the same everywhere.
+macro_rules! site {
+    ($($text:literal),*) => { concat!("[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n", $($text),*) };
+}
+
+/// Every site, by what it is.
+pub const SITES: &[(&str, &str)] = &[
+    ("least", site!("[cluster]\nports = 7000\n[[reserved]]\nport = 6379\n")),
+    (
+        "all_told_from_outside_by_nftables",
+        site!(
+            "[cluster]\nports = 7000\nhost = \"redis.example.org\"\n",
+            "[[reserved]]\nport = 6379\nexternal = \"notice\"\nlisten = \"never\"\n",
+            "[firewall]\nbackend = \"nftables\"\nexisting = \"keep\"\n",
+            "allow = [\"10.20.0.0/16\", \"2001:db8::/32\"]\n",
+            "[docs]\nguides = [\"docs/redis/guide.md\", \"docs/other.md\"]\n"
+        ),
+    ),
+    (
+        "every_policy_and_ranges_with_an_ipv6_host",
+        site!(
+            "[site]\ntitle = \"Old ports\"\npriority = \"LOW\"\n",
+            "[cluster]\nports = [7000, \"7002-7004\", 7010]\nhost = \"2001:db8::7\"\n",
+            "[[reserved]]\nport = \"6370-6378\"\nexternal = \"reject\"\nlisten = \"always\"\n",
+            "[[reserved]]\nport = 6379\nlabel = \"The default\"\nexternal = \"notice\"\n",
+            "[[reserved]]\nport = 6380\nlisten = \"never\"\n",
+            "[firewall]\nallow = [\"172.17.0.0/16\"]\n",
+            "[notice]\nport = 45000\nlog-per-source = 5\n",
+            "[notice.tls]\ncert = \"/etc/ssl/notice.pem\"\nkey = \"/etc/ssl/notice.key\"\n",
+            "[docs]\nguides = [\"docs/redis/guide.md\"]\n"
+        ),
+    ),
+    (
+        "nobody_told",
+        site!(
+            "[site]\ndate = 2025-05-09\n[cluster]\nports = \"7000-7002\"\n",
+            "[[reserved]]\nport = \"6379-6381\"\nexternal = \"reject\"\nlisten = \"never\"\n",
+            "[notice]\nlog = \"/var/log/redisguard/ports.log\"\n",
+            "[docs]\nguides = [\"guide.md\"]\noverview = \"ports.md\"\nreservations = \"docs/list.md\"\n"
+        ),
+    ),
+    (
+        "all_told_everywhere",
+        site!(
+            "[site]\ndate = 2025-05-09\npriority = \"HIGH\"\n",
+            "[cluster]\nports = [7000, 7001]\nhost = \"192.0.2.7\"\n",
+            "[[reserved]]\nport = 6379\nexternal = \"notice\"\nlisten = \"always\"\n",
+            "[[reserved]]\nport = 6380\nexternal = \"notice\"\nlisten = \"always\"\n",
+            "[docs]\nguides = [\"docs/redis/guide.md\"]\n"
+        ),
+    ),
+    (
+        "other_ports_and_none_for_the_bus",
+        site!(
+            "[cluster]\nports = \"55535-55537\"\n",
+            "[[reserved]]\nport = 80\nexternal = \"drop\"\nlisten = \"never\"\n",
+            "[[reserved]]\nport = 8000\nexternal = \"reject\"\nlisten = \"always\"\n"
+        ),
+    ),
+];
+
+/// A site with two reservations, each as (port, (external, listen)).
+pub fn with_two(first: (&str, (&str, &str)), second: (&str, (&str, &str))) -> String {
+    let reserved = |(port, (external, listen)): (&str, (&str, &str))| {
+        format!("[[reserved]]\nport = {port}\nexternal = \"{external}\"\nlisten = \"{listen}\"\n")
+    };
+    let guides = "[docs]\nguides = [\"docs/guide.md\"]\n";
+    let cluster = site!("[cluster]\nports = \"7000-7002\"\n");
+    format!("{cluster}{}{}{guides}", reserved(first), reserved(second))
+}
