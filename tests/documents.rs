@@ -4,6 +4,8 @@
 
 #[path = "documents/commands.rs"]
 mod commands;
+#[path = "documents/links.rs"]
+mod links;
 #[path = "documents/sites.rs"]
 mod sites;
 mod support;
