@@ -1,5 +1,6 @@
 //! The command line of `redisguard-gen`.
 
+use super::exits;
 use super::rulings::{Rulings, every_check};
 use crate::spec::Check;
 use clap::{Parser, Subcommand};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 #[command(
     name = "redisguard-gen",
     version,
-    after_help = super::EXIT_STATUS,
+    after_help = exits::of("redisguard-gen"),
     disable_help_subcommand = true
 )]
 pub struct GeneratorArgs {
@@ -60,8 +61,10 @@ pub struct GeneratorArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum GeneratorVerb {
     /// Write a commented TOML to start from; never over a file
+    #[command(after_help = exits::of("redisguard-gen init"))]
     Init,
     /// Print the TOML's JSON Schema, with which editors complete and check it
+    #[command(after_help = exits::of("redisguard-gen schema"))]
     Schema,
 }
 

@@ -1,17 +1,22 @@
 //! The command line of `redisguard-install`.
 
+use super::exits;
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Ends the program's help; each verb's says more.
+const EXIT_STATUS: &str =
+    "Exit status: 0 same or done, 1 differs, 2 trouble (a fault, a refusal, wrong usage).";
+
 /// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
 ///
 /// The bundle is the one built into this program unless --bundle names a directory made by
 /// redisguard-gen. It is checked against its SHA256SUMS before anything else happens.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "redisguard-install", version, after_help = super::EXIT_STATUS)]
+#[command(name = "redisguard-install", version, after_help = EXIT_STATUS)]
 pub struct InstallerArgs {
     /// Use the bundle in this directory instead of the built-in one
     #[arg(long, value_name = "DIR", global = true)]
@@ -34,23 +39,31 @@ pub struct InstallerArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Verb {
     /// Show what apply would change; exit 1 if anything
+    #[command(after_help = exits::of("redisguard-install plan"))]
     Plan,
     /// Make the host match the bundle: all or nothing
+    #[command(after_help = exits::of("redisguard-install apply"))]
     Apply(ApplyArgs),
     /// Keep what `apply --confirm` changed; exit 2 if it came too late
+    #[command(after_help = exits::of("redisguard-install confirm"))]
     Confirm,
     /// Go back now from a change that is not confirmed yet
+    #[command(after_help = exits::of("redisguard-install revert"))]
     Revert(RevertArgs),
     /// Show rules, units, listener, files and counters; exit 1 on drift or a dead part
+    #[command(after_help = exits::of("redisguard-install status"))]
     Status,
     /// Take away what was applied; foreign rules and files and the logs stay
+    #[command(after_help = exits::of("redisguard-install remove"))]
     Remove(RemoveArgs),
     /// Try the bundle in throw-away network namespaces; the host is not touched, no root is needed
+    #[command(after_help = exits::of("redisguard-install rehearse"))]
     Rehearse,
     /// Load or unload the firewall rules alone
     #[command(subcommand)]
     Rules(RulesVerb),
     /// Run the notice listener in the foreground
+    #[command(after_help = exits::of("redisguard-install notice"))]
     Notice(NoticeArgs),
 }
 
@@ -95,8 +108,10 @@ pub struct RemoveArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesVerb {
     /// Load the installed rules if they are not in place; with --bundle, that bundle's
+    #[command(after_help = exits::of("redisguard-install rules load"))]
     Load,
     /// Take the rules away: the ports are open to the outside, until the timer finds it
+    #[command(after_help = exits::of("redisguard-install rules unload"))]
     Unload,
 }
 
