@@ -26,6 +26,7 @@ check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
 	$(CARGO) run --quiet --bin redisguard-gen -- --check
+	$(CARGO) run --quiet --example reference -- --check
 
 build:
 	$(CARGO) build --release

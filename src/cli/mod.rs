@@ -4,6 +4,7 @@
 mod diff;
 pub mod generator;
 pub mod installer;
+pub mod reference;
 
 use crate::error::Trouble;
 use std::io::{self, ErrorKind, IsTerminal, Write};

@@ -14,7 +14,7 @@ mod stage;
 pub use enter::enter;
 pub use matrix::{Expected, From, Row, rows};
 pub use outside::outside;
-pub use report::Report;
+pub use report::{Observation, Report};
 pub use stage::host;
 
 use crate::bundle::Facts;

@@ -5,7 +5,7 @@ mod changes;
 mod check;
 mod explain;
 mod init;
-mod schema;
+pub(super) mod schema;
 mod summary;
 mod write;
 

@@ -8,9 +8,9 @@ use crate::host::{Host, unconfirmed};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Answer {
-    confirmed: bool,
-    bundle: String,
+pub(super) struct Answer {
+    pub confirmed: bool,
+    pub bundle: String,
 }
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {

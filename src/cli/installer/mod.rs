@@ -2,6 +2,7 @@
 
 mod apply;
 mod confirm;
+pub(super) mod examples;
 mod findings;
 mod notice;
 mod overrides;

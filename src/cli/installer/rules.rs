@@ -14,9 +14,9 @@ const KEPT_FREE: &str = "net.ipv4.ip_local_reserved_ports";
 
 /// What both print with --json.
 #[derive(Serialize)]
-struct Answer {
-    changed: bool,
-    findings: Vec<String>,
+pub(super) struct Answer {
+    pub changed: bool,
+    pub findings: Vec<String>,
 }
 
 pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trouble> {

@@ -19,43 +19,43 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 #[derive(Serialize)]
-struct Answer {
-    in_sync: bool,
-    healthy: bool,
-    bundle: Option<String>,
-    applied: Option<String>,
+pub(super) struct Answer {
+    pub in_sync: bool,
+    pub healthy: bool,
+    pub bundle: Option<String>,
+    pub applied: Option<String>,
     #[serde(skip)]
-    missing_family: Option<&'static str>,
+    pub missing_family: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mend: Option<String>,
+    pub mend: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    confirm_by: Option<String>,
-    findings: Vec<Finding>,
-    ports: Vec<PortCount>,
-    listener: Listener,
+    pub confirm_by: Option<String>,
+    pub findings: Vec<Finding>,
+    pub ports: Vec<PortCount>,
+    pub listener: Listener,
 }
 
 #[derive(Serialize)]
-struct PortCount {
-    port: u16,
+pub(super) struct PortCount {
+    pub port: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_port: Option<u16>,
-    family: &'static str,
-    packets: u64,
-    bytes: u64,
+    pub last_port: Option<u16>,
+    pub family: &'static str,
+    pub packets: u64,
+    pub bytes: u64,
 }
 
 #[derive(Default, Serialize)]
-struct Listener {
-    unit: Option<String>,
-    answers: Vec<Answered>,
+pub(super) struct Listener {
+    pub unit: Option<String>,
+    pub answers: Vec<Answered>,
 }
 
 #[derive(Serialize)]
-struct Answered {
-    port: u16,
-    family: &'static str,
-    outcome: &'static str,
+pub(super) struct Answered {
+    pub port: u16,
+    pub family: &'static str,
+    pub outcome: &'static str,
 }
 
 impl From<listener::Answer> for Answered {

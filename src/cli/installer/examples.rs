@@ -1,0 +1,124 @@
+//! Owns an example of everything that `--json` prints, made of the very types that are printed: the
+//! reference is written from them. None leaves a field out by `..`, so that a new one must be thought of.
+
+use super::super::reference::Example;
+use super::findings::finding;
+use super::status::{Answered, PortCount};
+use super::{Steps, confirm, rules, status};
+use crate::bundle::Family;
+use crate::host::peers::{Listener, Peer};
+use crate::plan::StepView;
+use crate::probe::Outcome;
+use crate::rehearse::{Expected, From, Observation, Report, Row};
+use std::net::{IpAddr, Ipv4Addr};
+
+const BUNDLE: &str = "19ae7dba41c4";
+const MOMENT: &str = "2026-11-22T22:56:34Z";
+
+/// Every verb's.
+pub fn examples() -> Vec<Example> {
+    let report = report();
+    vec![
+        Example::of("plan, apply, revert, remove", &[steps(), few_steps(), no_steps()]),
+        Example::of("confirm", &[confirm::Answer { confirmed: true, bundle: BUNDLE.to_owned() }]),
+        Example::of("status", &[drifted(), fine()]),
+        Example::of("rules load, rules unload", &[rules_loaded()]),
+        Example::of("rehearse", &[report.json()]),
+    ]
+}
+
+fn step(kind: &'static str, target: &str, action: &str, diff: Option<&str>) -> StepView {
+    let (target, action) = (target.to_owned(), action.to_owned());
+    StepView { kind, target, action, diff: diff.map(str::to_owned) }
+}
+
+fn steps() -> Steps<'static> {
+    const RULES: &str = "/etc/redisguard/rules.v4";
+    let diff = "--- a/etc/redisguard/rules.v4\n+++ b/etc/redisguard/rules.v4\n@@ -1 +1 @@\n";
+    let (address, other) = (IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv4Addr::new(198, 51, 100, 7));
+    let program = Some("redis-server".to_owned());
+    Steps {
+        changed: true,
+        bundle: BUNDLE,
+        steps: vec![step("file", RULES, "change", Some(diff))],
+        peers: vec![Peer { port: 6379, address: other.into() }],
+        listeners: vec![Listener { port: 6380, address, program, pid: Some(812) }],
+        confirm_by: Some(MOMENT.to_owned()),
+    }
+}
+
+fn few_steps() -> Steps<'static> {
+    let address = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    Steps {
+        changed: true,
+        bundle: BUNDLE,
+        steps: vec![step("receipt", "/var/lib/redisguard/receipt.json", "write", None)],
+        peers: Vec::new(),
+        listeners: vec![Listener { port: 6380, address, program: None, pid: None }],
+        confirm_by: None,
+    }
+}
+
+fn no_steps() -> Steps<'static> {
+    Steps {
+        changed: false,
+        bundle: BUNDLE,
+        steps: Vec::new(),
+        peers: Vec::new(),
+        listeners: Vec::new(),
+        confirm_by: None,
+    }
+}
+
+fn drifted() -> status::Answer {
+    let (packets, bytes) = (12, 720);
+    let family = Family::V4.name();
+    let outcome = Outcome::Refused.word();
+    status::Answer {
+        in_sync: false,
+        healthy: false,
+        bundle: Some(BUNDLE.to_owned()),
+        applied: Some(MOMENT.to_owned()),
+        missing_family: None,
+        mend: Some("redisguard-install apply".to_owned()),
+        confirm_by: Some(MOMENT.to_owned()),
+        findings: vec![finding("rules", family, "the jump in INPUT is missing")],
+        ports: vec![PortCount { port: 6370, last_port: Some(6379), family, packets, bytes }],
+        listener: status::Listener {
+            unit: Some("active".to_owned()),
+            answers: vec![Answered { port: 6370, family, outcome }],
+        },
+    }
+}
+
+fn fine() -> status::Answer {
+    let (family, packets, bytes) = (Family::V6.name(), 0, 0);
+    status::Answer {
+        in_sync: true,
+        healthy: true,
+        bundle: None,
+        applied: None,
+        missing_family: None,
+        mend: None,
+        confirm_by: None,
+        findings: Vec::new(),
+        ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
+        listener: status::Listener { unit: None, answers: Vec::new() },
+    }
+}
+
+fn rules_loaded() -> rules::Answer {
+    let findings = vec!["IPv4: the jump in INPUT is missing".to_owned()];
+    rules::Answer { changed: true, findings }
+}
+
+fn report() -> Report {
+    let what = "Default Redis Port".to_owned();
+    let row = Row { from: From::Outside, port: 6379, what, expected: Expected::Silence };
+    Report {
+        bundle: BUNDLE.to_owned(),
+        with_ipv6: true,
+        unguarded: (4, 4),
+        observations: vec![Observation { row, outcomes: vec![(Family::V4, Outcome::Silence)] }],
+    }
+}
