@@ -97,6 +97,24 @@ impl Spec {
         self.reserved.iter().all(|reserved| reserved.external == External::Notice)
     }
 
+    /// The reservations that are shown as examples: all of a few, else the first of each kind.
+    pub(super) fn examples(&self) -> Vec<&Reserved> {
+        const FEW: usize = 8;
+        let kind = |reserved: &Reserved| (reserved.external, reserved.listen);
+        let is_first = |(place, one): &(usize, &Reserved)| {
+            !self.reserved[..*place].iter().any(|earlier| kind(earlier) == kind(one))
+        };
+        match self.reserved.len() {
+            0..=FEW => self.reserved.iter().collect(),
+            _ => self.reserved.iter().enumerate().filter(is_first).map(|(_, one)| one).collect(),
+        }
+    }
+
+    /// Whether not every reservation is among the examples.
+    pub(super) fn has_more_than_examples(&self) -> bool {
+        self.examples().len() < self.reserved.len()
+    }
+
     /// Why people go to the reserved ports at all.
     pub(super) fn why_people_go_there(&self) -> &'static str {
         const DEFAULT: u16 = 6379;

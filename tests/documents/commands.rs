@@ -190,3 +190,29 @@ fn redis_cli_shows_outsiders_what_the_overview_says() {
         assert!(told(&output).contains(&wanted), "{wanted}: {}", told(&output));
     }
 }
+
+#[test]
+fn of_many_ports_one_of_each_kind_is_tried_and_the_rules_of_all_are_found() {
+    let toml = sites::with_many(40);
+    let overview = rendered(&toml).files.remove(0).1;
+    let tried = overview.matches(" ping\n").count();
+    assert_eq!(tried, 18, "nine kinds, on the host and from outside");
+    assert!(overview.contains("The other reserved ports do as one of these does"));
+    if !is_root() || !tools(&["iptables", "ip6tables"]) {
+        return;
+    }
+    let source = Source::from_bytes("x.toml", toml.into_bytes()).unwrap();
+    let bundle = Bundle::render(&Spec::parse(source).unwrap().0).unwrap();
+    let (folder, host) = (tempfile::tempdir().unwrap(), Host::network_only());
+    for (version, program) in [("v4", "iptables"), ("v6", "ip6tables")] {
+        let rules = folder.path().join(version);
+        let path = format!("host/etc/redisguard/rules.{version}");
+        fs::write(&rules, bundle.get(&path).unwrap()).unwrap();
+        host.sh(&format!("{program}-restore --noflush < {}", rules.display()));
+        let command = overview.lines().map(str::trim);
+        let command =
+            command.into_iter().find(|line| line.starts_with(&format!("sudo {program} ")));
+        let found = host.sh(command.unwrap().trim_start_matches("sudo "));
+        assert!(found.contains("REDISGUARD-IN"), "{found}");
+    }
+}

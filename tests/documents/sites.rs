@@ -70,3 +70,17 @@ pub fn with_two(first: (&str, (&str, &str)), second: (&str, (&str, &str))) -> St
     let cluster = site!("[cluster]\nports = \"7000-7002\"\n");
     format!("{cluster}{}{}{guides}", reserved(first), reserved(second))
 }
+
+/// A site with so many reservations of all nine kinds, each a port or a pair of ports.
+pub fn with_many(count: usize) -> String {
+    let policies = ["drop", "reject", "notice"];
+    let listens = ["always", "if-free", "never"];
+    let reserved = (0..count).map(|index| {
+        let (first, kind) = (8000 + 10 * index, index % 9);
+        let port =
+            if index % 2 == 0 { first.to_string() } else { format!("\"{first}-{}\"", first + 1) };
+        let (external, listen) = (policies[kind / 3], listens[kind % 3]);
+        format!("[[reserved]]\nport = {port}\nexternal = \"{external}\"\nlisten = \"{listen}\"\n")
+    });
+    site!("[cluster]\nports = \"7000-7002\"\n").to_owned() + &reserved.collect::<String>()
+}
