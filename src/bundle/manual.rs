@@ -59,7 +59,29 @@ fn page(command: &Command, name: &str, artifacts: &mut Vec<(String, String)>) ->
         .manual("redisguard");
     let mut bytes = Vec::new();
     man.render(&mut bytes)?;
-    let text = format!(".\\\" {}\n{}", super::MARK, String::from_utf8_lossy(&bytes));
+    // What ends a help has a section of its own in man-pages(7).
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.replace(".SH EXTRA\nExit status: ", ".SH EXIT STATUS\n");
+    let text = format!(".\\\" {}\n{text}", super::MARK);
     artifacts.push((format!("man/{name}.1"), text));
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_the_section_about_the_exit_status_that_readers_look_for() {
+        let artifacts = render().unwrap();
+        let pages: Vec<_> = artifacts.iter().filter(|(path, _)| path.starts_with("man/")).collect();
+        assert!(pages.len() > 10);
+        for (path, text) in pages {
+            assert!(!text.contains("EXTRA"), "{path}");
+            // `rules` itself does nothing, its two verbs do.
+            let wanted = !path.ends_with("-rules.1");
+            assert_eq!(text.contains("\n.SH EXIT STATUS\n0 "), wanted, "{path}");
+        }
+    }
 }
