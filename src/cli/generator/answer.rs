@@ -8,33 +8,33 @@ use serde::Serialize;
 
 /// The object.
 #[derive(Serialize)]
-struct Answer<'a> {
-    problems: Vec<View<'a>>,
-    files: Vec<File>,
-    mend: Option<String>,
+pub(super) struct Answer<'a> {
+    pub problems: Vec<View<'a>>,
+    pub files: Vec<File>,
+    pub mend: Option<String>,
 }
 
 /// A file that is not as it is rendered, or was not.
 #[derive(Serialize)]
-struct File {
-    path: String,
-    state: &'static str,
-    diff: String,
+pub(super) struct File {
+    pub path: String,
+    pub state: &'static str,
+    pub diff: String,
 }
 
 /// One problem. Lines and columns count from 1, columns in characters; the end is the place behind
 /// the last character.
 #[derive(Serialize)]
-struct View<'a> {
-    check: &'static str,
-    severity: &'static str,
-    file: &'a str,
-    line: usize,
-    column: usize,
-    end_line: usize,
-    end_column: usize,
-    message: &'a str,
-    cure: Option<&'a str>,
+pub(super) struct View<'a> {
+    pub check: &'static str,
+    pub severity: &'static str,
+    pub file: &'a str,
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+    pub message: &'a str,
+    pub cure: Option<&'a str>,
 }
 
 /// Prints the object: what is wrong with the TOML, what is otherwise than it is rendered, and the

@@ -3,6 +3,7 @@
 mod answer;
 mod changes;
 mod check;
+pub(super) mod examples;
 mod explain;
 mod init;
 pub(super) mod schema;

@@ -16,7 +16,7 @@ pub const FIELDS: &[Outputs] = &[
     Outputs {
         verbs: "redisguard-gen",
         about: "With or without `--check`. The names of `problems` are what an annotation on GitHub \
-                takes. Where the file cannot be read nothing is printed.",
+                takes. Where the TOML or a guide's markers cannot be read nothing is printed.",
         fields: &[
             ("problems", "what is wrong with the TOML, or may be; in the order of its text"),
             ("problems[].check", "the name that `--explain` takes"),
@@ -28,14 +28,21 @@ pub const FIELDS: &[Outputs] = &[
             ("problems[].end_column", "the column of that place"),
             ("problems[].message", "what is wrong"),
             ("problems[].cure", "what would be right"),
-            ("files", "every file that is not as it is rendered; none where a fault was found"),
+            (
+                "files",
+                "every file that is not as it is rendered, or was not before it was written; none where the \
+                 TOML has a fault",
+            ),
             ("files[].path", "the file"),
             (
                 "files[].state",
                 "`stale`, `edited by hand`, `missing`, `stray`, `executable` or `unfinished`",
             ),
             ("files[].diff", "the change as a unified diff"),
-            ("mend", "the command that mends the files; null where none is needed"),
+            (
+                "mend",
+                "the command that mends the files; null without `--check`, and where none is needed",
+            ),
         ],
     },
     Outputs {

@@ -3,7 +3,7 @@
 
 use super::fields::{FIELDS, Outputs};
 use super::markdown::{fenced, prose, table};
-use crate::cli::installer::examples;
+use crate::cli::{generator, installer};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,12 +42,11 @@ struct Seen {
 /// Names the verb and the field that lacks a description, or the description that lacks a field.
 pub fn page() -> Result<String, String> {
     let mut sections = String::new();
-    let generator = Example { verbs: "redisguard-gen", texts: generator() };
-    let all: Vec<Example> = [generator].into_iter().chain(examples::examples()).collect();
-    for example in &all {
+    let examples = [generator::examples::example()].into_iter();
+    for example in examples.chain(installer::examples::examples()) {
         let outputs = FIELDS.iter().find(|outputs| outputs.verbs == example.verbs);
         let outputs = outputs.ok_or(format!("nothing is said of {}", example.verbs))?;
-        sections.push_str(&section(example, outputs)?);
+        sections.push_str(&section(&example, outputs)?);
     }
     Ok(format!(
         "# JSON\n\n\
@@ -56,36 +55,6 @@ pub fn page() -> Result<String, String> {
          TOML then, too. Fields may be added later: pass over what you do not know. Moments are UTC in the\n\
          form of RFC 3339.\n\n{sections}"
     ))
-}
-
-/// What `redisguard-gen --json` prints.
-fn generator() -> Vec<String> {
-    let full = r#"{
-  "problems": [
-    {
-      "check": "drop-hides-notice",
-      "severity": "warning",
-      "file": "redisguard.toml",
-      "line": 22,
-      "column": 12,
-      "end_line": 22,
-      "end_column": 18,
-      "message": "port 6379: outsiders are dropped and will never see the notice",
-      "cure": "external = \"notice\" shows it"
-    }
-  ],
-  "files": [
-    {
-      "path": "generated/host/etc/redisguard/rules.v4",
-      "state": "stale",
-      "diff": "--- a/generated/host/etc/redisguard/rules.v4\n…"
-    }
-  ],
-  "mend": "redisguard-gen"
-}"#;
-    let least = r#"{"problems": [{"check": "", "severity": "", "file": "", "line": 1, "column": 1,
-        "end_line": 1, "end_column": 1, "message": "", "cure": null}], "files": [], "mend": null}"#;
-    vec![full.to_owned(), least.to_owned()]
 }
 
 fn section(example: &Example, outputs: &Outputs) -> Result<String, String> {

@@ -1,0 +1,33 @@
+//! Owns an example of what `--json` prints, made of the very types that are printed: the reference is
+//! written from it. None leaves a field out by `..`, so that a new one must be thought of.
+
+use super::super::reference::Example;
+use super::answer::{Answer, File, View};
+use super::changes::State;
+use crate::spec::Check;
+
+/// The generator's.
+pub fn example() -> Example {
+    let path = "generated/host/etc/redisguard/rules.v4".to_owned();
+    let diff = format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n");
+    let files = vec![File { path, state: State::Stale.name(), diff }];
+    let cure = Some("external = \"notice\" shows it");
+    let mend = Some("redisguard-gen".to_owned());
+    let full = Answer { problems: vec![problem(cure)], files, mend };
+    let least = Answer { problems: vec![problem(None)], files: Vec::new(), mend: None };
+    Example::of("redisguard-gen", &[full, least])
+}
+
+fn problem(cure: Option<&'static str>) -> View<'static> {
+    View {
+        check: Check::DropHidesNotice.name(),
+        severity: Check::DropHidesNotice.severity().as_str(),
+        file: "redisguard.toml",
+        line: 22,
+        column: 12,
+        end_line: 22,
+        end_column: 18,
+        message: "port 6379: outsiders are dropped and will never see the notice",
+        cure,
+    }
+}
