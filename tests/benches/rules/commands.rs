@@ -119,7 +119,11 @@ pub fn script(name: &'static str, bundle: &Bundle) -> Contestant {
                     "{tool} -t {table} -n -L {chain} >/dev/null 2>&1 || {tool} -t {table} -N {chain}\n"
                 );
             } else if verb == "-A" || verb == "-I" {
-                let check = rest.replacen(" 1 ", " ", usize::from(verb == "-I"));
+                // To look for a rule its place is left out.
+                let (chain, rule) = rest.split_once(' ').unwrap();
+                let (_, placeless) = rule.split_once(' ').unwrap();
+                let rule = if verb == "-I" { placeless } else { rule };
+                let check = format!("{chain} {rule}");
                 text += &format!(
                     "{tool} -t {table} -C {check} 2>/dev/null || {tool} -t {table} {verb} {rest}\n"
                 );
