@@ -322,6 +322,12 @@ fn notice_port_apart(
     problems: &mut Vec<Problem>,
 ) {
     let port = notice.value;
+    let bus = |port: u16| port.checked_sub(Cluster::BUS_OFFSET);
+    let held = |range: PortRange| {
+        range.contains(port) || bus(port).is_some_and(|port| range.contains(port))
+    };
+    let taker = reserved.iter().find(|(port, _)| held(port.value)).map(|(port, _)| &port.span);
+    let taker = taker.or(cluster.map(|cluster| &cluster.span)).cloned().unwrap_or(0..0);
     let reserved: PortSet = reserved.iter().map(|(port, _)| port.value).collect();
     let cluster = cluster.map(|cluster| cluster.value.ports.clone()).unwrap_or_default();
     let offset = Cluster::BUS_OFFSET;
@@ -335,7 +341,9 @@ fn notice_port_apart(
     ];
     if let Some((_, what)) = taken.into_iter().find(|(taken, _)| *taken) {
         let message = format!("the notice port {port} is {what}");
-        let problem = Problem::new(Check::NoticePort, notice.span.clone(), message);
+        // A default has no place in the text: what takes it has.
+        let place = if notice.span.is_empty() { taker } else { notice.span.clone() };
+        let problem = Problem::new(Check::NoticePort, place, message);
         problems.push(problem.cure("choose a port that nothing else uses; 63790 is the default"));
     } else if port < 1024 {
         let message = format!("the notice port {port} is below 1024");

@@ -80,11 +80,14 @@ impl FromStr for PortRange {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| {
-            let digits = text.trim();
+        let number = |part: &str| {
+            let digits = part.trim();
             let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
             let parsed = if plain { digits.parse::<i128>().ok() } else { None };
-            parsed.ok_or_else(|| format!("`{text}` is not a port number"))
+            parsed.ok_or_else(|| {
+                let shown: String = text.chars().take(60).collect();
+                format!("`{}` is no port and no range such as 7000-7002", shown.escape_debug())
+            })
         };
         match text.split_once('-') {
             Some((first, last)) => Self::new(number(first)?, number(last)?),

@@ -25,9 +25,29 @@ pub(super) fn document<'a>(text: &'a str, problems: &mut Vec<Problem>) -> DeTabl
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        problems.push(Problem::new(Check::Syntax, span, error.message().trim().to_owned()));
+        let message = error.message().trim().to_owned();
+        let problem = Problem::new(Check::Syntax, span.clone(), message);
+        problems.push(match cure_of_syntax(error.message(), text.get(span).unwrap_or_default()) {
+            Some(cure) => problem.cure(cure),
+            None => problem,
+        });
     }
     root.into_inner()
+}
+
+/// What would be right where the parser only says what is wrong with `found`.
+fn cure_of_syntax(message: &str, found: &str) -> Option<String> {
+    let repeated = reference::TABLES.iter().any(|table| {
+        matches!(table.given, reference::Given::Repeated) && table.name == found.trim()
+    });
+    match message.trim() {
+        "duplicate key" if repeated => Some(format!("write each with two brackets: [[{found}]]")),
+        "duplicate key" => Some("it is given above already: keep one".to_owned()),
+        "string values must be quoted, expected literal string" => {
+            Some("put it between plain quotes: \"…\"".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// One table of the TOML being read.
@@ -137,7 +157,10 @@ pub(super) fn tables<'a>(
                 let span = element.span();
                 tables.push(Table { name, entries: Some(entries), span, misshapen: false });
             }
-            _ => problems.push(wrong_type(name, element, "a table")),
+            _ => {
+                let cure = format!("write each as a table of its own: [[{name}]]");
+                problems.push(wrong_type(name, element, "a table").cure(cure));
+            }
         }
     }
     tables

@@ -52,10 +52,15 @@ fn objection(character: char) -> Option<&'static str> {
     } else if character.is_whitespace() && character != ' ' {
         Some("a space that is not the ordinary one")
     } else if matches!(code,
-        0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F
-        | 0xFE00..=0xFE0F | 0xFEFF | 0xFFF0..=0xFFFF | 0xE0000..=0xE0FFF)
+        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
+        | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164
+        | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFD | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
     {
         Some("which is invisible or changes the direction of text")
+    } else if matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE {
+        // systemd ignores the line of a unit that holds one (utf8_is_valid in its sources).
+        Some("which is no character (Unicode keeps it free)")
     } else if matches!(code, 0xE000..=0xF8FF | 0xF0000..) {
         Some("which has no agreed meaning (private use)")
     } else {
@@ -208,6 +213,10 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
     let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
     let address = net.network();
+    // They hold much of a family, and begin with what no packet comes from.
+    if address.is_unspecified() && net.prefix_len() < 8 {
+        return Err("it lets very many past; name the networks that you mean".into());
+    }
     if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
         return Err("no packet from outside comes from there".into());
     }
@@ -275,6 +284,10 @@ mod tests {
             "a\u{85}b",
             "a\u{feff}",
             "\u{e0041}",
+            "\u{3164}",
+            "a\u{2800}b",
+            "a\u{fdd0}b",
+            "a\u{1fffe}b",
         ] {
             assert!(Line::parse(bad, 80).is_err(), "{bad:?} was taken");
         }
