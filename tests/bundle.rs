@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 use support::namespace::Host;
-use support::{is_root, root, specs, told, tools};
+use support::{case, is_root, root, specs, told, tools};
 
 fn spec(path: &Path) -> Spec {
     let source = Source::from_bytes("x.toml", std::fs::read(path).unwrap()).unwrap();
@@ -24,15 +24,15 @@ fn shipped() -> Bundle {
 
 /// Every good spec's bundle in a folder of its own.
 fn for_every_bundle(mut look: impl FnMut(&str, &Bundle, &Path)) {
-    for path in specs("good") {
-        let bundle = Bundle::render(&spec(&path)).unwrap();
+    for spec_path in specs("good") {
+        let bundle = Bundle::render(&spec(&spec_path)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         for (path, bytes) in bundle.artifacts() {
             let file = folder.path().join(path);
             std::fs::create_dir_all(file.parent().unwrap()).unwrap();
             std::fs::write(file, bytes).unwrap();
         }
-        look(path.file_stem().unwrap().to_str().unwrap(), &bundle, folder.path());
+        look(case(&spec_path), &bundle, folder.path());
     }
 }
 

@@ -220,7 +220,7 @@ fn many_ports_leave_those_between_them_alone() {
         }
         site.host
             .sh("iptables -A INPUT -i lo -p tcp --dport 8001 -j REJECT --reject-with tcp-reset");
-        let many = support::root().join("tests/specs/good/many.toml");
+        let many = support::root().join("tests/specs/good/many/redisguard.toml");
         let many = std::fs::read_to_string(many).unwrap();
         site.apply(&format!("{many}\n[firewall]\nbackend = \"{}\"\n", site.backend));
         assert_eq!(site.met("8000"), SILENCE);

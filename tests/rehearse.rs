@@ -90,7 +90,9 @@ fn every_policy_is_kept() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let spec = std::fs::read_to_string(root().join("tests/specs/good/every-policy.toml")).unwrap();
+    let spec =
+        std::fs::read_to_string(root().join("tests/specs/good/every-policy/redisguard.toml"))
+            .unwrap();
     for backend in ["iptables", "nftables"] {
         let spec = spec.replace("[firewall]", &format!("[firewall]\nbackend = \"{backend}\""));
         std::fs::write(folder.path().join("redisguard.toml"), spec).unwrap();

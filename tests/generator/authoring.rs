@@ -190,7 +190,7 @@ fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself(
     );
     assert_eq!(answer["mend"], "redisguard-gen && rm generated/stray");
 
-    let bad = root().join("tests/specs/bad/everything-wrong.toml");
+    let bad = root().join("tests/specs/bad/everything-wrong/redisguard.toml");
     let output = run(folder.path(), &["--json", "--config", bad.to_str().unwrap()]);
     let answer = parsed(&output);
     assert_eq!((&answer["files"], &answer["mend"]), (&json!([]), &Value::Null));

@@ -81,12 +81,17 @@ pub fn assert_same<T: PartialEq + std::fmt::Debug>(now: &T, before: &T, what: &s
     }
 }
 
-/// Every TOML of a folder of specs, by name.
+/// The TOML of every case of the corpus, `good` or `bad`, by name.
 pub fn specs(kind: &str) -> Vec<PathBuf> {
     let folder = root().join("tests/specs").join(kind);
-    let mut specs: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let cases = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut specs: Vec<PathBuf> = cases.map(|case| case.join("redisguard.toml")).collect();
     specs.sort();
     assert!(!specs.is_empty());
     specs
+}
+
+/// What the case of a TOML of the corpus is called: its folder.
+pub fn case(spec: &Path) -> &str {
+    spec.parent().unwrap().file_name().unwrap().to_str().unwrap()
 }

@@ -34,7 +34,7 @@ fn ping_through_tls(machine: &Machine) -> String {
 #[test]
 fn a_certificate_that_is_not_there_yet_keeps_nobody_from_the_rest() {
     let Some(machine) = host("tls").filter(|_| tools(&["openssl"])) else { return };
-    bring_bundle(&machine, &root().join("tests/specs/good/tls.toml"), BUNDLE);
+    bring_bundle(&machine, &root().join("tests/specs/good/tls/redisguard.toml"), BUNDLE);
     let applied = redisguard(&machine, &["--bundle", BUNDLE, "apply"]);
     assert_eq!(applied.code, 0, "{applied:?}");
     let missing = "fullchain.pem: there was no such file when the service started";
