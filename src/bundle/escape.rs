@@ -75,8 +75,8 @@ escaper! {
 }
 
 escaper! {
-    /// Running text of Markdown (CommonMark's backslash escapes, and no HTML).
-    Markdown,
+    /// Markdown's syntax within a line (CommonMark's backslash escapes, and no HTML).
+    Inline,
     |character| match character {
         '\\' => Some("\\\\"),
         '`' => Some("\\`"),
@@ -93,6 +93,25 @@ escaper! {
         '&' => Some("&amp;"),
         '\n' | '\r' => Some(" "),
         _ => None,
+    }
+}
+
+/// Running text of Markdown, also where it begins a paragraph or an item: there it opens no list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Markdown;
+
+impl Escaper for Markdown {
+    fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
+        let digits = string.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = string.split_at(digits);
+        dest.write_str(number)?;
+        // What a list's item begins with (CommonMark 0.31, section 5.2): - or +, or a number and . or ),
+        // and a space. Without the space it may be a piece of something, as of a range of ports.
+        let marks = if digits == 0 { ["- ", "+ "] } else { [". ", ") "] };
+        if marks.iter().any(|mark| rest.starts_with(mark)) {
+            dest.write_char('\\')?;
+        }
+        Inline.write_escaped_str(dest, rest)
     }
 }
 
@@ -114,5 +133,10 @@ mod tests {
         assert_eq!(escaped(Nft, "a\"; flush"), "a'; flush");
         assert_eq!(escaped(Quoted, "a\"\n\\"), "a\\\"\\n\\\\");
         assert_eq!(escaped(Markdown, "<b>|_x_|"), "&lt;b&gt;\\|\\_x\\_\\|");
+        assert_eq!(escaped(Markdown, "- a - b"), "\\- a - b");
+        assert_eq!(escaped(Markdown, "12. a 1) b"), "12\\. a 1) b");
+        for plain in ["7000-7002", "-", "-7002", "6.2"] {
+            assert_eq!(escaped(Markdown, plain), plain);
+        }
     }
 }
