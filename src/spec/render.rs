@@ -48,7 +48,9 @@ impl Problems {
         if full < ordered.len() {
             text.push_str(&self.listed(&ordered[full..]));
         }
-        text
+        // The renderer shows the control characters of ASCII by their pictures. These have none, and
+        // terminals obey them too: U+009B begins what ESC [ does.
+        text.replace(|shown| matches!(shown, '\u{80}'..='\u{9f}'), "\u{fffd}")
     }
 
     /// How many there are in all: `2 faults, 1 warning`.
