@@ -2,16 +2,52 @@
 //! real programs that read the artifacts take them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "bundle/documents.rs"]
+mod documents;
+#[path = "bundle/files.rs"]
+mod files;
+#[path = "bundle/hostile.rs"]
+mod hostile;
+#[path = "bundle/markdown.rs"]
+mod markdown;
+#[path = "bundle/parsers.rs"]
+mod parsers;
+#[path = "bundle/read_back.rs"]
+mod read_back;
+#[path = "bundle/rules.rs"]
+mod rules;
 mod support;
+#[path = "bundle/units.rs"]
+mod units;
 
 use redisguard::bundle::{Bundle, Documents, MARK, SUMS};
-use redisguard::notice::{Settings, TlsFiles};
 use redisguard::spec::{Source, Spec};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::namespace::Host;
-use support::{case, is_root, root, specs, told, tools};
+use std::sync::LazyLock;
+use support::{root, specs, told, tools};
+use tempfile::TempDir;
+
+/// A good case of the corpus and what it is rendered to.
+struct Case {
+    name: String,
+    /// Its folder, with the guides.
+    folder: PathBuf,
+    spec: Spec,
+    bundle: Bundle,
+}
+
+/// Every good case.
+static CORPUS: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let case = |path: &PathBuf| {
+        let spec = spec(path);
+        let bundle = Bundle::render(&spec).unwrap();
+        let folder = path.parent().unwrap().to_path_buf();
+        Case { name: support::case(path).to_owned(), folder, spec, bundle }
+    };
+    specs("good").iter().map(case).collect()
+});
 
 fn spec(path: &Path) -> Spec {
     let source = Source::from_bytes("x.toml", std::fs::read(path).unwrap()).unwrap();
@@ -22,18 +58,26 @@ fn shipped() -> Bundle {
     Bundle::render(&spec(&root().join("redisguard.toml"))).unwrap()
 }
 
-/// Every good spec's bundle in a folder of its own.
-fn for_every_bundle(mut look: impl FnMut(&str, &Bundle, &Path)) {
-    for spec_path in specs("good") {
-        let bundle = Bundle::render(&spec(&spec_path)).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        for (path, bytes) in bundle.artifacts() {
-            let file = folder.path().join(path);
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, bytes).unwrap();
-        }
-        look(case(&spec_path), &bundle, folder.path());
+/// One artifact as text.
+fn text<'a>(bundle: &'a Bundle, path: &str) -> &'a str {
+    let bytes = bundle.get(path).unwrap_or_else(|| panic!("there is no {path}"));
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A bundle in a folder of its own.
+fn written(bundle: &Bundle) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, bytes) in bundle.artifacts() {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
     }
+    folder
+}
+
+/// Every good case's bundle in a folder of its own.
+fn for_every_bundle(mut look: impl FnMut(&Case, &Path)) {
+    CORPUS.iter().for_each(|case| look(case, written(&case.bundle).path()));
 }
 
 fn taken(what: &str, output: &Output) {
@@ -89,14 +133,14 @@ fn ten_renders_are_alike() {
 
 #[test]
 fn every_artifact_is_marked_and_ends_with_one_line_feed() {
-    for_every_bundle(|name, bundle, _| {
+    for Case { name, bundle, .. } in CORPUS.iter() {
         for (path, bytes) in bundle.artifacts().filter(|(path, _)| *path != SUMS) {
             let text = std::str::from_utf8(bytes).unwrap();
             assert!(text.lines().take(2).any(|line| line.contains(MARK)), "{name}: {path}");
             assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{name}: {path}");
             assert!(!text.contains('\r') && !text.contains("\x1b"), "{name}: {path}");
         }
-    });
+    }
 }
 
 #[test]
@@ -107,182 +151,4 @@ fn sha256sum_takes_the_sums() {
     let mut command = Command::new("sha256sum");
     let output = command.args(["--check", "--strict", SUMS]).current_dir(root().join("generated"));
     taken("sha256sum", &output.output().unwrap());
-}
-
-#[test]
-fn the_kernel_takes_every_ruleset() {
-    if !is_root() || !tools(&["iptables-restore", "ip6tables-restore", "nft"]) {
-        return;
-    }
-    let host = Host::network_only();
-    for_every_bundle(|name, _, folder| {
-        let rules = folder.join("host/etc/redisguard");
-        for (program, arguments, file) in [
-            ("iptables-restore", &["--test", "--noflush"][..], "rules.v4"),
-            ("ip6tables-restore", &["--test", "--noflush"][..], "rules.v6"),
-            ("nft", &["--check", "--file"][..], "redisguard.nft"),
-        ] {
-            let file = rules.join(file);
-            let arguments = [arguments, &[file.to_str().unwrap()]].concat();
-            taken(&format!("{name}: {program}"), &host.run(program, &arguments));
-        }
-    });
-}
-
-#[test]
-fn iptables_lists_the_rules_as_they_were_rendered() {
-    if !is_root() || !tools(&["iptables-restore", "iptables-nft-save", "iptables-legacy-restore"]) {
-        return;
-    }
-    for_every_bundle(|name, _, folder| {
-        for (version, backend) in [
-            ("v4", "iptables-nft"),
-            ("v6", "ip6tables-nft"),
-            ("v4", "iptables-legacy"),
-            ("v6", "ip6tables-legacy"),
-        ] {
-            let host = Host::network_only();
-            let file = folder.join(format!("host/etc/redisguard/rules.{version}"));
-            host.sh(&format!("{backend}-restore --noflush < {}", file.display()));
-            let text = std::fs::read_to_string(&file).unwrap();
-            let own = |text: &str| {
-                let mut lines: Vec<String> = text
-                    .lines()
-                    .filter(|line| line.contains("REDISGUARD") && line.starts_with('-'))
-                    .map(|line| {
-                        line.replace("-I INPUT 1 ", "-A INPUT ")
-                            .replace("-I INPUT 2 ", "-A INPUT ")
-                            .replace("-I FORWARD 1 ", "-A FORWARD ")
-                            .replace("-I PREROUTING 1 ", "-A PREROUTING ")
-                    })
-                    .collect();
-                lines.sort();
-                lines
-            };
-            let listed = host.sh(&format!("{backend}-save"));
-            assert_eq!(own(&listed), own(&text), "{name}: {backend}");
-        }
-    });
-}
-
-#[test]
-fn systemd_takes_every_unit() {
-    if !tools(&["systemd-analyze"]) {
-        return;
-    }
-    for_every_bundle(|name, _, folder| {
-        let units = folder.join("host/etc/systemd/system");
-        // The program is not installed on this machine; /bin/true stands where it will.
-        for entry in std::fs::read_dir(&units).unwrap() {
-            let path = entry.unwrap().path();
-            let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.replace(redisguard::bundle::BINARY, "/bin/true");
-            std::fs::write(&path, text).unwrap();
-        }
-        let mut command = Command::new("systemd-analyze");
-        command.args(["verify", "--recursive-errors=no"]);
-        for unit in redisguard::bundle::UNITS {
-            command.arg(units.join(unit));
-        }
-        let output = command.output().unwrap();
-        taken(name, &output);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!said.contains("redis"), "{name}: {said}");
-    });
-}
-
-#[test]
-fn the_units_are_shut_in_and_say_why_not_further() {
-    if !tools(&["systemd-analyze"]) {
-        return;
-    }
-    for_every_bundle(|name, _, folder| {
-        for (unit, most) in [
-            ("redis-port-notice", 10),
-            ("redis-port-yield@", 7),
-            ("redis-ports-block", 18),
-            ("redis-ports-check", 17),
-        ] {
-            let path = folder.join(format!("host/etc/systemd/system/{unit}.service"));
-            // A bundle that leaves no port to a Redis has nothing that would yield.
-            let Ok(text) = std::fs::read_to_string(&path) else { continue };
-            let mut command = Command::new("systemd-analyze");
-            command.args(["security", "--offline=true", "--no-pager"]);
-            let output = command.arg(format!("--threshold={most}")).arg(&path).output().unwrap();
-            taken(&format!("{name}: {unit}"), &output);
-            let comments: Vec<&str> =
-                text.lines().filter(|line| line.starts_with("#   ")).collect();
-            let table = String::from_utf8_lossy(&output.stdout);
-            for row in table.lines().filter_map(|line| line.strip_prefix("✗ ")) {
-                // User=/DynamicUser=, or RestrictAddressFamilies=~AF_(INET|INET6).
-                let point = row.split_whitespace().next().unwrap();
-                let (setting, value) = point.split_once('=').unwrap();
-                let named = match value.strip_prefix('~').map(|value| value.split_once('(')) {
-                    None => vec![format!("{setting}=")],
-                    Some(None) => vec![value[1..].to_owned()],
-                    Some(Some((front, choices))) => {
-                        let choices = choices.trim_end_matches(')').split('|');
-                        choices.map(|choice| format!("{front}{choice}")).collect()
-                    }
-                };
-                let explained = |comment: &&str| named.iter().any(|named| comment.contains(named));
-                assert!(comments.iter().any(explained), "{name}: {unit} says nothing of {point}");
-            }
-        }
-    });
-}
-
-#[test]
-fn the_listener_takes_every_bundles_settings_and_gets_the_certificate_from_systemd() {
-    let mut with_tls = 0;
-    for_every_bundle(|name, bundle, _| {
-        let text = |path: &str| String::from_utf8(bundle.get(path).unwrap().to_vec()).unwrap();
-        let settings = Settings::parse(&text("host/etc/redisguard/notice.toml"));
-        let settings = settings.unwrap_or_else(|faults| panic!("{name}: {faults}"));
-        let unit = text("host/etc/systemd/system/redis-port-notice.service");
-        assert_eq!(unit.contains("Credential"), settings.tls.is_some(), "{name}");
-        let Some(TlsFiles { cert, key }) = settings.tls else { return };
-        with_tls += 1;
-        for (credential, path) in [("notice-cert", cert), ("notice-key", key)] {
-            let loaded = format!("\nLoadCredential={credential}:{}\n", path.display());
-            assert!(unit.contains(&loaded), "{name}: {unit}");
-            // Without a stand-in the service would not start where the file is missing.
-            assert!(unit.contains(&format!("\nSetCredential={credential}:missing\n")), "{unit}");
-        }
-    });
-    assert_eq!(with_tls, 1);
-}
-
-#[test]
-fn logrotate_takes_its_file() {
-    if !is_root() || !tools(&["logrotate"]) {
-        return;
-    }
-    for_every_bundle(|name, _, folder| {
-        let file = folder.join("host/etc/logrotate.d/redis-port-notice");
-        let output = Command::new("logrotate").arg("--debug").arg(file).output().unwrap();
-        taken(name, &output);
-        assert!(!told(&output).contains("error"), "{name}: {}", told(&output));
-    });
-}
-
-#[test]
-fn mandoc_takes_every_page() {
-    if !tools(&["mandoc"]) {
-        return;
-    }
-    let pages = std::fs::read_dir(root().join("generated/man")).unwrap();
-    for page in pages.map(|entry| entry.unwrap().path()) {
-        let output =
-            Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&page).output().unwrap();
-        taken(&page.display().to_string(), &output);
-    }
-}
-
-#[test]
-fn bash_takes_its_completions() {
-    for command in ["redisguard-gen", "redisguard-install"] {
-        let file = root().join(format!("generated/completions/{command}.bash"));
-        taken(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());
-    }
 }

@@ -1,0 +1,293 @@
+//! Whatever stands in a text of the TOML: either a check refuses it by name, or every artifact and
+//! document, read back, is what a harmless text gives with this one in its place, and nothing else.
+
+use super::files::yaml_files;
+use super::parsers::yaml;
+use super::read_back::read_back;
+use super::rules::{able, loads};
+use super::units::systemd_takes;
+use super::written;
+use crate::support::namespace::Host;
+use crate::support::{python_tools, tools};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use redisguard::bundle::Bundle;
+use redisguard::spec::{Check, Problems, Severity, Source, Spec};
+use std::cell::Cell;
+
+/// What may stand in a text and means something in a format that it ends up in.
+const TAKEN: &[&str] = &[
+    "%i",
+    "%n",
+    "%%",
+    "100%",
+    "'",
+    "''",
+    ";",
+    "#",
+    " # ",
+    "|",
+    " || ",
+    "&",
+    "&amp;",
+    "&lt;b&gt;",
+    "*",
+    "**",
+    "_",
+    "__",
+    "~~~",
+    "~~",
+    "[a](b)",
+    "![a](b)",
+    "[x] ",
+    "[^1]",
+    "- ",
+    "+ ",
+    "* ",
+    "1. ",
+    "2) ",
+    "---",
+    "===",
+    ": ",
+    ":-:",
+    "!",
+    "-j ACCEPT",
+    "; drop",
+    "|tee",
+    "//",
+    "/* */",
+    "--",
+    "--comment x",
+    "[Service]",
+    "ExecStart=x",
+    "[[reserved]]",
+    "null",
+    "yes",
+    "~",
+    "@",
+    "!tag",
+    "?",
+    "=",
+    "a",
+    "Redis",
+    " ",
+    ",",
+    "é",
+    "ß",
+    "缓存",
+    "ключ",
+    "שלום",
+    "مرحبا",
+    "🧊",
+    "e\u{301}",
+    "ﬁ",
+    "½",
+    "www.example.org",
+    "https://example.org",
+    "port 22",
+    "redisguard:end port-warning",
+    "COMMIT",
+    "*filter",
+];
+/// What may not.
+const REFUSED: &[&str] = &[
+    "\"",
+    "\\",
+    "`",
+    "```",
+    "$(id)",
+    "${x}",
+    "<b>",
+    "<!--",
+    "-->",
+    "{{ x }}",
+    "{%",
+    "}",
+    "\n",
+    "\r\n",
+    "\n\n# x\n",
+    "\n[Service]\nExecStart=x",
+    "\t",
+    "\0",
+    "\u{1b}[31m",
+    "\u{7f}",
+    "\u{85}",
+    "\u{a0}",
+    "\u{200b}",
+    "\u{202e}",
+    "\u{2028}",
+    "\u{2066}",
+    "\u{3164}",
+    "\u{e000}",
+    "\u{fdd0}",
+    "\u{feff}",
+    "\u{1fffe}",
+    "<!-- redisguard:end port-warning -->",
+    "\" -j ACCEPT",
+    "\"; drop",
+    "\\\n",
+];
+/// Every text of the TOML, with the harmless one that others are compared with. What is a part of a
+/// path or a name stands for `@` in it.
+const TEXTS: [(&str, &str, &str); 10] = [
+    ("title", "@", "qztitlezq"),
+    ("author", "@", "qzauthorzq"),
+    ("priority", "@", "qzpriorityzq"),
+    ("team", "@", "qzteamzq"),
+    ("label", "@", "qzlabelzq"),
+    ("email", "@\u{40}example.org", "qzemailzq"),
+    ("host", "@", "qzhostzq"),
+    ("log", "/var/log/@.log", "qzlogzq"),
+    ("overview", "docs/@.md", "qzoverviewzq"),
+    ("cert", "/etc/ssl/@.pem", "qzcertzq"),
+];
+/// The checks that may refuse one.
+const REFUSING: [Check; 5] =
+    [Check::Text, Check::Contact, Check::Path, Check::PathTwice, Check::NoticeLength];
+
+/// A text that is often refused, or one that seldom is.
+fn hostile() -> impl Strategy<Value = String> {
+    let joined = |pieces: Vec<&str>| pieces.concat();
+    let taken = vec(select(TAKEN), 1..5).prop_map(joined);
+    let any = vec(prop_oneof![3 => select(TAKEN), 1 => select(REFUSED)], 1..4).prop_map(joined);
+    prop_oneof![6 => taken, 2 => any, 1 => "\\PC{1,20}", 1 => "[a-z0-9._%+-]{1,12}", 1 => ".{0,10}"]
+}
+
+/// Which texts are hostile, and what they are: most often a single one, so that the others do not
+/// have it refused.
+fn attack() -> impl Strategy<Value = Vec<(usize, String)>> {
+    let one = || (0..TEXTS.len(), hostile());
+    prop_oneof![4 => vec(one(), 1), 1 => vec((0..5usize, hostile()), 2..5)]
+}
+
+/// The TOML with these texts in it, and all others harmless.
+fn toml(attack: &[(usize, String)]) -> String {
+    let value = |name: &str| {
+        let (number, (_, form, harmless)) =
+            TEXTS.iter().enumerate().find(|(_, (known, ..))| *known == name).unwrap();
+        let given = attack.iter().rev().find(|(index, _)| *index == number);
+        let given = given.map_or(*harmless, |(_, text)| text);
+        toml::Value::from(form.replacen('@', given, 1)).to_string()
+    };
+    let (label, email, host) = (value("label"), value("email"), value("host"));
+    format!(
+        "[site]\ntitle = {}\nauthor = {}\npriority = {}\n[contact]\nteam = {}\nemail = {email}\n\
+         [cluster]\nports = \"7000-7001\"\nhost = {host}\n\
+         [[reserved]]\nport = 6379\nlabel = {label}\nexternal = \"notice\"\n\
+         [[reserved]]\nport = \"6381-6382\"\nlabel = {label}\nexternal = \"drop\"\n\
+         [[reserved]]\nport = 6390\nlabel = {label}\nexternal = \"reject\"\n\
+         [notice]\nlog = {}\ntls = {{ cert = {}, key = \"/k.pem\" }}\n\
+         [docs]\noverview = {}\nguides = [\"guide.md\"]\n",
+        value("title"),
+        value("author"),
+        value("priority"),
+        value("team"),
+        value("log"),
+        value("cert"),
+        value("overview"),
+    )
+}
+
+fn parsed(attack: &[(usize, String)]) -> Result<Spec, Problems> {
+    let source = Source::from_bytes("x.toml", toml(attack).into_bytes())?;
+    Spec::parse(source).map(|(spec, _)| spec)
+}
+
+/// A text with the hostile ones in the place of the harmless.
+fn attacked(text: &str, attack: &[(usize, String)]) -> String {
+    let mut text = text.to_owned();
+    for (number, (_, _, harmless)) in TEXTS.iter().enumerate() {
+        if let Some((_, hostile)) = attack.iter().rev().find(|(index, _)| *index == number) {
+            text = text.replace(harmless, hostile);
+        }
+    }
+    text
+}
+
+/// Paths in folders are the corpus' business: what is rendered from one is not the text alone.
+fn is_one_part(attack: &[(usize, String)]) -> bool {
+    attack.iter().all(|(number, text)| TEXTS[*number].1 == "@" || !text.contains('/'))
+}
+
+/// Whether the texts were taken; says what else became of them than it should.
+fn judged(attack: &[(usize, String)], harmless: &[String]) -> Result<bool, String> {
+    let spec = match parsed(attack) {
+        Ok(spec) => spec,
+        Err(problems) => {
+            let said = problems.render(false);
+            let faults = problems.problems.iter().filter(|one| one.severity == Severity::Fault);
+            let by_name = faults.map(|fault| fault.check).all(|check| REFUSING.contains(&check));
+            // What may not be shown to a terminal is not shown to its author's either.
+            let plain = !said.contains(|shown: char| shown.is_control() && shown != '\n');
+            return if by_name && plain { Ok(false) } else { Err(format!("{said:?}")) };
+        }
+    };
+    let seen = read_back(&spec)?;
+    for (seen, harmless) in seen.iter().zip(harmless) {
+        let wanted = attacked(harmless, attack);
+        if *seen != wanted {
+            return Err(format!("{seen:?} is read, and not {wanted:?}"));
+        }
+    }
+    let counts = (seen.len(), harmless.len());
+    if counts.0 == counts.1 { Ok(true) } else { Err(format!("{counts:?} things are read")) }
+}
+
+#[test]
+fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
+    let harmless = read_back(&parsed(&[]).unwrap()).unwrap();
+    for (_, _, text) in TEXTS {
+        assert!(harmless.iter().any(|line| line.contains(text)), "{text}");
+    }
+    let (refused, taken) = (Cell::new(0), Cell::new(0));
+    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
+    proptest!(config, |(attack in attack().prop_filter("paths", |attack| is_one_part(attack)))| {
+        let outcome = judged(&attack, &harmless).map_err(TestCaseError::fail)?;
+        let count = if outcome { &taken } else { &refused };
+        count.set(count.get() + 1);
+    });
+    assert!(refused.get() > 50 && taken.get() > 150, "{refused:?} refused, {taken:?} taken");
+}
+
+/// Specs with a hostile title and hostile labels that no check refuses, the same ones in every run.
+fn sample(count: usize) -> Vec<(Spec, Bundle)> {
+    let mut runner = TestRunner::deterministic();
+    let texts = (hostile(), hostile()).prop_map(|(title, label)| vec![(0, title), (4, label)]);
+    let attacks = std::iter::repeat_with(|| texts.new_tree(&mut runner).unwrap().current());
+    let specs = attacks.filter_map(|attack| parsed(&attack).ok());
+    specs.take(count).map(|spec| (spec.clone(), Bundle::render(&spec).unwrap())).collect()
+}
+
+#[test]
+fn the_kernel_has_every_comment_as_it_was_rendered() {
+    if !able() {
+        return;
+    }
+    let host = Host::network_only();
+    for (spec, bundle) in sample(25) {
+        loads(&host, &spec.reserved[0].label.to_string(), &spec, &bundle, written(&bundle).path());
+    }
+}
+
+#[test]
+fn systemd_and_yaml_readers_take_what_is_taken() {
+    let sample = sample(60);
+    let bundles = || sample.iter().map(|(_, bundle)| bundle);
+    if tools(&["systemd-analyze"]) {
+        systemd_takes(bundles().take(20));
+    }
+    let Some(programs) = python_tools("ci") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    yaml_files(bundles(), folder.path());
+    for (read, (spec, _)) in yaml(&programs, folder.path()).iter().zip(&sample) {
+        for (read, given) in
+            read["redisguard_reserved_ports"].as_array().unwrap().iter().zip(&spec.reserved)
+        {
+            assert_eq!(read["label"], given.label.as_str());
+            assert_eq!(read["ports"], given.ports.to_string());
+        }
+    }
+}
