@@ -16,6 +16,8 @@ mod parsers;
 mod read_back;
 #[path = "bundle/rules.rs"]
 mod rules;
+#[path = "bundle/sampled.rs"]
+mod sampled;
 mod support;
 #[path = "bundle/units.rs"]
 mod units;

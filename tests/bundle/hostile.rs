@@ -1,20 +1,11 @@
 //! Whatever stands in a text of the TOML: either a check refuses it by name, or every artifact and
 //! document, read back, is what a harmless text gives with this one in its place, and nothing else.
 
-use super::files::yaml_files;
-use super::parsers::yaml;
 use super::read_back::read_back;
-use super::rules::{able, loads};
-use super::units::systemd_takes;
-use super::written;
-use crate::support::namespace::Host;
-use crate::support::{python_tools, tools};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use redisguard::bundle::Bundle;
+use proptest::test_runner::{Config, TestCaseError};
 use redisguard::spec::{Check, Problems, Severity, Source, Spec};
 use std::cell::Cell;
 
@@ -132,7 +123,7 @@ const REFUSED: &[&str] = &[
 ];
 /// Every text of the TOML, with the harmless one that others are compared with. What is a part of a
 /// path or a name stands for `@` in it.
-const TEXTS: [(&str, &str, &str); 10] = [
+const TEXTS: [(&str, &str, &str); 13] = [
     ("title", "@", "qztitlezq"),
     ("author", "@", "qzauthorzq"),
     ("priority", "@", "qzpriorityzq"),
@@ -142,14 +133,17 @@ const TEXTS: [(&str, &str, &str); 10] = [
     ("host", "@", "qzhostzq"),
     ("log", "/var/log/@.log", "qzlogzq"),
     ("overview", "docs/@.md", "qzoverviewzq"),
+    ("reservations", "docs/@.md", "qzreservationszq"),
+    ("guide", "docs/@.md", "qzguidezq"),
     ("cert", "/etc/ssl/@.pem", "qzcertzq"),
+    ("key", "/etc/ssl/@.pem", "qzkeyzq"),
 ];
 /// The checks that may refuse one.
 const REFUSING: [Check; 5] =
     [Check::Text, Check::Contact, Check::Path, Check::PathTwice, Check::NoticeLength];
 
 /// A text that is often refused, or one that seldom is.
-fn hostile() -> impl Strategy<Value = String> {
+pub fn hostile() -> impl Strategy<Value = String> {
     let joined = |pieces: Vec<&str>| pieces.concat();
     let taken = vec(select(TAKEN), 1..5).prop_map(joined);
     let any = vec(prop_oneof![3 => select(TAKEN), 1 => select(REFUSED)], 1..4).prop_map(joined);
@@ -179,19 +173,22 @@ fn toml(attack: &[(usize, String)]) -> String {
          [[reserved]]\nport = 6379\nlabel = {label}\nexternal = \"notice\"\n\
          [[reserved]]\nport = \"6381-6382\"\nlabel = {label}\nexternal = \"drop\"\n\
          [[reserved]]\nport = 6390\nlabel = {label}\nexternal = \"reject\"\n\
-         [notice]\nlog = {}\ntls = {{ cert = {}, key = \"/k.pem\" }}\n\
-         [docs]\noverview = {}\nguides = [\"guide.md\"]\n",
+         [notice]\nlog = {}\ntls = {{ cert = {}, key = {} }}\n\
+         [docs]\noverview = {}\nreservations = {}\nguides = [{}]\n",
         value("title"),
         value("author"),
         value("priority"),
         value("team"),
         value("log"),
         value("cert"),
+        value("key"),
         value("overview"),
+        value("reservations"),
+        value("guide"),
     )
 }
 
-fn parsed(attack: &[(usize, String)]) -> Result<Spec, Problems> {
+pub fn parsed(attack: &[(usize, String)]) -> Result<Spec, Problems> {
     let source = Source::from_bytes("x.toml", toml(attack).into_bytes())?;
     Spec::parse(source).map(|(spec, _)| spec)
 }
@@ -212,18 +209,21 @@ fn is_one_part(attack: &[(usize, String)]) -> bool {
     attack.iter().all(|(number, text)| TEXTS[*number].1 == "@" || !text.contains('/'))
 }
 
+/// Says what else was refused, and how, than what is wrong by its name.
+fn refused_well(problems: &Problems, refusing: &[Check]) -> Result<(), String> {
+    let said = problems.render(false);
+    let faults = problems.problems.iter().filter(|one| one.severity == Severity::Fault);
+    let by_name = faults.map(|fault| fault.check).all(|check| refusing.contains(&check));
+    // A terminal would obey it.
+    let plain = !said.contains(|shown: char| shown.is_control() && shown != '\n');
+    if by_name && plain { Ok(()) } else { Err(format!("{said:?}")) }
+}
+
 /// Whether the texts were taken; says what else became of them than it should.
 fn judged(attack: &[(usize, String)], harmless: &[String]) -> Result<bool, String> {
     let spec = match parsed(attack) {
         Ok(spec) => spec,
-        Err(problems) => {
-            let said = problems.render(false);
-            let faults = problems.problems.iter().filter(|one| one.severity == Severity::Fault);
-            let by_name = faults.map(|fault| fault.check).all(|check| REFUSING.contains(&check));
-            // What may not be shown to a terminal is not shown to its author's either.
-            let plain = !said.contains(|shown: char| shown.is_control() && shown != '\n');
-            return if by_name && plain { Ok(false) } else { Err(format!("{said:?}")) };
-        }
+        Err(problems) => return refused_well(&problems, &REFUSING).map(|()| false),
     };
     let seen = read_back(&spec)?;
     for (seen, harmless) in seen.iter().zip(harmless) {
@@ -252,42 +252,29 @@ fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
     assert!(refused.get() > 50 && taken.get() > 150, "{refused:?} refused, {taken:?} taken");
 }
 
-/// Specs with a hostile title and hostile labels that no check refuses, the same ones in every run.
-fn sample(count: usize) -> Vec<(Spec, Bundle)> {
-    let mut runner = TestRunner::deterministic();
-    let texts = (hostile(), hostile()).prop_map(|(title, label)| vec![(0, title), (4, label)]);
-    let attacks = std::iter::repeat_with(|| texts.new_tree(&mut runner).unwrap().current());
-    let specs = attacks.filter_map(|attack| parsed(&attack).ok());
-    specs.take(count).map(|spec| (spec.clone(), Bundle::render(&spec).unwrap())).collect()
-}
-
 #[test]
-fn the_kernel_has_every_comment_as_it_was_rendered() {
-    if !able() {
-        return;
-    }
-    let host = Host::network_only();
-    for (spec, bundle) in sample(25) {
-        loads(&host, &spec.reserved[0].label.to_string(), &spec, &bundle, written(&bundle).path());
-    }
-}
-
-#[test]
-fn systemd_and_yaml_readers_take_what_is_taken() {
-    let sample = sample(60);
-    let bundles = || sample.iter().map(|(_, bundle)| bundle);
-    if tools(&["systemd-analyze"]) {
-        systemd_takes(bundles().take(20));
-    }
-    let Some(programs) = python_tools("ci") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    yaml_files(bundles(), folder.path());
-    for (read, (spec, _)) in yaml(&programs, folder.path()).iter().zip(&sample) {
-        for (read, given) in
-            read["redisguard_reserved_ports"].as_array().unwrap().iter().zip(&spec.reserved)
-        {
-            assert_eq!(read["label"], given.label.as_str());
-            assert_eq!(read["ports"], given.ports.to_string());
-        }
-    }
+fn what_is_no_text_of_a_reader_is_one_of_its_kind_or_refused_by_name() {
+    let keys = select(&[
+        ("cluster", "ports = @", Check::Port),
+        ("[reserved]", "port = @", Check::Port),
+        ("[reserved]", "external = @", Check::Choice),
+        ("[reserved]", "listen = @", Check::Choice),
+        ("firewall", "backend = @", Check::Choice),
+        ("firewall", "existing = @", Check::Choice),
+        ("firewall", "allow = [@]", Check::Network),
+        ("notice", "port = @", Check::Port),
+        ("notice", "log-format = @", Check::Choice),
+    ]);
+    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+    proptest!(config, |((table, line, check) in keys, text in hostile())| {
+        let line = line.replacen('@', &toml::Value::from(text.as_str()).to_string(), 1);
+        let toml = format!("[{table}]\n{line}\n");
+        let source = Source::from_bytes("x.toml", toml.into_bytes()).unwrap();
+        // What is missing beside it has names of its own.
+        let refused = Spec::parse(source).unwrap_err();
+        let refusing = [check, Check::MissingKey, Check::Ssh, Check::PrivilegedListen, Check::NoticePort];
+        refused_well(&refused, &refusing).map_err(TestCaseError::fail)?;
+        let taken = refused.problems.iter().all(|problem| problem.check != check);
+        prop_assert!(!taken || text.chars().all(|plain| plain.is_ascii_digit() || "-, ".contains(plain)), "{text:?}");
+    });
 }
