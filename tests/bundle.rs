@@ -52,7 +52,8 @@ static CORPUS: LazyLock<Vec<Case>> = LazyLock::new(|| {
 });
 
 fn spec(path: &Path) -> Spec {
-    let source = Source::from_bytes("x.toml", std::fs::read(path).unwrap()).unwrap();
+    let source =
+        Source::from_bytes(&path.display().to_string(), std::fs::read(path).unwrap()).unwrap();
     Spec::parse(source).unwrap_or_else(|problems| panic!("{}", problems.render(false))).0
 }
 

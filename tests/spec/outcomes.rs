@@ -5,10 +5,12 @@ use crate::support::{GEN, case, specs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
+/// What the program reads unless it is told otherwise.
+const TOML: &str = "redisguard.toml";
 /// What is said of a case.
 const EXPECTED: &str = "expected.snap";
 
@@ -72,10 +74,9 @@ fn every_good_case_is_rendered_with_its_warnings_and_then_stays_as_it_is() {
         assert!(printed.contains("wrote generated/SHA256SUMS\n"), "{printed}");
 
         let rendered = tree(repository.path());
-        let toml = PathBuf::from("redisguard.toml").display().to_string();
-        assert!(rendered[&toml] == given[&toml], "the TOML was changed");
+        assert!(rendered[TOML] == given[TOML], "the TOML was changed");
         let strange = rendered.keys().find(|path| {
-            !path.starts_with("generated/") && !path.ends_with(".md") && **path != toml
+            !path.starts_with("generated/") && !path.ends_with(".md") && *path != TOML
         });
         assert_eq!(strange, None);
         assert_eq!(run(repository.path(), &["--check"]), ("up to date\n".into(), said.clone(), 0));
@@ -103,7 +104,7 @@ fn every_bad_case_is_refused_in_the_expected_words_and_nothing_is_written() {
 fn a_toml_that_is_too_large_is_refused_and_nothing_is_written() {
     let repository = tempfile::tempdir().unwrap();
     let toml = vec![b'#'; redisguard::spec::LARGEST_SOURCE + 1];
-    fs::write(repository.path().join("redisguard.toml"), toml).unwrap();
+    fs::write(repository.path().join(TOML), toml).unwrap();
     let (printed, said, status) = run(repository.path(), &[]);
     assert_eq!((printed.as_str(), status), ("", 2), "{said}");
     assert!(said.contains("error[syntax]: the file has 4194305 bytes; at most 4 MiB"), "{said}");
