@@ -164,9 +164,9 @@ fn guide_changes(
     for (path, sections) in guides {
         let path = document(root, path);
         let Some(old) = plain_file(&path)? else {
-            let trouble =
-                Trouble::new(format!("read {}", path.display()), "there is no such guide");
-            return Err(trouble.cure("write it with its markers, or take it out of [docs] guides"));
+            let cure = "write it with its markers, or take it out of [docs] guides";
+            faults.push(format!("{}: there is no such guide; {cure}", path.display()));
+            continue;
         };
         match guide::fill(&old, sections) {
             Ok(new) if new == old => {}
@@ -185,7 +185,7 @@ fn guide_changes(
     if faults.is_empty() {
         return Ok(changes);
     }
-    let cause = format!("their markers are not in order\n  {}", faults.join("\n  "));
+    let cause = format!("they are not in order\n  {}", faults.join("\n  "));
     Err(Trouble::new("fill the guides", cause).cure("nothing was written; mend the lines above"))
 }
 
