@@ -260,7 +260,14 @@ fn what_nobody_hears_stops_no_writing_and_is_no_answer() {
     assert_eq!(generate(folder.path(), &["--check"]).1, 0);
     let (said, status) = run(">/dev/full");
     assert!(status == 0 && said.contains("warning: could not write to standard output"), "{said}");
-    let (said, status) = run("--check >/dev/full");
-    assert!(status == 2 && said.contains("error: could not write to standard output"), "{said}");
+    let (said, status) = run("--json >/dev/full");
+    assert!(status == 0 && said.contains("warning: could not write to standard output"), "{said}");
+    for question in ["--check", "--check --json", "--summary redisguard.toml"] {
+        let (said, status) = run(&format!("{question} >/dev/full"));
+        assert!(
+            status == 2 && said.contains("error: could not write to standard output"),
+            "{said}"
+        );
+    }
     assert_eq!(tree(folder.path()), before);
 }

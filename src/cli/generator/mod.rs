@@ -35,7 +35,7 @@ pub fn run(args: &GeneratorArgs) -> Status {
         report(&trouble);
         Status::Trouble
     });
-    let answers = args.summary.is_some() || args.check || args.explain.is_some() || args.json;
+    let answers = args.summary.is_some() || args.check || args.explain.is_some();
     ended(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
 }
 
