@@ -18,8 +18,8 @@ fn look(machine: &Machine) -> Look {
     files.retain(|path, _| {
         !path.starts_with("/var/log/") && path != "/var/lib/redisguard/receipt.json"
     });
-    let states = |name| unit(machine, name, "LoadState,ActiveState,UnitFileState");
-    let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD, REVERT, WAITS].map(states).into();
+    let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD, REVERT, WAITS];
+    let units = units.map(|name| at_rest(machine, name)).into();
     let kept_free = machine.read_file("/proc/sys/net/ipv4/ip_local_reserved_ports");
     (files, machine.iptables_save(), units, kept_free)
 }

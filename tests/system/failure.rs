@@ -27,12 +27,9 @@ type Look = (BTreeMap<String, Changed>, String, Vec<String>, String);
 
 /// Files, rules, units and the kernel's list of ports.
 fn look(machine: &Machine) -> Look {
-    const STATES: &str = "LoadState,ActiveState,UnitFileState";
     let mut files = machine.changed_contents();
     files.retain(|path, _| !path.starts_with("/var/log/"));
-    // The timer sets the check off now and then.
-    let state = |name| unit(machine, name, STATES).replace("activating", "inactive");
-    let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD].map(state).into();
+    let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD].map(|name| at_rest(machine, name)).into();
     let kept_free = machine.read_file("/proc/sys/net/ipv4/ip_local_reserved_ports");
     (files, machine.iptables_save(), units, kept_free)
 }

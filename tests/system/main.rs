@@ -81,6 +81,17 @@ fn unit(machine: &Machine, name: &str, properties: &str) -> String {
     machine.run(&["systemctl", "show", "-p", properties, "--value", name]).ok().trim().to_owned()
 }
 
+/// How a unit is loaded, active and enabled, when it is at rest: the timer sets the check off now and
+/// then.
+fn at_rest(machine: &Machine, name: &str) -> String {
+    let mut seen = String::new();
+    until(&format!("{name} is at rest"), || {
+        seen = unit(machine, name, "LoadState,ActiveState,UnitFileState");
+        !seen.contains("activating")
+    });
+    seen
+}
+
 /// Every unit of ours, with what changes whenever one is started or stopped.
 fn runs(machine: &Machine) -> Vec<String> {
     const PROPERTIES: &str = "LoadState,ActiveState,InvocationID,ActiveEnterTimestampMonotonic";
