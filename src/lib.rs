@@ -10,7 +10,7 @@
 //! - [`guide`]: the sections of a bundle's documents in guides that people write; pure.
 //! - [`embedded`]: the bundle that was rendered when this program was built.
 //! - [`plan`]: the difference between a bundle and an observed host; pure.
-//! - [`probe`]: what a client of a port meets.
+//! - [`probe`]: what a client of a port meets, against what a bundle promises.
 //! - [`host`]: the effects: files, rules, services, the receipt.
 //! - [`notice`]: the listener; needs its own settings and nothing else.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.

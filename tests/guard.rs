@@ -8,6 +8,8 @@ mod support;
 mod others;
 #[path = "guard/policies.rs"]
 mod policies;
+#[path = "guard/probe.rs"]
+mod probe;
 #[path = "guard/switch.rs"]
 mod switch;
 

@@ -32,6 +32,9 @@ _redisguard__install() {
             redisguard__install,plan)
                 cmd="redisguard__install__subcmd__plan"
                 ;;
+            redisguard__install,probe)
+                cmd="redisguard__install__subcmd__probe"
+                ;;
             redisguard__install,rehearse)
                 cmd="redisguard__install__subcmd__rehearse"
                 ;;
@@ -61,6 +64,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__help,plan)
                 cmd="redisguard__install__subcmd__help__subcmd__plan"
+                ;;
+            redisguard__install__subcmd__help,probe)
+                cmd="redisguard__install__subcmd__help__subcmd__probe"
                 ;;
             redisguard__install__subcmd__help,rehearse)
                 cmd="redisguard__install__subcmd__help__subcmd__rehearse"
@@ -108,7 +114,7 @@ _redisguard__install() {
 
     case "${cmd}" in
         redisguard__install)
-            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse rules notice help"
+            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse probe rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -178,7 +184,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help)
-            opts="plan apply confirm revert status remove rehearse rules notice help"
+            opts="plan apply confirm revert status remove rehearse probe rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -248,6 +254,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__plan)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__probe)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -396,6 +416,36 @@ _redisguard__install() {
                 return 0
             fi
             case "${prev}" in
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__probe)
+            opts="-h --timeout --control --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --control)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bundle)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -76,6 +76,12 @@ pub const EXITS: &[Exits] = &[
         trouble: "it cannot be rehearsed here",
     },
     Exits {
+        verb: "redisguard-install probe",
+        same: "every host met what the bundle promises",
+        differs: Some("one did not, or could not be judged"),
+        trouble: "nobody could be asked",
+    },
+    Exits {
         verb: "redisguard-install rules load",
         same: "the rules are in place",
         differs: None,

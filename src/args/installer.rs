@@ -59,6 +59,9 @@ pub enum Verb {
     /// Try the bundle in throw-away network namespaces; the host is not touched, no root is needed
     #[command(after_help = exits::of("redisguard-install rehearse"))]
     Rehearse,
+    /// Ask other hosts what a user of theirs meets on each port; no root is needed
+    #[command(after_help = exits::of("redisguard-install probe"))]
+    Probe(ProbeArgs),
     /// Load or unload the firewall rules alone
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -83,9 +86,8 @@ pub struct ApplyArgs {
 fn window(text: &str) -> Result<Duration, String> {
     const BOUNDS: RangeInclusive<SignedDuration> =
         SignedDuration::from_secs(5)..=SignedDuration::from_hours(24);
-    let time = text.parse().ok().filter(|time| BOUNDS.contains(time));
-    let time = time.and_then(|time| Duration::try_from(time).ok());
-    time.ok_or_else(|| "give a time from 5s to 24h, such as 60s, 5m or 1h30m".to_owned())
+    time_within(text, BOUNDS)
+        .ok_or_else(|| "give a time from 5s to 24h, such as 60s, 5m or 1h30m".to_owned())
 }
 
 /// How to go back.
@@ -102,6 +104,35 @@ pub struct RemoveArgs {
     /// Only show what would be taken away; exit 1 if anything
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Whom to ask, and how.
+#[derive(Args, Clone, Debug)]
+pub struct ProbeArgs {
+    /// Hosts by name or address; a name stands for all of its addresses
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<String>,
+
+    /// Wait so long for a connection, and once more for an answer (500ms, 2s, 1m)
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = patience)]
+    pub timeout: Duration,
+
+    /// Also try PORT, which answers on a host that is up: from one that is all silent nothing follows
+    #[arg(long, value_name = "PORT", default_value = "22", value_parser = clap::value_parser!(u16).range(1..))]
+    pub control: Vec<u16>,
+}
+
+/// A time in which an answer comes if any does.
+fn patience(text: &str) -> Result<Duration, String> {
+    const BOUNDS: RangeInclusive<SignedDuration> =
+        SignedDuration::from_millis(10)..=SignedDuration::from_mins(1);
+    time_within(text, BOUNDS)
+        .ok_or_else(|| "give a time from 10ms to 1m, such as 500ms or 2s".to_owned())
+}
+
+fn time_within(text: &str, bounds: RangeInclusive<SignedDuration>) -> Option<Duration> {
+    let time = text.parse().ok().filter(|time| bounds.contains(time));
+    time.and_then(|time| Duration::try_from(time).ok())
 }
 
 /// What can be done with the rules alone.

@@ -9,7 +9,7 @@ mod rulings;
 pub use exits::{EXITS, Exits};
 pub use generator::{GeneratorArgs, GeneratorVerb};
 pub use installer::{
-    ApplyArgs, InstallerArgs, NoticeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
+    ApplyArgs, InstallerArgs, NoticeArgs, ProbeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
 };
 pub use rulings::Rulings;
 

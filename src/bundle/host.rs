@@ -3,6 +3,7 @@
 use super::rules;
 use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec};
 use askama::Template;
+use std::net::IpAddr;
 
 /// Where the installer keeps itself on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
@@ -46,6 +47,11 @@ pub enum Family {
 impl Family {
     /// Both.
     pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    /// That of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
 
     /// `IPv4` or `IPv6`.
     pub fn name(self) -> &'static str {

@@ -60,6 +60,7 @@ impl Outsider {
         let (word, text) = answer.split_once(' ').unwrap_or((&answer, ""));
         Ok(match word {
             "silence" => Outcome::Silence,
+            "mute" => Outcome::Mute,
             "refused" => Outcome::Refused,
             "notice" => Outcome::Notice(text.to_owned()),
             "served" => Outcome::Served(text.to_owned()),

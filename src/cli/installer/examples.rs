@@ -3,6 +3,7 @@
 
 use super::super::reference::Example;
 use super::findings::finding;
+use super::probe::{self, HostAnswer, PortAnswer, Unasked};
 use super::status::{Answered, PortCount};
 use super::{Steps, confirm, rules, status};
 use crate::bundle::Family;
@@ -10,7 +11,7 @@ use crate::host::peers::{Listener, Peer};
 use crate::plan::StepView;
 use crate::probe::Outcome;
 use crate::rehearse::{Expected, From, Observation, Report, Row};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const BUNDLE: &str = "19ae7dba41c4";
 const MOMENT: &str = "2026-11-22T22:56:34Z";
@@ -24,6 +25,7 @@ pub fn examples() -> Vec<Example> {
         Example::of("status", &[drifted(), fine()]),
         Example::of("rules load, rules unload", &[rules_loaded()]),
         Example::of("rehearse", &[report.json()]),
+        Example::of("probe", &[probed()]),
     ]
 }
 
@@ -120,5 +122,44 @@ fn report() -> Report {
         with_ipv6: true,
         unguarded: (4, 4),
         observations: vec![Observation { row, outcomes: vec![(Family::V4, Outcome::Silence)] }],
+    }
+}
+
+fn probed() -> probe::Answer {
+    let address = IpAddr::from(Ipv4Addr::new(198, 51, 100, 7));
+    let port = |port, kind, promised, met, text: Option<&str>| PortAnswer {
+        port,
+        family: Family::of(address).name(),
+        address,
+        kind,
+        promised,
+        met,
+        text: text.map(str::to_owned),
+        milliseconds: if met == "dropped" { 2001 } else { 0 },
+        as_promised: true,
+    };
+    let host = |host: &str, problem: Option<&str>, unasked, ports| HostAnswer {
+        host: host.to_owned(),
+        as_promised: problem.is_none(),
+        problem: problem.map(str::to_owned),
+        unasked,
+        ports,
+    };
+    let unasked = Unasked {
+        address: Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).into(),
+        cause: "Network is unreachable (os error 101)".to_owned(),
+    };
+    let ports = vec![
+        port(6379, "reserved", "dropped", "dropped", None),
+        port(7000, "cluster", "untouched", "open", Some("+PONG")),
+    ];
+    let unknown = "its address was not found: Name or service not known";
+    probe::Answer {
+        as_promised: false,
+        bundle: BUNDLE.to_owned(),
+        hosts: vec![
+            host("redis-1.example.org", None, vec![unasked], ports),
+            host("redis-2.example.org", Some(unknown), Vec::new(), Vec::new()),
+        ],
     }
 }

@@ -7,6 +7,7 @@ mod findings;
 mod notice;
 mod overrides;
 mod plan;
+mod probe;
 mod rehearse;
 mod remove;
 mod revert;
@@ -35,6 +36,7 @@ pub fn run(args: &InstallerArgs) -> Status {
         Verb::Status => status::run(args),
         Verb::Remove(verb) => remove::run(args, verb),
         Verb::Rehearse => rehearse::run(args),
+        Verb::Probe(verb) => probe::run(args, verb),
         Verb::Rules(verb) => rules::run(args, verb),
         Verb::Notice(verb) => notice::run(args, verb),
     };
@@ -48,7 +50,7 @@ pub fn run(args: &InstallerArgs) -> Status {
 /// Whether a verb is there for what it does, and not for what it says.
 fn changes(verb: &Verb) -> bool {
     match verb {
-        Verb::Plan | Verb::Status | Verb::Rehearse => false,
+        Verb::Plan | Verb::Status | Verb::Rehearse | Verb::Probe(_) => false,
         Verb::Remove(verb) => !verb.dry_run,
         Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,
     }

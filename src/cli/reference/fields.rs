@@ -114,7 +114,8 @@ pub const FIELDS: &[Outputs] = &[
             ("listener.answers[].family", "`IPv4` or `IPv6`"),
             (
                 "listener.answers[].outcome",
-                "`notice`, `served` (somebody else answers), `refused`, `silence` or `failed`",
+                "`notice`, `served` (somebody else answers), `refused`, `silence`, \
+                 `mute` (a connection without a word) or `failed`",
             ),
         ],
     },
@@ -145,6 +146,43 @@ pub const FIELDS: &[Outputs] = &[
             ("attempts[].expected", "`notice`, `served`, `refused` or `silence`"),
             ("attempts[].observed", "the same, or `failed`"),
             ("attempts[].same", "whether they are the same"),
+        ],
+    },
+    Outputs {
+        verbs: "probe",
+        about: "What a user of each host meets, from where the program runs. A host that nothing follows \
+                from, for all of it is silent or its name is unknown, is not as promised.",
+        fields: &[
+            ("as_promised", "whether every host is"),
+            ("bundle", "the digest of the bundle that promises"),
+            ("hosts", "the hosts, in the order of the arguments"),
+            ("hosts[].host", "as it was named"),
+            ("hosts[].as_promised", "whether all of its ports are"),
+            ("hosts[].problem", "what keeps it from being judged"),
+            (
+                "hosts[].unasked",
+                "addresses that cannot be asked from here; nothing is held against them",
+            ),
+            ("hosts[].unasked[].address", "the address"),
+            ("hosts[].unasked[].cause", "why"),
+            ("hosts[].ports", "every port that was asked for, over every address"),
+            ("hosts[].ports[].port", "the port"),
+            ("hosts[].ports[].family", "`IPv4` or `IPv6`"),
+            ("hosts[].ports[].address", "the address that was asked"),
+            ("hosts[].ports[].kind", "`reserved`, `notice port`, `cluster` or `control`"),
+            (
+                "hosts[].ports[].promised",
+                "`dropped`, `refused`, `notice`, `notice or open` (asked on the host itself), `untouched` \
+                 (anything but the notice), or `nothing` (asked from an allowed network: the host's own \
+                 rules decide)",
+            ),
+            ("hosts[].ports[].met", "`dropped`, `refused`, `notice`, `open` or `failed`"),
+            (
+                "hosts[].ports[].text",
+                "what was said first, on an open port or as the notice; why it failed",
+            ),
+            ("hosts[].ports[].milliseconds", "from connecting to the first line"),
+            ("hosts[].ports[].as_promised", "whether that was promised"),
         ],
     },
 ];
