@@ -38,9 +38,13 @@ impl Bundle {
     /// # Errors
     /// Never on values that a [`Spec`] can hold; the template engine's signature has one.
     pub fn render(spec: &Spec) -> Result<Self, String> {
-        let unnamed = host::render(spec, "").map_err(|error| error.to_string())?;
-        let digest = short_digest(&unnamed);
-        let mut texts = host::render(spec, &digest).map_err(|error| error.to_string())?;
+        let mut texts = host::render(spec, PLACE).map_err(|error| error.to_string())?;
+        let digest = short_digest(&texts);
+        for (_, text) in &mut texts {
+            if text.contains(PLACE) {
+                *text = text.replace(PLACE, &digest);
+            }
+        }
         texts.push((
             "ansible/redisguard.yml".to_owned(),
             facts::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
@@ -125,12 +129,18 @@ pub fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Twelve hexadecimal digits over paths and texts: enough to tell bundles apart in a comment.
+/// Where the digest goes: what no spec can hold.
+const PLACE: &str = "\0";
+
+/// Twelve hexadecimal digits over paths and texts, less the places for the digest itself: enough to
+/// tell bundles apart in a comment.
 fn short_digest(texts: &[(String, String)]) -> String {
     let mut hasher = Sha256::new();
     for (path, text) in texts {
-        hasher.update(format!("{path}\0{}\0", text.len()));
-        hasher.update(text);
+        let pieces = || text.split(PLACE);
+        let length: usize = pieces().map(str::len).sum();
+        hasher.update(format!("{path}\0{length}\0"));
+        pieces().for_each(|piece| hasher.update(piece));
     }
     hasher.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -63,12 +63,7 @@ const EXECUTABLE: u32 = 0o111;
 
 impl Change {
     /// What is to be done to a file that is rendered whole; `sum` is what SHA256SUMS says of it.
-    fn of_file(
-        path: PathBuf,
-        old: Option<Vec<u8>>,
-        new: Vec<u8>,
-        sum: Option<&str>,
-    ) -> Option<Self> {
+    fn of_file(path: PathBuf, old: Option<Vec<u8>>, new: &[u8], sum: Option<&str>) -> Option<Self> {
         let found = files::mode(&path).unwrap_or(MODE);
         let (executable, mode) = (found & EXECUTABLE != 0, found & !EXECUTABLE);
         let state = match &old {
@@ -78,7 +73,7 @@ impl Change {
             Some(old) if sum.is_some_and(|sum| sum != hex(old)) => State::Edited,
             Some(_) => State::Stale,
         };
-        Some(Self { path, old, new: Some(new), state, mode, ours: true })
+        Some(Self { path, old, new: Some(new.to_vec()), state, mode, ours: true })
     }
 
     /// What is there and shall go.
@@ -106,7 +101,7 @@ pub(super) fn changes(args: &GeneratorArgs, spec: &Spec) -> Result<Vec<Change>, 
     for (path, text) in documents.files {
         let path = document(&args.docs_root, &path);
         let old = plain_file(&path)?;
-        changes.extend(Change::of_file(path, old, text.into_bytes(), None));
+        changes.extend(Change::of_file(path, old, text.as_bytes(), None));
     }
     changes.extend(guide_changes(&args.docs_root, &documents.guides)?);
     for path in files::unfinished(&places) {
@@ -125,7 +120,7 @@ fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Trouble> {
     for (path, bytes) in bundle.artifacts() {
         let old = present.remove(path);
         let sum = listed.get(path).map(String::as_str);
-        changes.extend(Change::of_file(out.join(path), old, bytes.to_vec(), sum));
+        changes.extend(Change::of_file(out.join(path), old, bytes, sum));
     }
     for (path, old) in present {
         let unfinished = files::is_unfinished(path.rsplit('/').next().unwrap_or_default());

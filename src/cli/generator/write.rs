@@ -10,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// Keeps two runs in one place apart; goes with the process, however it ends.
 pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<Flock<File>>);
@@ -51,24 +52,47 @@ pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Trouble> {
             tell!("warning: {} is not ours and was left alone", change.path.display());
         }
     }
-    directories.iter().try_for_each(|directory| files::sync_directory(directory))
+    let directories: Vec<PathBuf> = directories.into_iter().collect();
+    side_by_side(&directories, |directory| files::sync_directory(directory)).map(drop)
 }
 
 type Work<'a> = (Vec<(&'a Change, Staged)>, Vec<&'a Change>);
 
 /// Writes every new file beside its place. The sums come last: a run that was killed is seen as one.
 fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>, Trouble> {
-    let (mut staged, mut removed) = (Vec::new(), Vec::new());
+    let (new, removed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.new.is_some());
     let (sums, others): (Vec<_>, Vec<_>) =
-        changes.iter().partition(|change| change.path.ends_with(SUMS));
-    for change in others.into_iter().chain(sums) {
-        let Some(bytes) = &change.new else {
-            removed.push(change);
-            continue;
-        };
-        let path = &change.path;
-        made.extend(files::make_directories(files::directory_of(path))?);
-        staged.push((change, files::stage(path, bytes, change.mode, None)?));
+        new.into_iter().partition(|change| change.path.ends_with(SUMS));
+    let new = [others, sums].concat();
+    for change in &new {
+        made.extend(files::make_directories(files::directory_of(&change.path))?);
     }
-    Ok((staged, removed))
+    let staged = side_by_side(&new, |change| {
+        let bytes = change.new.as_deref().unwrap_or_default();
+        files::stage(&change.path, bytes, change.mode, None)
+    })?;
+    Ok((new.into_iter().zip(staged).collect(), removed))
+}
+
+/// Does the same to all, some at once: most of it is waiting for the disk. The results are in order; of
+/// several troubles the first one's.
+fn side_by_side<T: Sync, R: Send>(
+    all: &[T],
+    act: impl Fn(&T) -> Result<R, Trouble> + Sync,
+) -> Result<Vec<R>, Trouble> {
+    const AT_ONCE: usize = 8;
+    let share = all.len().div_ceil(AT_ONCE).max(1);
+    thread::scope(|scope| {
+        let act = &act;
+        let shares =
+            all.chunks(share).map(|share| scope.spawn(move || share.iter().map(act).collect()));
+        let shares: Vec<_> = shares.collect();
+        let mut results = Vec::with_capacity(all.len());
+        for share in shares {
+            let done: Result<Vec<R>, Trouble> =
+                share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            results.extend(done?);
+        }
+        Ok(results)
+    })
 }
