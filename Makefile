@@ -37,6 +37,7 @@ setup-demo:
 setup-test:
 	@tests/tools/setup gcc libc6-dev iptables iproute2 nftables redis-tools redis-server logrotate mandoc \
 		systemd systemd-container debootstrap debian-archive-keyring util-linux mount procps shellcheck \
+		prometheus prometheus-node-exporter \
 		curl openssl python3 python3-venv git openssh-server openssh-client \
 		netcat-openbsd netcat-traditional inetutils-telnet wget \
 		node:nodejs npm:npm php-cli php-redis php-predis ruby-redis libredis-perl libredis-fast-perl \

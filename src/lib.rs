@@ -4,6 +4,7 @@
 //! A ladder of modules; each imports only what stands above it here:
 //!
 //! - [`error`]: the one error of the effects.
+//! - [`exposition`]: how metrics are written; pure.
 //! - [`spec`]: the truth, `redisguard.toml` parsed and checked; valid by construction.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
@@ -23,6 +24,7 @@ pub mod bundle;
 pub mod cli;
 pub mod embedded;
 pub mod error;
+pub mod exposition;
 pub mod guide;
 pub mod host;
 pub mod notice;

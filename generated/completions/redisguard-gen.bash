@@ -61,7 +61,7 @@ _redisguard__gen() {
                     return 0
                     ;;
                 --explain)
-                    COMPREPLY=($(compgen -W "syntax unknown-key missing-key wrong-type choice number port text contact network network-twice path path-twice reserved-twice reserved-cluster ssh notice-port privileged-listen notice-length drop-hides-notice nobody-told" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "syntax unknown-key missing-key wrong-type choice number port text contact network network-twice path path-twice reserved-twice reserved-cluster ssh notice-port metrics-port privileged-listen notice-length drop-hides-notice nobody-told" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -26,6 +26,9 @@ _redisguard__install() {
             redisguard__install,help)
                 cmd="redisguard__install__subcmd__help"
                 ;;
+            redisguard__install,metrics)
+                cmd="redisguard__install__subcmd__metrics"
+                ;;
             redisguard__install,notice)
                 cmd="redisguard__install__subcmd__notice"
                 ;;
@@ -58,6 +61,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__help,help)
                 cmd="redisguard__install__subcmd__help__subcmd__help"
+                ;;
+            redisguard__install__subcmd__help,metrics)
+                cmd="redisguard__install__subcmd__help__subcmd__metrics"
                 ;;
             redisguard__install__subcmd__help,notice)
                 cmd="redisguard__install__subcmd__help__subcmd__notice"
@@ -114,7 +120,7 @@ _redisguard__install() {
 
     case "${cmd}" in
         redisguard__install)
-            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse probe rules notice help"
+            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse probe metrics rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -184,7 +190,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help)
-            opts="plan apply confirm revert status remove rehearse probe rules notice help"
+            opts="plan apply confirm revert status remove rehearse probe metrics rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -226,6 +232,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__metrics)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -372,6 +392,32 @@ _redisguard__install() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__metrics)
+            opts="-h --textfile --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --textfile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

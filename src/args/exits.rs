@@ -82,6 +82,12 @@ pub const EXITS: &[Exits] = &[
         trouble: "nobody could be asked",
     },
     Exits {
+        verb: "redisguard-install metrics",
+        same: "written, however the guard is",
+        differs: None,
+        trouble: "the host cannot be looked at, or the file not be written",
+    },
+    Exits {
         verb: "redisguard-install rules load",
         same: "the rules are in place",
         differs: None,

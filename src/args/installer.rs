@@ -62,6 +62,9 @@ pub enum Verb {
     /// Ask other hosts what a user of theirs meets on each port; no root is needed
     #[command(after_help = exits::of("redisguard-install probe"))]
     Probe(ProbeArgs),
+    /// Write metrics of the guard for Prometheus, in the text format
+    #[command(after_help = exits::of("redisguard-install metrics"))]
+    Metrics(MetricsArgs),
     /// Load or unload the firewall rules alone
     #[command(subcommand)]
     Rules(RulesVerb),
@@ -133,6 +136,14 @@ fn patience(text: &str) -> Result<Duration, String> {
 fn time_within(text: &str, bounds: RangeInclusive<SignedDuration>) -> Option<Duration> {
     let time = text.parse().ok().filter(|time| bounds.contains(time));
     time.and_then(|time| Duration::try_from(time).ok())
+}
+
+/// Where the metrics go.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsArgs {
+    /// Write to FILE, in one step, instead of standard output: for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub textfile: Option<PathBuf>,
 }
 
 /// What can be done with the rules alone.

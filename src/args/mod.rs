@@ -9,7 +9,8 @@ mod rulings;
 pub use exits::{EXITS, Exits};
 pub use generator::{GeneratorArgs, GeneratorVerb};
 pub use installer::{
-    ApplyArgs, InstallerArgs, NoticeArgs, ProbeArgs, RemoveArgs, RevertArgs, RulesVerb, Verb,
+    ApplyArgs, InstallerArgs, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs, RevertArgs,
+    RulesVerb, Verb,
 };
 pub use rulings::Rulings;
 

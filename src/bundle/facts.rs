@@ -34,6 +34,9 @@ pub struct Facts {
     pub log: String,
     /// The log's real path.
     pub log_file: String,
+    /// The file that metrics are written to, where there is one.
+    #[serde(default)]
+    pub textfile: Option<String>,
     /// The reserved ports, ascending.
     pub reserved: Vec<ReservedFacts>,
 }

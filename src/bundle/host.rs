@@ -1,7 +1,7 @@
 //! Owns what lands on the host: one struct per template, each rendered to the path it mirrors.
 
 use super::rules;
-use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec};
+use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec, TextfilePath};
 use askama::Template;
 use std::net::IpAddr;
 
@@ -30,6 +30,9 @@ const INSTANCES: &str =
 
 /// The unit that goes back at boot from a change that was not confirmed.
 const REVERT: &str = "redis-ports-revert.service";
+
+/// The unit that writes the metrics behind every check; only where the TOML names a file for them.
+pub const METRICS: &str = "redis-ports-metrics.service";
 
 /// Services that flush or replace the kernel's rules when they start or reload.
 const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
@@ -133,6 +136,14 @@ struct CheckUnit<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "host/etc/systemd/system/redis-ports-metrics.service")]
+struct MetricsUnit<'a> {
+    spec: &'a Spec,
+    binary: &'static str,
+    textfile: &'a TextfilePath,
+}
+
+#[derive(Template)]
 #[template(path = "host/etc/systemd/system/redis-ports-check.timer")]
 struct CheckTimer<'a> {
     spec: &'a Spec,
@@ -212,6 +223,10 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
             Sysctl { kept_free: kept_free(spec).joined(",") }.render()?,
         ),
     ];
+    if let Some(textfile) = &spec.metrics.textfile {
+        let metrics = MetricsUnit { spec, binary: BINARY, textfile };
+        artifacts.push((unit(METRICS), metrics.render()?));
+    }
     let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
     let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
     if !given_way.ranges().is_empty() {
@@ -242,5 +257,6 @@ fn kept_free(spec: &Spec) -> PortSet {
     let reserved = spec.reserved.iter().map(|reserved| reserved.ports);
     let bus = spec.cluster.bus_ports();
     let cluster = ports.ranges().iter().chain(bus.ranges()).copied();
-    reserved.chain(cluster).chain([PortRange::from(spec.notice.port)]).collect()
+    let own = [Some(spec.notice.port), spec.metrics.scrape_port].into_iter().flatten();
+    reserved.chain(cluster).chain(own.map(PortRange::from)).collect()
 }

@@ -198,6 +198,16 @@ fn notice(old: &Spec, new: &Spec, said: &mut Vec<String>) {
         None => "are shown an alert".to_owned(),
     };
     change(said, "clients that speak TLS", tls(old), tls(new));
+    let textfile = |spec: &Spec| match &spec.metrics.textfile {
+        Some(path) => format!("are written to {} after every check", code(path)),
+        None => "are not written".to_owned(),
+    };
+    change(said, "the guard's metrics", textfile(old), textfile(new));
+    let scraped = |spec: &Spec| match spec.metrics.scrape_port {
+        Some(port) => format!("are on port {port} of `127.0.0.1`"),
+        None => "are not shown".to_owned(),
+    };
+    change(said, "the listener's metrics", scraped(old), scraped(new));
 }
 
 /// A code span that holds this text whatever is in it (CommonMark 6.1).
@@ -283,6 +293,16 @@ mod tests {
                 "[firewall]",
                 "[notice.tls]\ncert = \"/etc/a.pem\"\nkey = \"/etc/b.pem\"\n[firewall]",
                 "read the sentence, by the certificate `/etc/a.pem`",
+            ),
+            (
+                "[firewall]",
+                "[metrics]\ntextfile = \"/srv/a/b.prom\"\n[firewall]",
+                "the guard's metrics are written to `/srv/a/b.prom`",
+            ),
+            (
+                "[firewall]",
+                "[metrics]\nscrape-port = 9637\n[firewall]",
+                "the listener's metrics are on port 9637",
             ),
             (
                 "[firewall]",

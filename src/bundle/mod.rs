@@ -7,12 +7,13 @@ mod facts;
 mod host;
 mod manual;
 mod meaning;
+mod monitoring;
 mod rules;
 mod words;
 
 pub use documents::{Documents, Section};
 pub use facts::{Facts, ReservedFacts};
-pub use host::{BINARY, Family, UNITS};
+pub use host::{BINARY, Family, METRICS, UNITS};
 pub use meaning::meaning;
 
 use crate::spec::Spec;
@@ -49,6 +50,7 @@ impl Bundle {
             "ansible/redisguard.yml".to_owned(),
             facts::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
         ));
+        texts.extend(monitoring::render(spec).map_err(|error| error.to_string())?);
         texts.extend(manual::render().map_err(|error| error.to_string())?);
         let mut artifacts: BTreeMap<String, Vec<u8>> = texts
             .into_iter()

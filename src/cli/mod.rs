@@ -59,6 +59,11 @@ fn print_line(line: &str) {
     }
 }
 
+/// Prints a text to standard output as it is.
+fn print_text(text: &str) {
+    print_line(text.trim_end_matches('\n'));
+}
+
 /// Whether something that was said on standard output was not heard.
 fn is_unheard() -> bool {
     LOST.get().is_some()

@@ -3,7 +3,7 @@
 
 use super::receipt::{self, Original, Receipt};
 use super::{Host, files, firewall, kept_free, observe, rules, services, source};
-use crate::bundle::UNITS;
+use crate::bundle::{METRICS, UNITS};
 use crate::error::Trouble;
 use crate::plan::StepView;
 use crate::spec::PortSet;
@@ -51,6 +51,12 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Trouble> {
         let files = receipt.files.keys();
         let files = files.filter(|path| receipt.originals.contains_key(*path) || there(path));
         steps.extend(files.cloned().map(Takeaway::File));
+        // Metrics of a guard that is gone would be stale for good.
+        let textfile = source::last_good(host).and_then(|bundle| rules::facts(&bundle));
+        if let Some(path) = textfile.ok().and_then(|facts| facts.textfile) {
+            host.confine_file(&path)?;
+            steps.extend(there(&&path).then_some(Takeaway::File(path)));
+        }
         if host.is_live() {
             let ports = kept_free::to_take_out(host, receipt)?;
             steps.extend((!ports.ranges().is_empty()).then(|| match kept_free::why_fixed(host) {
@@ -197,6 +203,10 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Trouble> {
 fn stop(unit: &str) -> Result<(), Trouble> {
     let units: &[&str] = if unit == UNITS[3] { &[unit, UNITS[2]] } else { &[unit] };
     services::systemctl(&[&["stop"], units].concat())?;
+    if unit == UNITS[3] {
+        // Not every bundle has it.
+        let _ = services::systemctl(&["stop", METRICS]);
+    }
     for unit in units {
         let _ = services::systemctl(&["reset-failed", unit]);
     }

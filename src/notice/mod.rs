@@ -4,7 +4,7 @@
 //! From the bottom up: `settings`; `names`, `number`, `command`, `scan`, `answer`, `render` and `outbox`,
 //! which make a `dialogue` without any I/O (and `replay` plays one); `tls` and `layer`, which lie below
 //! it; `moment`, `queues` and `room`, who is present and what each waits for, and `handshakes`, how much
-//! TLS may cost; `listen`, `origin` and `poller`; the `log`; and on top `desk`, `connection`, `serve` and
+//! TLS may cost; `listen`, `origin` and `poller`; the `log`; `counts` and `scrape`, what Prometheus is told; and on top `desk`, `connection`, `serve` and
 //! `run`.
 //!
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
@@ -13,6 +13,7 @@
 mod answer;
 mod command;
 mod connection;
+mod counts;
 mod desk;
 mod dialogue;
 mod handshakes;
@@ -31,6 +32,7 @@ pub mod replay;
 mod room;
 mod run;
 mod scan;
+mod scrape;
 mod serve;
 mod settings;
 #[allow(dead_code, unused_imports, reason = "the connections are taught to use it next")]
@@ -39,5 +41,5 @@ mod tls;
 pub use listen::{BindError, LeftAlone, Listeners};
 pub use log::{Log, LogTarget, Rotation};
 pub use run::{NoticeError, run, trouble};
-pub use serve::{Summary, serve};
+pub use serve::Summary;
 pub use settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

@@ -242,6 +242,11 @@ impl<G> Room<G> {
         self.seats.iter().map(|(index, _)| self.key(index as u32)).collect()
     }
 
+    /// How many are there.
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
     /// Whether nobody is present.
     pub(super) fn is_empty(&self) -> bool {
         self.seats.is_empty()

@@ -7,13 +7,16 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::counts::Counts;
 use super::listen::{BindError, Listeners};
 use super::log::{Log, LogTarget, Rotation};
+use super::scrape;
 use super::serve::serve;
 use super::settings::Settings;
 use super::tls::Identity;
@@ -96,9 +99,15 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
         .map_err(NoticeError::Runtime)?;
     runtime.block_on(async {
         let signals = Signals::new().map_err(NoticeError::Runtime)?;
-        announce(&listeners, &identity);
+        let counts = settings.scrape_port.map(|_| Arc::new(Counts::new(&settings)));
+        let unseen = settings.scrape_port.zip(counts.clone()).and_then(|(port, counts)| {
+            let bound = scrape::bind(port);
+            let shown = bound.map(|socket| tokio::spawn(scrape::serve(socket, counts)));
+            shown.err().map(|cause| format!("no metrics on port {port}: {cause}"))
+        });
+        announce(&listeners, &identity, unseen);
         let shutdown = signals.until_stopped(log.rotation());
-        let summary = serve(listeners, settings, identity, log, shutdown)
+        let summary = serve(listeners, settings, identity, log, counts, shutdown)
             .await
             .map_err(NoticeError::Runtime)?;
         tracing::info!(
@@ -112,7 +121,7 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
 }
 
 /// Says what is listened on and what is not, to people and to the service manager.
-fn announce(listeners: &Listeners, identity: &Identity) {
+fn announce(listeners: &Listeners, identity: &Identity, unseen: Option<String>) {
     for address in listeners.bound() {
         tracing::info!("listening on {address}");
     }
@@ -120,16 +129,21 @@ fn announce(listeners: &Listeners, identity: &Identity) {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
     let ports = listeners.bound().iter().map(SocketAddr::port).collect();
-    let status = format!("{}{}", answers(&ports), through_tls(identity));
+    if let Some(unseen) = &unseen {
+        tracing::warn!("{unseen}");
+    }
+    let troubles: Vec<String> = [identity.trouble(), unseen].into_iter().flatten().collect();
+    let trouble = match troubles.as_slice() {
+        [] => String::new(),
+        troubles => format!("{TROUBLE}{}", troubles.join(", ")),
+    };
+    let status = format!("{}{}{trouble}", answers(&ports), through_tls(identity));
     tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
 
-fn through_tls(identity: &Identity) -> String {
-    match (identity.config(), identity.trouble()) {
-        (_, Some(trouble)) => format!("{TROUBLE}{trouble}"),
-        (Some(_), None) => ", also through TLS".to_owned(),
-        (None, None) => String::new(),
-    }
+fn through_tls(identity: &Identity) -> &'static str {
+    let through = identity.config().is_some() && identity.trouble().is_none();
+    if through { ", also through TLS" } else { "" }
 }
 
 fn answers(ports: &BTreeSet<u16>) -> String {

@@ -7,6 +7,7 @@ use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -14,6 +15,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Call, Connection, Order, Turn, patience};
+use super::counts::Counts;
 use super::desk::Desk;
 use super::layer::Layer;
 use super::listen::{Door, Listeners};
@@ -75,6 +77,8 @@ struct Hall {
     complained: Option<Moment>,
     journal: Journal,
     summary: Summary,
+    /// What Prometheus is told, where it is.
+    counts: Option<Arc<Counts>>,
     clock: Clock,
     /// When the present round began.
     now: Moment,
@@ -86,15 +90,16 @@ struct Hall {
 ///
 /// # Errors
 /// The kernel has no epoll instance to give, or cannot watch a listener.
-pub async fn serve(
+pub(super) async fn serve(
     listeners: Listeners,
     settings: Settings,
     identity: Identity,
     log: Log,
+    counts: Option<Arc<Counts>>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
     let rotation = log.rotation();
-    let mut hall = Hall::open(listeners, settings, identity, log)?;
+    let mut hall = Hall::open(listeners, settings, identity, log, counts)?;
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
@@ -120,6 +125,7 @@ impl Hall {
         settings: Settings,
         identity: Identity,
         log: Log,
+        counts: Option<Arc<Counts>>,
     ) -> io::Result<Hall> {
         let (clock, instant) = (Clock::start(), Instant::now());
         let idle = Duration::from_secs(settings.idle);
@@ -135,6 +141,7 @@ impl Hall {
             retry: None,
             complained: None,
             summary: Summary::default(),
+            counts,
             now: clock.moment(instant),
             instant,
             clock,
@@ -212,6 +219,9 @@ impl Hall {
             }
         }
         self.journal.tend(self.instant);
+        if let Some(counts) = &self.counts {
+            counts.are_present(self.room.len());
+        }
     }
 
     /// Gives the door or the connection of that name its turn.
@@ -328,6 +338,9 @@ impl Hall {
         self.summary.told += u64::from(attempt.told);
         self.summary.replies += attempt.replies;
         self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
+        if let Some(counts) = &self.counts {
+            counts.record(&attempt);
+        }
         self.journal.record(&attempt, self.instant);
     }
 

@@ -37,6 +37,9 @@ pub struct Settings {
     /// The notice port, where outsiders are redirected to; absent when nobody is.
     #[serde(default)]
     pub port: Option<u16>,
+    /// The port of 127.0.0.1 on which Prometheus is answered; absent when it is not.
+    #[serde(default)]
+    pub scrape_port: Option<u16>,
     /// With what TLS is ended; absent where TLS clients get an alert.
     #[serde(default)]
     pub tls: Option<TlsFiles>,
@@ -161,6 +164,13 @@ impl Settings {
             Some(0) => faults.push("port must be between 1 and 65535".to_owned()),
             Some(port) if self.reservation(port).is_some() => {
                 faults.push(format!("port {port} is the notice port and reserved as well"));
+            }
+            _ => {}
+        }
+        match self.scrape_port {
+            Some(0) => faults.push("scrape-port must be between 1 and 65535".to_owned()),
+            Some(port) if self.reservation(port).is_some() || self.port == Some(port) => {
+                faults.push(format!("port {port} is the one for metrics and another as well"));
             }
             _ => {}
         }

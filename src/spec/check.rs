@@ -2,6 +2,7 @@
 //! value to be seen. Defaults and bounds are those of the reference.
 
 use super::fault::{Check, Problem};
+use super::metrics;
 use super::read::{self, Placed, Table};
 use super::tls::tls;
 use super::{
@@ -33,6 +34,8 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
     let firewall = firewall(&read::table(&root, "firewall", problems), problems);
     let notice_table = read::table(&root, "notice", problems);
     let (notice, notice_port) = notice(&notice_table, problems);
+    let (metrics, scrape_port) =
+        metrics::metrics(&read::table(&root, "metrics", problems), problems);
     let docs = docs(&read::table(&root, "docs", problems), problems);
     let tables = read::tables(&root, "reserved", problems);
     let mut reserved: Vec<PlacedReserved> = Vec::new();
@@ -47,6 +50,9 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
     }
     reserved_apart(&mut reserved, cluster.as_ref(), problems);
     notice_port_apart(&notice_port, &reserved, cluster.as_ref(), problems);
+    if let Some(port) = scrape_port {
+        scrape_port_apart(&port, &notice_port, &reserved, cluster.as_ref(), problems);
+    }
     let (contact, cluster) = (contact?, cluster?.value);
     let site = Site {
         title: site.title.unwrap_or_else(|| site_table.default_line("title")),
@@ -56,7 +62,7 @@ pub(super) fn spec(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
     };
     let places: Vec<Range<usize>> = reserved.iter().map(|(port, _)| port.span.clone()).collect();
     let reserved = reserved.into_iter().map(|(_, reserved)| reserved).collect();
-    let spec = Spec { site, contact, cluster, reserved, firewall, notice, docs };
+    let spec = Spec { site, contact, cluster, reserved, firewall, notice, metrics, docs };
     sentences_fit(&spec, &places, problems);
     Some(spec)
 }
@@ -328,6 +334,25 @@ fn notice_port_apart(
     };
     let taker = reserved.iter().find(|(port, _)| held(port.value)).map(|(port, _)| &port.span);
     let taker = taker.or(cluster.map(|cluster| &cluster.span)).cloned().unwrap_or(0..0);
+    if let Some(what) = taken_by(port, reserved, cluster) {
+        let message = format!("the notice port {port} is {what}");
+        // A default has no place in the text: what takes it has.
+        let place = if notice.span.is_empty() { taker } else { notice.span.clone() };
+        let problem = Problem::new(Check::NoticePort, place, message);
+        problems.push(problem.cure("choose a port that nothing else uses; 63790 is the default"));
+    } else if port < 1024 {
+        let message = format!("the notice port {port} is below 1024");
+        let problem = Problem::new(Check::PrivilegedListen, notice.span.clone(), message);
+        problems.push(problem.cure("the listener has no rights: choose a port from 1024 on"));
+    }
+}
+
+/// What else uses a port.
+fn taken_by(
+    port: u16,
+    reserved: &[PlacedReserved],
+    cluster: Option<&Placed<Cluster>>,
+) -> Option<&'static str> {
     let reserved: PortSet = reserved.iter().map(|(port, _)| port.value).collect();
     let cluster = cluster.map(|cluster| cluster.value.ports.clone()).unwrap_or_default();
     let offset = Cluster::BUS_OFFSET;
@@ -339,15 +364,26 @@ fn notice_port_apart(
         (port == SENTINEL, "the port of Redis Sentinel"),
         (port == SSH, "the port of SSH"),
     ];
-    if let Some((_, what)) = taken.into_iter().find(|(taken, _)| *taken) {
-        let message = format!("the notice port {port} is {what}");
-        // A default has no place in the text: what takes it has.
-        let place = if notice.span.is_empty() { taker } else { notice.span.clone() };
-        let problem = Problem::new(Check::NoticePort, place, message);
-        problems.push(problem.cure("choose a port that nothing else uses; 63790 is the default"));
+    taken.into_iter().find(|(taken, _)| *taken).map(|(_, what)| what)
+}
+
+/// The port for metrics is nobody else's.
+fn scrape_port_apart(
+    scrape: &Placed<u16>,
+    notice: &Placed<u16>,
+    reserved: &[PlacedReserved],
+    cluster: Option<&Placed<Cluster>>,
+    problems: &mut Vec<Problem>,
+) {
+    let port = scrape.value;
+    let taker = taken_by(port, reserved, cluster);
+    if let Some(what) = taker.or((port == notice.value).then_some("the notice port")) {
+        let message = format!("the port {port} for metrics is {what}");
+        let problem = Problem::new(Check::MetricsPort, scrape.span.clone(), message);
+        problems.push(problem.cure("choose a port that nothing else uses, such as 9637"));
     } else if port < 1024 {
-        let message = format!("the notice port {port} is below 1024");
-        let problem = Problem::new(Check::PrivilegedListen, notice.span.clone(), message);
+        let message = format!("the port {port} for metrics is below 1024");
+        let problem = Problem::new(Check::PrivilegedListen, scrape.span.clone(), message);
         problems.push(problem.cure("the listener has no rights: choose a port from 1024 on"));
     }
 }

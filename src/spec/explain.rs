@@ -167,6 +167,14 @@ pub const EXPLANATIONS: &[Explanation] = &[
         right: "[notice]\nport = 63790",
     },
     Explanation {
+        check: Check::MetricsPort,
+        meaning: "The port on which the listener shows its metrics is used by something else: it is \
+                  reserved, the cluster's, a bus port, the notice port or Sentinel's 26379.",
+        why: "The listener would find its port taken, or take one that others need.",
+        wrong: "[metrics]\nscrape-port = 63790",
+        right: "[metrics]\nscrape-port = 9637",
+    },
+    Explanation {
         check: Check::PrivilegedListen,
         meaning: "The listener is asked to listen on a port below 1024.",
         why: "It runs as a user without any rights and cannot. Outsiders can still be told with \

@@ -92,12 +92,13 @@ checks! {
     Contact Fault "contact" "The contact's address and the cluster's host are plain names.";
     Network Fault "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
     NetworkTwice Fault "network-twice" "No network stands in `allow` twice.";
-    Path Fault "path" "The log is an absolute path under /var/log, certificate and key are absolute paths; documents are relative Markdown files.";
+    Path Fault "path" "The log is an absolute path under /var/log, certificate, key and the file for metrics are absolute paths; documents are relative Markdown files.";
     PathTwice Fault "path-twice" "No document has two roles.";
     ReservedTwice Fault "reserved-twice" "No port is reserved twice.";
     ReservedCluster Fault "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";
     Ssh Fault "ssh" "Port 22 is reserved only with `allow-ssh = true` beside it.";
     NoticePort Fault "notice-port" "The notice port is nobody else's: not reserved, not the cluster's, no bus port, not 22 or 26379.";
+    MetricsPort Fault "metrics-port" "The port for metrics is nobody else's: not reserved, not the cluster's, no bus port, not the notice port.";
     PrivilegedListen Fault "privileged-listen" "The unprivileged listener is not asked to listen below port 1024.";
     NoticeLength Fault "notice-length" "The sentence that users see has at most 512 bytes.";
     DropHidesNotice Warning "drop-hides-notice" "Outsiders of a reserved port are told where to go.";

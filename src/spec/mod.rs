@@ -6,6 +6,7 @@ mod defaults;
 mod explain;
 mod fault;
 mod keys;
+mod metrics;
 mod ports;
 mod read;
 pub mod reference;
@@ -15,6 +16,7 @@ mod values;
 
 pub use explain::{EXPLANATIONS, Explanation};
 pub use fault::{Check, LARGEST_SOURCE, Problem, Problems, Ruling, Severity, Source};
+pub use metrics::{Metrics, TextfilePath};
 pub use ports::{PortRange, PortSet};
 pub use render::Position;
 pub use tls::{PemPath, Tls};
@@ -210,6 +212,8 @@ pub struct Spec {
     pub firewall: Firewall,
     /// The listener.
     pub notice: Notice,
+    /// What Prometheus is told.
+    pub metrics: Metrics,
     /// Where the documents go.
     pub docs: Docs,
 }

@@ -38,6 +38,15 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
         let text = text(&bundle, &format!("host/etc/{path}"));
         seen.extend(text.split_whitespace().map(|word| format!("{path}: {word}")));
     }
+    let dashboard = serde_json::from_str(text(&bundle, "grafana/redisguard.json"));
+    json_leaves("grafana", &dashboard.map_err(|why| why.to_string())?, &mut seen);
+    for line in text(&bundle, "prometheus/redisguard.rules.yml").lines() {
+        // Every text in it is quoted, with escapes that YAML and JSON share.
+        let (key, value) =
+            line.split_once(": ").filter(|_| !line.starts_with('#')).unwrap_or((line, "\"\""));
+        let value: String = serde_json::from_str(value).map_err(|why| format!("{line}: {why}"))?;
+        seen.push(format!("alerts: {key}: {value}"));
+    }
     let documents = Documents::render(spec, &bundle)?;
     let sections = documents.guides.into_iter().flat_map(|(_, sections)| sections);
     let files = documents.files.into_iter().map(|(_, text)| text);
@@ -50,6 +59,19 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
     }
     let digest = bundle.facts()?.bundle;
     Ok(seen.into_iter().map(|line| line.replace(&digest, "DIGEST")).collect())
+}
+
+fn json_leaves(place: &str, value: &serde_json::Value, seen: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(object) => object
+            .iter()
+            .for_each(|(key, value)| json_leaves(&format!("{place}.{key}"), value, seen)),
+        serde_json::Value::Array(array) => {
+            array.iter().for_each(|value| json_leaves(&format!("{place}[]"), value, seen));
+        }
+        serde_json::Value::String(text) => seen.push(format!("{place}: {text}")),
+        other => seen.push(format!("{place}: {other}")),
+    }
 }
 
 fn toml_leaves(place: &str, value: &toml::Value, seen: &mut Vec<String>) {

@@ -95,8 +95,9 @@ fn the_ports_that_the_kernel_keeps_free_are_those_of_the_toml() {
         let reserved = spec.reserved.iter().map(|reserved| reserved.ports);
         let bus = spec.cluster.bus_ports();
         let cluster = spec.cluster.ports.ranges().iter().chain(bus.ranges()).copied();
-        let wanted: redisguard::spec::PortSet =
-            reserved.chain(cluster).chain([spec.notice.port.into()]).collect();
+        let own = [Some(spec.notice.port), spec.metrics.scrape_port];
+        let own = own.into_iter().flatten().map(redisguard::spec::PortRange::from);
+        let wanted: redisguard::spec::PortSet = reserved.chain(cluster).chain(own).collect();
         assert_eq!(kept.trim(), wanted.joined(","), "{name}");
     });
 }

@@ -12,6 +12,7 @@ mod failure;
 mod firewalls;
 mod hooks;
 mod killed;
+mod metrics;
 mod offline;
 mod remove;
 mod shut;

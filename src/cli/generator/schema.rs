@@ -162,6 +162,7 @@ fn taken(kind: Kind) -> Value {
         }
         Kind::Log => path(&format!("^/var/log(/{DOTTED}{PART})+$")),
         Kind::Pem => path(&format!("^(/{DOTTED}{PART})+$")),
+        Kind::Textfile => path(&format!(r"^(/{DOTTED}{PART})*/{PLAIN}{PART}\.prom$")),
         Kind::Document => document(),
         Kind::Documents => json!({ "type": "array", "uniqueItems": true, "items": document() }),
         Kind::Table => json!({ "type": "object" }),

@@ -4,6 +4,7 @@ mod apply;
 mod confirm;
 pub(super) mod examples;
 mod findings;
+mod metrics;
 mod notice;
 mod overrides;
 mod plan;
@@ -15,7 +16,7 @@ mod rules;
 mod sessions;
 mod status;
 
-use super::{Status, coloured, diff, ended, is_unheard, report, say, tell, tell_text};
+use super::{Status, coloured, diff, ended, is_unheard, print_text, report, say, tell, tell_text};
 use crate::args::{InstallerArgs, Verb};
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
@@ -37,6 +38,7 @@ pub fn run(args: &InstallerArgs) -> Status {
         Verb::Remove(verb) => remove::run(args, verb),
         Verb::Rehearse => rehearse::run(args),
         Verb::Probe(verb) => probe::run(args, verb),
+        Verb::Metrics(verb) => metrics::run(args, verb),
         Verb::Rules(verb) => rules::run(args, verb),
         Verb::Notice(verb) => notice::run(args, verb),
     };
@@ -52,6 +54,7 @@ fn changes(verb: &Verb) -> bool {
     match verb {
         Verb::Plan | Verb::Status | Verb::Rehearse | Verb::Probe(_) => false,
         Verb::Remove(verb) => !verb.dry_run,
+        Verb::Metrics(verb) => verb.textfile.is_some(),
         Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,
     }
 }

@@ -45,6 +45,16 @@ pub(super) struct PortCount {
     pub bytes: u64,
 }
 
+impl PortCount {
+    /// `6379`, or `6381-6390`.
+    pub fn port_label(&self) -> String {
+        match self.last_port {
+            Some(last) => format!("{}-{last}", self.port),
+            None => self.port.to_string(),
+        }
+    }
+}
+
 #[derive(Default, Serialize)]
 pub(super) struct Listener {
     pub unit: Option<String>,
@@ -65,12 +75,30 @@ impl From<listener::Answer> for Answered {
     }
 }
 
+/// Whether the listener is asked on its ports: it counts and logs that like anybody's asking.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listening {
+    /// It is.
+    Asked,
+    /// What systemd and the kernel say of it is enough.
+    Seen,
+}
+
+/// The whole answer but for a change that waits to be confirmed.
+pub(super) fn answer(
+    args: &InstallerArgs,
+    host: &Host,
+    listening: Listening,
+) -> Result<Answer, Trouble> {
+    match Receipt::read(host)? {
+        None => nothing_applied(host),
+        Some(receipt) => look(args, host, receipt, listening),
+    }
+}
+
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let host = Host::at(&args.root)?;
-    let mut answer = match Receipt::read(&host)? {
-        None => nothing_applied(&host)?,
-        Some(receipt) => look(args, &host, receipt)?,
-    };
+    let mut answer = answer(args, &host, Listening::Asked)?;
     let waits = unconfirmed::read(&host)?;
     answer.confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
     if args.json {
@@ -107,7 +135,12 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
     })
 }
 
-fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, Trouble> {
+fn look(
+    args: &InstallerArgs,
+    host: &Host,
+    receipt: Receipt,
+    listening: Listening,
+) -> Result<Answer, Trouble> {
     let mut findings = Vec::new();
     if receipt.state == State::Changing {
         let detail = "a change began and has not ended: apply again, or remove";
@@ -150,7 +183,8 @@ fn look(args: &InstallerArgs, host: &Host, receipt: Receipt) -> Result<Answer, T
         others.extend(overrides::overrides(&states, &findings));
         listener.unit = dead_units(host, &states, &mut findings);
     }
-    if let Some((_, facts)) = applied.as_ref().filter(|_| host.is_live()) {
+    let asked = host.is_live() && listening == Listening::Asked;
+    if let Some((_, facts)) = applied.as_ref().filter(|_| asked) {
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
         listener.answers = answers.map(Answered::from).collect();
     }
@@ -251,12 +285,9 @@ fn show(answer: &Answer) {
         let shown = answer.ports.iter().filter(|count| !many || count.packets > 0);
         say!("\nstopped so far{}:", if many { " (others: nothing)" } else { "" });
         for count in shown {
-            let ports = match count.last_port {
-                Some(last) => format!("{}-{last}", count.port),
-                None => count.port.to_string(),
-            };
             say!(
-                "  port {ports:<11} {}  {:>10} packets {:>12} bytes",
+                "  port {:<11} {}  {:>10} packets {:>12} bytes",
+                count.port_label(),
                 count.family,
                 count.packets,
                 count.bytes

@@ -70,7 +70,7 @@ fn table_within(known: &Table) -> impl Fn(&Key) -> String {
 fn of_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Line(_) | Kind::Email | Kind::Host | Kind::Choice(_) => "string",
-        Kind::Log | Kind::Pem | Kind::Document => "string",
+        Kind::Log | Kind::Pem | Kind::Textfile | Kind::Document => "string",
         Kind::Date => "local date",
         Kind::Port | Kind::Number(..) => "integer",
         Kind::Range => "integer or string",

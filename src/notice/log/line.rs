@@ -38,7 +38,19 @@ pub(in super::super) enum Outcome {
 }
 
 impl Outcome {
-    fn word(self) -> &'static str {
+    /// Every one, in the order of their numbers.
+    pub(in super::super) const ALL: [Outcome; 7] = [
+        Outcome::Told,
+        Outcome::Closed,
+        Outcome::Reset,
+        Outcome::Idle,
+        Outcome::Shed,
+        Outcome::Limit,
+        Outcome::Shutdown,
+    ];
+
+    /// In one word.
+    pub(in super::super) fn word(self) -> &'static str {
         match self {
             Outcome::Told => "told",
             Outcome::Closed => "closed",

@@ -77,6 +77,8 @@ pub enum Kind {
     Log,
     /// A PEM file's path on the guarded host.
     Pem,
+    /// The path of a file for node_exporter on the guarded host.
+    Textfile,
     /// A Markdown file's path.
     Document,
     /// An array of Markdown files' paths.
@@ -163,6 +165,7 @@ impl fmt::Display for Kind {
             Self::Networks => "an array of networks in CIDR form, without host bits",
             Self::Log => "an absolute path below /var/log",
             Self::Pem => "an absolute path of letters, digits and / . _ -",
+            Self::Textfile => "an absolute path of letters, digits and / . _ - that ends in .prom",
             Self::Document => "a relative path that ends in .md",
             Self::Documents => "an array of relative paths that end in .md",
             Self::Table => "a table",

@@ -263,6 +263,28 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "metrics",
+        given: Given::Optional,
+        about: "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every bundle.",
+        keys: &[
+            Key {
+                name: "textfile",
+                kind: Kind::Textfile,
+                default: Default::Without("none is written"),
+                about: "The file with the guard's metrics, in the directory that node_exporter's textfile \
+                        collector reads. It is written after every check of the rules.",
+                example: "\"/var/lib/prometheus/node-exporter/redisguard.prom\"",
+            },
+            Key {
+                name: "scrape-port",
+                kind: Kind::Port,
+                default: Default::Without("it is not scraped"),
+                about: "The port of 127.0.0.1 on which the listener shows its own metrics at /metrics.",
+                example: "9637",
+            },
+        ],
+    },
+    Table {
         name: "docs",
         given: Given::Optional,
         about: "Where the documents go, relative to --docs-root.",

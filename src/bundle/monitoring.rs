@@ -1,0 +1,46 @@
+//! Owns what Prometheus and Grafana load: the alert rules and a dashboard. They need `[metrics]` on the
+//! hosts to have anything to show.
+
+use crate::spec::Spec;
+use askama::Template;
+
+/// Reservations that the dashboard's description names one by one.
+const NAMED: usize = 20;
+
+#[derive(Template)]
+#[template(path = "prometheus/redisguard.rules.yml")]
+struct Alerts<'a> {
+    spec: &'a Spec,
+}
+
+#[derive(Template)]
+#[template(path = "grafana/redisguard.json")]
+struct Dashboard<'a> {
+    spec: &'a Spec,
+    about: String,
+}
+
+/// The artifacts, as (path in the bundle, text).
+pub(super) fn render(spec: &Spec) -> askama::Result<Vec<(String, String)>> {
+    let named: Vec<String> = spec
+        .reserved
+        .iter()
+        .take(NAMED)
+        .map(|reserved| format!("{} ({})", reserved.ports, reserved.label))
+        .collect();
+    let more = match spec.reserved.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let contact = &spec.contact;
+    let about = format!(
+        "Retired: {}{more}. Contact {}, {}.",
+        named.join(", "),
+        contact.team,
+        contact.email
+    );
+    Ok(vec![
+        ("prometheus/redisguard.rules.yml".to_owned(), Alerts { spec }.render()?),
+        ("grafana/redisguard.json".to_owned(), Dashboard { spec, about }.render()?),
+    ])
+}

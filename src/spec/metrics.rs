@@ -1,0 +1,86 @@
+//! Owns `[metrics]`: what Prometheus is told, and where.
+
+use super::fault::{Check, Problem};
+use super::read::{Placed, Table};
+use super::values::plain_path;
+use std::fmt;
+
+/// `[metrics]`: what Prometheus is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// The file for node_exporter, where the TOML names one.
+    pub textfile: Option<TextfilePath>,
+    /// The port of 127.0.0.1 on which the listener is scraped, where the TOML names one.
+    pub scrape_port: Option<u16>,
+}
+
+/// The absolute path of a file that node_exporter's textfile collector reads: those that end in
+/// `.prom`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextfilePath(String);
+
+impl TextfilePath {
+    /// # Errors
+    /// Says what keeps it from being such a path.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with('/') {
+            return Err("it must be an absolute path on the guarded host".into());
+        }
+        plain_path(text)?;
+        let (directory, name) = text.rsplit_once('/').unwrap_or_default();
+        if !name.ends_with(".prom") || name.starts_with('.') {
+            return Err("node_exporter reads only files that end in `.prom`".into());
+        }
+        if directory.is_empty() {
+            return Err("it must lie in a directory of node_exporter's".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The path as it stands in the TOML.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The directory that the file lies in.
+    pub fn directory(&self) -> &str {
+        self.0.rsplit_once('/').map_or("/", |(directory, _)| directory)
+    }
+}
+
+impl fmt::Display for TextfilePath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Reads the table; the port with its place, so that it can be held against others.
+pub(super) fn metrics(
+    table: &Table<'_>,
+    problems: &mut Vec<Problem>,
+) -> (Metrics, Option<Placed<u16>>) {
+    let textfile = table.text("textfile", Check::Path, problems, TextfilePath::parse);
+    let port = table.ports("scrape-port", problems, |ranges| match ranges.as_slice() {
+        [range] if range.first() == range.last() => Ok(range.first()),
+        _ => Err("the port for metrics is one port".to_owned()),
+    });
+    let scrape_port = port.as_ref().map(|port| port.value);
+    (Metrics { textfile: textfile.map(|path| path.value), scrape_port }, port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_textfile_is_one_that_node_exporter_reads() {
+        let good = TextfilePath::parse("/var/lib/prometheus/node-exporter/redisguard.prom");
+        let directory = good.map(|path| path.directory().to_owned());
+        assert_eq!(directory.as_deref(), Ok("/var/lib/prometheus/node-exporter"));
+        for bad in
+            ["", "redisguard.prom", "/redisguard.prom", "/a/b.txt", "/a/.prom", "/a b/c.prom"]
+        {
+            assert!(TextfilePath::parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+}
