@@ -145,13 +145,14 @@ fn now() -> u64 {
 /// What keeps this host from going back by itself; nothing is left behind.
 pub fn arm(
     host: &Host,
+    bundle: &Bundle,
     wanted: &Wanted,
     observed: &Observed,
     plan: &Plan,
     window: Duration,
 ) -> Result<Record, Trouble> {
     wanted.load().map_err(|cause| Trouble::new("read this program's own file", cause))?;
-    let former = former(host, observed)?;
+    let former = former(host, bundle, observed)?;
     let armed = keep(host, former, wanted, plan, window).and_then(|record| {
         start(host)?;
         Ok(record)
@@ -165,14 +166,16 @@ pub fn arm(
     })
 }
 
-/// The bundle that was applied last; `None` where none ever was.
-fn former(host: &Host, observed: &Observed) -> Result<Option<Bundle>, Trouble> {
+/// The bundle that was applied last; `None` where none ever was. Where its copy was damaged the one
+/// that is about to be applied again is as good.
+fn former(host: &Host, bundle: &Bundle, observed: &Observed) -> Result<Option<Bundle>, Trouble> {
     let failed = |cause: String| {
         Trouble::new("keep a way back", cause).cure("apply once without --confirm: that mends it")
     };
     match source::last_good(host) {
         Ok(bundle) => Ok(Some(bundle)),
         Err(trouble) => match Receipt::read(host)? {
+            Some(receipt) if receipt.sum == bundle.sum() => Ok(Some(bundle.clone())),
             Some(receipt) if receipt.state == State::Applied => {
                 Err(failed(trouble.cause().to_owned()))
             }

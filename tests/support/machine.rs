@@ -1,5 +1,6 @@
 //! A Debian host of a test's own: systemd booted by systemd-nspawn on a copy-on-write overlay of the
-//! tree that `tests/tools/base-tree` builds, in a network with one neighbour outside.
+//! tree that `tests/tools/base-tree` builds, in a network with one neighbour outside. Several of them
+//! may have the same one, and each other.
 //!
 //! Everything lives in namespaces whose first process (`tests/tools/hold-machine`) ends with this
 //! one, however it ends. Nothing is named on the host but a cgroup, after this process.
@@ -12,7 +13,7 @@ mod ssh;
 #[allow(unused_imports)]
 pub use self::{
     files::{Changed, What},
-    network::ADDRESSES,
+    network::{ADDRESSES, addresses},
     ssh::Ssh,
 };
 
@@ -40,6 +41,8 @@ const GUEST: [&str; 5] = ["--mount", "--uts", "--ipc", "--net", "--pid"];
 /// A host. Dropped, it is switched off the hard way, and gone.
 pub struct Machine {
     name: String,
+    /// The last part of its addresses.
+    number: u8,
     holder: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -48,6 +51,16 @@ pub struct Machine {
     guest: Option<Guest>,
     console: File,
     keys: Option<TempDir>,
+}
+
+/// The network outside of a machine.
+enum Neighbour<'a> {
+    /// One at the other end of a cable.
+    Own,
+    /// One with a bridge, to which others may be joined.
+    ToShare,
+    /// That of another machine, by its network namespace.
+    Of(&'a Path),
 }
 
 /// What runs while the machine is on.
@@ -91,18 +104,52 @@ impl Machine {
         Some(machine)
     }
 
+    /// Machines that run, on one link with one neighbour outside: that of the first.
+    pub fn boot_fleet(name: &str, count: u8) -> Option<Vec<Self>> {
+        let mut first = Self::made(name, network::FIRST, Neighbour::ToShare)?;
+        let outside = first.outside_namespace();
+        let others = network::FIRST + 1..network::FIRST + count;
+        let mut machines: Vec<Self> = others
+            .map(|number| Self::made(name, number, Neighbour::Of(&outside)))
+            .collect::<Option<_>>()?;
+        thread::scope(|scope| {
+            machines.iter_mut().for_each(|machine| drop(scope.spawn(|| machine.switch_on())));
+            first.switch_on();
+        });
+        machines.insert(0, first);
+        Some(machines)
+    }
+
     /// A machine that has its files but was not switched on yet.
     pub fn switched_off(name: &str) -> Option<Self> {
+        Self::made(name, network::FIRST, Neighbour::Own)
+    }
+
+    fn made(name: &str, address: u8, neighbour: Neighbour<'_>) -> Option<Self> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let base = needs::base_tree()?;
         needs::sweep();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}{}-{number}-{name}", needs::PREFIX, std::process::id());
         let console = tempfile::tempfile().expect("a temporary file");
-        let mut holder = Command::new("unshare")
+        let mut holder = match neighbour {
+            Neighbour::Of(outside) => {
+                let mut nsenter = Command::new("nsenter");
+                nsenter.arg(format!("--net={}", outside.display())).args(["--", "unshare"]);
+                nsenter
+            }
+            Neighbour::Own | Neighbour::ToShare => Command::new("unshare"),
+        };
+        let link = match neighbour {
+            Neighbour::Own => "cable",
+            Neighbour::ToShare => "bridge",
+            Neighbour::Of(_) => "guest",
+        };
+        let mut holder = holder
             .args(["--mount", "--propagation=private", "--pid", "--mount-proc", "--kill-child"])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/hold-machine"))
             .args([base.as_os_str(), OsStr::new(&name), OsStr::new(DISK)])
+            .args([link, &address.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(console.try_clone().expect("the console"))
@@ -110,8 +157,17 @@ impl Machine {
             .expect("unshare");
         let orders = holder.stdin.take();
         let answers = BufReader::new(holder.stdout.take().expect("a pipe"));
-        let mut machine =
-            Self { name, holder, orders, answers, held: 0, guest: None, console, keys: None };
+        let mut machine = Self {
+            name,
+            number: address,
+            holder,
+            orders,
+            answers,
+            held: 0,
+            guest: None,
+            console,
+            keys: None,
+        };
         machine.await_made();
         machine.held = children(machine.holder.id())[0];
         machine.order("rewire");

@@ -89,7 +89,7 @@ fn apply_for(
     window: Duration,
 ) -> Result<String, Trouble> {
     let Computed { wanted, observed, plan, .. } = computed;
-    let record = unconfirmed::arm(host, wanted, observed, plan, window)?;
+    let record = unconfirmed::arm(host, what.0, wanted, observed, plan, window)?;
     match apply(host, what, computed) {
         Ok(()) => Ok(record.done(host, window)),
         Err(trouble) => Err(match unconfirmed::clear(host) {

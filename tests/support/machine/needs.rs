@@ -75,7 +75,7 @@ fn probe(base: &str) -> Result<(), String> {
     let tried = Command::new("unshare")
         .args(["--mount", "--propagation=private", "--pid", "--mount-proc", "--kill-child"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/hold-machine"))
-        .args([base, &name, "16M"])
+        .args([base, &name, "16M", "cable", "2"])
         .stdin(std::process::Stdio::null())
         .output();
     remove_cgroup(&name);

@@ -10,17 +10,31 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// The machine's addresses, as its neighbour reaches it.
-pub const ADDRESSES: [IpAddr; 2] = [
-    IpAddr::V4(Ipv4Addr::new(10, 63, 79, 2)),
-    IpAddr::V6(Ipv6Addr::new(0xfd63, 0x79, 0, 0, 0, 0, 0, 2)),
-];
+/// The number of a machine that is alone, and of the first of several.
+pub(super) const FIRST: u8 = 2;
+/// The addresses of a machine that is alone, as its neighbour reaches it.
+pub const ADDRESSES: [IpAddr; 2] = addresses(FIRST);
+
+/// The addresses of a machine by its number: those of `tests/tools/hold-machine`.
+pub const fn addresses(number: u8) -> [IpAddr; 2] {
+    [
+        IpAddr::V4(Ipv4Addr::new(10, 63, 79, number)),
+        // Written in decimal digits, which are hexadecimal ones below ten.
+        IpAddr::V6(Ipv6Addr::new(0xfd63, 0x79, 0, 0, 0, 0, 0, number as u16)),
+    ]
+}
+
 /// How long silence must last to be called so.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// How long an answer may take that is expected: the machine that tests run on may be busy.
 const MORE_PATIENCE: Duration = Duration::from_secs(20);
 
 impl Machine {
+    /// The machine's addresses, as its neighbours reach it.
+    pub fn addresses(&self) -> [IpAddr; 2] {
+        addresses(self.number)
+    }
+
     /// The network namespace of the neighbour: for `nsenter --net=PATH`, while the machine lives.
     pub fn outside_namespace(&self) -> PathBuf {
         self.room().join("../netns/outside")
@@ -56,7 +70,7 @@ impl Machine {
         // Both at once, for silence takes its time; a thread is in the network of the one before it.
         self.enter_outside(|| {
             let met = |address| move || probe(SocketAddr::new(address, port), PATIENCE);
-            let probes = ADDRESSES.map(|address| thread::spawn(met(address)));
+            let probes = addresses(self.number).map(|address| thread::spawn(met(address)));
             probes.map(|probe| probe.join().expect("a probe"))
         })
     }
@@ -64,7 +78,8 @@ impl Machine {
     /// What it meets at a port that it shall reach: with patience.
     pub fn reaches(&self, port: u16) -> [Outcome; 2] {
         self.enter_outside(|| {
-            ADDRESSES.map(|address| probe(SocketAddr::new(address, port), MORE_PATIENCE))
+            addresses(self.number)
+                .map(|address| probe(SocketAddr::new(address, port), MORE_PATIENCE))
         })
     }
 

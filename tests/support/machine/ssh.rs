@@ -1,6 +1,5 @@
 //! A way into a machine for tools that use SSH.
 
-use super::network::ADDRESSES;
 use super::{Machine, PAUSE, STUCK};
 use redisguard::probe::Outcome;
 use std::fs;
@@ -41,6 +40,6 @@ impl Machine {
             thread::sleep(PAUSE);
         }
         self.keys = Some(directory);
-        Ssh { namespace: self.outside_namespace(), address: ADDRESSES[0], key }
+        Ssh { namespace: self.outside_namespace(), address: self.addresses()[0], key }
     }
 }
