@@ -1,5 +1,6 @@
 """Prints the role's variables as the table that the collection's README shows."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +14,9 @@ assert {name: option["default"] for name, option in options.items()} == defaults
 print("| variable | type | default | |\n|---|---|---|---|")
 for name, option in options.items():
     kind = " or ".join(f"`{choice}`" for choice in option["choices"]) if "choices" in option else option["type"]
+    kind = f"list of {option['elements']}" if kind == "list" else kind
     text = option["description"].replace("V(", "`").replace("C(", "`").replace(")", "`")
-    default = yaml.safe_dump(option["default"], width=1000).split("\n")[0].strip("'")
+    default = option["default"]
+    default = default if isinstance(default, str) and default else json.dumps(default)
+    default = default.replace("|", "\\|")
     print(f"| `{name}` | {kind} | `{default}` | {text} |")

@@ -1,23 +1,64 @@
-"""The controller's half: offers the bundle and the program by their sums, and brings what the host asks for."""
+"""The controller's half: offers the bundle and the programs by their sums, brings what the host asks for,
+and confirms a change over a new connection."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
+import time
 import zipfile
 
 from ansible import constants as C
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 # e_machine in the ELF header (elf.h), as uname(2) begins to name it.
-MACHINES = {21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+MACHINES = {3: "i686", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
+SUMS = "SHA256SUMS"
+OPTIONS = {
+    "state": {"type": "str", "choices": ["present", "absent", "probed"], "default": "present"},
+    "bundle": {"type": "path"},
+    "bundle_sha256": {"type": "str", "default": ""},
+    "binary": {"type": "list", "elements": "path", "required": True},
+    "binary_sha256": {"type": "list", "elements": "str", "default": []},
+    "confirm": {"type": "str", "default": ""},
+    "cut_sessions": {"type": "bool", "default": False},
+    "look": {"type": "bool", "default": False},
+    "address": {"type": "str", "default": ""},
+    "hosts": {"type": "list", "elements": "str"},
+    "control": {"type": "int", "default": 22},
+}
+REQUIRED = [("state", "present", ("bundle",)), ("state", "probed", ("bundle", "hosts"))]
 
 
-def sum_of(path):
+def contents(path):
     with open(path, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+        return file.read()
+
+
+def sum_of(text):
+    return hashlib.sha256(text).hexdigest()
+
+
+def kept(what, make):
+    """A file of this run, the same for all hosts: the first of the forks that needs it makes it."""
+    place = os.path.join(C.DEFAULT_LOCAL_TMP, f"redisguard-{sum_of(repr(what).encode())}")
+    with open(f"{place}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(place):
+            descriptor, new = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
+            with os.fdopen(descriptor, "wb") as file:
+                make(file)
+            os.replace(new, place)
+    return place
+
+
+def sum_of_binary(path):
+    look = os.stat(path)
+    same = ("sum", path, look.st_ino, look.st_size, look.st_mtime_ns)
+    return contents(kept(same, lambda file: file.write(sum_of(contents(path)).encode()))).decode()
 
 
 def machine_of(binary):
@@ -32,88 +73,141 @@ def machine_of(binary):
 def files_of(bundle):
     """Every file of the bundle, by its path in it."""
     paths = [os.path.join(directory, name) for directory, _below, names in os.walk(bundle) for name in names]
-    return {os.path.relpath(path, bundle): path for path in paths}
+    return {os.path.relpath(path, bundle): contents(path) for path in paths}
 
 
-def sum_of_bundle(bundle):
-    """The sum over SHA256SUMS, or nothing where the files are not as it says: then the host is brought
-    the bundle in any case, for the installer to refuse."""
-    files = files_of(bundle)
-    sums = files.pop("SHA256SUMS", None)
-    lines = sorted(f"{sum_of(path)}  {name}\n" for name, path in files.items())
-    if sums is None:
-        return ""
-    with open(sums, encoding="utf-8", errors="replace") as file:
-        return sum_of(sums) if sorted(file) == lines else ""
+def sum_of_bundle(files):
+    """The sum over SHA256SUMS, and what is not as it says. The installer looks again, on the host."""
+    listed = files.get(SUMS, b"").decode("utf-8", "replace").splitlines()
+    listed = {line[66:]: line[:64] for line in listed}
+    wrong = [f"{name} is missing" for name in listed.keys() - files.keys()]
+    wrong += [f"{name} was altered" for name in listed.keys() & files.keys() if sum_of(files[name]) != listed[name]]
+    wrong += [f"{name} is not listed in {SUMS}" for name in files.keys() - listed.keys() - {SUMS}]
+    return sum_of(files.get(SUMS, b"")), sorted(wrong) if listed else [f"it has no {SUMS}"]
+
+
+def pinned(path, found, allowed):
+    allowed = [pin.lower() for pin in allowed if pin]
+    if allowed and found not in allowed:
+        raise AnsibleActionFail(f"could not use {path}: its SHA-256 is {found}, wanted is {' or '.join(allowed)}")
 
 
 class ActionModule(ActionBase):
-    """Runs the module, and runs it again with a payload if that is what it wants."""
+    """Runs the module to look, and again to change what is to be changed."""
 
-    TRANSFERS_FILES = True
+    # A temporary directory is made where something is brought, not for every look.
+    TRANSFERS_FILES = False
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        _valid, options = self.validate_argument_spec(
-            {
-                "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                "bundle": {"type": "path"},
-                "binary": {"type": "path", "required": True},
-                "cut_sessions": {"type": "bool", "default": False},
-            },
-            required_if=[("state", "present", ("bundle",))],
-        )
-        options = {name: value for name, value in options.items() if value is not None}
-        for name in {"bundle", "binary"} & options.keys():
-            options[name] = os.path.normpath(self._loader.path_dwim(options[name]))
-        result.update(self._on_host(options, {"_offer": self._offer(options)}, task_vars))
-        wanted = result.pop("_wanted", None)
-        if wanted:
-            payload = {"_payload": self._bring(options, wanted)}
-            result.update(self._on_host(options, payload, task_vars))
-        return result
+        _valid, options = self.validate_argument_spec(OPTIONS, required_if=REQUIRED)
+        self._options = {name: value for name, value in options.items() if value is not None}
+        self._options["binary"] = [self._local(path) for path in options["binary"]]
+        if options["bundle"]:
+            self._options["bundle"] = self._local(options["bundle"])
+        self._task_vars = task_vars
+        self._offered = self._offer()
+        result.update(self._on_host(_offer=self._offered))
+        wanted, machine, left = (result.pop(name, None) for name in ("_wanted", "_machine", "_left"))
+        if wanted is not None and not options["look"]:
+            if "confirm_by" not in result:
+                result.update(self._change(self._bring(wanted, machine) if wanted else ""))
+            by, left = result.get("confirm_by"), result.pop("_left", left)
+            if by and result.get("failed"):
+                result["msg"] += f"; the host goes back by itself at {by}"
+            elif by and not self._task.check_mode:
+                result.update(self._confirm(by, left))
+        source = self._options["bundle"] if options["state"] != "absent" else ""
+        return {**result, "source": source, "address": options["address"]}
 
-    def _on_host(self, options, more, task_vars):
-        return self._execute_module("redisguard", {**options, **more}, task_vars=task_vars)
+    def _local(self, path):
+        return os.path.normpath(self._loader.path_dwim(path))
 
-    def _offer(self, options):
+    def _on_host(self, **more):
+        # As the task names it: with the collection's name, or found in place without one.
+        arguments = {**self._options, **more}
+        return self._execute_module(self._task.action, arguments, task_vars=self._task_vars)
+
+    def _offer(self):
         """What a host needs to know to tell whether it has all of it already."""
-        binary, present = options["binary"], options["state"] == "present"
-        if present and not os.path.isdir(options["bundle"]):
-            raise AnsibleActionFail(
-                f"could not use the bundle {options['bundle']}: there is no such directory; redisguard-gen writes one"
-            )
-        if not os.path.isfile(binary):
-            if present:
-                raise AnsibleActionFail(self._no_binary(binary))
-            return {}  # What is installed on the host can remove itself.
-        return {
-            "binary": sum_of(binary),
-            "machine": machine_of(binary),
-            "bundle": sum_of_bundle(options["bundle"]) if present else "",
-        }
+        options, offer, self._binaries = self._options, {"binaries": {}}, {}
+        for path in options["binary"]:
+            if not os.path.isfile(path):
+                if options["state"] == "absent":
+                    continue  # What is installed on the host can remove itself.
+                raise AnsibleActionFail(
+                    f"could not use {path}: there is no such file; build it with: cargo build --release"
+                )
+            machine = machine_of(path)
+            other = self._binaries.setdefault(machine, path)
+            if other != path:
+                raise AnsibleActionFail(f"could not use both {other} and {path}: both are built for {machine}")
+            offer["binaries"][machine] = sum_of_binary(path)
+            pinned(path, offer["binaries"][machine], options["binary_sha256"])
+        if options["state"] != "absent":
+            bundle = options["bundle"]
+            if not os.path.isdir(bundle):
+                raise AnsibleActionFail(
+                    f"could not use the bundle {bundle}: there is no such directory; redisguard-gen writes one"
+                )
+            offer["bundle"], wrong = sum_of_bundle(files_of(bundle))
+            if wrong:
+                raise AnsibleActionFail(
+                    f"could not use the bundle {bundle}: {', '.join(wrong)}; take the bundle that was reviewed"
+                )
+            pinned(os.path.join(bundle, SUMS), offer["bundle"], [options["bundle_sha256"]])
+        return offer
 
-    def _no_binary(self, binary):
-        return f"could not use {binary}: there is no such file; build it with: cargo build --release"
-
-    def _bring(self, options, wanted):
-        """Packs what is wanted and copies it to the host's temporary directory, which goes with the task."""
-        if "binary" in wanted and not os.path.isfile(options["binary"]):
-            raise AnsibleActionFail(self._no_binary(options["binary"]))
-        descriptor, local = tempfile.mkstemp(suffix=".zip", dir=C.DEFAULT_LOCAL_TMP)
+    def _change(self, payload):
         try:
-            with os.fdopen(descriptor, "wb") as file, zipfile.ZipFile(
-                file, "w", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False
-            ) as archive:
-                if "binary" in wanted:
-                    archive.write(options["binary"], "binary")
-                if "bundle" in wanted:
-                    for name, path in files_of(options["bundle"]).items():
-                        archive.write(path, os.path.join("bundle", name))
-            directory = self._connection._shell.tmpdir or self._make_tmp_path()
-            remote = self._connection._shell.join_path(directory, "payload.zip")
-            self._transfer_file(local, remote)
-            self._fixup_perms2((directory, remote), execute=False)
-            return remote
+            return self._on_host(_act=True, _payload=payload)
+        except AnsibleConnectionFailure as error:
+            if self._task.check_mode or self._options["state"] == "probed":
+                raise
+            # An unreachable host does not stop a roll-out; one that is lost in a change must.
+            window = self._options["confirm"]
+            after = f"it goes back by itself within {window}" if window else "look at what it is like"
+            return {"failed": True, "msg": f"the host was lost while it was changed ({error}); {after}"}
         finally:
-            os.unlink(local)
+            # It has removed it, so that nobody need log in for that.
+            self._connection._shell.tmpdir = None
+
+    def _confirm(self, by, seconds):
+        """Over a new connection: whoever can log in and become root now still can after the change."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                self._connection.reset()
+                return self._on_host(_confirm=True)
+            except AnsibleConnectionFailure as error:
+                if time.monotonic() < until:
+                    time.sleep(1)
+                    continue
+                return {"failed": True, "msg": f"could not log in anew ({error}); the host goes back by itself at {by}"}
+
+    def _bring(self, wanted, machine):
+        """Copies what is wanted to the host's temporary directory, which goes with the task."""
+        offered, options = self._offered, self._options
+        binary = self._binaries.get(machine)
+        if "binary" in wanted and not binary:
+            raise AnsibleActionFail(f"could not use {', '.join(options['binary'])}: there is no such file")
+
+        def pack(file):
+            parts = {"binary": contents(binary)} if "binary" in wanted else {}
+            same = not parts or sum_of(parts["binary"]) == offered["binaries"][machine]
+            if "bundle" in wanted:
+                files = files_of(options["bundle"])
+                same = same and sum_of_bundle(files) == (offered["bundle"], [])
+                parts.update((f"bundle/{name}", text) for name, text in files.items())
+            if not same:
+                raise AnsibleActionFail("the program or the bundle was replaced during the run: run again")
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, part in parts.items():
+                    archive.writestr(name, part)
+
+        local = kept(("payload", wanted, machine, options.get("bundle"), offered), pack)
+        directory = self._connection._shell.tmpdir or self._make_tmp_path()
+        remote = self._connection._shell.join_path(directory, "payload.zip")
+        self._transfer_file(local, remote)
+        self._fixup_perms2((directory, remote), execute=False)
+        return remote

@@ -14,23 +14,61 @@ description:
   - Needs root on the host.
 options:
   state:
-    description: Whether the host is guarded. V(absent) takes the guard away and opens the ports.
+    description:
+      - Whether the host is guarded. V(absent) takes the guard away and opens the ports.
+      - V(probed) changes nothing. It has this host try the ports of O(hosts) as an outsider and fails where they
+        meet something else than the bundle promises.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, probed]
     default: present
   bundle:
-    description: The bundle, a directory on the controller. Required with O(state=present).
+    description: The bundle, a directory on the controller. Required unless O(state=absent).
     type: path
+  bundle_sha256:
+    description: The SHA-256 that the bundle's file SHA256SUMS must have, checked before a host is reached.
+    type: str
+    default: ""
   binary:
-    description: The program C(redisguard-install) on the controller, built for the host's architecture.
-    type: path
+    description:
+      - The program C(redisguard-install) on the controller, one for each architecture of the hosts.
+        A host is brought the one that is built for it.
+    type: list
+    elements: path
     required: true
+  binary_sha256:
+    description: The SHA-256 sums that the programs may have, checked before a host is reached. None is any.
+    type: list
+    elements: str
+    default: []
+  confirm:
+    description:
+      - A time such as V(60s). After a change the controller confirms it over a new connection. Where that does
+        not succeed in this time the host goes back by itself to what it was before.
+      - Empty, nothing is confirmed and nothing goes back.
+    type: str
+    default: ""
   cut_sessions:
     description:
       - Whether sessions that are open from outside may be cut, where the bundle has C(existing = "cut").
         Without it a host with such sessions is refused, and nothing on it is changed.
     type: bool
     default: false
+  look:
+    description: Only look whether the host differs. Nothing is brought to it, and nothing changes.
+    type: bool
+    default: false
+  address:
+    description: By which name or address others reach the host. Handed on, for a task with O(state=probed).
+    type: str
+    default: ""
+  hosts:
+    description: The names or addresses to probe. Required with O(state=probed).
+    type: list
+    elements: str
+  control:
+    description: A port that answers on a host that is up, with O(state=probed).
+    type: int
+    default: 22
 attributes:
   check_mode:
     support: full
@@ -52,19 +90,42 @@ steps:
   description: What was done, or in check mode would be; each with kind, target and action.
   type: list
   elements: dict
-  returned: success
+  returned: when the host could be looked at
 bundle:
   description: The digest that the rules carry in their comments.
   type: str
-  returned: success
+  returned: when the host could be looked at
+source:
+  description: The bundle's directory on the controller.
+  type: str
+  returned: always; empty with O(state=absent)
+address:
+  description: What was given as O(address).
+  type: str
+  returned: always
+differs:
+  description: Whether the host is otherwise than it shall be.
+  type: bool
+  returned: with O(look)
+confirm_by:
+  description: Until when the change had to be confirmed.
+  type: str
+  returned: with O(confirm), after a change
+hosts:
+  description: The hosts that did not keep what the bundle promises, as C(redisguard-install probe --json) says it.
+  type: list
+  elements: dict
+  returned: with O(state=probed), on failure
 """
 
+import calendar
 import hashlib
 import json
 import os
 import platform
 import shutil
 import tempfile
+import time
 import zipfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -86,32 +147,57 @@ def sum_of(path):
     return hashlib.sha256(contents(path)).hexdigest()
 
 
+def unsupported():
+    """What keeps a host from being guarded, seen before anything is brought to it."""
+    tools = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    if platform.system() != "Linux":
+        return f"it runs {platform.system()}, not Linux"
+    if not os.path.isdir("/run/systemd/system"):
+        return "systemd does not run on it"
+    if not any(shutil.which(tool, path=tools) for tool in ("iptables", "nft")):
+        return "it has neither iptables nor nft"
+    return ""
+
+
 def on_host(module):
     """The program and the bundle that the host has, or an end of the run that says what to bring."""
     try:
         receipt = json.loads(contents(f"{STATE}/receipt.json"))
     except ValueError:
         receipt = {}
-    offer, present = module.params["_offer"] or {}, module.params["state"] == "present"
-    ours = offer.get("binary")
-    if not present:
+    state, offer, machine = module.params["state"], module.params["_offer"], platform.machine()
+    why = unsupported() if state == "present" else ""
+    if why:
+        module.fail_json(msg=f"could not guard this host: {why}")
+    built_for = [name for name in offer["binaries"] if machine.startswith(name)]
+    ours = offer["binaries"][built_for[0]] if built_for else None
+    if state == "absent":
         # What was installed with the receipt can read it.
         ours = receipt.get("files", {}).get(PROGRAM, {}).get("sha256", ours)
+    wanted = [] if sum_of(PROGRAM) == ours else ["binary"]
     sums = {receipt.get("sum"), sum_of(f"{STATE}/bundle/SHA256SUMS")}
-    if sum_of(PROGRAM) == ours:
-        if present and sums != {offer["bundle"]}:
-            module.exit_json(_wanted=["bundle"])
-        return PROGRAM, f"{STATE}/bundle"
-    machine = platform.machine()
-    if offer and not machine.startswith(offer["machine"]):
-        binary = module.params["binary"]
-        module.fail_json(msg=f"could not run {binary}: it is built for {offer['machine']}, this host is {machine}")
-    module.exit_json(_wanted=["binary", "bundle"] if present else ["binary"])
+    if state != "absent" and (wanted or sums != {offer["bundle"]}):
+        wanted.append("bundle")
+    if "binary" in wanted and offer["binaries"] and not built_for:
+        module.fail_json(
+            msg="could not run {0}: it is built for {1}, this host is {2}".format(
+                ", ".join(module.params["binary"]), ", ".join(offer["binaries"]), machine
+            )
+        )
+    if wanted:
+        want(module, wanted)
+    return PROGRAM, f"{STATE}/bundle"
 
 
-def unpacked(module, directory):
+def want(module, wanted, **known):
+    """Ends a look: the host is to be changed, and needs this for it."""
+    machine = [name for name in module.params["_offer"]["binaries"] if platform.machine().startswith(name)]
+    module.exit_json(_wanted=wanted, _machine="".join(machine), differs=True, **known)
+
+
+def unpacked(payload, directory):
     """The program and the bundle of the payload; what was not brought is on the host."""
-    with zipfile.ZipFile(module.params["_payload"]) as archive:
+    with zipfile.ZipFile(payload) as archive:
         archive.extractall(directory)
     brought = {name: os.path.join(directory, name) for name in os.listdir(directory)}
     if "binary" in brought:
@@ -146,59 +232,133 @@ def shown(module, answer):
     return result
 
 
-def work(module, program, bundle):
-    path, descriptors = executable(module, program)
-    present, brought = module.params["state"] == "present", module.params["_payload"]
+class Installer:
+    """The program, and the bundle that it is to apply."""
 
-    def installer(*verb, **known):
-        command = [path, *(["--bundle", bundle] if present and verb != ("status",) else []), "--json", *verb]
-        status, said, words = module.run_command(command, pass_fds=descriptors)
-        try:
-            if status in (0, 1):
-                return json.loads(said)
-        except ValueError:
-            pass
-        if verb == look and not brought:
+    def __init__(self, module, program, bundle):
+        self.module = module
+        self.path, self.descriptors = executable(module, program)
+        self.bundle = bundle
+
+    def says(self, *verb, **known):
+        """Its answer, or an end of the run with its words."""
+        options = ["--bundle", self.bundle] if verb[0] in ("plan", "apply", "probe") else []
+        command = [self.path, *options, "--json", *verb]
+        status, said, words = self.module.run_command(command, pass_fds=self.descriptors)
+        if status in (0, 1):
+            return json.loads(said)
+        if verb[0] == "plan" and not self.module.params["_act"]:
             # What the host has may be damaged: what the controller brings decides.
-            module.exit_json(_wanted=["binary", "bundle"] if present else ["binary"])
+            want(self.module, ["binary", "bundle"])
         words = (words or said).strip()
-        module.fail_json(msg=words[7:] if words.startswith("error: ") else words, **known)
+        self.module.fail_json(msg=words[7:] if words.startswith("error: ") else words, **known)
 
-    apply = ("apply", "--cut-sessions") if module.params["cut_sessions"] else ("apply",)
-    look, act = (("plan",), apply) if present else (("remove", "--dry-run"), ("remove",))
-    answer = installer(*look)
-    if answer["changed"] and not module.check_mode:
-        answer = installer(*act)
-    result = shown(module, answer)
-    if present and not module.check_mode:
-        status = installer("status", **result)
+    def must_be_well(self, result):
+        status = self.says("status", **result)
         if not (status["in_sync"] and status["healthy"]):
             findings = ["{kind} {target}: {detail}".format(**finding) for finding in status["findings"]]
-            module.fail_json(msg="the host is not as it was applied: " + "; ".join(findings), **result)
+            self.module.fail_json(msg="the host is not as it was applied: " + "; ".join(findings), **result)
+
+
+def left(confirm_by):
+    """The seconds until then, by the clock of this host."""
+    return max(0, calendar.timegm(time.strptime(confirm_by, "%Y-%m-%dT%H:%M:%SZ")) - time.time())
+
+
+def look(module, installer):
+    """Whether there is anything to do, which ends the run."""
+    present = module.params["state"] == "present"
+    answer = installer.says(*(("plan",) if present else ("remove", "--dry-run")))
+    result = shown(module, answer)
+    if present and not answer["changed"] and "confirm_by" in answer:
+        # An earlier run was stopped before it could confirm.
+        known = {"confirm_by": answer["confirm_by"], "_left": left(answer["confirm_by"])}
+        want(module, [], **{**result, **known, "changed": not module.params["look"]})
+    if answer["changed"] and module.params["look"]:
+        want(module, [], **{**result, "changed": False})
+    if answer["changed"] and not module.check_mode:
+        want(module, [])
+    if present and not answer["changed"]:
+        installer.must_be_well(result)
+    module.exit_json(differs=answer["changed"], **result)
+
+
+def act(module, installer):
+    """Does what is to be done, or says it in check mode."""
+    present, confirm = module.params["state"] == "present", module.params["confirm"]
+    if module.check_mode:
+        verb = ["plan"] if present else ["remove", "--dry-run"]
+    elif present:
+        verb = ["apply", *(["--confirm", confirm] if confirm else [])]
+        verb += ["--cut-sessions"] if module.params["cut_sessions"] else []
+    else:
+        verb = ["remove"]
+    answer = installer.says(*verb)
+    result = shown(module, answer)
+    if "confirm_by" in answer:
+        result.update(confirm_by=answer["confirm_by"], _left=left(answer["confirm_by"]))
+    if present and not module.check_mode:
+        installer.must_be_well(result)
     module.exit_json(**result)
+
+
+def probe(module, installer):
+    """Tries the ports of other hosts as an outsider."""
+    answer = installer.says("probe", "--control", str(module.params["control"]), "--", *module.params["hosts"])
+    wrong, words = [host for host in answer["hosts"] if not host["as_promised"]], []
+    for host in wrong:
+        ports = [port for port in host["ports"] if not port["as_promised"]]
+        met = ["port {port} at {address}: promised {promised}, met {met}".format(**port) for port in ports]
+        words += [f"{host['host']}: {text}" for text in ([host["problem"]] if host["problem"] else met)]
+    if not answer["as_promised"]:
+        module.fail_json(msg="not as promised: " + "; ".join(words), hosts=wrong)
+    module.exit_json(changed=False)
+
+
+def work(module, program, bundle):
+    installer = Installer(module, program, bundle)
+    if module.params["state"] == "probed":
+        probe(module, installer)
+    if module.params["_act"]:
+        act(module, installer)
+    look(module, installer)
 
 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "absent", "probed"], "default": "present"},
             "bundle": {"type": "path"},
-            "binary": {"type": "path", "required": True},
+            "bundle_sha256": {"type": "str", "default": ""},
+            "binary": {"type": "list", "elements": "path", "required": True},
+            "binary_sha256": {"type": "list", "elements": "str", "default": []},
+            "confirm": {"type": "str", "default": ""},
             "cut_sessions": {"type": "bool", "default": False},
+            "look": {"type": "bool", "default": False},
+            "address": {"type": "str", "default": ""},
+            "hosts": {"type": "list", "elements": "str"},
+            "control": {"type": "int", "default": 22},
             "_offer": {"type": "dict"},
+            "_act": {"type": "bool", "default": False},
             "_payload": {"type": "path"},
+            "_confirm": {"type": "bool", "default": False},
         },
-        required_if=[("state", "present", ("bundle",))],
+        required_if=[("state", "present", ("bundle",)), ("state", "probed", ("bundle", "hosts"))],
         supports_check_mode=True,
     )
-    if not module.params["_payload"]:
-        work(module, *on_host(module))
+    if module.params["_confirm"]:
+        Installer(module, PROGRAM, "").says("confirm")
+        module.exit_json(changed=True)
+    payload = module.params["_payload"]
+    if not payload:
+        work(module, *((PROGRAM, f"{STATE}/bundle") if module.params["_act"] else on_host(module)))
     # Not in a directory that Ansible would make for root: that one would stay.
-    directory = tempfile.mkdtemp(dir=os.path.dirname(module.params["_payload"]))
+    temporary = os.path.dirname(payload)
+    directory = tempfile.mkdtemp(dir=temporary)
     try:
-        work(module, *unpacked(module, directory))
+        work(module, *unpacked(payload, directory))
     finally:
-        shutil.rmtree(directory)
+        shutil.rmtree(temporary)
 
 
 if __name__ == "__main__":
