@@ -88,6 +88,24 @@ fn an_ordinary_user_sees_the_same() {
     assert_eq!(stopped.filter(|attempt| attempt["observed"] == "silence").count(), 4);
 }
 
+#[test]
+fn an_ip_that_reads_numbers_of_processes_from_proc_plugs_no_other_network() {
+    if !able() {
+        return;
+    }
+    // As iproute2 does from 6.15 on; /proc is that of this test, and not of the rehearsal.
+    let newer = "#!/bin/sh\nPATH=${PATH#*:}\nfor word; do\n  shift\n  case $before$word in\n    \
+                 netns[1-9]*) word=/proc/$word/ns/net ;;\n  esac\n  set -- \"$@\" \"$word\"\n  \
+                 before=$word\ndone\nexec ip \"$@\"\n";
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ip");
+    fs::write(&program, newer).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let output = Command::new(INSTALL).arg("rehearse").env("PATH", path).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+}
+
 /// The bundle of a TOML with this backend, in a folder of its own.
 fn rendered(toml: &Path, backend: &str) -> TempDir {
     let text = fs::read_to_string(toml).unwrap();

@@ -5,6 +5,7 @@ use super::{Cable, ip};
 use crate::error::Trouble;
 use crate::probe::{Outcome, probe};
 use nix::sched::{CloneFlags, unshare};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -37,9 +38,11 @@ impl Outsider {
             return Err(failed("it has no pipes".to_owned()));
         };
         let mut outsider = Self { process, orders, answers: BufReader::new(answers) };
-        outsider.expect("ready")?;
-        let pid = outsider.process.id().to_string();
-        ip(&["link", "add", HOST_LINK, "type", "veth", "peer", "name", LINK, "netns", &pid])?;
+        let network = outsider.answer()?;
+        if !network.starts_with('/') {
+            return Err(failed(network));
+        }
+        ip(&["link", "add", HOST_LINK, "type", "veth", "peer", "name", LINK, "netns", &network])?;
         for cable in cables {
             plug(HOST_LINK, &format!("{}/{}", cable.host, cable.prefix))?;
             outsider.order(&format!("plug {}/{}", cable.outside, cable.prefix))?;
@@ -105,6 +108,14 @@ fn plug(link: &str, address: &str) -> Result<(), Trouble> {
     ip(&["link", "set", link, "up"])
 }
 
+/// Where this process's network can be opened. Newer `ip` looks a bare number up in /proc, which is
+/// that of an outer process namespace: there it is somebody else's.
+fn own_network() -> Result<String, Trouble> {
+    let own =
+        fs::read_link("/proc/self").map_err(|error| Trouble::new("read /proc/self", error))?;
+    Ok(format!("/proc/{}/ns/net", own.display()))
+}
+
 /// The outsider's own life: until its standard input ends.
 ///
 /// # Errors
@@ -119,7 +130,7 @@ pub fn outside() -> Result<(), Trouble> {
             .and_then(|()| out.flush())
             .map_err(|error| Trouble::new("answer the host", error))
     };
-    say("ready")?;
+    say(&own_network()?)?;
     for line in io::stdin().lock().lines() {
         let line = line.map_err(|error| Trouble::new("read an order", error))?;
         let words: Vec<&str> = line.split(' ').collect();
