@@ -2,7 +2,7 @@
 //! nothing but what a Redis client would, and needs no right that a user lacks.
 
 use super::promise::{self, Kind, Promise, Standing};
-use super::{Outcome, meet};
+use super::{Outcome, meet, names};
 use crate::bundle::Facts;
 use crate::error::Trouble;
 use nix::sys::resource::{Resource, getrlimit};
@@ -171,23 +171,10 @@ fn problem(report: &HostMet) -> Option<String> {
 /// The addresses of a name, or that of an address, each once.
 async fn addresses(host: &str, permits: &Semaphore) -> Result<Vec<SocketAddr>, String> {
     let _permit = permits.acquire().await;
-    let plain = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let found = timeout(NAME_PATIENCE, tokio::net::lookup_host((plain, 0))).await;
-    let found = found.map_err(|_| "nobody knew it in time".to_owned())?;
-    let mut addresses = Vec::new();
-    // std says before it what it did: ours is said already.
-    let cause = |error: io::Error| {
-        let text = error.to_string();
-        text.strip_prefix("failed to lookup address information: ")
-            .map(str::to_owned)
-            .unwrap_or(text)
-    };
-    for address in found.map_err(cause)? {
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() { Err("it has none".to_owned()) } else { Ok(addresses) }
+    let host = host.to_owned();
+    let asked = tokio::task::spawn_blocking(move || names::addresses(&host));
+    let found = timeout(NAME_PATIENCE, asked).await;
+    found.map_err(|_| "nobody knew it in time".to_owned())?.map_err(|error| error.to_string())?
 }
 
 /// The address that this machine would have for another one. Sends nothing.
