@@ -1,5 +1,6 @@
 # make demo   build, generate, rehearse the shipped bundle, show a client being told
 # make test   everything, installing what it needs
+# make dist   the release: Debian package, archive of bare programs, SHA256SUMS, below dist/
 # make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
@@ -8,13 +9,16 @@ SHELL       := /bin/bash
 CARGO       ?= cargo
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test fuzz check build setup-demo setup-test setup-fuzz clean
+.PHONY: demo test dist fuzz check build setup-demo setup-test setup-dist setup-fuzz clean
 
 demo: setup-demo
 	@tests/tools/demo
 
 test: setup-test check
 	$(CARGO) test --all-targets
+
+dist: setup-dist
+	@tests/tools/dist
 
 # No sanitizer: there is no unsafe code for one to watch, and without it any toolchain will do.
 fuzz: setup-fuzz
@@ -41,7 +45,11 @@ setup-test:
 		curl openssl python3 python3-venv git openssh-server openssh-client \
 		netcat-openbsd netcat-traditional inetutils-telnet wget \
 		node:nodejs npm:npm php-cli php-redis php-predis ruby-redis libredis-perl libredis-fast-perl \
-		lua5.1 lua-redis libhiredis-dev erlang-base erlang-redis-client
+		lua5.1 lua-redis libhiredis-dev erlang-base erlang-redis-client \
+		binutils lintian
+
+setup-dist:
+	@tests/tools/setup gcc libc6-dev binutils python3 git lintian
 
 setup-fuzz:
 	@tests/tools/setup gcc g++ libc6-dev

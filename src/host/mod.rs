@@ -9,6 +9,7 @@ pub mod kept_free;
 pub mod listener;
 pub mod lock;
 pub mod observe;
+pub mod packaged;
 pub mod peers;
 pub mod receipt;
 mod refusal;

@@ -1,7 +1,7 @@
 //! Owns finding a bundle: a directory that was named, or the one that was built in.
 
 use super::receipt::{Origin, Receipt};
-use super::{Host, files, receipt};
+use super::{Host, files, packaged, receipt};
 use crate::bundle::Bundle;
 use crate::embedded;
 use crate::error::Trouble;
@@ -63,7 +63,9 @@ pub fn mend_command(receipt: &Receipt) -> String {
 /// The command that applies a bundle.
 pub fn apply_command(directory: Option<&Path>) -> String {
     match directory {
-        Some(directory) => format!("redisguard-install --bundle {} apply", directory.display()),
-        None => "redisguard-install apply".to_owned(),
+        Some(directory) => {
+            format!("{} --bundle {} apply", packaged::called(), directory.display())
+        }
+        None => format!("{} apply", packaged::called()),
     }
 }

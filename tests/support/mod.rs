@@ -4,6 +4,7 @@
 pub mod machine;
 pub mod namespace;
 pub mod redis;
+pub mod release;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

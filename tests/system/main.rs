@@ -14,6 +14,7 @@ mod hooks;
 mod killed;
 mod metrics;
 mod offline;
+mod package;
 mod remove;
 mod shut;
 mod ssh;

@@ -18,11 +18,11 @@ const ANSWER: Duration = Duration::from_millis(20);
 
 /// What an outsider saw at one address and port.
 #[derive(Debug)]
-struct Seen {
+pub(super) struct Seen {
     target: SocketAddr,
-    attempts: usize,
+    pub attempts: usize,
     /// Attempts that were answered: by a connection, or by the refusal of a port without a guard.
-    answered: usize,
+    pub answered: usize,
 }
 
 /// Tries one port until told to stop.
@@ -53,7 +53,7 @@ fn watch(target: SocketAddr, stop: &AtomicBool) -> Seen {
 }
 
 /// What an outsider saw while something was done, for each family and port.
-fn watched(machine: &Machine, something: impl FnOnce()) -> Vec<Seen> {
+pub(super) fn watched(machine: &Machine, something: impl FnOnce()) -> Vec<Seen> {
     let stop = AtomicBool::new(false);
     let outside = machine.outside_namespace();
     let targets = ADDRESSES.map(|address| [6379, 6380].map(|port| SocketAddr::new(address, port)));

@@ -46,6 +46,9 @@ pub fn run(args: &InstallerArgs) -> Status {
         report(&trouble);
         Status::Trouble
     });
+    if !args.json && matches!(args.verb, Verb::Plan | Verb::Apply(_) | Verb::Status) {
+        tell_of_the_package(args);
+    }
     ended(status, changes(&args.verb))
 }
 
@@ -56,6 +59,14 @@ fn changes(verb: &Verb) -> bool {
         Verb::Remove(verb) => !verb.dry_run,
         Verb::Metrics(verb) => verb.textfile.is_some(),
         Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,
+    }
+}
+
+/// Whoever types this program's name gets the installed one, also after a package has brought another.
+fn tell_of_the_package(args: &InstallerArgs) {
+    use host::packaged::{PROGRAM, is_behind};
+    if Host::at(&args.root).is_ok_and(|host| is_behind(&host)) {
+        tell!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
     }
 }
 

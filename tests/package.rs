@@ -1,0 +1,115 @@
+//! What is released: programs that ask nothing of the host's C library, in a package that Debian's own
+//! tools find nothing wrong with.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use support::{INSTALL, release, root, told, tools};
+
+/// What of the C library opens parts of the host's, as nsswitch.conf names them. In a program that is
+/// linked statically they belong to another C library, and it crashes.
+const FOREIGN: [&str; 15] = [
+    "getaddrinfo",
+    "getnameinfo",
+    "gethostbyname_r",
+    "gethostbyname2_r",
+    "gethostbyaddr_r",
+    "getpwnam_r",
+    "getpwuid_r",
+    "getgrnam_r",
+    "getgrgid_r",
+    "getgrouplist",
+    "initgroups",
+    "getservbyname_r",
+    "getservbyport_r",
+    "getprotobyname_r",
+    "getprotobynumber_r",
+];
+
+/// Those of them that are in a program that was not stripped.
+fn foreign(program: &Path) -> Vec<String> {
+    let said = Command::new("nm").arg("--defined-only").arg(program).output().unwrap();
+    let listed = String::from_utf8_lossy(&said.stdout);
+    assert!(listed.contains(" main\n"), "{}", told(&said));
+    let names = listed.lines().filter_map(|line| line.rsplit(' ').next());
+    names.filter(|name| FOREIGN.contains(name)).map(str::to_owned).collect()
+}
+
+#[test]
+fn no_program_has_the_c_library_load_parts_of_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    if !tools(&["nm"]) || !release::link(folder.path(), "01") {
+        return;
+    }
+    for program in ["redisguard-install", "redisguard-gen"] {
+        assert_eq!(foreign(&folder.path().join(program)), [""; 0], "{program}");
+    }
+    // One that does is found out.
+    let source = "use std::net::ToSocketAddrs;\nfn main() {\n    \
+                  for name in std::env::args() { let _ = (name.as_str(), 0).to_socket_addrs(); }\n}\n";
+    let program = folder.path().join("resolves");
+    fs::write(program.with_extension("rs"), source).unwrap();
+    let linked = Command::new("rustc")
+        .args(["--edition=2024", "-Ctarget-feature=+crt-static", "-o"])
+        .args([&program, &program.with_extension("rs")])
+        .output()
+        .unwrap();
+    assert!(linked.status.success(), "{}", told(&linked));
+    assert!(foreign(&program).contains(&"getaddrinfo".to_owned()));
+}
+
+#[test]
+fn debian_finds_nothing_wrong_with_the_package() {
+    let folder = tempfile::tempdir().unwrap();
+    if !tools(&["lintian"]) || !release::link(folder.path(), "01") {
+        return;
+    }
+    let made = release::package(folder.path(), folder.path(), "1.0-1");
+    assert!(made.status.success(), "{}", told(&made));
+    let package = String::from_utf8(made.stdout).unwrap();
+    let package = package.trim();
+    let lintian = Command::new("lintian")
+        .args(["--allow-root", "--fail-on", "error,warning", package])
+        .output()
+        .unwrap();
+    assert!(lintian.status.success() && lintian.stdout.is_empty(), "{}", told(&lintian));
+
+    // The same programs come to the same bytes.
+    let first = fs::read(package).unwrap();
+    fs::remove_file(package).unwrap();
+    let again = release::package(folder.path(), folder.path(), "1.0-1");
+    assert!(again.status.success(), "{}", told(&again));
+    assert!(fs::read(package).unwrap() == first);
+}
+
+#[test]
+fn a_program_that_would_not_run_elsewhere_is_not_packaged() {
+    if !tools(&["readelf"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let refused = release::package(Path::new(INSTALL).parent().unwrap(), folder.path(), "1.0-1");
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(
+        told(&refused).contains("redisguard-install is linked dynamically"),
+        "{}",
+        told(&refused)
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_scripts_of_the_package_are_sound() {
+    if !tools(&["shellcheck"]) {
+        return;
+    }
+    let mut shellcheck = Command::new("shellcheck");
+    for script in ["postinst", "prerm", "postrm"] {
+        shellcheck.arg(root().join("templates/package").join(script));
+    }
+    let said = shellcheck.output().unwrap();
+    assert!(said.status.success(), "{}", told(&said));
+}
