@@ -1,6 +1,7 @@
 # make demo   build, generate, rehearse the shipped bundle, show a client being told
 # make test   everything, installing what it needs
 # make dist   the release: Debian package, archive of bare programs, SHA256SUMS, below dist/
+# make releases  that package on each release of Debian that it is for, with that one's own tools
 # make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
@@ -9,7 +10,7 @@ SHELL       := /bin/bash
 CARGO       ?= cargo
 FUZZ_SECONDS ?= 60
 
-.PHONY: demo test dist fuzz check build setup-demo setup-test setup-dist setup-fuzz clean
+.PHONY: demo test dist releases fuzz check build setup-demo setup-test setup-dist setup-releases setup-fuzz clean
 
 demo: setup-demo
 	@tests/tools/demo
@@ -19,6 +20,9 @@ test: setup-test check
 
 dist: setup-dist
 	@tests/tools/dist
+
+releases: setup-releases
+	@tests/tools/releases dist/redisguard_*.deb
 
 # No sanitizer: there is no unsafe code for one to watch, and without it any toolchain will do.
 fuzz: setup-fuzz
@@ -50,6 +54,9 @@ setup-test:
 
 setup-dist:
 	@tests/tools/setup gcc libc6-dev binutils python3 git lintian
+
+setup-releases:
+	@tests/tools/setup debootstrap debian-archive-keyring util-linux mount
 
 setup-fuzz:
 	@tests/tools/setup gcc g++ libc6-dev

@@ -102,13 +102,16 @@ fn a_program_that_would_not_run_elsewhere_is_not_packaged() {
 }
 
 #[test]
-fn the_scripts_of_the_package_are_sound() {
+fn the_scripts_of_the_package_and_those_that_make_it_are_sound() {
     if !tools(&["shellcheck"]) {
         return;
     }
     let mut shellcheck = Command::new("shellcheck");
     for script in ["postinst", "prerm", "postrm"] {
         shellcheck.arg(root().join("templates/package").join(script));
+    }
+    for script in ["dist", "package", "releases"] {
+        shellcheck.arg(root().join("tests/tools").join(script));
     }
     let said = shellcheck.output().unwrap();
     assert!(said.status.success(), "{}", told(&said));
