@@ -8,6 +8,8 @@ mod collection;
 mod controller;
 #[path = "ansible/guarded.rs"]
 mod guarded;
+#[path = "ansible/packaged.rs"]
+mod packaged;
 #[path = "ansible/played.rs"]
 mod played;
 #[path = "ansible/refused.rs"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import io
 import os
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -17,6 +19,8 @@ from ansible.plugins.action import ActionBase
 # e_machine in the ELF header (elf.h), as uname(2) begins to name it.
 MACHINES = {3: "i686", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 SUMS = "SHA256SUMS"
+ARCHIVE = b"!<arch>\n"
+PACKAGED = "/usr/sbin/redisguard-install"
 OPTIONS = {
     "state": {"type": "str", "choices": ["present", "absent", "probed"], "default": "present"},
     "bundle": {"type": "path"},
@@ -55,10 +59,39 @@ def kept(what, make):
     return place
 
 
-def sum_of_binary(path):
+def identity(path):
     look = os.stat(path)
-    same = ("sum", path, look.st_ino, look.st_size, look.st_mtime_ns)
+    return path, look.st_ino, look.st_size, look.st_mtime_ns
+
+
+def sum_of_binary(path):
+    same = ("sum", identity(path))
     return contents(kept(same, lambda file: file.write(sum_of(contents(path)).encode()))).decode()
+
+
+def is_package(path):
+    with open(path, "rb") as file:
+        return file.read(len(ARCHIVE)) == ARCHIVE
+
+
+def program_of(path):
+    """The program itself, or the one that a Debian package brings."""
+    return kept(("program", identity(path)), lambda file: file.write(packaged(path))) if is_package(path) else path
+
+
+def packaged(path):
+    """The program in a package: an archive (ar(5)) with a tar in it (deb(5))."""
+    text, at = contents(path), len(ARCHIVE)
+    try:
+        while True:
+            name, size, data = text[at : at + 16], int(text[at + 48 : at + 58]), at + 60
+            if name.startswith(b"data.tar"):
+                break
+            at = data + size + size % 2
+        with tarfile.open(fileobj=io.BytesIO(text[data : data + size])) as files:
+            return files.extractfile(f".{PACKAGED}").read()
+    except (KeyError, ValueError, tarfile.TarError) as error:
+        raise AnsibleActionFail(f"could not use {path}: it is no Debian package that brings {PACKAGED}") from error
 
 
 def machine_of(binary):
@@ -111,7 +144,9 @@ class ActionModule(ActionBase):
         wanted, machine, left = (result.pop(name, None) for name in ("_wanted", "_machine", "_left"))
         if wanted is not None and not options["look"]:
             if "confirm_by" not in result:
-                result.update(self._change(self._bring(wanted, machine) if wanted else ""))
+                package = "binary" in wanted and machine in self._offered["packaged"] and options["state"] == "present"
+                payload = self._bring(wanted, machine, package and not self._task.check_mode) if wanted else ""
+                result.update(self._change(payload, package))
             by, left = result.get("confirm_by"), result.pop("_left", left)
             if by and result.get("failed"):
                 result["msg"] += f"; the host goes back by itself at {by}"
@@ -130,7 +165,7 @@ class ActionModule(ActionBase):
 
     def _offer(self):
         """What a host needs to know to tell whether it has all of it already."""
-        options, offer, self._binaries = self._options, {"binaries": {}}, {}
+        options, offer, self._binaries = self._options, {"binaries": {}, "packaged": []}, {}
         for path in options["binary"]:
             if not os.path.isfile(path):
                 if options["state"] == "absent":
@@ -138,12 +173,14 @@ class ActionModule(ActionBase):
                 raise AnsibleActionFail(
                     f"could not use {path}: there is no such file; build it with: cargo build --release"
                 )
-            machine = machine_of(path)
+            program = program_of(path)
+            machine = machine_of(program)
             other = self._binaries.setdefault(machine, path)
             if other != path:
                 raise AnsibleActionFail(f"could not use both {other} and {path}: both are built for {machine}")
-            offer["binaries"][machine] = sum_of_binary(path)
-            pinned(path, offer["binaries"][machine], options["binary_sha256"])
+            offer["binaries"][machine] = sum_of_binary(program)
+            offer["packaged"] += [machine] if program != path else []
+            pinned(path, sum_of_binary(path), options["binary_sha256"])
         if options["state"] != "absent":
             bundle = options["bundle"]
             if not os.path.isdir(bundle):
@@ -158,9 +195,9 @@ class ActionModule(ActionBase):
             pinned(os.path.join(bundle, SUMS), offer["bundle"], [options["bundle_sha256"]])
         return offer
 
-    def _change(self, payload):
+    def _change(self, payload, package):
         try:
-            return self._on_host(_act=True, _payload=payload)
+            return self._on_host(_act=True, _payload=payload, _package=package)
         except AnsibleConnectionFailure as error:
             if self._task.check_mode or self._options["state"] == "probed":
                 raise
@@ -185,16 +222,20 @@ class ActionModule(ActionBase):
                     continue
                 return {"failed": True, "msg": f"could not log in anew ({error}); the host goes back by itself at {by}"}
 
-    def _bring(self, wanted, machine):
-        """Copies what is wanted to the host's temporary directory, which goes with the task."""
+    def _bring(self, wanted, machine, package):
+        """Copies what is wanted to the host's temporary directory, which goes with the task: the program in its
+        package only where that is to be installed."""
         offered, options = self._offered, self._options
         binary = self._binaries.get(machine)
         if "binary" in wanted and not binary:
             raise AnsibleActionFail(f"could not use {', '.join(options['binary'])}: there is no such file")
 
         def pack(file):
-            parts = {"binary": contents(binary)} if "binary" in wanted else {}
-            same = not parts or sum_of(parts["binary"]) == offered["binaries"][machine]
+            parts, same = {}, True
+            if "binary" in wanted:
+                program = program_of(binary)
+                same = sum_of_binary(program) == offered["binaries"][machine]
+                parts = {"package": contents(binary)} if package else {"binary": contents(program)}
             if "bundle" in wanted:
                 files = files_of(options["bundle"])
                 same = same and sum_of_bundle(files) == (offered["bundle"], [])
@@ -205,7 +246,7 @@ class ActionModule(ActionBase):
                 for name, part in parts.items():
                     archive.writestr(name, part)
 
-        local = kept(("payload", wanted, machine, options.get("bundle"), offered), pack)
+        local = kept(("payload", wanted, machine, package, options.get("bundle"), offered), pack)
         directory = self._connection._shell.tmpdir or self._make_tmp_path()
         remote = self._connection._shell.join_path(directory, "payload.zip")
         self._transfer_file(local, remote)

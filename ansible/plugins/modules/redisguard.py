@@ -30,8 +30,9 @@ options:
     default: ""
   binary:
     description:
-      - The program C(redisguard-install) on the controller, one for each architecture of the hosts.
-        A host is brought the one that is built for it.
+      - The program C(redisguard-install) on the controller, or the Debian package that brings it, one for each
+        architecture of the hosts. A host is brought the one that is built for it.
+      - A package is installed as dpkg does it. It stays when the guard is taken away.
     type: list
     elements: path
     required: true
@@ -131,6 +132,7 @@ import zipfile
 from ansible.module_utils.basic import AnsibleModule
 
 PROGRAM = "/usr/local/sbin/redisguard-install"
+PACKAGED = "/usr/sbin/redisguard-install"
 STATE = "/var/lib/redisguard"
 MFD_EXEC = 0x10
 
@@ -174,7 +176,10 @@ def on_host(module):
     if state == "absent":
         # What was installed with the receipt can read it.
         ours = receipt.get("files", {}).get(PROGRAM, {}).get("sha256", ours)
-    wanted = [] if sum_of(PROGRAM) == ours else ["binary"]
+    programs = {PROGRAM}
+    if state == "present" and built_for and built_for[0] in offer["packaged"]:
+        programs.add(PACKAGED)
+    wanted = [] if {sum_of(program) for program in programs} == {ours} else ["binary"]
     sums = {receipt.get("sum"), sum_of(f"{STATE}/bundle/SHA256SUMS")}
     if state != "absent" and (wanted or sums != {offer["bundle"]}):
         wanted.append("bundle")
@@ -195,14 +200,25 @@ def want(module, wanted, **known):
     module.exit_json(_wanted=wanted, _machine="".join(machine), differs=True, **known)
 
 
-def unpacked(payload, directory):
+def unpacked(module, payload, directory):
     """The program and the bundle of the payload; what was not brought is on the host."""
     with zipfile.ZipFile(payload) as archive:
         archive.extractall(directory)
     brought = {name: os.path.join(directory, name) for name in os.listdir(directory)}
-    if "binary" in brought:
+    if "package" in brought:
+        brought["binary"] = installed(module, brought["package"])
+    elif "binary" in brought:
         os.chmod(brought["binary"], 0o700)
     return brought.get("binary", PROGRAM), brought.get("bundle", f"{STATE}/bundle")
+
+
+def installed(module, package):
+    """The program of a package, once that is installed."""
+    known = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    status, said, words = module.run_command(["dpkg", "--install", package], environ_update=known)
+    if status:
+        module.fail_json(msg=f"could not install the package: {(words or said).strip()}")
+    return PACKAGED
 
 
 def executable(module, program):
@@ -295,6 +311,11 @@ def act(module, installer):
         verb = ["remove"]
     answer = installer.says(*verb)
     result = shown(module, answer)
+    if module.params["_package"]:
+        result["changed"] = True
+        result["steps"].insert(0, {"kind": "package", "target": "redisguard", "action": "install"})
+        if module._diff:
+            result["diff"]["prepared"] = "package redisguard: install\n" + result["diff"]["prepared"]
     if "confirm_by" in answer:
         result.update(confirm_by=answer["confirm_by"], _left=left(answer["confirm_by"]))
     if present and not module.check_mode:
@@ -341,6 +362,7 @@ def main():
             "_offer": {"type": "dict"},
             "_act": {"type": "bool", "default": False},
             "_payload": {"type": "path"},
+            "_package": {"type": "bool", "default": False},
             "_confirm": {"type": "bool", "default": False},
         },
         required_if=[("state", "present", ("bundle",)), ("state", "probed", ("bundle", "hosts"))],
@@ -356,7 +378,7 @@ def main():
     temporary = os.path.dirname(payload)
     directory = tempfile.mkdtemp(dir=temporary)
     try:
-        work(module, *unpacked(payload, directory))
+        work(module, *unpacked(module, payload, directory))
     finally:
         shutil.rmtree(temporary)
 
