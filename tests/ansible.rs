@@ -39,6 +39,7 @@ fn a_fleet_is_guarded_mended_and_freed_over_ssh() {
     guarded::a_host_that_is_down_fails_alone(&fleet, session);
     guarded::a_second_run_changes_nothing(&fleet);
     guarded::drift_is_mended(&fleet);
+    guarded::a_change_that_waits_is_confirmed(&fleet);
     let new = fleet.render("external = \"reject\"");
     guarded::a_canary_that_fails_stops_the_new_bundle(&fleet, &new);
     guarded::a_new_bundle_is_rolled_out(&fleet, &new);

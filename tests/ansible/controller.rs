@@ -40,6 +40,8 @@ pub fn prepare(command: &mut Command, programs: &Path, directory: &Path) {
         .current_dir(directory)
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("ANSIBLE_HOME", directory.join("home"))
+        // Other runs have hosts of the same addresses: a connection that is shared is to theirs.
+        .env("ANSIBLE_SSH_CONTROL_PATH_DIR", directory.join("cp"))
         .env("ANSIBLE_NOCOLOR", "1")
         .env("NO_COLOR", "1");
 }

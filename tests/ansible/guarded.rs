@@ -76,6 +76,18 @@ pub fn drift_is_mended(fleet: &Controller) {
     assert_same(&fleet.look_at_all(), &guarded, receipt);
 }
 
+/// A controller that died before it could confirm leaves that to the next run.
+pub fn a_change_that_waits_is_confirmed(fleet: &Controller) {
+    const WAITING: &str = "systemctl stop redis-ports-check.timer redis-ports-check.service
+        redisguard-install --bundle /var/lib/redisguard/bundle apply --confirm 1h
+        test -e /var/lib/redisguard/unconfirmed";
+    let one = fleet.machine("one");
+    one.run(&["bash", "-ec", WAITING]).ok();
+    fleet.play(SITE, &["--limit=one"]).changed(&["one"], 1);
+    one.run(&["test", "!", "-e", "/var/lib/redisguard/unconfirmed"]).ok();
+    fleet.play(SITE, &["--limit=one"]).left_alone(&["one"]);
+}
+
 /// What an administrator masked stays so until they say otherwise.
 pub fn a_canary_that_fails_stops_the_new_bundle(fleet: &Controller, bundle: &Path) {
     let guarded = fleet.look_at_all();
