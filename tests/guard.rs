@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "guard/logged.rs"]
+mod logged;
 #[path = "guard/others.rs"]
 mod others;
 #[path = "guard/policies.rs"]

@@ -18,6 +18,8 @@ mod kept_free;
 mod killed;
 #[path = "installer/many.rs"]
 mod many;
+#[path = "installer/mute.rs"]
+mod mute;
 #[path = "installer/nftables.rs"]
 mod nftables;
 #[path = "installer/offline.rs"]

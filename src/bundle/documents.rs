@@ -165,7 +165,7 @@ fn guides<'a>(spec: &'a Spec, from: &DocumentPath) -> Vec<(&'a str, String)> {
 /// The rules as a reader wants them: what is appended and inserted, without the digest that would
 /// change this document with every change elsewhere. Long lists are cut.
 fn rules_shown(rules: &str) -> String {
-    const MOST: usize = 24;
+    const MOST: usize = 32;
     let lines: Vec<&str> =
         rules.lines().filter(|line| line.starts_with(['-', '*']) || *line == "COMMIT").collect();
     let mut shown: Vec<String> = lines
@@ -173,7 +173,7 @@ fn rules_shown(rules: &str) -> String {
         .take(MOST)
         .map(|line| match line.split_once(" -m comment --comment \"") {
             Some((before, rest)) => {
-                let after = rest.rsplit_once("\" ").map_or("", |(_, after)| after);
+                let after = rest.split_once("\" ").map_or("", |(_, after)| after);
                 format!("{before} {after}")
             }
             None => (*line).to_owned(),

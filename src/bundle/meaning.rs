@@ -37,6 +37,16 @@ pub fn meaning(old: Option<&Spec>, new: &Spec) -> Vec<String> {
         existing(before.existing),
         existing(after.existing),
     );
+    let logged = |lines: u64| match lines {
+        0 => "nobody".to_owned(),
+        lines => format!("{lines} lines a minute for each source"),
+    };
+    change(
+        &mut said,
+        "of those who are stopped, the kernel's log names",
+        logged(before.log_per_source),
+        logged(after.log_per_source),
+    );
     notice(old, new, &mut said);
     change(&mut said, "the overview is", code(&old.docs.overview), code(&new.docs.overview));
     change(
@@ -274,6 +284,11 @@ mod tests {
             ("10.0.0.0/8", "10.1.0.0/16", "`10.0.0.0/8` is no longer let past the guard"),
             ("[firewall]", "[firewall]\nbackend = \"nftables\"", "loaded by `nftables`: a switch"),
             ("[firewall]", "[firewall]\nexisting = \"keep\"", "open sessions live on"),
+            (
+                "[firewall]",
+                "[firewall]\nlog-per-source = 0",
+                "kernel's log names nobody, no longer 6",
+            ),
             ("[firewall]", "[notice]\nport = 45000\n[firewall]", "the notice port is 45000"),
             (
                 "[firewall]",

@@ -18,6 +18,30 @@ const MULTIPORT_SLOTS: usize = 15;
 /// theirs in three steps.
 const FAN_OUT: usize = 9;
 
+/// Lines of the kernel's log a second of all sources together, however many there are: who forges
+/// sources must not fill a disk.
+const LOG_ALL: Rate = Rate { per_second: 5, burst: 100 };
+/// How lines of the kernel's log begin.
+const LOG_PREFIX: Prefix = Prefix { drop: "redisguard drop: ", reject: "redisguard reject: " };
+/// The list of sources that were logged of late.
+const LOG_LIST: &str = "rg_log";
+/// What is one source in IPv6: whoever has one address has all of its network.
+const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
+
+/// A limit (limit in iptables-extensions(8)).
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    per_second: u8,
+    burst: u8,
+}
+
+/// How a line of the kernel's log begins.
+#[derive(Clone, Copy, Debug)]
+struct Prefix {
+    drop: &'static str,
+    reject: &'static str,
+}
+
 /// Marks of packets (MARK in iptables-extensions(8)).
 #[derive(Clone, Copy, Debug)]
 struct Mark {
@@ -47,6 +71,12 @@ struct Rules<'a> {
     /// Original ports of what is redirected; may hold others between them.
     told: Vec<PortRange>,
     tree: Tree<'a>,
+    /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
+    log: Option<u64>,
+    log_all: Rate,
+    log_list: &'static str,
+    log_mask: &'static str,
+    log_prefix: Prefix,
 }
 
 #[derive(Template)]
@@ -61,6 +91,11 @@ struct NftRules<'a> {
     all: Ports,
     dropped: Ports,
     told: Ports,
+    /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
+    log: Option<u64>,
+    log_all: Rate,
+    log_mask: &'static str,
+    log_prefix: Prefix,
 }
 
 /// A set of ports as nft takes it.
@@ -240,6 +275,14 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         coarse: set(&reserved) != set(&all),
         told: coarse(&ports(spec, |external| external == External::Notice), MULTIPORT_SLOTS),
         tree: Tree::of(spec),
+        log: spec.lines_logged(),
+        log_all: LOG_ALL,
+        log_list: LOG_LIST,
+        log_mask: match family {
+            Family::V4 => "255.255.255.255",
+            Family::V6 => LOG_MASK_V6,
+        },
+        log_prefix: LOG_PREFIX,
     };
     rules.render()
 }
@@ -273,6 +316,10 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),
         told: set(|external| external == External::Notice),
+        log: spec.lines_logged(),
+        log_all: LOG_ALL,
+        log_mask: LOG_MASK_V6,
+        log_prefix: LOG_PREFIX,
     };
     rules.render()
 }

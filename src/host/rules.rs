@@ -19,6 +19,20 @@ pub enum Loaded {
     InPlace,
     /// They were loaded, because of these findings.
     Because(Vec<(Scope, String)>),
+    /// They guard, but for this reason without those that write to the kernel's log.
+    Mute(Trouble),
+}
+
+impl Loaded {
+    /// The same as a failure where nobody is logged: what was asked for is not what is there.
+    fn or_fail(self) -> Result<Self, Trouble> {
+        match self {
+            Self::Mute(trouble) => {
+                Err(trouble.and("the ports are guarded, but nobody who is stopped is logged"))
+            }
+            loaded => Ok(loaded),
+        }
+    }
 }
 
 /// Loads the rules of a bundle unless they are in place, and takes away what another backend has of
@@ -27,13 +41,7 @@ pub enum Loaded {
 /// # Errors
 /// What kept them from being loaded; what was live is live again.
 pub fn load(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
-    load_after(bundle, facts, Firewall::look)
-}
-
-/// The same for what was loaded before: looks only at the backend that did so, since this is done
-/// every minute.
-fn load_again(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
-    load_after(bundle, facts, Firewall::look_quickly)
+    load_after(bundle, facts, Firewall::look)?.or_fail()
 }
 
 fn load_after(
@@ -53,7 +61,10 @@ fn load_with(
     if live.drift.is_empty() {
         return Ok(Loaded::InPlace);
     }
-    firewall.test(&live)?;
+    if let Err(trouble) = firewall.test(&live) {
+        let mute = firewall.load_guard_alone(&live)?;
+        return if mute { Ok(Loaded::Mute(trouble)) } else { Err(trouble) };
+    }
     firewall.load(&live)?;
     Ok(Loaded::Because(live.drift))
 }
@@ -77,14 +88,16 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
         Ok(Some(known)) => {
             match tampered(host, known).unwrap_or_else(|why| Some(format!("{why:#}"))) {
                 None => match installed(host).and_then(|(bundle, facts)| {
-                    // A change that has not ended may be a change of the backend.
+                    // A change that has not ended may be a change of the backend. Else only the one
+                    // that has loaded them is looked at, since this is done every minute.
                     let is_settled =
                         known.state == State::Applied && !observe::exists(host, MEANWHILE);
-                    if is_settled { load_again(&bundle, &facts) } else { load(&bundle, &facts) }
+                    let look = if is_settled { Firewall::look_quickly } else { Firewall::look };
+                    load_after(&bundle, &facts, look)
                 }) {
                     Ok(loaded) => {
                         files::remove(&host.path(MEANWHILE))?;
-                        return Ok(loaded);
+                        return loaded.or_fail();
                     }
                     Err(trouble) => (trouble, source::mend_command(known)),
                 },
@@ -108,7 +121,8 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
     let known = |found: Result<Bundle, Trouble>| {
         found.and_then(|bundle| facts(&bundle).map(|facts| (bundle, facts)))
     };
-    let good = known(source::last_good(host)).and_then(|(bundle, facts)| load(&bundle, &facts));
+    let good = known(source::last_good(host))
+        .and_then(|(bundle, facts)| load_after(&bundle, &facts, Firewall::look));
     let Err(worse) = good else {
         return Err(cured(trouble.and("the last good rules guard the ports")));
     };

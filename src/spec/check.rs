@@ -211,6 +211,7 @@ fn firewall(table: &Table<'_>, problems: &mut Vec<Problem>) -> Firewall {
             || table.default_choice("existing", Existing::CHOICES),
             |existing| existing.value,
         ),
+        log_per_source: table.number("log-per-source", problems),
     }
 }
 

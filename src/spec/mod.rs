@@ -163,6 +163,8 @@ pub struct Firewall {
     pub allow: Vec<IpNet>,
     /// What becomes of open sessions.
     pub existing: Existing,
+    /// Lines a minute of the kernel's log for one source that is stopped; 0 for none.
+    pub log_per_source: u64,
 }
 
 /// `[notice]`: the listener.
@@ -245,6 +247,13 @@ impl Spec {
     /// Whether any outsiders are redirected to the listener.
     pub fn redirects(&self) -> bool {
         self.reserved.iter().any(|reserved| reserved.external == External::Notice)
+    }
+
+    /// Lines a minute of the kernel's log for one source that is stopped; `None` where that is not
+    /// wanted, or the listener meets everybody and logs them itself.
+    pub fn lines_logged(&self) -> Option<u64> {
+        let stops = self.reserved.iter().any(|reserved| reserved.external != External::Notice);
+        Some(self.firewall.log_per_source).filter(|lines| stops && *lines > 0)
     }
 
     /// What users of a reserved port are told; `{port}` stands for the port in a range's sentence.

@@ -60,7 +60,7 @@ pub fn loads(host: &Host, name: &str, spec: &Spec, bundle: &Bundle, folder: &Pat
         );
         assert_eq!(listing.matches(&comment).count(), 2, "{name}: {comment} in\n{listing}");
     }
-    let counters = listing.lines().filter(|line| line.starts_with("\tcounter ")).count();
+    let counters = listing.lines().filter(|line| line.starts_with("\tcounter port_")).count();
     assert_eq!(counters, 2 * spec.reserved.len(), "{name}");
 }
 

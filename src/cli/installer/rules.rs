@@ -92,7 +92,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
         Some(directory) => source::bundle(Some(directory)),
     });
     let drift = match loaded {
-        Loaded::InPlace => Vec::new(),
+        Loaded::InPlace | Loaded::Mute(_) => Vec::new(),
         Loaded::Because(drift) => drift,
     };
     let lines = drift.iter().map(|(scope, finding)| format!("{}: {finding}", scope.name()));

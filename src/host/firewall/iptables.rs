@@ -195,6 +195,12 @@ impl Backend for Iptables {
         }
         Ok(())
     }
+
+    fn without_log(&self) -> Option<Box<dyn Backend>> {
+        let wanted: Rulesets =
+            self.wanted.iter().map(|(family, wanted)| (*family, wanted.without_log())).collect();
+        (wanted != self.wanted).then(|| Box::new(Self::new(wanted)) as Box<dyn Backend>)
+    }
 }
 
 /// The tables that stand in the places of iptables' own, whoever made them, as nft names them:

@@ -60,6 +60,11 @@ trait Backend: Sync {
 
     /// Takes away all that is ours.
     fn unload(&self, live: &Live) -> Result<(), Trouble>;
+
+    /// The same rules without those that write to the kernel's log; `None` where there are none.
+    fn without_log(&self) -> Option<Box<dyn Backend>> {
+        None
+    }
 }
 
 /// What a bundle wants of this kernel, and who sees to it.
@@ -190,9 +195,33 @@ impl Firewall {
     /// Has the kernel check the rules of both families without loading them.
     ///
     /// # Errors
-    /// What it refuses.
+    /// What it refuses; where that is only its log, how to do without.
     pub fn test(&self, live: &Live) -> Result<(), Trouble> {
-        self.chosen.test(live)
+        self.chosen.test(live).map_err(|trouble| match self.guard_alone(live) {
+            Some(_) => trouble.cure(
+                "the guard itself passes, but this kernel cannot log: set log-per-source = 0 in \
+                 [firewall] and render again, or install its modules (Enterprise Linux: \
+                 kernel-modules-extra)",
+            ),
+            None => trouble,
+        })
+    }
+
+    /// Guards without a log, on a kernel that refuses that alone; whether it does.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_guard_alone(&self, live: &Live) -> Result<bool, Trouble> {
+        let Some(guard) = self.guard_alone(live) else { return Ok(false) };
+        if !guard.look()?.drift.is_empty() {
+            guard.load(live)?;
+        }
+        Ok(true)
+    }
+
+    /// What loads the rules without those that log, if the kernel takes it.
+    fn guard_alone(&self, live: &Live) -> Option<Box<dyn Backend>> {
+        self.chosen.without_log().filter(|guard| guard.test(live).is_ok())
     }
 
     /// Turns what is live into what is wanted, for all families or none. Rules of the other backend

@@ -23,6 +23,22 @@ pub struct Script {
     pub bundle: String,
 }
 
+impl Script {
+    /// The same without the rules that write to the kernel's log, of a bundle that says so; `None`
+    /// where there are none.
+    fn without_log(&self) -> Option<Self> {
+        let logs = |line: &&str| {
+            ["log prefix ", "goto rg_lines", "limit rate "].iter().any(|word| line.contains(word))
+        };
+        self.text.lines().any(|line| logs(&line)).then(|| {
+            let bundle = format!("{} without its log", self.bundle);
+            let rest = self.text.lines().filter(|line| !logs(line));
+            let text: String = rest.map(|line| format!("{line}\n")).collect();
+            Self { text: text.replace(&self.bundle, &bundle), bundle }
+        })
+    }
+}
+
 impl Nftables {
     /// nftables with a bundle's rules to load.
     pub fn new(wanted: Option<Script>) -> Self {
@@ -124,5 +140,10 @@ impl Backend for Nftables {
 
     fn unload(&self, _live: &Live) -> Result<(), Trouble> {
         read(&[], "take the nftables rules away", &format!("delete table {TABLE}\n"))
+    }
+
+    fn without_log(&self) -> Option<Box<dyn Backend>> {
+        let mute = self.wanted.as_ref()?.without_log()?;
+        Some(Box::new(Self::new(Some(mute))))
     }
 }

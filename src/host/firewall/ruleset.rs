@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 /// What our chains are called.
 const PREFIX: &str = "REDISGUARD-";
+/// The chain that writes to the kernel's log.
+const LOGGED: &str = "REDISGUARD-LOGGED";
 
 /// One table's part that is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -155,6 +157,18 @@ impl Ruleset {
         let mut chains = self.clone();
         chains.tables.values_mut().for_each(|table| table.jumps.clear());
         chains
+    }
+
+    /// The same without the chain that writes to the kernel's log, and the rule that leads there.
+    pub fn without_log(&self) -> Self {
+        let mut mute = self.clone();
+        for table in mute.tables.values_mut() {
+            table.chains.remove(LOGGED);
+            let leads_there = format!("-j {LOGGED}");
+            let rules = table.chains.values_mut();
+            rules.for_each(|rules| rules.retain(|rule| !rule.ends_with(&leads_there)));
+        }
+        mute
     }
 
     /// The digest of the bundle that all jumps name; `None` where they do not agree.

@@ -16,6 +16,8 @@ pub(super) const TABLE: &str = "inet redisguard";
 const SEAL: &str = "rg_seal";
 /// The name of the block of all counters.
 const COUNTERS: &str = "counters";
+/// How the sets begin that the packets fill.
+const LOGGED: &str = "set rg_logged_";
 /// How many digits of a block's digest are kept.
 const DIGITS: usize = 16;
 
@@ -67,6 +69,10 @@ impl Listing {
                 line.rsplit_once(' ').map(|(name, digest)| (name.to_owned(), digest.to_owned()))
             });
             self.seal = pairs.collect();
+        } else if name.starts_with(LOGGED) {
+            // Whom it holds changes with every packet.
+            let (settings, _) = block.split_once("elements = ").unwrap_or((&block, ""));
+            self.blocks.insert(name.to_owned(), settings.to_owned());
         } else if name.starts_with("counter ") {
             let all = self.blocks.entry(COUNTERS.to_owned()).or_default();
             all.push_str(name);

@@ -170,6 +170,14 @@ pub const TABLES: &[Table] = &[
                 about: "What becomes of sessions of outsiders that are open when the guard comes up.",
                 example: "\"keep\"",
             },
+            Key {
+                name: "log-per-source",
+                kind: Kind::Number(0, 60),
+                default: Default::Number(6),
+                about: "Lines a minute in the kernel's log for one source that is dropped or reset; \
+                        0 for none.",
+                example: "6",
+            },
         ],
     },
     Table {
