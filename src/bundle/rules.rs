@@ -23,8 +23,6 @@ const FAN_OUT: usize = 9;
 const LOG_ALL: Rate = Rate { per_second: 5, burst: 100 };
 /// How lines of the kernel's log begin.
 const LOG_PREFIX: Prefix = Prefix { drop: "redisguard drop: ", reject: "redisguard reject: " };
-/// The list of sources that were logged of late.
-const LOG_LIST: &str = "rg_log";
 /// What is one source in IPv6: whoever has one address has all of its network.
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
 
@@ -74,6 +72,7 @@ struct Rules<'a> {
     /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
     log: Option<u64>,
     log_all: Rate,
+    /// The list of sources that were logged of late. One list has one mask, also for two families.
     log_list: &'static str,
     log_mask: &'static str,
     log_prefix: Prefix,
@@ -262,6 +261,10 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
     let mut input = reserved.clone();
     input.extend(notice);
+    let (log_list, log_mask) = match family {
+        Family::V4 => ("rg_log_v4", "255.255.255.255"),
+        Family::V6 => ("rg_log_v6", LOG_MASK_V6),
+    };
     let rules = Rules {
         spec,
         digest,
@@ -277,11 +280,8 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         tree: Tree::of(spec),
         log: spec.lines_logged(),
         log_all: LOG_ALL,
-        log_list: LOG_LIST,
-        log_mask: match family {
-            Family::V4 => "255.255.255.255",
-            Family::V6 => LOG_MASK_V6,
-        },
+        log_list,
+        log_mask,
         log_prefix: LOG_PREFIX,
     };
     rules.render()

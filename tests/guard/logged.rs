@@ -28,12 +28,12 @@ fn knock(site: &Site, from: &str, port: u16, times: u8) {
     let family = if from.contains(':') { 1 } else { 0 };
     site.outside.sh(&format!(
         "python3 -c '
-import socket
+import errno, socket
 for _ in range({times}):
     knocker = socket.socket(socket.{family})
     knocker.bind((\"{from}\", 0))
     knocker.setblocking(False)
-    knocker.connect_ex((\"{to}\", {port}))
+    assert knocker.connect_ex((\"{to}\", {port})) == errno.EINPROGRESS
     knocker.close()
 '",
         family = ["AF_INET", "AF_INET6"][family],
