@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "guard/counted.rs"]
+mod counted;
 #[path = "guard/logged.rs"]
 mod logged;
 #[path = "guard/others.rs"]

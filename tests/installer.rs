@@ -166,7 +166,8 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     );
     assert_eq!(status(&host.install(&["status"])), 0);
     assert!(!rules.contains("session of a container"), "{rules}");
-    host.install(&["apply"]);
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
     assert_eq!(kept_free(), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());

@@ -92,6 +92,9 @@ _redisguard__install() {
             redisguard__install__subcmd__help__subcmd__rules,load)
                 cmd="redisguard__install__subcmd__help__subcmd__rules__subcmd__load"
                 ;;
+            redisguard__install__subcmd__help__subcmd__rules,save)
+                cmd="redisguard__install__subcmd__help__subcmd__rules__subcmd__save"
+                ;;
             redisguard__install__subcmd__help__subcmd__rules,unload)
                 cmd="redisguard__install__subcmd__help__subcmd__rules__subcmd__unload"
                 ;;
@@ -101,6 +104,9 @@ _redisguard__install() {
             redisguard__install__subcmd__rules,load)
                 cmd="redisguard__install__subcmd__rules__subcmd__load"
                 ;;
+            redisguard__install__subcmd__rules,save)
+                cmd="redisguard__install__subcmd__rules__subcmd__save"
+                ;;
             redisguard__install__subcmd__rules,unload)
                 cmd="redisguard__install__subcmd__rules__subcmd__unload"
                 ;;
@@ -109,6 +115,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__rules__subcmd__help,load)
                 cmd="redisguard__install__subcmd__rules__subcmd__help__subcmd__load"
+                ;;
+            redisguard__install__subcmd__rules__subcmd__help,save)
+                cmd="redisguard__install__subcmd__rules__subcmd__help__subcmd__save"
                 ;;
             redisguard__install__subcmd__rules__subcmd__help,unload)
                 cmd="redisguard__install__subcmd__rules__subcmd__help__subcmd__unload"
@@ -344,7 +353,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__rules)
-            opts="load unload"
+            opts="load save unload"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,6 +367,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__rules__subcmd__load)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__rules__subcmd__save)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -574,7 +597,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__rules)
-            opts="-h --bundle --root --json --help load unload help"
+            opts="-h --bundle --root --json --help load save unload help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -596,7 +619,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__rules__subcmd__help)
-            opts="load unload help"
+            opts="load save unload help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -637,6 +660,20 @@ _redisguard__install() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        redisguard__subcmd__install__subcmd__rules__subcmd__help__subcmd__save)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         redisguard__subcmd__install__subcmd__rules__subcmd__help__subcmd__unload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -652,6 +689,28 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__rules__subcmd__load)
+            opts="-h --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__rules__subcmd__save)
             opts="-h --bundle --root --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

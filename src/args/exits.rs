@@ -94,6 +94,12 @@ pub const EXITS: &[Exits] = &[
         trouble: "they are not, or the last good ones are in their place",
     },
     Exits {
+        verb: "redisguard-install rules save",
+        same: "it is kept",
+        differs: None,
+        trouble: "it is not",
+    },
+    Exits {
         verb: "redisguard-install rules unload",
         same: "no rule of ours is in the kernel",
         differs: None,

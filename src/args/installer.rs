@@ -152,6 +152,9 @@ pub enum RulesVerb {
     /// Load the installed rules if they are not in place; with --bundle, that bundle's
     #[command(after_help = exits::of("redisguard-install rules load"))]
     Load,
+    /// Keep what the rules have counted, as at shutdown; they stay
+    #[command(after_help = exits::of("redisguard-install rules save"))]
+    Save,
     /// Take the rules away: the ports are open to the outside, until the timer finds it
     #[command(after_help = exits::of("redisguard-install rules unload"))]
     Unload,

@@ -18,6 +18,7 @@ mod reserve;
 pub mod rules;
 pub mod services;
 pub mod source;
+pub mod tally;
 mod tool;
 pub mod unconfirmed;
 mod undo;

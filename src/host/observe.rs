@@ -1,8 +1,9 @@
 //! Owns looking: from a bundle to what is wanted of a host, and from a host to what is there. Changes
 //! nothing.
 
-use super::firewall::Firewall;
+use super::firewall::{Firewall, Live};
 use super::receipt::{self, Receipt, State};
+use super::tally::Tally;
 use super::{Host, files, kept_free, listener, rules, services};
 use crate::bundle::{BINARY, Bundle, Facts, UNITS};
 use crate::error::Trouble;
@@ -55,16 +56,18 @@ pub fn observe(
 ) -> Result<Observed, Trouble> {
     // The tools mostly wait for the kernel and for systemd; meanwhile the files are read.
     thread::scope(|scope| {
-        let looking = firewall.map(|firewall| scope.spawn(|| firewall.look()));
+        let looking = firewall.map(|firewall| scope.spawn(|| look_and_count(firewall)));
         let asking = host.has_systemd().then(|| scope.spawn(|| services::states(&UNITS)));
         let mut observed = files_of(host, bundle, wanted, receipt)?;
         if firewall.is_some() {
             keep_free(host, wanted, receipt, &mut observed)?;
         }
         if let Some(looking) = looking {
-            let live = looking.join().unwrap_or_else(|_| Err(lost("look at the rules")))?;
+            let looked = looking.join().unwrap_or_else(|_| Err(lost("look at the rules")));
+            let (live, tally) = looked?;
             observed.rule_drift = Some(live.drift);
-            observed.stopped = live.counters;
+            observed.stopped = tally.totals();
+            observed.counted_since = tally.since().map(str::to_owned);
             observed.guarded = live.guarded;
         }
         if let Some(asking) = asking {
@@ -75,6 +78,24 @@ pub fn observe(
         }
         Ok(observed)
     })
+}
+
+/// What is live, and all that was counted: not while another run takes counters away.
+fn look_and_count(firewall: &Firewall) -> Result<(Live, Tally), Trouble> {
+    const TRIES: usize = 5;
+    let mut before = Tally::read();
+    for _ in 1..TRIES {
+        let live = firewall.look()?;
+        let after = Tally::read();
+        if after == before {
+            before.take(firewall.counts_in(), &live);
+            return Ok((live, before));
+        }
+        before = after;
+    }
+    let live = firewall.look()?;
+    before.take(firewall.counts_in(), &live);
+    Ok((live, before))
 }
 
 fn lost(what: &str) -> Trouble {

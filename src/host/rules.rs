@@ -4,6 +4,7 @@
 use super::firewall::{self, Firewall, Live, Tables};
 use super::lock;
 use super::receipt::{self, Receipt, State};
+use super::tally::Tally;
 use super::{Host, files, observe, source};
 use crate::bundle::{Bundle, Facts, hex};
 use crate::error::Trouble;
@@ -57,15 +58,18 @@ fn load_with(
     look: fn(&Firewall) -> Result<Live, Trouble>,
 ) -> Result<Loaded, Trouble> {
     let _lock = lock::take_for_rules()?;
+    let mut tally = Tally::read();
     let live = look(firewall)?;
+    tally.take(firewall.counts_in(), &live);
+    tally.save_if_possible();
     if live.drift.is_empty() {
         return Ok(Loaded::InPlace);
     }
     if let Err(trouble) = firewall.test(&live) {
-        let mute = firewall.load_guard_alone(&live)?;
+        let mute = firewall.load_guard_alone(&live, &mut tally)?;
         return if mute { Ok(Loaded::Mute(trouble)) } else { Err(trouble) };
     }
-    firewall.load(&live)?;
+    firewall.load(&live, &mut tally)?;
     Ok(Loaded::Because(live.drift))
 }
 
@@ -151,6 +155,19 @@ fn load_meanwhile(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<bool, T
     load_with(&firewall, Firewall::look_quickly).map(|_| true)
 }
 
+/// Saves what the rules have counted, so that it outlives them.
+///
+/// # Errors
+/// A kernel that cannot be asked; a file that cannot be written.
+pub fn save(host: &Host) -> Result<(), Trouble> {
+    let (bundle, facts) = installed(host)?;
+    let firewall = Firewall::of(&bundle, &facts)?;
+    let _lock = lock::take_for_rules()?;
+    let mut tally = Tally::read();
+    tally.take(firewall.counts_in(), &firewall.look_quickly()?);
+    tally.save()
+}
+
 /// Takes the rules away, of whatever bundle they are, and the tables that were made for them.
 ///
 /// # Errors
@@ -166,7 +183,7 @@ pub fn unload(host: &Host) -> Result<bool, Trouble> {
 /// As [`unload`].
 pub fn unload_but(before: Option<&Tables>) -> Result<bool, Trouble> {
     let _lock = lock::take_for_rules()?;
-    let unloaded = firewall::unload_all()?;
+    let unloaded = firewall::unload_all(&mut Tally::read())?;
     before.into_iter().for_each(firewall::drop_empty_tables);
     Ok(unloaded)
 }

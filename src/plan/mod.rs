@@ -45,6 +45,8 @@ impl Scope {
 /// What was stopped on a reserved port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
+    /// The table that counts: `filter` or `nat` of iptables', or nft's `inet`.
+    pub table: &'static str,
     /// The port or range as it was reserved.
     pub ports: PortRange,
     /// Packets.
@@ -64,8 +66,10 @@ pub struct Observed {
     pub strangers: BTreeMap<String, &'static str>,
     /// Everything in which the kernel's rules are not the wanted ones. `None`: not looked at.
     pub rule_drift: Option<Vec<(Scope, String)>>,
-    /// What the rules stopped so far.
-    pub stopped: Vec<(Family, Counter)>,
+    /// What was stopped so far: packets and bytes by port and family.
+    pub stopped: BTreeMap<(PortRange, Family), (u64, u64)>,
+    /// When counting that began, if anything was counted.
+    pub counted_since: Option<String>,
     /// Whether any rule of ours is in the kernel.
     pub guarded: bool,
     /// The units' states (load, active) by name. `None`: no systemd runs here.

@@ -8,6 +8,7 @@ use super::{Cable, cables, ip};
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall::Firewall;
+use crate::host::tally::Tally;
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
@@ -52,7 +53,7 @@ pub fn host(bundle: &Bundle, facts: &Facts, notice: &[&OsStr]) -> Result<Report,
     let firewall = Firewall::of(bundle, facts)?;
     let live = firewall.look()?;
     firewall.test(&live)?;
-    firewall.load(&live)?;
+    firewall.load(&live, &mut Tally::default())?;
 
     let mut observations = Vec::new();
     for row in rows {

@@ -55,8 +55,8 @@ pub fn loads(host: &Host, name: &str, spec: &Spec, bundle: &Bundle, folder: &Pat
     for reserved in &spec.reserved {
         let external = reserved.external.as_str();
         let comment = format!(
-            "\t\tcomment \"redisguard:{}:{external} {}\"\n",
-            reserved.ports, reserved.label
+            "{} comment \"redisguard:{}:{external} {}\" : \"port_",
+            reserved.ports, reserved.ports, reserved.label
         );
         assert_eq!(listing.matches(&comment).count(), 2, "{name}: {comment} in\n{listing}");
     }

@@ -59,12 +59,38 @@ fn kill(host: &Host, arguments: &[&str], moment: Duration) {
     }
 }
 
-/// The rules of each family.
+/// The rules of each family, as far as packets can meet them. What has counted waits under another name
+/// until it is read.
 fn families(host: &Host) -> [String; 2] {
     ["iptables-save", "ip6tables-save"].map(|save| {
         let plain = host.sh(&format!("{save} | sed -E '/^#/d; s/ \\[[0-9]+:[0-9]+\\]$//'"));
-        filled_tables(&plain)
+        filled_tables(&plain).split_inclusive("COMMIT\n").map(met).collect()
     })
+}
+
+/// The part of a table that some chain of the kernel's leads to, by the names that its chains had.
+fn met(table: &str) -> String {
+    let mut lines: Vec<&str> = table.lines().collect();
+    let leads_to = |line: &str, chain: &str| {
+        ["-j", "-g"].iter().any(|verb| line.ends_with(&format!(" {verb} {chain}")))
+    };
+    loop {
+        let unmet = lines.iter().find_map(|line| {
+            let chain = line.strip_prefix(":REDISGUARD-").map(|_| &line[1..line.len() - 2])?;
+            (!lines.iter().any(|line| leads_to(line, chain))).then_some(chain)
+        });
+        let Some(unmet) = unmet else { break };
+        let of_it = [format!(":{unmet} "), format!("-A {unmet} ")];
+        lines.retain(|line| !of_it.iter().any(|start| line.starts_with(start)));
+    }
+    let named = lines.join("\n");
+    let named = (0..10).fold(named, |text, number| {
+        text.replace(&format!("REDISGUARD-OLD{number}-"), "REDISGUARD-")
+    });
+    let mut lines: Vec<&str> = named.lines().collect();
+    // By chain, each with its rules in their order.
+    lines.sort_by_key(|line| line.split(' ').take(2).collect::<Vec<_>>());
+    lines.join("\n") + "\n"
 }
 
 /// How long an apply takes, and the rules after it.

@@ -37,6 +37,33 @@ fn a_rebooted_host_is_guarded_before_its_network() {
 }
 
 #[test]
+fn what_was_counted_outlives_an_orderly_reboot_to_the_last_packet() {
+    let Some(mut machine) = guarded("counted") else { return };
+    let shipped = fs::read_to_string(root().join("redisguard.toml")).unwrap();
+    let (shipped, _) = shipped.split_once("[docs]").unwrap();
+    let folder = TempDir::new().unwrap();
+    let spec = folder.path().join("redisguard.toml");
+    fs::write(&spec, shipped.replace("backend  = \"iptables\"", "backend = \"nftables\"")).unwrap();
+    bring_bundle(&machine, &spec, "/root/by-nftables");
+    let mut total = 0;
+    for bundle in [&[][..], &["--bundle", "/root/by-nftables"]] {
+        redisguard(&machine, &[bundle, &["apply"]].concat()).ok();
+        // Its turn would save.
+        machine.run(&["systemctl", "stop", TIMER]).ok();
+        assert_shut(&machine, &[6379, 6380]);
+        let counted = json(&machine, 1, &["status"])["ports"].clone();
+        machine.reboot();
+        machine.run(&["systemctl", "stop", TIMER]).ok();
+        let now = json(&machine, 1, &["status"])["ports"].clone();
+        assert_eq!(now, counted, "{bundle:?}");
+        let packets = now.as_array().unwrap().iter().map(|port| port["packets"].as_u64().unwrap());
+        let packets: u64 = packets.sum();
+        assert!(packets >= total + 4, "{bundle:?}: {now:#}");
+        total = packets;
+    }
+}
+
+#[test]
 fn a_redis_that_is_enabled_has_its_port_after_a_reboot() {
     let Some(mut machine) = guarded("redis-reboot") else { return };
     machine.run(&["sh", "-c", "echo port 6380 >>/etc/redis/redis.conf"]).ok();

@@ -23,7 +23,7 @@ pub fn examples() -> Vec<Example> {
         Example::of("plan, apply, revert, remove", &[steps(), few_steps(), no_steps()]),
         Example::of("confirm", &[confirm::Answer { confirmed: true, bundle: BUNDLE.to_owned() }]),
         Example::of("status", &[drifted(), fine()]),
-        Example::of("rules load, rules unload", &[rules_loaded()]),
+        Example::of("rules load, rules save, rules unload", &[rules_loaded()]),
         Example::of("rehearse", &[report.json()]),
         Example::of("probe", &[probed()]),
     ]
@@ -85,6 +85,7 @@ fn drifted() -> status::Answer {
         mend: Some("redisguard-install apply".to_owned()),
         confirm_by: Some(MOMENT.to_owned()),
         findings: vec![finding("rules", family, "the jump in INPUT is missing")],
+        counted_since: Some(MOMENT.to_owned()),
         ports: vec![PortCount { port: 6370, last_port: Some(6379), family, packets, bytes }],
         listener: status::Listener {
             unit: Some("active".to_owned()),
@@ -104,6 +105,7 @@ fn fine() -> status::Answer {
         mend: None,
         confirm_by: None,
         findings: Vec::new(),
+        counted_since: None,
         ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
         listener: status::Listener { unit: None, answers: Vec::new() },
     }

@@ -1,4 +1,4 @@
-//! `rules load` and `rules unload`: what the block unit calls.
+//! `rules load`, `rules save` and `rules unload`: what the block unit calls.
 
 use super::{Status, print_json, say, tell};
 use crate::args::{InstallerArgs, RulesVerb};
@@ -27,6 +27,11 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     }
     let (answer, text) = match verb {
         RulesVerb::Load => load(args, &host)?,
+        RulesVerb::Save => {
+            rules::save(&host)?;
+            let answer = Answer { changed: false, findings: Vec::new() };
+            (answer, "kept: what the rules have counted".to_owned())
+        }
         RulesVerb::Unload => {
             let changed = rules::unload(&host)?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };

@@ -5,7 +5,7 @@ use super::findings::{
     out_of_reach,
 };
 use super::plan::computed;
-use super::{Status, overrides, print_json, say};
+use super::{Status, coloured, overrides, print_json, say};
 use crate::args::InstallerArgs;
 use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
@@ -13,10 +13,10 @@ use crate::host::firewall;
 use crate::host::firewall::missing_family;
 use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, listener, observe, rules, services, source, unconfirmed};
-use crate::plan::Counter;
 use crate::spec::PortRange;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io;
 
 #[derive(Serialize)]
 pub(super) struct Answer {
@@ -31,6 +31,8 @@ pub(super) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_by: Option<String>,
     pub findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_since: Option<String>,
     pub ports: Vec<PortCount>,
     pub listener: Listener,
 }
@@ -130,6 +132,7 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
         mend: None,
         confirm_by: None,
         findings: vec![finding("receipt", "host", detail)],
+        counted_since: None,
         ports: Vec::new(),
         listener: Listener::default(),
     })
@@ -152,7 +155,7 @@ fn look(
     let bundle = applied_bundle(host, &receipt, directory, &mut findings);
     let applied = bundle.map(|bundle| rules::facts(&bundle).map(|facts| (bundle, facts)));
     let applied = applied.transpose()?;
-    let (mut ports, mut others) = (Vec::new(), Vec::new());
+    let (mut ports, mut others, mut counted_since) = (Vec::new(), Vec::new(), None);
     // What apply does not mend: each says itself what does.
     let mut by_hand = Vec::new();
     if let Some((bundle, facts)) = &applied {
@@ -164,7 +167,10 @@ fn look(
         let drift = computed.plan.steps.iter().flat_map(|step| drifted(host, step, &receipt));
         findings.extend(drift.filter(|found| !strangers.contains_key(&found.target)));
         by_hand = out_of_reach(host, &computed.observed, &receipt);
-        ports = stopped(facts, &computed.observed.stopped);
+        if host.is_live() {
+            ports = stopped(facts, &computed.observed.stopped);
+            counted_since = computed.observed.counted_since;
+        }
         others = in_the_way(computed.firewall.as_ref(), facts);
     }
     let mend = match (&another, &applied) {
@@ -205,28 +211,34 @@ fn look(
         mend,
         confirm_by,
         findings,
+        counted_since,
         ports,
         listener,
     })
 }
 
-/// What the rules stopped, by reserved port and family.
-fn stopped(facts: &Facts, counters: &[(Family, Counter)]) -> Vec<PortCount> {
-    let mut counts: BTreeMap<(PortRange, Family), (u64, u64)> = BTreeMap::new();
-    for (family, Counter { ports, packets, bytes }) in counters {
-        let count = counts.entry((*ports, *family)).or_default();
-        *count = (count.0 + packets, count.1 + bytes);
-    }
-    counts.retain(|(ports, _), _| facts.reserved.iter().any(|reserved| reserved.ports == *ports));
-    let count =
-        |((ports, family), (packets, bytes)): ((PortRange, Family), (u64, u64))| PortCount {
+/// What was stopped, by reserved port and family. A port that nobody came to counts nothing.
+fn stopped(facts: &Facts, counts: &BTreeMap<(PortRange, Family), (u64, u64)>) -> Vec<PortCount> {
+    let mut ports: Vec<PortRange> = facts.reserved.iter().map(|reserved| reserved.ports).collect();
+    ports.sort_unstable();
+    let families = || Family::BOTH.into_iter().filter(|family| is_there(*family));
+    let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
+    let count = |(ports, family): (PortRange, Family)| {
+        let (packets, bytes) = counts.get(&(ports, family)).copied().unwrap_or_default();
+        PortCount {
             port: ports.first(),
             last_port: (ports.first() != ports.last()).then_some(ports.last()),
             family: family.name(),
             packets,
             bytes,
-        };
-    counts.into_iter().map(count).collect()
+        }
+    };
+    each.map(count).collect()
+}
+
+/// Whether the host has a family.
+fn is_there(family: Family) -> bool {
+    family == Family::V4 || missing_family().is_none()
 }
 
 /// A finding in lines that fit a terminal of 80 columns: its detail goes below what it is about where
@@ -255,17 +267,27 @@ fn folded(finding: &Finding) -> String {
     text
 }
 
-fn show(answer: &Answer) {
-    match (answer.in_sync, answer.healthy) {
-        (true, true) if answer.ports.is_empty() => say!("in sync: the files are as applied"),
+/// What is so, in a few words; green where all is well, red where not, and yellow where it is guarded all
+/// the same.
+fn headline(answer: &Answer, colour: bool) -> String {
+    const GREEN: u8 = 32;
+    const YELLOW: u8 = 33;
+    const RED: u8 = 31;
+    let (paint, words) = match (answer.in_sync, answer.healthy) {
+        (true, true) if answer.ports.is_empty() => (GREEN, "in sync: the files are as applied"),
         (true, true) if answer.findings.is_empty() => {
-            say!("guarded: everything is as it was applied");
+            (GREEN, "guarded: everything is as it was applied")
         }
-        (true, true) => say!("guarded: but see what others have done"),
-        (false, _) if answer.bundle.is_none() => say!("not applied"),
-        (_, false) => say!("broken: something that guards or answers is not in place"),
-        (false, true) => say!("drifted: guarded, but not as it was applied"),
-    }
+        (true, true) => (YELLOW, "guarded: but see what others have done"),
+        (false, _) if answer.bundle.is_none() => (RED, "not applied"),
+        (_, false) => (RED, "broken: something that guards or answers is not in place"),
+        (false, true) => (YELLOW, "drifted: guarded, but not as it was applied"),
+    };
+    if colour { format!("\x1b[1;{paint}m{words}\x1b[0m") } else { words.to_owned() }
+}
+
+fn show(answer: &Answer) {
+    say!("{}", headline(answer, coloured(&io::stdout())));
     if let (Some(bundle), Some(applied)) = (&answer.bundle, &answer.applied) {
         say!("bundle {bundle}, applied {applied}");
     }
@@ -283,10 +305,12 @@ fn show(answer: &Answer) {
         const MANY: usize = 40;
         let many = answer.ports.len() > MANY;
         let shown = answer.ports.iter().filter(|count| !many || count.packets > 0);
-        say!("\nstopped so far{}:", if many { " (others: nothing)" } else { "" });
+        let since = answer.counted_since.as_ref().map(|since| format!(" since {since}"));
+        let since = since.unwrap_or_else(|| " so far".to_owned());
+        say!("\nstopped or told{since}{}:", if many { " (others: nothing)" } else { "" });
         for count in shown {
             say!(
-                "  port {:<11} {}  {:>10} packets {:>12} bytes",
+                "  port {:<11} {}  {:>12} packets {:>16} bytes",
                 count.port_label(),
                 count.family,
                 count.packets,

@@ -98,7 +98,15 @@ pub const FIELDS: &[Outputs] = &[
             ),
             ("findings[].target", "what it is about"),
             ("findings[].detail", "what is wrong with it, in words"),
-            ("ports", "what the rules stopped or told, by reservation and family"),
+            (
+                "counted_since",
+                "when what `ports` tells began to be counted; absent where nobody came yet",
+            ),
+            (
+                "ports",
+                "what the rules stopped or told in all that time, by reservation and family: it \
+                 outlives reloads, changed bundles and reboots",
+            ),
             ("ports[].port", "the reserved port, or the first of a range"),
             ("ports[].last_port", "the last one of a range"),
             ("ports[].family", "`IPv4` or `IPv6`"),
@@ -120,7 +128,7 @@ pub const FIELDS: &[Outputs] = &[
         ],
     },
     Outputs {
-        verbs: "rules load, rules unload",
+        verbs: "rules load, rules save, rules unload",
         about: "What was done to the rules in the kernel.",
         fields: &[
             ("changed", "whether anything was"),

@@ -1,15 +1,19 @@
 //! Owns taking back a change of which a step failed: files first, then the units that were touched, then
 //! the rules.
 
-use super::super::{firewall, rules, services, source};
+use super::super::{firewall, rules, services, source, tally};
 use super::{Change, forget_failures};
 use crate::bundle::UNITS;
 use crate::error::Trouble;
+use std::fs;
 
 impl Change<'_> {
     /// Takes everything back, last effect first, and adds to the trouble what could not be.
     pub(super) fn take_back(mut self, trouble: Trouble) -> Trouble {
         let files_changed = self.announced > 0 && self.journal.length() > self.announced;
+        if self.before.is_none() && self.host.is_live() {
+            let _ = fs::remove_file(tally::PATH);
+        }
         let mut worse = self.journal.take_back(self.announced, self.host);
         if worse.is_empty() {
             worse.extend(self.journal.take_back(0, self.host));

@@ -2,6 +2,7 @@
 //! transaction for each table, the `iptables` crate to take chains and jumps away.
 
 use super::super::tool;
+use super::retire::renaming;
 use super::{Backend, Live, Ruleset, Rulesets};
 use crate::bundle::Family;
 use crate::error::Trouble;
@@ -56,15 +57,6 @@ impl Iptables {
         })
     }
 
-    /// Has the kernel check or load what is wanted, where that is what was found.
-    fn restore(&self, live: &Live, test: bool) -> Result<(), Trouble> {
-        self.for_each(|family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
-            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), test),
-            _ => Ok(()),
-        })
-        .map(drop)
-    }
-
     /// A load failed, maybe between two tables: whatever is not as it was before is put back.
     fn go_back(&self, before: &Live, trouble: Trouble) -> Trouble {
         match self.look().and_then(|now| self.put_back(before, &now)) {
@@ -94,6 +86,16 @@ fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble>
     }
     let cause = format!("{program} said: {}", tool::one_line(&said.stderr));
     Err(Trouble::new(what, cause).cure(cure_for(&said.stderr)))
+}
+
+/// Has the wanted rules take the place of the live ones. The chains that counted stay beside them.
+fn switch(family: Family, wanted: &Ruleset, live: &Ruleset) -> Result<(), Trouble> {
+    let renames = wanted.renames(live);
+    if renames.is_empty() {
+        return restore(family, &wanted.switch(live), false);
+    }
+    restore(family, &renaming(&renames), false)?;
+    restore(family, &wanted.switch(&live.renamed(&renames)), false)
 }
 
 fn save(family: Family) -> Result<String, Trouble> {
@@ -144,8 +146,10 @@ impl Backend for Iptables {
     fn look(&self) -> Result<Live, Trouble> {
         let mut live = Live::default();
         for (family, listing) in self.for_each(save)? {
-            let (ruleset, counters) = Ruleset::listed(&listing);
+            let (ruleset, counters, retired) = Ruleset::listed(&listing);
+            live.retired.extend(retired.into_iter().map(|counter| (family, counter)));
             live.counters.extend(counters.into_iter().map(|counter| (family, counter)));
+            live.retires |= ruleset.is_retiring();
             live.guarded |= !ruleset.tables.is_empty();
             if let Some(wanted) = self.wanted.get(&family) {
                 let findings = wanted.drift(&ruleset).into_iter();
@@ -157,11 +161,33 @@ impl Backend for Iptables {
     }
 
     fn test(&self, live: &Live) -> Result<(), Trouble> {
-        self.restore(live, true)
+        self.for_each(|family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
+            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), true),
+            _ => Ok(()),
+        })
+        .map(drop)
     }
 
     fn load(&self, live: &Live) -> Result<(), Trouble> {
-        self.restore(live, false).map_err(|trouble| self.go_back(live, trouble))
+        let loaded =
+            self.for_each(|family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
+                (Some(wanted), Some(live)) => switch(family, wanted, live),
+                _ => Ok(()),
+            });
+        loaded.map(drop).map_err(|trouble| self.go_back(live, trouble))
+    }
+
+    fn retire(&self, live: &Live) -> Result<(), Trouble> {
+        let retires = |family| live.rulesets.get(&family).filter(|live| live.is_retiring());
+        self.for_each(|family| match (self.wanted.get(&family), retires(family)) {
+            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), false),
+            _ => Ok(()),
+        })
+        .map(drop)
+    }
+
+    fn counts_in(&self) -> &'static [&'static str] {
+        &["filter", "nat"]
     }
 
     fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble> {
@@ -174,7 +200,7 @@ impl Backend for Iptables {
         worse.into_iter().reduce(Trouble::and).map_or(Ok(()), Err)
     }
 
-    fn unload(&self, live: &Live) -> Result<(), Trouble> {
+    fn stop(&self, live: &Live) -> Result<(), Trouble> {
         for (family, ruleset) in &live.rulesets {
             let tool = iptables::new(*family == Family::V6).map_err(|error| {
                 Trouble::new(format!("run {}", program(*family)), error).cure(CURE)
@@ -189,6 +215,13 @@ impl Backend for Iptables {
                         .map_err(|error| failed(&jump.chain, error))?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    fn unload(&self, live: &Live) -> Result<(), Trouble> {
+        self.stop(live)?;
+        for (family, ruleset) in &live.rulesets {
             // There may be hundreds of chains, which lead to each other.
             let rest = Ruleset::default().transaction(&ruleset.without_jumps());
             restore(*family, &rest, false)?;

@@ -1,20 +1,24 @@
 //! Owns the kernel's rules: reading them, loading ours in one transaction for each table, taking them
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
+mod everyone;
 pub mod firewalld;
 mod iptables;
 mod nftables;
 mod presence;
 mod reach;
+mod retire;
 mod ruleset;
 mod table;
 mod variants;
 
+pub use everyone::{Before, drop_empty_tables, is_guarded, unload_all};
 pub use ruleset::{Jump, Ruleset, Table};
 
 use self::iptables::Iptables;
 use self::nftables::{Nftables, Script};
 use self::variants::Variant;
+use super::tally::Tally;
 use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
@@ -38,6 +42,10 @@ pub struct Live {
     pub guarded: bool,
     /// What was stopped so far, by family.
     pub counters: Vec<(Family, Counter)>,
+    /// Those of them that are on their way out: nothing leads there any more.
+    pub retired: Vec<(Family, Counter)>,
+    /// Whether chains are on their way out, with counters or without.
+    retires: bool,
     /// Our chains and jumps, where iptables loads them.
     rulesets: Rulesets,
     /// Our table as nft lists it.
@@ -58,8 +66,23 @@ trait Backend: Sync {
     /// Turns what is live into what was live before.
     fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble>;
 
+    /// Has no packet meet any rule of ours. What they counted can still be read.
+    fn stop(&self, _live: &Live) -> Result<(), Trouble> {
+        Ok(())
+    }
+
     /// Takes away all that is ours.
     fn unload(&self, live: &Live) -> Result<(), Trouble>;
+
+    /// Takes away what has counted and does no more.
+    fn retire(&self, _live: &Live) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    /// The tables whose counters a look tells: [`Counter::table`].
+    fn counts_in(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The same rules without those that write to the kernel's log; `None` where there are none.
     fn without_log(&self) -> Option<Box<dyn Backend>> {
@@ -211,12 +234,17 @@ impl Firewall {
     ///
     /// # Errors
     /// As [`Self::load`].
-    pub fn load_guard_alone(&self, live: &Live) -> Result<bool, Trouble> {
+    pub fn load_guard_alone(&self, live: &Live, tally: &mut Tally) -> Result<bool, Trouble> {
         let Some(guard) = self.guard_alone(live) else { return Ok(false) };
         if !guard.look()?.drift.is_empty() {
-            guard.load(live)?;
+            load(guard.as_ref(), live, tally)?;
         }
         Ok(true)
+    }
+
+    /// The tables whose counters a look tells.
+    pub fn counts_in(&self) -> &'static [&'static str] {
+        self.chosen.counts_in()
     }
 
     /// What loads the rules without those that log, if the kernel takes it.
@@ -230,18 +258,47 @@ impl Firewall {
     /// # Errors
     /// Names family and cause; what was live is live again. Only rules that are not found as they were
     /// loaded stay: they guard better than none, and whoever changes a host goes back from there.
-    pub fn load(&self, live: &Live) -> Result<(), Trouble> {
-        self.chosen.load(live)?;
-        let now = self.look_quickly()?;
-        if let Some((scope, finding)) = now.drift.first() {
+    pub fn load(&self, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
+        load(self.chosen.as_ref(), live, tally)?;
+        self.left_over().try_for_each(|(other, _, live)| take_away(other, &live, tally))
+    }
+}
+
+/// Loads rules and keeps what those in their place have counted.
+fn load(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
+    backend.load(live)?;
+    let mut now = backend.look()?;
+    tally.take(backend.counts_in(), &now);
+    if now.retires {
+        tally.let_go(&now);
+        tally.save_if_possible();
+        backend.retire(&now)?;
+        now = backend.look()?;
+        tally.take(backend.counts_in(), &now);
+    }
+    tally.save_if_possible();
+    match now.drift.first() {
+        None => Ok(()),
+        Some((scope, finding)) => {
             let cause = format!("{}: {finding}", scope.name());
             let trouble = Trouble::new("find the rules as they were loaded", cause);
-            return Err(trouble.cure(
+            Err(trouble.cure(
                 "another program changes them at the same time, or this kernel does; run it again",
-            ));
+            ))
         }
-        self.left_over().try_for_each(|(other, _, live)| other.unload(&live))
     }
+}
+
+/// Takes rules away and keeps what they have counted.
+fn take_away(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
+    backend.stop(live)?;
+    let stopped = backend.look()?;
+    tally.take(backend.counts_in(), &stopped);
+    tally.save_if_possible();
+    backend.unload(&stopped)?;
+    tally.take(backend.counts_in(), &Live::default());
+    tally.save_if_possible();
+    Ok(())
 }
 
 fn other(backend: impl Backend + 'static, name: &'static str) -> (Box<dyn Backend>, &'static str) {
@@ -258,95 +315,6 @@ fn hidden() -> Option<(Box<dyn Backend>, &'static str)> {
 pub fn missing_family() -> Option<&'static str> {
     let missing = "this kernel has no IPv6: there is nothing of it to guard";
     (!iptables::has_ipv6()).then_some(missing)
-}
-
-/// Everything that can have rules of ours on this host.
-fn backends() -> Vec<Box<dyn Backend>> {
-    let mut backends: Vec<Box<dyn Backend>> = Vec::new();
-    if Iptables::is_installed() {
-        backends.push(Box::new(Iptables::new(Rulesets::new())));
-    }
-    if Nftables::is_installed() {
-        backends.push(Box::new(Nftables::new(None)));
-    }
-    backends
-}
-
-type LiveByBackend = Vec<(Box<dyn Backend>, Live)>;
-
-/// What is live of ours, by who loaded it. One that cannot be asked has nothing, unless none can.
-fn all_live() -> Result<LiveByBackend, Trouble> {
-    let mut all = Vec::new();
-    let mut refused = None;
-    for backend in backends() {
-        match backend.look() {
-            Ok(live) => all.push((backend, live)),
-            Err(trouble) => refused = refused.or(Some(trouble)),
-        }
-    }
-    match refused {
-        Some(trouble) if all.is_empty() => return Err(trouble),
-        _ => {}
-    }
-    if let Some((hidden, _)) = hidden() {
-        let live = hidden.look()?;
-        all.extend(live.guarded.then_some((hidden, live)));
-    }
-    Ok(all)
-}
-
-/// What the kernel had of ours before a change, whoever loaded it.
-pub struct Before(LiveByBackend);
-
-impl Before {
-    /// Reads what the kernel has of ours now.
-    ///
-    /// # Errors
-    /// A kernel that cannot be asked.
-    pub fn look() -> Result<Self, Trouble> {
-        all_live().map(Self)
-    }
-
-    /// Brings that back, and nothing else of ours.
-    ///
-    /// # Errors
-    /// Names family and cause.
-    pub fn put_back(&self) -> Result<(), Trouble> {
-        // What guarded comes before what did not goes.
-        let guarded = self.0.iter().filter(|(_, before)| before.guarded);
-        let others = self.0.iter().filter(|(_, before)| !before.guarded);
-        guarded.chain(others).try_for_each(|(backend, before)| {
-            let now = backend.look()?;
-            backend.put_back(before, &now)
-        })
-    }
-}
-
-/// Takes our rules away, whoever loaded them; whether there were any.
-///
-/// # Errors
-/// Names family, chain and cause.
-pub fn unload_all() -> Result<bool, Trouble> {
-    let mut any = false;
-    for (backend, live) in all_live()?.iter().filter(|(_, live)| live.guarded) {
-        backend.unload(live)?;
-        any = true;
-    }
-    Ok(any)
-}
-
-/// Takes away the tables that iptables has made for our rules, once nothing is in them. `before` are
-/// those that were there when they were loaded first.
-pub fn drop_empty_tables(before: &Tables) {
-    iptables::drop_empty(before);
-}
-
-/// Whether any rule of ours is in the kernel.
-///
-/// # Errors
-/// A kernel that cannot be asked.
-pub fn is_guarded() -> Result<bool, Trouble> {
-    Ok(all_live()?.iter().any(|(_, live)| live.guarded))
 }
 
 /// A bundle's iptables rules.

@@ -1,10 +1,11 @@
 //! Owns running nft: one table for both families, replaced in one transaction.
 
 use super::super::tool;
-use super::table::{Listing, TABLE};
+use super::table::{COUNTED, Listing, TABLE};
 use super::{Backend, Live, presence};
 use crate::error::Trouble;
 use crate::plan::Scope;
+use std::collections::BTreeSet;
 use std::process::Command;
 
 const CURE: &str = "install it (Debian: apt-get install nftables), or run as root if it is there";
@@ -23,7 +24,21 @@ pub struct Script {
     pub bundle: String,
 }
 
+/// How the listing of a table begins whose own comment names the bundle: earlier versions'.
+const NAMED_BY_ITSELF: &str = "table inet redisguard {\n\tcomment ";
+
+/// The lines that an artifact begins with.
+const WHOLE: &str = "table inet redisguard\ndelete table inet redisguard\n";
+
 impl Script {
+    /// The script that replaces all of the table but its counters; `None` where it must be replaced
+    /// as a whole.
+    fn keeping_counters(&self, found: &Listing) -> Option<String> {
+        let (_, table) = self.text.split_once(WHOLE)?;
+        let counters = counters(table);
+        Some(found.emptied(|counter| counters.contains(counter))? + table)
+    }
+
     /// The same without the rules that write to the kernel's log, of a bundle that says so; `None`
     /// where there are none.
     fn without_log(&self) -> Option<Self> {
@@ -37,6 +52,12 @@ impl Script {
             Self { text: text.replace(&self.bundle, &bundle), bundle }
         })
     }
+}
+
+/// The counters that a text defines: `counter port_6379_v4`.
+fn counters(table: &str) -> BTreeSet<&str> {
+    let blocks = table.lines().filter_map(|line| line.trim().strip_suffix(" {"));
+    blocks.filter(|line| line.starts_with("counter ")).collect()
 }
 
 impl Nftables {
@@ -112,12 +133,27 @@ impl Backend for Nftables {
         Ok(live)
     }
 
+    fn counts_in(&self) -> &'static [&'static str] {
+        &[COUNTED]
+    }
+
+    fn stop(&self, _live: &Live) -> Result<(), Trouble> {
+        read(&[], "take the nftables rules away", &format!("flush table {TABLE}\n"))
+    }
+
     fn test(&self, _live: &Live) -> Result<(), Trouble> {
         self.run(&["--check"], "check the nftables rules")
     }
 
-    fn load(&self, _live: &Live) -> Result<(), Trouble> {
-        self.run(&[], "load the nftables rules")?;
+    fn load(&self, live: &Live) -> Result<(), Trouble> {
+        const WHAT: &str = "load the nftables rules";
+        let found = live.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
+        let kept = found.zip(self.wanted.as_ref());
+        let kept = kept.and_then(|(found, script)| script.keeping_counters(&found));
+        // A table that others change meanwhile is replaced as a whole: the guard comes first.
+        if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
+            self.run(&[], WHAT)?;
+        }
         let what = "find the nftables rules as they were loaded";
         match list()?.as_deref().and_then(Listing::read) {
             Some((table, _)) => read(&[], what, &table.sealed()),
@@ -130,7 +166,15 @@ impl Backend for Nftables {
         match &before.table {
             // A listing is a script, too; the table is made first so that it can be deleted.
             Some(table) => {
-                let script = format!("table {TABLE}\ndelete table {TABLE}\n{table}");
+                // What was counted is remembered elsewhere.
+                let lines = table.lines().filter(|line| !line.trim().starts_with("packets "));
+                let table: String = lines.map(|line| format!("{line}\n")).collect();
+                let found = now.table.as_deref().and_then(Listing::read);
+                let counters = counters(&table);
+                let emptied = found
+                    .and_then(|(found, _)| found.emptied(|counter| counters.contains(counter)));
+                let emptied = emptied.filter(|_| !table.starts_with(NAMED_BY_ITSELF));
+                let script = emptied.unwrap_or_else(|| WHOLE.to_owned()) + &table;
                 read(&[], "put the nftables rules back", &script)
             }
             None if now.guarded => self.unload(now),

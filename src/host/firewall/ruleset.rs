@@ -1,7 +1,9 @@
 //! Owns what a family's rules are: our own chains and the jumps into them, as text in the form that
 //! iptables-save prints, and the pure difference between two of them. Runs nothing.
 
+use super::retire::is_retired;
 use crate::plan::Counter;
+use crate::spec::PortRange;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -128,9 +130,10 @@ impl Ruleset {
 
     /// Reads what is live, as `iptables-save --counters` lists it, with the counters of our rules that
     /// decide on a port: the filter table stops, and the nat table leads to the notice.
-    pub fn listed(listing: &str) -> (Self, Vec<Counter>) {
+    /// Those of chains that nothing leads to any more are in the second list as well.
+    pub fn listed(listing: &str) -> (Self, Vec<Counter>, Vec<Counter>) {
         let mut ruleset = Self::default();
-        let mut counters = Vec::new();
+        let (mut counters, mut retired) = (Vec::new(), Vec::new());
         let mut name = "";
         let mut found = Table::default();
         let mut others = Others::new();
@@ -146,10 +149,13 @@ impl Ruleset {
             } else {
                 let (plain, counter) = without_counter(line);
                 found.take(plain, &mut others);
-                counters.extend(counter.and_then(|counts| decided(plain, counts)));
+                if let Some(counter) = counter.and_then(|counts| decided(name, plain, counts)) {
+                    retired.extend(is_retired(&plain[3..]).then(|| counter.clone()));
+                    counters.push(counter);
+                }
             }
         }
-        (ruleset, counters)
+        (ruleset, counters, retired)
     }
 
     /// The same chains, when the jumps into them are gone.
@@ -207,8 +213,19 @@ impl Ruleset {
     }
 
     /// The input of `iptables-restore --noflush` that turns `live` into `self` in one transaction
-    /// per table: our chains refilled, every jump of ours taken out and put back at the top.
+    /// per table: our chains refilled where they differ, every jump of ours taken out and put back at
+    /// the top.
     pub fn transaction(&self, live: &Self) -> String {
+        self.change(live, true)
+    }
+
+    /// The same, but a table in which chains are on their way out keeps them, so that their counters can
+    /// be read, and all that they lead to.
+    pub(super) fn switch(&self, live: &Self) -> String {
+        self.change(live, false)
+    }
+
+    fn change(&self, live: &Self, ends: bool) -> String {
         let none = Table::default();
         let mut names: Vec<&String> = self.tables.keys().chain(live.tables.keys()).collect();
         names.sort_unstable();
@@ -217,7 +234,7 @@ impl Ruleset {
         for name in names {
             let wanted = self.tables.get(name).unwrap_or(&none);
             let found = live.tables.get(name).unwrap_or(&none);
-            table_transaction(name, wanted, found, &mut text);
+            table_transaction(name, wanted, found, ends, &mut text);
         }
         text
     }
@@ -267,13 +284,16 @@ fn jump_drift(table: &str, wanted: &Table, found: &Table, findings: &mut Vec<Str
     }
 }
 
-fn table_transaction(name: &str, wanted: &Table, found: &Table, text: &mut String) {
+fn table_transaction(name: &str, wanted: &Table, found: &Table, ends: bool, text: &mut String) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "*{name}");
-    for chain in wanted.chains.keys() {
+    // What is as it should be keeps its counters.
+    let refilled =
+        || wanted.chains.iter().filter(|(chain, rules)| found.chains.get(*chain) != Some(*rules));
+    for (chain, _) in refilled() {
         let _ = writeln!(text, ":{chain} - [0:0]");
     }
-    for (chain, rules) in &wanted.chains {
+    for (chain, rules) in refilled() {
         for rule in rules {
             let _ = writeln!(text, "-A {chain} {rule}");
         }
@@ -285,8 +305,9 @@ fn table_transaction(name: &str, wanted: &Table, found: &Table, text: &mut Strin
     for jump in wanted.jumps.iter().rev() {
         let _ = writeln!(text, "-I {} 1 {}", jump.chain, jump.rule);
     }
-    let left_over: Vec<&String> =
-        found.chains.keys().filter(|chain| !wanted.chains.contains_key(*chain)).collect();
+    let left_over = found.chains.keys().filter(|chain| !wanted.chains.contains_key(*chain));
+    let goes = ends || !found.chains.keys().any(|chain| is_retired(chain));
+    let left_over: Vec<&String> = left_over.filter(|_| goes).collect();
     for verb in ["-F", "-X"] {
         for chain in &left_over {
             let _ = writeln!(text, "{verb} {chain}");
@@ -305,12 +326,18 @@ fn without_counter(line: &str) -> (&str, Option<(u64, u64)>) {
     (plain, numbers)
 }
 
-/// What a rule of ours that decides on a reserved port counted: `"redisguard:PORTS:…"` is its comment.
-fn decided(line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
+/// What a rule of ours that decides on a reserved port counted.
+fn decided(table: &str, line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
     let rule = line.strip_prefix("-A ").filter(|rule| rule.starts_with(PREFIX))?;
+    let table = if table == "nat" { "nat" } else { "filter" };
+    Some(Counter { table, ports: ports_of(rule)?, packets, bytes })
+}
+
+/// The reserved port that a rule of ours decides on: `"redisguard:PORTS:…"` is its comment.
+pub(super) fn ports_of(rule: &str) -> Option<PortRange> {
     let (_, comment) = rule.split_once("--comment \"redisguard:")?;
     let (ports, _) = comment.split_once(':')?;
-    Some(Counter { ports: ports.parse().ok()?, packets, bytes })
+    ports.parse().ok()
 }
 
 #[cfg(test)]

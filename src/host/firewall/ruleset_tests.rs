@@ -26,7 +26,7 @@ fn drift(listing: &str) -> String {
 fn a_host_with_the_rules_in_place_does_not_drift() {
     assert_eq!(drift(LISTING), "");
     let counters = Ruleset::listed(LISTING).1;
-    assert_eq!(counters, [Counter { ports: 6379.into(), packets: 7, bytes: 420 }]);
+    assert_eq!(counters, [Counter { table: "filter", ports: 6379.into(), packets: 7, bytes: 420 }]);
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn a_comment_that_reads_like_a_jump_to_us_is_somebodys() {
 fn what_is_redirected_is_counted_too() {
     let nat = "*nat\n:REDISGUARD-PRE - [0:0]\n[3:180] -A REDISGUARD-PRE -p tcp -m comment \
                --comment \"redisguard:6379:redirect x\" -j REDIRECT\nCOMMIT\n";
-    let counter = |packets, bytes| Counter { ports: 6379.into(), packets, bytes };
+    let counter = |table, packets, bytes| Counter { table, ports: 6379.into(), packets, bytes };
     let counters = Ruleset::listed(&format!("{LISTING}{nat}")).1;
-    assert_eq!(counters, [counter(7, 420), counter(3, 180)]);
+    assert_eq!(counters, [counter("filter", 7, 420), counter("nat", 3, 180)]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn rules_of_another_bundle_are_one_finding() {
 
 #[test]
 fn a_transaction_replaces_every_old_jump_and_drops_left_over_chains() {
-    let listing = LISTING.replace(":FOREIGN", ":REDISGUARD-OLD");
+    let listing = LISTING.replace(":FOREIGN", ":REDISGUARD-OLD").replace("-i lo", "-i eth0");
     let text = Ruleset::parse(RULES).unwrap().transaction(&live(&listing));
     assert_eq!(
         text,

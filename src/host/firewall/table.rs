@@ -12,6 +12,10 @@ use std::fmt::Write as _;
 
 /// Our table, in nft's words.
 pub(super) const TABLE: &str = "inet redisguard";
+/// What its counters are said to be of.
+pub(super) const COUNTED: &str = "inet";
+/// The chain that names the bundle.
+const BUNDLE: &str = "chain rg_bundle";
 /// The chain that holds the digests.
 const SEAL: &str = "rg_seal";
 /// The name of the block of all counters.
@@ -26,8 +30,12 @@ const DIGITS: usize = 16;
 pub struct Listing {
     /// The digest of the bundle that it says it is of.
     bundle: String,
+    /// Whether the comment of the table itself says so.
+    has_comment: bool,
     /// Every block but the seal, by its first line: `chain rg_input`. All counters are one.
     blocks: BTreeMap<String, String>,
+    /// Whether there is a chain for the seal, whatever is in it.
+    has_seal: bool,
     /// What the seal says of them: digests by the same names.
     seal: BTreeMap<String, String>,
 }
@@ -45,11 +53,18 @@ impl Listing {
             match (&mut current, depth, line.trim()) {
                 (None, 1, line) => match line.strip_suffix(" {") {
                     Some(name) => current = Some((name, String::new())),
-                    None => listing.bundle = comment(line).unwrap_or(listing.bundle),
+                    // Earlier versions named it here.
+                    None => {
+                        listing.has_comment |= comment(line).is_some();
+                        listing.bundle = comment(line).unwrap_or(listing.bundle);
+                    }
                 },
                 (Some(_), 1, _) => listing.add(current.take()),
                 (Some((name, _)), _, line) if line.starts_with("packets ") => {
                     counters.extend(counted(name, line));
+                }
+                (Some((BUNDLE, _)), _, line) if comment(line).is_some() => {
+                    listing.bundle = comment(line).unwrap_or_default();
                 }
                 (Some((_, block)), _, line) => {
                     block.push_str(line);
@@ -64,6 +79,7 @@ impl Listing {
     fn add(&mut self, block: Option<(&str, String)>) {
         let Some((name, block)) = block else { return };
         if name.strip_prefix("chain ") == Some(SEAL) {
+            self.has_seal = true;
             let sealed = block.lines().filter_map(comment);
             let pairs = sealed.filter_map(|line| {
                 line.rsplit_once(' ').map(|(name, digest)| (name.to_owned(), digest.to_owned()))
@@ -81,6 +97,32 @@ impl Listing {
         } else {
             self.blocks.insert(name.to_owned(), block);
         }
+    }
+
+    /// What takes everything out of the table but the counters that stay; `None` where its comment names
+    /// a bundle, which cannot be changed.
+    pub(super) fn emptied(&self, stays: impl Fn(&str) -> bool) -> Option<String> {
+        if self.has_comment {
+            return None;
+        }
+        let mut text = format!("flush table {TABLE}\n");
+        let named = |kind: &'static str| {
+            let names = self.blocks.keys().map(String::as_str);
+            names.filter(move |name| name.starts_with(kind))
+        };
+        let counters = self.blocks.get(COUNTERS).map(String::as_str).unwrap_or_default();
+        let counters = counters.lines().filter(|line| line.starts_with("counter "));
+        let counters = counters.filter(|name| !stays(name));
+        // Chains look things up in sets and maps, and maps lead to counters.
+        let in_order = named("chain ").chain(named("set ")).chain(named("map ")).chain(counters);
+        for name in in_order {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "delete {}", name.replacen(' ', &format!(" {TABLE} "), 1));
+        }
+        if self.has_seal {
+            let _ = writeln!(text, "delete chain {TABLE} {SEAL}");
+        }
+        Some(text)
     }
 
     /// The transaction that seals the table as it was listed.
@@ -138,7 +180,7 @@ fn counted(name: &str, line: &str) -> Option<(Family, Counter)> {
     let mut words = line.split(' ');
     let mut number = || words.nth(1)?.parse().ok();
     let (packets, bytes) = (number()?, number()?);
-    Some((family, Counter { ports: ports.parse().ok()?, packets, bytes }))
+    Some((family, Counter { table: COUNTED, ports: ports.parse().ok()?, packets, bytes }))
 }
 
 /// Whether a chain's block holds nothing but where it is hooked in, or a set's no elements.
@@ -187,7 +229,7 @@ mod tests {
     fn a_table_as_it_was_loaded_does_not_drift() {
         assert_eq!(drift(&sealed()), "");
         assert_eq!(drift(&sealed().replace("packets 7", "packets 8")), "");
-        let counter = Counter { ports: 6379.into(), packets: 7, bytes: 420 };
+        let counter = Counter { table: COUNTED, ports: 6379.into(), packets: 7, bytes: 420 };
         assert_eq!(Listing::read(LOADED).unwrap().1, [(Family::V6, counter)]);
         assert_eq!(Listing::read(""), None);
     }

@@ -106,7 +106,7 @@ impl Hidden {
 
     /// Sorts what a family's iptables-save printed.
     fn take(&mut self, family: Family, saved: &str) {
-        let (ours, _) = Ruleset::listed(saved);
+        let (ours, ..) = Ruleset::listed(saved);
         for table in saved.split_inclusive("COMMIT\n") {
             let name = table.lines().find_map(|line| line.strip_prefix('*'));
             let Some(name) = name else { continue };
