@@ -5,7 +5,6 @@ use super::table::{COUNTED, Listing, TABLE};
 use super::{Backend, Live, presence};
 use crate::error::Trouble;
 use crate::plan::Scope;
-use std::collections::BTreeSet;
 use std::process::Command;
 
 const CURE: &str = "install it (Debian: apt-get install nftables), or run as root if it is there";
@@ -35,8 +34,7 @@ impl Script {
     /// as a whole.
     fn keeping_counters(&self, found: &Listing) -> Option<String> {
         let (_, table) = self.text.split_once(WHOLE)?;
-        let counters = counters(table);
-        Some(found.emptied(|counter| counters.contains(counter))? + table)
+        Some(found.emptied(table)? + table)
     }
 
     /// The same without the rules that write to the kernel's log, of a bundle that says so; `None`
@@ -52,12 +50,6 @@ impl Script {
             Self { text: text.replace(&self.bundle, &bundle), bundle }
         })
     }
-}
-
-/// The counters that a text defines: `counter port_6379_v4`.
-fn counters(table: &str) -> BTreeSet<&str> {
-    let blocks = table.lines().filter_map(|line| line.trim().strip_suffix(" {"));
-    blocks.filter(|line| line.starts_with("counter ")).collect()
 }
 
 impl Nftables {
@@ -170,9 +162,7 @@ impl Backend for Nftables {
                 let lines = table.lines().filter(|line| !line.trim().starts_with("packets "));
                 let table: String = lines.map(|line| format!("{line}\n")).collect();
                 let found = now.table.as_deref().and_then(Listing::read);
-                let counters = counters(&table);
-                let emptied = found
-                    .and_then(|(found, _)| found.emptied(|counter| counters.contains(counter)));
+                let emptied = found.and_then(|(found, _)| found.emptied(&table));
                 let emptied = emptied.filter(|_| !table.starts_with(NAMED_BY_ITSELF));
                 let script = emptied.unwrap_or_else(|| WHOLE.to_owned()) + &table;
                 read(&[], "put the nftables rules back", &script)

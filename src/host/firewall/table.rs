@@ -101,7 +101,16 @@ impl Listing {
 
     /// What takes everything out of the table but the counters that stay; `None` where its comment names
     /// a bundle, which cannot be changed.
-    pub(super) fn emptied(&self, stays: impl Fn(&str) -> bool) -> Option<String> {
+    ///
+    /// A set or map that `wanted` has in the same form stays, too, and is filled anew: a packet that is
+    /// under way while the rules change looks things up in the old one, which then has nothing in it.
+    pub(super) fn emptied(&self, wanted: &str) -> Option<String> {
+        let wanted = forms(wanted);
+        let stays = |name: &str| wanted.contains_key(name);
+        let fills = |name: &&str| {
+            let found = self.blocks.get(*name).map(|block| form(block.lines()));
+            found.is_some() && found.as_ref() == wanted.get(*name)
+        };
         if self.has_comment {
             return None;
         }
@@ -114,8 +123,12 @@ impl Listing {
         let counters = counters.lines().filter(|line| line.starts_with("counter "));
         let counters = counters.filter(|name| !stays(name));
         // Chains look things up in sets and maps, and maps lead to counters.
-        let in_order = named("chain ").chain(named("set ")).chain(named("map ")).chain(counters);
-        for name in in_order {
+        let lists = || named("set ").chain(named("map "));
+        for name in lists().filter(|name| fills(name) && !name.starts_with(LOGGED)) {
+            let _ = writeln!(text, "flush {}", name.replacen(' ', &format!(" {TABLE} "), 1));
+        }
+        let lists = lists().filter(|name| !fills(name));
+        for name in named("chain ").chain(lists).chain(counters) {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "delete {}", name.replacen(' ', &format!(" {TABLE} "), 1));
         }
@@ -163,6 +176,28 @@ impl Listing {
         findings.extend(strange.map(|name| format!("{name} is not ours")));
         findings
     }
+}
+
+/// What a set or map takes, without what is in it.
+fn form<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    const WORDS: [&str; 4] = ["type ", "flags ", "size ", "timeout "];
+    let said = lines.map(str::trim).filter(|line| WORDS.iter().any(|word| line.starts_with(word)));
+    let mut said: Vec<String> = said.map(str::to_owned).collect();
+    said.sort_unstable();
+    said
+}
+
+/// The forms of all blocks of a table, by their first lines.
+fn forms(table: &str) -> BTreeMap<&str, Vec<String>> {
+    let mut forms = BTreeMap::new();
+    let mut lines = table.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) {
+            let block = lines.by_ref().take_while(|line| *line != "\t}");
+            forms.insert(name, form(block));
+        }
+    }
+    forms
 }
 
 const PREFIX: &str = "redisguard:";
