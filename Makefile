@@ -49,6 +49,7 @@ setup-test:
 		curl openssl python3 python3-venv git openssh-server openssh-client \
 		netcat-openbsd netcat-traditional inetutils-telnet wget \
 		node:nodejs npm:npm php-cli php-redis php-predis ruby-redis libredis-perl libredis-fast-perl \
+		chromium systemd-journal-remote tzdata gzip xz-utils zstd bzip2 \
 		lua5.1 lua-redis libhiredis-dev erlang-base erlang-redis-client \
 		binutils lintian
 

@@ -12,6 +12,7 @@
 //! - [`embedded`]: the bundle that was rendered when this program was built.
 //! - [`plan`]: the difference between a bundle and an observed host; pure.
 //! - [`probe`]: what a client of a port meets, against what a bundle promises.
+//! - [`report`]: who still knocks, read from the logs and counted; pure over readers.
 //! - [`host`]: the effects: files, rules, services, the receipt.
 //! - [`notice`]: the listener; needs its own settings and nothing else.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
@@ -31,4 +32,5 @@ pub mod notice;
 pub mod plan;
 pub mod probe;
 pub mod rehearse;
+pub mod report;
 pub mod spec;

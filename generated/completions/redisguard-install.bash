@@ -44,6 +44,9 @@ _redisguard__install() {
             redisguard__install,remove)
                 cmd="redisguard__install__subcmd__remove"
                 ;;
+            redisguard__install,report)
+                cmd="redisguard__install__subcmd__report"
+                ;;
             redisguard__install,revert)
                 cmd="redisguard__install__subcmd__revert"
                 ;;
@@ -79,6 +82,9 @@ _redisguard__install() {
                 ;;
             redisguard__install__subcmd__help,remove)
                 cmd="redisguard__install__subcmd__help__subcmd__remove"
+                ;;
+            redisguard__install__subcmd__help,report)
+                cmd="redisguard__install__subcmd__help__subcmd__report"
                 ;;
             redisguard__install__subcmd__help,revert)
                 cmd="redisguard__install__subcmd__help__subcmd__revert"
@@ -129,7 +135,7 @@ _redisguard__install() {
 
     case "${cmd}" in
         redisguard__install)
-            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status remove rehearse probe metrics rules notice help"
+            opts="-h -V --bundle --root --json --help --version plan apply confirm revert status report remove rehearse probe metrics rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -199,7 +205,7 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help)
-            opts="plan apply confirm revert status remove rehearse probe metrics rules notice help"
+            opts="plan apply confirm revert status report remove rehearse probe metrics rules notice help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -325,6 +331,20 @@ _redisguard__install() {
             return 0
             ;;
         redisguard__subcmd__install__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -559,6 +579,52 @@ _redisguard__install() {
                 return 0
             fi
             case "${prev}" in
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        redisguard__subcmd__install__subcmd__report)
+            opts="-h --log --kernel --since --port --top --csv --html --resolve --bundle --root --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kernel)
+                    COMPREPLY=($(compgen -W "auto journal files none" -- "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bundle)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

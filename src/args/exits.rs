@@ -64,6 +64,12 @@ pub const EXITS: &[Exits] = &[
         trouble: "the host cannot be looked at",
     },
     Exits {
+        verb: "redisguard-install report",
+        same: "all logs were read",
+        differs: Some("some could not be read to their end; the report says which"),
+        trouble: "there is no log that can be read, or the page could not be written",
+    },
+    Exits {
         verb: "redisguard-install remove",
         same: "what was applied is gone",
         differs: Some("with --dry-run: something would be taken away"),

@@ -1,8 +1,8 @@
 //! The command line of `redisguard-install`.
 
 use super::exits;
-use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +53,9 @@ pub enum Verb {
     /// Show rules, units, listener, files and counters; exit 1 on drift or a dead part
     #[command(after_help = exits::of("redisguard-install status"))]
     Status,
+    /// Tell who still knocks: sources, ports and libraries, from the listener's log and the kernel's
+    #[command(after_help = exits::of("redisguard-install report"))]
+    Report(ReportArgs),
     /// Take away what was applied; foreign rules and files and the logs stay
     #[command(after_help = exits::of("redisguard-install remove"))]
     Remove(RemoveArgs),
@@ -99,6 +102,79 @@ pub struct RevertArgs {
     /// Wait until the time to confirm is over; what apply starts
     #[arg(long, hide = true)]
     pub when_lapsed: bool,
+}
+
+/// What to report of, and how.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Read these logs (- for standard input) instead of those of this host, compressed ones too
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kernel")]
+    pub log: Vec<PathBuf>,
+
+    /// Where to look for those whom the kernel dropped or reset; one place, so that none counts twice
+    #[arg(long, value_enum, default_value = "auto")]
+    pub kernel: KernelLog,
+
+    /// Leave out what is older: a time (2026-11-27, 2026-11-27T05:45:00Z) or an age (90m, 36h, 7d, 4w)
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+
+    /// Only this reserved port; may be repeated
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Vec<u16>,
+
+    /// List the N with the most attempts: 20 as text and 1000 on a page unless given, else all
+    #[arg(long, value_name = "N")]
+    pub top: Option<usize>,
+
+    /// Print one line of CSV for each source at each port
+    #[arg(long, conflicts_with_all = ["json", "html"])]
+    pub csv: bool,
+
+    /// Write a page to FILE (- for standard output) that needs nothing but itself
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    pub html: Option<PathBuf>,
+
+    /// Ask the name service for the names of the addresses that are listed, for a few seconds
+    #[arg(long)]
+    pub resolve: bool,
+}
+
+/// Where the kernel's lines are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KernelLog {
+    /// In the journal where it is kept on disk, else in syslog's files, else in the journal
+    Auto,
+    /// In the journal
+    Journal,
+    /// In /var/log/kern.log, messages or syslog, whichever has any of ours first
+    Files,
+    /// Nowhere
+    None,
+}
+
+/// From when on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// This long ago.
+    Ago(Duration),
+    /// Since then.
+    At(Timestamp),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    const UNITS: [(char, u64); 5] =
+        [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    let age = UNITS.iter().find_map(|(unit, seconds)| {
+        let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;
+        number.checked_mul(*seconds).map(Duration::from_secs)
+    });
+    let at = || text.parse::<Timestamp>().ok();
+    let midnight = || format!("{text}T00:00:00Z").parse::<Timestamp>().ok();
+    age.map(Since::Ago).or_else(|| at().or_else(midnight).map(Since::At)).ok_or_else(|| {
+        "give a time in UTC such as 2026-11-27 or 2026-11-27T05:45:00Z, or an age such as 36h or 7d"
+            .to_owned()
+    })
 }
 
 /// How to remove.
@@ -187,6 +263,24 @@ mod tests {
         for wrong in ["", "60", "4s", "-60s", "25h", "2d", "soon", "5 parsecs"] {
             let said = window(wrong).unwrap_err();
             assert!(said.contains("from 5s to 24h"), "{wrong}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_time_or_an_age_is_read_as_people_write_it() {
+        let ago = |seconds| Ok(Since::Ago(Duration::from_secs(seconds)));
+        for (text, seconds) in [("90m", 5400), ("36h", 129_600), ("7d", 604_800), ("4w", 2_419_200)]
+        {
+            assert_eq!(since(text), ago(seconds), "{text}");
+        }
+        for (text, at) in [
+            ("2026-11-27", "2026-11-27T00:00:00Z"),
+            ("2026-11-27T05:45:00+01:00", "2026-11-27T04:45:00Z"),
+        ] {
+            assert_eq!(since(text), Ok(Since::At(at.parse().unwrap())), "{text}");
+        }
+        for wrong in ["", "7", "d", "-7d", "yesterday", "2026-13-01", "99999999999999999999d"] {
+            assert!(since(wrong).unwrap_err().contains("such as"), "{wrong}");
         }
     }
 }

@@ -9,8 +9,8 @@ mod rulings;
 pub use exits::{EXITS, Exits};
 pub use generator::{GeneratorArgs, GeneratorVerb};
 pub use installer::{
-    ApplyArgs, InstallerArgs, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs, RevertArgs,
-    RulesVerb, Verb,
+    ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
+    ReportArgs, RevertArgs, RulesVerb, Since, Verb,
 };
 pub use rulings::Rulings;
 

@@ -8,6 +8,8 @@ pub mod firewall;
 pub mod kept_free;
 pub mod listener;
 pub mod lock;
+pub mod logs;
+pub mod names;
 pub mod observe;
 pub mod packaged;
 pub mod peers;

@@ -11,6 +11,8 @@ use crate::host::peers::{Listener, Peer};
 use crate::plan::StepView;
 use crate::probe::Outcome;
 use crate::rehearse::{Expected, From, Observation, Report, Row};
+use crate::report::{Calendar, Census, Moment, Scope, Summary, Used, Writer};
+use jiff::tz::TimeZone;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const BUNDLE: &str = "19ae7dba41c4";
@@ -23,6 +25,7 @@ pub fn examples() -> Vec<Example> {
         Example::of("plan, apply, revert, remove", &[steps(), few_steps(), no_steps()]),
         Example::of("confirm", &[confirm::Answer { confirmed: true, bundle: BUNDLE.to_owned() }]),
         Example::of("status", &[drifted(), fine()]),
+        Example::of("report", &[knocked(), silent()]),
         Example::of("rules load, rules save, rules unload", &[rules_loaded()]),
         Example::of("rehearse", &[report.json()]),
         Example::of("probe", &[probed()]),
@@ -109,6 +112,44 @@ fn fine() -> status::Answer {
         ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
         listener: status::Listener { unit: None, answers: Vec::new() },
     }
+}
+
+/// What two lines of a log come to.
+fn knocked() -> Summary {
+    let logs = "time=2026-11-22T22:56:34.743Z peer=198.51.100.7 port=6379 family=4 protocol=resp \
+                library=redis-py library-version=5.0.1 outcome=told\n\
+                2026-11-22T22:56:35Z web kernel: redisguard drop: SRC=198.51.100.8 PROTO=TCP DPT=6380 SYN\n";
+    let scope = Scope { since: 0, until: Moment::MAX, ports: Vec::new() };
+    let (mut census, mut calendar) = (Census::default(), Calendar::new(TimeZone::UTC, 0));
+    let log = &mut logs.as_bytes();
+    // Bytes in memory can be read.
+    let _ = crate::report::count(log, Writer::Unknown, &mut calendar, &scope, &mut census);
+    let mut summary = Summary::of(&census, usize::MAX);
+    summary.host = Some("web".to_owned());
+    summary.logs = vec!["/var/log/redisguard/redis_port_notice.log".to_owned()];
+    summary.kernel = Some("the journal".to_owned());
+    let why = "could not read /var/log/redisguard/redis_port_notice.log.2.gz to its end: corrupt deflate stream";
+    summary.incomplete = vec![why.to_owned()];
+    for knocks in summary.knocks.iter_mut().take(1) {
+        knocks.name = Some("app-1.example.org".to_owned());
+        // In either form that a version has.
+        let other = Used { name: "lettuce".to_owned(), version: None, attempts: 1 };
+        knocks.libraries.push(other);
+    }
+    for library in &mut summary.libraries {
+        library.version = None;
+    }
+    summary
+}
+
+fn silent() -> Summary {
+    let mut summary = knocked();
+    (summary.host, summary.first, summary.last, summary.kernel) = (None, None, None, None);
+    summary.ports.iter_mut().for_each(|port| port.port = None);
+    for knocks in &mut summary.knocks {
+        (knocks.name, knocks.port) = (None, None);
+    }
+    summary
 }
 
 fn rules_loaded() -> rules::Answer {

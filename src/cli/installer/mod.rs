@@ -11,6 +11,7 @@ mod plan;
 mod probe;
 mod rehearse;
 mod remove;
+mod report;
 mod revert;
 mod rules;
 mod sessions;
@@ -35,6 +36,7 @@ pub fn run(args: &InstallerArgs) -> Status {
         Verb::Confirm => confirm::run(args),
         Verb::Revert(verb) => revert::run(args, verb),
         Verb::Status => status::run(args),
+        Verb::Report(verb) => report::run(args, verb),
         Verb::Remove(verb) => remove::run(args, verb),
         Verb::Rehearse => rehearse::run(args),
         Verb::Probe(verb) => probe::run(args, verb),
@@ -55,7 +57,7 @@ pub fn run(args: &InstallerArgs) -> Status {
 /// Whether a verb is there for what it does, and not for what it says.
 fn changes(verb: &Verb) -> bool {
     match verb {
-        Verb::Plan | Verb::Status | Verb::Rehearse | Verb::Probe(_) => false,
+        Verb::Plan | Verb::Status | Verb::Rehearse | Verb::Probe(_) | Verb::Report(_) => false,
         Verb::Remove(verb) => !verb.dry_run,
         Verb::Metrics(verb) => verb.textfile.is_some(),
         Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,

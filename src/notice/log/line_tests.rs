@@ -127,3 +127,60 @@ fn the_time_is_worded_anew_with_every_millisecond() {
         assert!(stamp.word(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
     }
 }
+
+#[test]
+fn what_the_log_says_is_what_the_report_reads() {
+    use crate::report::{Answer, Calendar, Line, Protocol as Spoken, Source, Writer};
+    let read = |line: &str, check: &dyn Fn(Line<'_>)| {
+        let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC, 0);
+        match Writer::Listener.line(line.trim_end().as_bytes(), &mut calendar) {
+            Ok(line) => check(line),
+            Err(fault) => panic!("{fault:?}: {line}"),
+        }
+    };
+    let every: Vec<u8> = (0..=255).collect();
+    for format in [LogFormat::Logfmt, LogFormat::Json] {
+        for piece in every.chunks(8) {
+            let heard = heard(piece);
+            let mut attempt = attempt(&heard);
+            for (outcome, answer) in [
+                (Outcome::Told, Answer::Told),
+                (Outcome::Closed, Answer::Closed),
+                (Outcome::Reset, Answer::Broken),
+                (Outcome::Idle, Answer::Broken),
+                (Outcome::Shed, Answer::Broken),
+                (Outcome::Limit, Answer::Broken),
+                (Outcome::Shutdown, Answer::Broken),
+            ] {
+                attempt.outcome = outcome;
+                let text = line(&attempt, format, Timestamp::UNIX_EPOCH);
+                read(&text, &|line| {
+                    let Line::Knock(knock) = line else { panic!("{text}") };
+                    assert_eq!(
+                        (knock.source, knock.answer),
+                        (Source::Address([192, 0, 2, 1].into()), answer)
+                    );
+                    assert_eq!((knock.port, knock.protocol), (Some(6379), Some(Spoken::Resp)));
+                    let escaped = piece.iter().map(|byte| match byte {
+                        b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+                        b' '..=b'~' => char::from(*byte).to_string(),
+                        byte => format!("\\x{byte:02x}"),
+                    });
+                    assert_eq!(knock.library.unwrap().name, escaped.collect::<String>());
+                });
+            }
+        }
+        let mut folded = Vec::new();
+        let network = FoldedSource::Network("2001:db8::".parse().unwrap());
+        write_folded(format, "1970-01-01T00:00:00.000Z", network, 7, &mut folded);
+        read(&String::from_utf8(folded).unwrap(), &|line| {
+            let Line::Knock(knock) = line else { panic!("{line:?}") };
+            assert_eq!((knock.attempts, knock.answer, knock.port), (7, Answer::Folded, None));
+            assert_eq!(knock.source, Source::Network("2001:db8::".parse().unwrap()));
+        });
+        let dropped = dropped_line(format, Timestamp::UNIX_EPOCH, 2, 9);
+        read(&String::from_utf8(dropped).unwrap(), &|line| {
+            assert_eq!(line, Line::Lost { at: 0, lines: 2, attempts: 9 });
+        });
+    }
+}
