@@ -3,7 +3,7 @@
 use super::every_step::{Scene, difference, without_times};
 use super::support::namespace::Host;
 use super::support::{INSTALL, assert_same, told, tools};
-use super::{able, status};
+use super::{OTHER, able, bundle, status};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -52,8 +52,11 @@ fn without_a_way_back_nothing_is_changed() {
     refused("free some space");
     host.sh("umount /var/lib/redisguard; rmdir /var/lib/redisguard");
 
-    assert_eq!(status(&host.install(&["apply"])), 0);
-    host.sh("echo >> /etc/redisguard/rules.v4; rm /var/lib/redisguard/bundle/SHA256SUMS");
+    // The bundle that was applied, damaged, and another one to change to.
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     refused("SHA256SUMS");
     host.sh("rm -r /var/lib/redisguard");
     refused("rules of ours are loaded");

@@ -2,7 +2,7 @@
 
 use super::support::namespace::Host;
 use super::support::{INSTALL, told};
-use super::{able, status};
+use super::{OTHER, able, bundle, status};
 use std::process::{Command, Output};
 
 /// A refusal with one cause and one cure, which says this.
@@ -61,8 +61,10 @@ fn a_change_that_cannot_wait_for_its_confirmation_has_one_cure() {
     cured(&host.run("bash", &["-c", &apply]), "run systemd-run", "without --confirm");
     host.sh("rm -r /run/systemd");
 
-    assert_eq!(status(&host.install(&["apply"])), 0);
-    host.sh("echo >> /etc/redisguard/rules.v4; rm /var/lib/redisguard/bundle/SHA256SUMS");
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     cured(&host.install(&["apply", "--confirm", "5s"]), "SHA256SUMS", "once without --confirm");
 }
 

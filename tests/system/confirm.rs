@@ -16,7 +16,9 @@ type Look = (BTreeMap<String, Changed>, String, Vec<String>, String);
 fn look(machine: &Machine) -> Look {
     let mut files = machine.changed_contents();
     files.retain(|path, _| {
-        !path.starts_with("/var/log/") && path != "/var/lib/redisguard/receipt.json"
+        !path.starts_with("/var/log/")
+            && path != COUNTERS
+            && path != "/var/lib/redisguard/receipt.json"
     });
     let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD, REVERT, WAITS];
     let units = units.map(|name| at_rest(machine, name)).into();

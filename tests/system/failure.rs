@@ -28,7 +28,7 @@ type Look = (BTreeMap<String, Changed>, String, Vec<String>, String);
 /// Files, rules, units and the kernel's list of ports.
 fn look(machine: &Machine) -> Look {
     let mut files = machine.changed_contents();
-    files.retain(|path, _| !path.starts_with("/var/log/"));
+    files.retain(|path, _| !path.starts_with("/var/log/") && path != COUNTERS);
     let units = [BLOCK, NOTICE, CHECK, TIMER, YIELD].map(|name| at_rest(machine, name)).into();
     let kept_free = machine.read_file("/proc/sys/net/ipv4/ip_local_reserved_ports");
     (files, machine.iptables_save(), units, kept_free)

@@ -40,6 +40,9 @@ const CHECK: &str = "redis-ports-check.service";
 const TIMER: &str = "redis-ports-check.timer";
 const YIELD: &str = "redis-port-yield@redis-server.service";
 
+/// What was counted: every check may save it.
+const COUNTERS: &str = "/var/lib/redisguard/counters.json";
+
 /// A host that runs and has the program, and nothing applied.
 fn host(name: &str) -> Option<Machine> {
     let machine = Machine::boot(name)?;
