@@ -6,6 +6,7 @@ pub mod apply;
 pub mod files;
 pub mod firewall;
 pub mod kept_free;
+pub mod knocks;
 pub mod listener;
 pub mod lock;
 pub mod logs;

@@ -260,3 +260,25 @@ fn tampered_rules_do_not_open_a_rebooted_host() {
     assert_guards(&machine);
     assert_eq!(unit(&machine, BLOCK, "ActiveState"), "failed");
 }
+
+#[test]
+fn the_status_shows_who_knocked_last() {
+    let Some(machine) = host("knocks") else { return };
+    failure::give_bundle(&machine, &failure::OTHER.replace("reject", "notice"), "/root/notice");
+    redisguard(&machine, &["--bundle", "/root/notice", "apply"]).ok();
+    let status = || json(&machine, 0, &["--bundle", "/root/notice", "status"]);
+    assert_eq!(
+        status()["knocks"].as_array().unwrap().len(),
+        0,
+        "nobody came, but the status itself"
+    );
+    let met = machine.meets(6379);
+    assert!(met.iter().all(|outcome| matches!(outcome, Outcome::Notice(_))), "{met:?}");
+    until("both families are shown", || status()["knocks"].as_array().unwrap().len() == 2);
+    for knock in status()["knocks"].as_array().unwrap() {
+        assert_eq!((&knock["port"], &knock["answer"]), (&6379.into(), &"told".into()), "{knock}");
+    }
+    let said = redisguard(&machine, &["--bundle", "/root/notice", "status"]).ok();
+    assert!(said.contains("latest knocks from outside"), "{said}");
+    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+}

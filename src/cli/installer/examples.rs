@@ -90,6 +90,13 @@ fn drifted() -> status::Answer {
         findings: vec![finding("rules", family, "the jump in INPUT is missing")],
         counted_since: Some(MOMENT.to_owned()),
         ports: vec![PortCount { port: 6370, last_port: Some(6379), family, packets, bytes }],
+        knocks: vec![status::Recent {
+            at: MOMENT.to_owned(),
+            source: "198.51.100.7".to_owned(),
+            port: 6379,
+            answer: crate::report::Answer::Told.name(),
+            library: Some("jedis 4.3.1".to_owned()),
+        }],
         listener: status::Listener {
             unit: Some("active".to_owned()),
             answers: vec![Answered { port: 6370, family, outcome }],
@@ -110,6 +117,13 @@ fn fine() -> status::Answer {
         findings: Vec::new(),
         counted_since: None,
         ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
+        knocks: vec![status::Recent {
+            at: MOMENT.to_owned(),
+            source: "2001:db8::7".to_owned(),
+            port: 6379,
+            answer: crate::report::Answer::Dropped.name(),
+            library: None,
+        }],
         listener: status::Listener { unit: None, answers: Vec::new() },
     }
 }

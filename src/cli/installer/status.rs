@@ -12,7 +12,8 @@ use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::firewall::missing_family;
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, listener, observe, rules, services, source, unconfirmed};
+use crate::host::{Host, knocks, listener, observe, rules, services, source, unconfirmed};
+use crate::report::moment;
 use crate::spec::PortRange;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,7 +35,29 @@ pub(super) struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_since: Option<String>,
     pub ports: Vec<PortCount>,
+    pub knocks: Vec<Recent>,
     pub listener: Listener,
+}
+
+/// How many of those who knocked last are shown.
+const MOST_KNOCKS: usize = 5;
+
+/// Somebody who knocked from outside.
+#[derive(Serialize)]
+pub(super) struct Recent {
+    pub at: String,
+    pub source: String,
+    pub port: u16,
+    pub answer: &'static str,
+    pub library: Option<String>,
+}
+
+impl From<knocks::Latest> for Recent {
+    fn from(latest: knocks::Latest) -> Self {
+        let knocks::Latest { at, source, port, answer, library } = latest;
+        let (at, source) = (moment(at), source.to_string());
+        Self { at, source, port, answer: answer.name(), library }
+    }
 }
 
 #[derive(Serialize)]
@@ -134,6 +157,7 @@ fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
         findings: vec![finding("receipt", "host", detail)],
         counted_since: None,
         ports: Vec::new(),
+        knocks: Vec::new(),
         listener: Listener::default(),
     })
 }
@@ -194,6 +218,9 @@ fn look(
         let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
         listener.answers = answers.map(Answered::from).collect();
     }
+    let shown = applied.as_ref().filter(|_| listening == Listening::Asked);
+    let knocks = shown.map(|(_, facts)| knocks::latest(host, facts, MOST_KNOCKS));
+    let knocks = knocks.into_iter().flatten().map(Recent::from).collect();
     // What others do, apply does not mend either.
     let mend = mend.filter(|_| !findings.is_empty());
     findings.extend(by_hand);
@@ -213,6 +240,7 @@ fn look(
         findings,
         counted_since,
         ports,
+        knocks,
         listener,
     })
 }
@@ -316,6 +344,13 @@ fn show(answer: &Answer) {
                 count.packets,
                 count.bytes
             );
+        }
+    }
+    if !answer.knocks.is_empty() {
+        say!("\nlatest knocks from outside (`redisguard-install report` has all):");
+        for Recent { at, source, port, answer, library } in &answer.knocks {
+            let library = library.as_ref().map(|library| format!(", {library}"));
+            say!("  {at}  {source:<18} port {port:<5}  {answer}{}", library.unwrap_or_default());
         }
     }
     if !answer.listener.answers.is_empty() {

@@ -112,6 +112,16 @@ pub const FIELDS: &[Outputs] = &[
             ("ports[].family", "`IPv4` or `IPv6`"),
             ("ports[].packets", "how many packets"),
             ("ports[].bytes", "how many bytes they had"),
+            (
+                "knocks",
+                "who knocked last from outside, the latest first, each source at each port once; from the \
+                 ends of the listener's log and, of the last day, of the kernel's",
+            ),
+            ("knocks[].at", "when"),
+            ("knocks[].source", "an address, a network of several (`/64`), or `others`"),
+            ("knocks[].port", "the reserved port"),
+            ("knocks[].answer", "how it was answered, as `report` names it"),
+            ("knocks[].library", "what the client calls its library; null where it did not"),
             ("listener", "the listener"),
             (
                 "listener.unit",

@@ -175,6 +175,11 @@ pub fn add_syslog(found: &mut Found, host: &Host) -> Result<Option<&'static str>
     Ok(None)
 }
 
+/// The first of syslog's files that is there.
+pub fn syslog(host: &Host) -> Option<std::path::PathBuf> {
+    SYSLOG.iter().map(|path| host.path(path)).find(|path| path.is_file())
+}
+
 /// Whether `name` is `log`, or one that logrotate made of it: `log.1`, `log.2.gz`, `log-20261127.xz`.
 fn is_rotated(log: &str, name: &str) -> bool {
     let Some(rest) = name.strip_prefix(log) else { return false };
