@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::namespace::Host;
+use support::namespace::{Host, Started};
 use support::redis::met;
 use support::{GEN, INSTALL, case, is_root, need, root, specs, told, tools};
 use tempfile::TempDir;
@@ -146,6 +146,15 @@ impl Site {
         Self { outside, host, folder }
     }
 
+    /// Runs the listener until it shows metrics.
+    fn listen(&self) -> Started {
+        let notice = ["--bundle", "/run/bundle", "notice", "--log", "-"];
+        let listener = self.host.start(INSTALL, &notice);
+        let ask = ["--silent", "--noproxy", "*", "http://127.0.0.1:9637/"];
+        until("the listener shows metrics", || self.host.run("curl", &ask).status.success());
+        listener
+    }
+
     fn write_metrics(&self) {
         let file = "/var/lib/prometheus/node-exporter/redisguard.prom";
         ok(&self.host.install(&["--bundle", "/run/bundle", "metrics", "--textfile", file]));
@@ -201,9 +210,7 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
     }
     let site = Site::new();
     let host = &site.host;
-    let _listener = host.start(INSTALL, &["--bundle", "/run/bundle", "notice", "--log", "-"]);
-    let is_up = || host.run("curl", &["--silent", "--noproxy", "*", "http://127.0.0.1:9637/"]);
-    until("the listener shows metrics", || is_up().status.success());
+    let _listener = site.listen();
     site.knock();
     site.write_metrics();
 
@@ -270,9 +277,7 @@ fn what_asks_the_listener_for_anything_else_is_told_so_and_holds_nobody_up() {
     }
     let site = Site::new();
     let host = &site.host;
-    let _listener = host.start(INSTALL, &["--bundle", "/run/bundle", "notice", "--log", "-"]);
-    let is_up = || host.run("curl", &["--silent", "--noproxy", "*", "http://127.0.0.1:9637/"]);
-    until("the listener shows metrics", || is_up().status.success());
+    let _listener = site.listen();
     let status = |arguments: &[&str]| {
         let code = ["--output", "/dev/null", "--write-out", "%{http_code}"];
         site.scrape(&[&code[..], arguments].concat())

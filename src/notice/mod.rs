@@ -35,7 +35,6 @@ mod scan;
 mod scrape;
 mod serve;
 mod settings;
-#[allow(dead_code, unused_imports, reason = "the connections are taught to use it next")]
 mod tls;
 
 pub use listen::{BindError, LeftAlone, Listeners};

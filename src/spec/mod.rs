@@ -7,6 +7,7 @@ mod explain;
 mod fault;
 mod keys;
 mod metrics;
+mod own_ports;
 mod ports;
 mod read;
 pub mod reference;
