@@ -33,6 +33,8 @@ mod streams;
 mod support;
 #[path = "installer/switched.rs"]
 mod switched;
+#[path = "installer/tried.rs"]
+mod tried;
 #[path = "installer/units.rs"]
 mod units;
 

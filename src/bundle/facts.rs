@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use std::str::FromStr;
 
 /// The artifact that holds the facts.
-pub(super) const PATH: &str = "host/etc/redisguard/guard.toml";
+pub const PATH: &str = "host/etc/redisguard/guard.toml";
 
 /// What the installer needs to know of the guard; read from the bundle's guard.toml.
 #[derive(Clone, Debug, Deserialize)]

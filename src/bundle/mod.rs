@@ -12,7 +12,7 @@ mod rules;
 mod words;
 
 pub use documents::{Documents, Section};
-pub use facts::{Facts, ReservedFacts};
+pub use facts::{Facts, PATH as FACTS, ReservedFacts};
 pub use host::{BINARY, Family, METRICS, UNITS};
 pub use meaning::meaning;
 

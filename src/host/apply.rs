@@ -112,6 +112,7 @@ impl Change<'_> {
             self.live_step(step)?;
         }
         self.check_units()?;
+        firewall.iter().try_for_each(Firewall::find_as_loaded)?;
         if !observe::is_kept(self.host, self.bundle) {
             let [fresh, kept] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
             self.journal.exchange(&self.host.path(fresh), &self.host.path(kept))?;

@@ -43,6 +43,15 @@ pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
     Ok(wanted)
 }
 
+/// How closely the kernel's rules are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// For what they have counted.
+    Counts,
+    /// For drift alone.
+    Drift,
+}
+
 /// What a host looks like. `firewall` is `None` for an offline tree.
 ///
 /// # Errors
@@ -52,11 +61,16 @@ pub fn observe(
     bundle: &Bundle,
     wanted: &Wanted,
     receipt: Option<&Receipt>,
-    firewall: Option<&Firewall>,
+    firewall: Option<(&Firewall, Look)>,
 ) -> Result<Observed, Trouble> {
     // The tools mostly wait for the kernel and for systemd; meanwhile the files are read.
     thread::scope(|scope| {
-        let looking = firewall.map(|firewall| scope.spawn(|| look_and_count(firewall)));
+        let looking = firewall.map(|(firewall, look)| {
+            scope.spawn(move || match look {
+                Look::Counts => look_and_count(firewall),
+                Look::Drift => Ok((firewall.look_for_drift()?, Tally::default())),
+            })
+        });
         let asking = host.has_systemd().then(|| scope.spawn(|| services::states(&UNITS)));
         let mut observed = files_of(host, bundle, wanted, receipt)?;
         if firewall.is_some() {

@@ -247,6 +247,7 @@ fn forget(host: &Host, receipt: &Receipt) -> Result<(), Trouble> {
     files::sweep(&observe::places(host, receipt));
     if host.is_live() {
         files::remove(&host.path(rules::MEANWHILE))?;
+        firewall::seen::forget()?;
     }
     services::reload(host)?;
     let state = host.path(receipt::STATE);

@@ -1,6 +1,7 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
+use super::firewall::seen::Moment;
 use super::firewall::{self, Firewall, Live, Tables};
 use super::lock;
 use super::receipt::{self, Receipt, State};
@@ -59,10 +60,12 @@ fn load_with(
 ) -> Result<Loaded, Trouble> {
     let _lock = lock::take_for_rules()?;
     let mut tally = Tally::read();
+    let moment = firewall.moment();
     let live = look(firewall)?;
     tally.take(firewall.counts_in(), &live);
     tally.save_if_possible();
     if live.drift.is_empty() {
+        moment.iter().for_each(Moment::remember);
         return Ok(Loaded::InPlace);
     }
     if let Err(trouble) = firewall.test(&live) {

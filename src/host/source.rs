@@ -2,7 +2,7 @@
 
 use super::receipt::{Origin, Receipt};
 use super::{Host, files, packaged, receipt};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, FACTS, Facts};
 use crate::embedded;
 use crate::error::Trouble;
 use std::path::Path;
@@ -51,6 +51,12 @@ pub fn origin(host: &Host, directory: Option<&Path>) -> Result<Origin, Trouble> 
 /// One that was never kept, or is no longer whole.
 pub fn last_good(host: &Host) -> Result<Bundle, Trouble> {
     bundle(Some(&host.path(receipt::BUNDLE)))
+}
+
+/// That bundle's facts as they are kept, whole or not: enough for a warning.
+pub fn last_good_facts(host: &Host) -> Option<Facts> {
+    let kept = files::read(&host.path(receipt::BUNDLE).join(FACTS)).ok()??;
+    Facts::parse(&String::from_utf8_lossy(&kept)).ok()
 }
 
 /// The command that puts this host back as it was applied: with the kept bundle where the built-in

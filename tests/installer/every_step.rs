@@ -246,7 +246,7 @@ fn a_disk_that_fills_up_just_before_the_end_takes_everything_back() {
             cat > /usr/local/sbin/ip6tables-restore <<END
 #!/bin/sh
 $real "\$@" || exit
-case "\$*" in *--test*) exit ;; esac
+[ "\$(readlink /proc/self/ns/net)" = "\$(readlink /proc/\$PPID/ns/net)" ] || exit 0
 [ ! -e /run/fill ] || cat /dev/zero > /mnt/filler 2> /dev/null
 exit 0
 END

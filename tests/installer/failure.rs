@@ -168,11 +168,11 @@ fn a_load_that_fails_between_two_tables_is_taken_back() {
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let before = host.rules();
-    // Loads the first table for real, and fails, once.
+    // Loads the first table for real, and fails, once: not where the rules are only tried.
     host.sh(r#"real=$(command -v ip6tables-restore)
         cat > /usr/local/sbin/ip6tables-restore <<END
 #!/bin/sh
-case "\$*" in *--test*) exec $real "\$@" ;; esac
+[ "\$(readlink /proc/self/ns/net)" = "\$(readlink /proc/\$PPID/ns/net)" ] || exec $real "\$@"
 [ -e /run/failed ] && exec $real "\$@"
 touch /run/failed
 sed '/^COMMIT/q' | $real "\$@"

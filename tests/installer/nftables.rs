@@ -98,19 +98,24 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
     let host = host_with_bundle();
     let nft = host.sh("command -v nft");
     let nft = nft.trim();
-    for arguments in ["--check", "--file"] {
+    // Where the rules are only tried, and on the host itself.
+    for place in ["!=", "="] {
         let broken = format!(
-            "#!/bin/sh\ncase \"$*\" in {arguments}*) echo it is broken >&2; exit 1;; esac\nexec {nft} \"$@\"\n"
+            "#!/bin/sh\n\
+             case \"$*\" in *--file*)\n\
+                 [ $(readlink /proc/self/ns/net) {place} $(readlink /proc/$PPID/ns/net) ] &&\n\
+                     {{ echo it is broken >&2; exit 1; }} ;;\n\
+             esac\nexec {nft} \"$@\"\n"
         );
         host.sh(&format!(
             "cat > /usr/local/bin/nft <<'END'\n{broken}END\nchmod 755 /usr/local/bin/nft"
         ));
         let output = install(&host, &["apply"]);
-        assert_eq!(status(&output), 2, "{arguments}: {}", told(&output));
+        assert_eq!(status(&output), 2, "{place}: {}", told(&output));
         assert!(told(&output).contains("it is broken"), "{}", told(&output));
         host.sh("rm /usr/local/bin/nft");
-        assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"), "{arguments}");
-        assert_eq!(host.sh("nft list ruleset"), "", "{arguments}");
+        assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"), "{place}");
+        assert_eq!(host.sh("nft list ruleset"), "", "{place}");
     }
     // The same on a guarded host: the former rules stay.
     assert_eq!(status(&host.install(&["apply"])), 0);

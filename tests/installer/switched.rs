@@ -56,6 +56,7 @@ fn a_change_of_the_backend_that_was_killed_is_finished_by_the_next_load() {
 #!/bin/sh
 $(command -v nft) "\$@"
 status=\$?
+[ "\$(readlink /proc/self/ns/net)" = "\$(readlink /proc/\$PPID/ns/net)" ] || exit \$status
 case "\$*" in --file*) [ -e /run/once ] && kill -9 \$PPID || touch /run/once ;; esac
 exit \$status
 END

@@ -7,6 +7,7 @@ use crate::args::{ApplyArgs, InstallerArgs};
 use crate::bundle::{Bundle, Facts, UNITS};
 use crate::error::Trouble;
 use crate::host::firewall::missing_family;
+use crate::host::observe::Look;
 use crate::host::peers::Users;
 use crate::host::receipt::Origin;
 use crate::host::{self, Host, services, unconfirmed};
@@ -20,7 +21,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
     }
     let _lock = locked(&host)?;
     unconfirmed::refuse(&host, &format!("apply bundle {}", facts.bundle))?;
-    let computed = computed(&host, &bundle, &facts)?;
+    let computed = computed(&host, &bundle, &facts, Look::Drift)?;
     computed.refuse(&host)?;
     let plan = &computed.plan;
     // Where nothing changes, it changes for nobody.

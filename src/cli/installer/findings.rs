@@ -3,7 +3,7 @@
 
 use crate::bundle::{BINARY, Facts, UNITS, hex};
 use crate::error::Trouble;
-use crate::host::firewall::Firewall;
+use crate::host::firewall::{self, Firewall};
 use crate::host::listener::{self, Answer};
 use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::services::UnitState;
@@ -219,7 +219,7 @@ pub(super) fn in_trouble(listener: &UnitState) -> Option<String> {
 /// What rules of others do to the guard: those that nobody sees, and those that stop outsiders before
 /// they are told.
 pub(super) fn in_the_way(firewall: Option<&Firewall>, facts: &Facts) -> Vec<Finding> {
-    let hidden = firewall.and_then(Firewall::hidden_rules);
+    let hidden = firewall.and_then(|_| firewall::hidden_rules(facts));
     let hidden = hidden.map(|found| finding("others", "iptables", found));
     let obstacle = firewall.and_then(|firewall| firewall.obstacle(facts));
     let obstacle = obstacle.map(|found| finding("notice", "outsiders", found));

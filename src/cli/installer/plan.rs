@@ -5,9 +5,10 @@ use crate::args::InstallerArgs;
 use crate::bundle::{Bundle, Facts};
 use crate::error::Trouble;
 use crate::host::firewall::Firewall;
+use crate::host::observe::{self, Look};
 use crate::host::peers::{self, Users};
 use crate::host::receipt::Receipt;
-use crate::host::{Host, observe, unconfirmed};
+use crate::host::{Host, unconfirmed};
 use crate::plan::{Observed, Plan, StepView, Wanted, compute, kept_free};
 
 /// A plan with what it was computed from.
@@ -41,23 +42,29 @@ impl Computed {
 }
 
 /// Looks at the host and computes the plan; changes nothing.
-pub(super) fn computed(host: &Host, bundle: &Bundle, facts: &Facts) -> Result<Computed, Trouble> {
-    computed_for(host, bundle, facts, observe::wanted(bundle, facts)?)
+pub(super) fn computed(
+    host: &Host,
+    bundle: &Bundle,
+    facts: &Facts,
+    look: Look,
+) -> Result<Computed, Trouble> {
+    computed_for(host, (bundle, facts), observe::wanted(bundle, facts)?, look)
 }
 
 /// The same for what is wanted of the host, whatever this program would want.
 pub(super) fn computed_for(
     host: &Host,
-    bundle: &Bundle,
-    facts: &Facts,
+    (bundle, facts): (&Bundle, &Facts),
     wanted: Wanted,
+    look: Look,
 ) -> Result<Computed, Trouble> {
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
     if let Some(note) = firewall.as_ref().and_then(Firewall::note) {
         tell!("note: {note}");
     }
-    let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), firewall.as_ref())?;
+    let looking = firewall.as_ref().map(|firewall| (firewall, look));
+    let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), looking)?;
     let plan = compute(&wanted, &observed);
     Ok(Computed { wanted, observed, plan, firewall })
 }
@@ -87,7 +94,7 @@ pub(super) fn users(host: &Host, facts: &Facts) -> Users {
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     let (host, bundle, facts) = inputs(args)?;
-    let computed = computed(&host, &bundle, &facts)?;
+    let computed = computed(&host, &bundle, &facts, Look::Drift)?;
     computed.refuse(&host)?;
     let Computed { plan, firewall, observed, .. } = computed;
     warn_of_the_list(&observed);

@@ -4,6 +4,7 @@ use super::plan::computed_for;
 use super::{Status, Steps, locked, print_json, say, show_steps, views};
 use crate::args::{InstallerArgs, RevertArgs};
 use crate::error::Trouble;
+use crate::host::observe::Look;
 use crate::host::receipt::Origin;
 use crate::host::unconfirmed::{self, Record};
 use crate::host::{self, Host, remove};
@@ -82,7 +83,7 @@ fn go_back(
 
 fn apply_former(host: &Host, origin: Origin) -> Result<Vec<StepView>, Trouble> {
     let (bundle, facts, wanted) = unconfirmed::former_wanted(host)?;
-    let computed = computed_for(host, &bundle, &facts, wanted)?;
+    let computed = computed_for(host, (&bundle, &facts), wanted, Look::Drift)?;
     computed.refuse_strangers(host)?;
     let plan = &computed.plan;
     if !plan.is_empty() {

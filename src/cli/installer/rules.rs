@@ -2,9 +2,9 @@
 
 use super::{Status, print_json, say, tell};
 use crate::args::{InstallerArgs, RulesVerb};
-use crate::bundle::{Bundle, UNITS};
+use crate::bundle::{Facts, UNITS};
 use crate::error::Trouble;
-use crate::host::firewall::{Firewall, firewalld};
+use crate::host::firewall::{self, firewalld};
 use crate::host::rules::{self, Loaded};
 use crate::host::{Host, kept_free, services, source};
 use crate::spec::PortSet;
@@ -73,9 +73,8 @@ fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
 }
 
 /// Rules that nobody sees are no reason to leave the ports open, but to say so.
-fn warn_of_hidden_rules(bundle: Result<Bundle, Trouble>) {
-    let firewall = bundle.and_then(|bundle| Firewall::of(&bundle, &rules::facts(&bundle)?));
-    if let Some(found) = firewall.ok().and_then(|firewall| firewall.hidden_rules()) {
+fn warn_of_hidden_rules(facts: &Facts) {
+    if let Some(found) = firewall::hidden_rules(facts) {
         tell!("warning: {found}: `redisguard-install plan` says what to do");
     }
 }
@@ -85,17 +84,18 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
         None => {
             let loaded = load_installed(host);
             let lacked = keep_free(host);
-            (loaded?, lacked)
+            let loaded = loaded?;
+            source::last_good_facts(host).iter().for_each(warn_of_hidden_rules);
+            (loaded, lacked)
         }
         Some(directory) => {
             let bundle = source::bundle(Some(directory))?;
-            (rules::load(&bundle, &rules::facts(&bundle)?)?, None)
+            let facts = rules::facts(&bundle)?;
+            let loaded = rules::load(&bundle, &facts)?;
+            warn_of_hidden_rules(&facts);
+            (loaded, None)
         }
     };
-    warn_of_hidden_rules(match &args.bundle {
-        None => source::last_good(host),
-        Some(directory) => source::bundle(Some(directory)),
-    });
     let drift = match loaded {
         Loaded::InPlace | Loaded::Mute(_) => Vec::new(),
         Loaded::Because(drift) => drift,

@@ -11,8 +11,9 @@ use crate::bundle::{Facts, Family};
 use crate::error::Trouble;
 use crate::host::firewall;
 use crate::host::firewall::missing_family;
+use crate::host::observe::{self, Look};
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, knocks, listener, observe, rules, services, source, unconfirmed};
+use crate::host::{Host, knocks, listener, rules, services, source, unconfirmed};
 use crate::report::moment;
 use crate::spec::PortRange;
 use serde::Serialize;
@@ -183,7 +184,7 @@ fn look(
     // What apply does not mend: each says itself what does.
     let mut by_hand = Vec::new();
     if let Some((bundle, facts)) = &applied {
-        let computed = computed(host, bundle, facts)?;
+        let computed = computed(host, bundle, facts, Look::Counts)?;
         let strangers = &computed.observed.strangers;
         findings.extend(strangers.iter().map(|(path, what)| {
             finding("file", path, format!("is {what}: move it away, then apply"))

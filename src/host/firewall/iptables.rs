@@ -2,8 +2,10 @@
 //! transaction for each table, the `iptables` crate to take chains and jumps away.
 
 use super::super::tool;
+use super::apart::apart;
 use super::retire::renaming;
-use super::{Backend, Live, Ruleset, Rulesets};
+use super::variants::Variant;
+use super::{Backend, Live, Ruleset, Rulesets, nf_tables};
 use crate::bundle::Family;
 use crate::error::Trouble;
 use crate::plan::Scope;
@@ -17,6 +19,8 @@ use std::thread;
 const WAIT: &str = "5";
 /// The tables that our chains stand in.
 const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
+/// From how many rules on it takes longer to make them twice than to have them taken back.
+const MANY: usize = 10_000;
 const CURE: &str = "install it (Debian: apt-get install iptables), or run as root if it is there";
 
 /// iptables for every family that the host has.
@@ -29,8 +33,7 @@ pub struct Iptables {
 impl Iptables {
     /// iptables of this host. A kernel without IPv6 needs no rules for it.
     pub fn new(wanted: Rulesets) -> Self {
-        let families =
-            Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6());
+        let families = Family::BOTH.into_iter().filter(|family| is_there(*family));
         Self { families: families.collect(), wanted }
     }
 
@@ -46,14 +49,15 @@ impl Iptables {
     ) -> Result<Vec<(Family, T)>, Trouble> {
         thread::scope(|scope| {
             let work = &work;
-            let running =
-                self.families.iter().map(|family| (*family, scope.spawn(|| work(*family))));
+            let Some((last, others)) = self.families.split_last() else { return Ok(Vec::new()) };
+            let running = others.iter().map(|family| (*family, scope.spawn(|| work(*family))));
             let running: Vec<_> = running.collect();
+            let last = (*last, work(*last));
             let ended = running.into_iter().map(|(family, thread)| {
                 let lost = |_| Err(Trouble::new("run iptables", "its thread died"));
-                Ok((family, thread.join().unwrap_or_else(lost)?))
+                (family, thread.join().unwrap_or_else(lost))
             });
-            ended.collect()
+            ended.chain([last]).map(|(family, ended)| Ok((family, ended?))).collect()
         })
     }
 
@@ -71,14 +75,24 @@ pub(super) fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
 }
 
-fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble> {
+/// Whether the host has a family.
+fn is_there(family: Family) -> bool {
+    family == Family::V4 || has_ipv6()
+}
+
+fn load(family: Family, transaction: &str) -> Result<(), Trouble> {
+    restore(family, "load", &[], transaction)
+}
+
+fn check(family: Family, more: &[&str], transaction: &str) -> Result<(), Trouble> {
+    restore(family, "check", more, transaction)
+}
+
+fn restore(family: Family, verb: &str, more: &[&str], transaction: &str) -> Result<(), Trouble> {
     let program = format!("{}-restore", program(family));
-    let what = format!("{} the {} rules", if test { "check" } else { "load" }, family.name());
+    let what = format!("{verb} the {} rules", family.name());
     let mut command = Command::new(&program);
-    command.args(["--noflush", "--wait", WAIT]);
-    if test {
-        command.arg("--test");
-    }
+    command.args(["--noflush", "--wait", WAIT]).args(more);
     let said = tool::run(&mut command, &what, transaction.as_bytes(), tool::LIMIT)
         .map_err(|trouble| trouble.or_cure(CURE))?;
     if said.success {
@@ -92,14 +106,20 @@ fn restore(family: Family, transaction: &str, test: bool) -> Result<(), Trouble>
 fn switch(family: Family, wanted: &Ruleset, live: &Ruleset) -> Result<(), Trouble> {
     let renames = wanted.renames(live);
     if renames.is_empty() {
-        return restore(family, &wanted.switch(live), false);
+        return load(family, &wanted.switch(live));
     }
-    restore(family, &renaming(&renames), false)?;
-    restore(family, &wanted.switch(&live.renamed(&renames)), false)
+    load(family, &renaming(&renames))?;
+    load(family, &wanted.switch(&live.renamed(&renames)))
 }
 
 fn save(family: Family) -> Result<String, Trouble> {
     let program = family.save_command();
+    // Mostly so at boot, and asking is quicker than starting a program that has nothing to say.
+    if places_of(family).all(|table| nf_tables::is_absent(&table))
+        && Variant::named(program) == Some(Variant::Nft)
+    {
+        return Ok(String::new());
+    }
     let what = format!("list the {} rules", family.name());
     let failed = |cause: &str| Trouble::new(&what, cause).cure(cure_for(cause));
     let mut command = Command::new(program);
@@ -161,11 +181,18 @@ impl Backend for Iptables {
     }
 
     fn test(&self, live: &Live) -> Result<(), Trouble> {
-        self.for_each(|family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
-            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), true),
+        let nothing = Ruleset::default();
+        let made = |family| match self.wanted.get(&family) {
+            Some(wanted) => check(family, &[], &wanted.transaction(&nothing)),
+            None => Ok(()),
+        };
+        let taken_back = |family| match (self.wanted.get(&family), live.rulesets.get(&family)) {
+            (Some(wanted), Some(live)) => check(family, &["--test"], &wanted.transaction(live)),
             _ => Ok(()),
-        })
-        .map(drop)
+        };
+        let few = self.wanted.values().map(Ruleset::length).sum::<usize>() < MANY;
+        let checked = few.then(|| apart(|| self.for_each(made))).flatten();
+        checked.unwrap_or_else(|| self.for_each(taken_back)).map(drop)
     }
 
     fn load(&self, live: &Live) -> Result<(), Trouble> {
@@ -180,7 +207,7 @@ impl Backend for Iptables {
     fn retire(&self, live: &Live) -> Result<(), Trouble> {
         let retires = |family| live.rulesets.get(&family).filter(|live| live.is_retiring());
         self.for_each(|family| match (self.wanted.get(&family), retires(family)) {
-            (Some(wanted), Some(live)) => restore(family, &wanted.transaction(live), false),
+            (Some(wanted), Some(live)) => load(family, &wanted.transaction(live)),
             _ => Ok(()),
         })
         .map(drop)
@@ -194,7 +221,7 @@ impl Backend for Iptables {
         let mut worse = Vec::new();
         for (family, before) in &before.rulesets {
             if let Some(now) = now.rulesets.get(family).filter(|now| *now != before) {
-                worse.extend(restore(*family, &before.transaction(now), false).err());
+                worse.extend(load(*family, &before.transaction(now)).err());
             }
         }
         worse.into_iter().reduce(Trouble::and).map_or(Ok(()), Err)
@@ -224,7 +251,7 @@ impl Backend for Iptables {
         for (family, ruleset) in &live.rulesets {
             // There may be hundreds of chains, which lead to each other.
             let rest = Ruleset::default().transaction(&ruleset.without_jumps());
-            restore(*family, &rest, false)?;
+            load(*family, &rest)?;
         }
         Ok(())
     }
@@ -245,9 +272,23 @@ pub(super) fn tables() -> Option<BTreeSet<String>> {
     Some(named.filter(|name| ours.contains(*name)).map(str::to_owned).collect())
 }
 
+/// The tables of the families that the host has, if nf_tables holds them.
+pub(super) fn tables_of_nft() -> Option<Vec<String>> {
+    let families = || Family::BOTH.into_iter().filter(|family| is_there(*family));
+    let by_nft = |family: Family| Variant::named(family.save_command()) == Some(Variant::Nft);
+    families().all(by_nft).then(|| families().flat_map(places_of).collect())
+}
+
 fn places() -> impl Iterator<Item = String> {
-    let families = ["ip", "ip6"].into_iter();
-    families.flat_map(|family| TABLES.iter().map(move |table| format!("{family} {table}")))
+    Family::BOTH.into_iter().flat_map(places_of)
+}
+
+fn places_of(family: Family) -> impl Iterator<Item = String> {
+    let family = match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    };
+    TABLES.iter().map(move |table| format!("{family} {table}"))
 }
 
 /// iptables on nf_tables makes a table for the first rule and never takes it away. One that was not

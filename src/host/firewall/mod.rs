@@ -1,14 +1,16 @@
 //! Owns the kernel's rules: reading them, loading ours in one transaction for each table, taking them
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
+mod apart;
 mod everyone;
 pub mod firewalld;
 mod iptables;
+mod nf_tables;
 mod nftables;
-mod presence;
 mod reach;
 mod retire;
 mod ruleset;
+pub mod seen;
 mod table;
 mod variants;
 
@@ -17,6 +19,7 @@ pub use ruleset::{Jump, Ruleset, Table};
 
 use self::iptables::Iptables;
 use self::nftables::{Nftables, Script};
+use self::seen::Moment;
 use self::variants::Variant;
 use super::tally::Tally;
 use crate::bundle::{Bundle, Facts, Family};
@@ -52,12 +55,28 @@ pub struct Live {
     table: Option<String>,
 }
 
+impl Live {
+    /// Refuses what is not as it was just loaded.
+    ///
+    /// # Errors
+    /// Names the first difference.
+    fn or_changed(&self) -> Result<(), Trouble> {
+        let Some((scope, finding)) = self.drift.first() else { return Ok(()) };
+        let cause = format!("{}: {finding}", scope.name());
+        let trouble = Trouble::new("find the rules as they were loaded", cause);
+        Err(trouble.cure(
+            "another program changes them at the same time, or this kernel does; run it again",
+        ))
+    }
+}
+
 /// A way of loading rules.
 trait Backend: Sync {
     /// Reads what the kernel has of ours; changes nothing.
     fn look(&self) -> Result<Live, Trouble>;
 
-    /// Has the kernel check the rules without loading them.
+    /// Has the kernel check the rules, where it can by taking them apart from the host, and else by
+    /// taking them back.
     fn test(&self, live: &Live) -> Result<(), Trouble>;
 
     /// Turns what is live into what is wanted: all families or none.
@@ -96,6 +115,8 @@ pub struct Firewall {
     /// What may have loaded our rules at another time: they go when the chosen one's stand.
     others: Vec<(Box<dyn Backend>, &'static str)>,
     by_nftables: bool,
+    /// The digest of the bundle.
+    bundle: String,
     /// Whether the bundle asks for the other one.
     instead: bool,
 }
@@ -106,17 +127,17 @@ impl Firewall {
     /// # Errors
     /// A host that has neither; rules that are not ours to load.
     pub fn of(bundle: &Bundle, facts: &Facts) -> Result<Self, Trouble> {
-        let (iptables, nftables) = (Iptables::is_installed(), Nftables::is_installed());
         if facts.backend == Name::Nftables {
             return Self::by_nftables(bundle, facts);
         }
-        if !iptables && nftables {
+        if has_only_nftables() {
             return Ok(Self { instead: true, ..Self::by_nftables(bundle, facts)? });
         }
         let chosen = Box::new(Iptables::new(rulesets(bundle)?));
-        let nftables = nftables.then(|| other(Nftables::new(None), "nftables"));
+        let nftables = Nftables::is_installed().then(|| other(Nftables::new(None), "nftables"));
         let others = nftables.into_iter().chain(hidden()).collect();
-        Ok(Self { chosen, others, by_nftables: false, instead: false })
+        let bundle = facts.bundle.clone();
+        Ok(Self { chosen, others, by_nftables: false, bundle, instead: false })
     }
 
     /// nftables, whatever the bundle asks for.
@@ -125,7 +146,8 @@ impl Firewall {
         let iptables = Iptables::is_installed();
         let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
         let others = iptables.into_iter().chain(hidden()).collect();
-        Ok(Self { chosen, others, by_nftables: true, instead: false })
+        let bundle = facts.bundle.clone();
+        Ok(Self { chosen, others, by_nftables: true, bundle, instead: false })
     }
 
     /// The other one, for a host on which the one that a bundle asks for cannot guard; `None` where
@@ -170,11 +192,6 @@ impl Firewall {
         if self.by_nftables { Ok(()) } else { variants::refuse_hidden_rules() }
     }
 
-    /// The same in words, for where the host must be guarded all the same.
-    pub fn hidden_rules(&self) -> Option<String> {
-        if self.by_nftables { None } else { variants::hidden_rules() }
-    }
-
     /// What of others stops outsiders before they are told, with the cure.
     pub fn obstacle(&self, facts: &Facts) -> Option<String> {
         reach::obstacle(facts, self.by_nftables)
@@ -185,9 +202,28 @@ impl Firewall {
     /// # Errors
     /// A tool that is missing or fails.
     pub fn look(&self) -> Result<Live, Trouble> {
+        self.look_with(Self::look_quickly)
+    }
+
+    /// The same without what was counted, and without listing what has not changed since it was found
+    /// as it is wanted.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn look_for_drift(&self) -> Result<Live, Trouble> {
+        self.look_with(|firewall| match firewall.moment() {
+            Some(moment) if moment.is_known() => Ok(Live { guarded: true, ..Live::default() }),
+            _ => firewall.look_quickly(),
+        })
+    }
+
+    fn look_with(
+        &self,
+        look: impl FnOnce(&Self) -> Result<Live, Trouble>,
+    ) -> Result<Live, Trouble> {
         let (live, left_over) = thread::scope(|scope| {
             let others = scope.spawn(|| self.left_over().map(|(_, name, _)| name).collect());
-            (self.look_quickly(), others.join().unwrap_or_else(|_| Vec::new()))
+            (look(self), others.join().unwrap_or_else(|_| Vec::new()))
         });
         let mut live = live?;
         for name in left_over {
@@ -204,6 +240,11 @@ impl Firewall {
     /// As [`Self::look`].
     pub fn look_quickly(&self) -> Result<Live, Trouble> {
         self.chosen.look()
+    }
+
+    /// The kernel's rules as they are now, if it can tell them from those of another moment.
+    pub fn moment(&self) -> Option<Moment> {
+        Moment::of(self)
     }
 
     /// What other backends have of ours. A tool that cannot look, on a kernel that lacks it, has
@@ -252,6 +293,14 @@ impl Firewall {
         self.chosen.without_log().filter(|guard| guard.test(live).is_ok())
     }
 
+    /// Looks whether the rules are as they were loaded.
+    ///
+    /// # Errors
+    /// A difference; a kernel that cannot be asked.
+    pub fn find_as_loaded(&self) -> Result<(), Trouble> {
+        self.look_quickly()?.or_changed()
+    }
+
     /// Turns what is live into what is wanted, for all families or none. Rules of the other backend
     /// go when these stand, so that no moment is unguarded.
     ///
@@ -267,6 +316,9 @@ impl Firewall {
 /// Loads rules and keeps what those in their place have counted.
 fn load(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
     backend.load(live)?;
+    if !live.guarded {
+        return Ok(());
+    }
     let mut now = backend.look()?;
     tally.take(backend.counts_in(), &now);
     if now.retires {
@@ -277,16 +329,7 @@ fn load(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Tro
         tally.take(backend.counts_in(), &now);
     }
     tally.save_if_possible();
-    match now.drift.first() {
-        None => Ok(()),
-        Some((scope, finding)) => {
-            let cause = format!("{}: {finding}", scope.name());
-            let trouble = Trouble::new("find the rules as they were loaded", cause);
-            Err(trouble.cure(
-                "another program changes them at the same time, or this kernel does; run it again",
-            ))
-        }
-    }
+    now.or_changed()
 }
 
 /// Takes rules away and keeps what they have counted.
@@ -299,6 +342,17 @@ fn take_away(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<()
     tally.take(backend.counts_in(), &Live::default());
     tally.save_if_possible();
     Ok(())
+}
+
+/// Rules of others that a bundle's own would stand beside without either being shown with the other, in
+/// words: for where the host must be guarded all the same.
+pub fn hidden_rules(facts: &Facts) -> Option<String> {
+    let by_nftables = facts.backend == Name::Nftables || has_only_nftables();
+    if by_nftables { None } else { variants::hidden_rules() }
+}
+
+fn has_only_nftables() -> bool {
+    !Iptables::is_installed() && Nftables::is_installed()
 }
 
 fn other(backend: impl Backend + 'static, name: &'static str) -> (Box<dyn Backend>, &'static str) {

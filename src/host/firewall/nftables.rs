@@ -1,8 +1,9 @@
 //! Owns running nft: one table for both families, replaced in one transaction.
 
 use super::super::tool;
+use super::apart::apart;
 use super::table::{COUNTED, Listing, TABLE};
-use super::{Backend, Live, presence};
+use super::{Backend, Live, nf_tables};
 use crate::error::Trouble;
 use crate::plan::Scope;
 use std::process::Command;
@@ -37,6 +38,11 @@ impl Script {
         Some(found.emptied(table)? + table)
     }
 
+    /// The script for where there is no such table: for one that is deleted the kernel waits.
+    fn fresh(&self) -> &str {
+        self.text.split_once(WHOLE).map_or(self.text.as_str(), |(_, table)| table)
+    }
+
     /// The same without the rules that write to the kernel's log, of a bundle that says so; `None`
     /// where there are none.
     fn without_log(&self) -> Option<Self> {
@@ -61,13 +67,6 @@ impl Nftables {
     /// Whether this host has the program.
     pub fn is_installed() -> bool {
         tool::is_installed("nft")
-    }
-
-    fn run(&self, arguments: &[&str], what: &str) -> Result<(), Trouble> {
-        match &self.wanted {
-            Some(script) => read(arguments, what, &script.text),
-            None => Ok(()),
-        }
     }
 }
 
@@ -95,7 +94,7 @@ fn refused(what: &str, said: &str) -> Trouble {
 
 /// Our table as nft lists it, if there is one.
 fn list() -> Result<Option<String>, Trouble> {
-    if presence::is_absent() {
+    if nf_tables::is_absent(TABLE) {
         return Ok(None);
     }
     let what = "list the nftables rules";
@@ -134,17 +133,22 @@ impl Backend for Nftables {
     }
 
     fn test(&self, _live: &Live) -> Result<(), Trouble> {
-        self.run(&["--check"], "check the nftables rules")
+        const WHAT: &str = "check the nftables rules";
+        let Some(script) = &self.wanted else { return Ok(()) };
+        apart(|| read(&[], WHAT, script.fresh()))
+            .unwrap_or_else(|| read(&["--check"], WHAT, &script.text))
     }
 
     fn load(&self, live: &Live) -> Result<(), Trouble> {
         const WHAT: &str = "load the nftables rules";
+        let Some(script) = &self.wanted else { return Ok(()) };
         let found = live.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
-        let kept = found.zip(self.wanted.as_ref());
-        let kept = kept.and_then(|(found, script)| script.keeping_counters(&found));
-        // A table that others change meanwhile is replaced as a whole: the guard comes first.
-        if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
-            self.run(&[], WHAT)?;
+        let kept = found.and_then(|found| script.keeping_counters(&found));
+        if live.table.is_none() {
+            read(&[], WHAT, script.fresh())?;
+        } else if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
+            // A table that others change meanwhile is replaced as a whole: the guard comes first.
+            read(&[], WHAT, &script.text)?;
         }
         let what = "find the nftables rules as they were loaded";
         match list()?.as_deref().and_then(Listing::read) {

@@ -165,6 +165,12 @@ impl Ruleset {
         chains
     }
 
+    /// How many rules there are in its chains.
+    pub fn length(&self) -> usize {
+        let chains = self.tables.values().flat_map(|table| table.chains.values());
+        chains.map(Vec::len).sum()
+    }
+
     /// The same without the chain that writes to the kernel's log, and the rule that leads there.
     pub fn without_log(&self) -> Self {
         let mut mute = self.clone();

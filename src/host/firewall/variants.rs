@@ -22,18 +22,11 @@ pub enum Variant {
 impl Variant {
     /// The kind that `iptables` is on this host; `None` where it is not installed, or does not say.
     pub fn selected() -> Option<Self> {
-        let program = in_path("iptables")?;
-        // A link to a link to a program of either kind, on every distribution that has both.
-        let real = program.canonicalize().unwrap_or_else(|_| program.clone());
-        let name = real.file_name().unwrap_or_default().to_string_lossy();
-        if name.contains("legacy") {
-            return Some(Self::Legacy);
+        const PROGRAM: &str = "iptables";
+        if let Some(named) = Self::named(PROGRAM) {
+            return Some(named);
         }
-        if name.contains("nft") {
-            return Some(Self::Nft);
-        }
-        // By the name that it was found under: it may be a script that goes by that.
-        let said = Command::new(program).arg("--version").output().ok()?;
+        let said = Command::new(PROGRAM).arg("--version").output().ok()?;
         let said = String::from_utf8_lossy(&said.stdout).into_owned();
         // Who does not say is not guessed: what the other kind is taken to hold of ours is taken away.
         match (said.contains("nf_tables"), said.starts_with("iptables v")) {
@@ -41,6 +34,15 @@ impl Variant {
             (false, true) => Some(Self::Legacy),
             (false, false) => None,
         }
+    }
+
+    /// The kind that one of its programs is by name; `None` where it is not installed, or a script.
+    pub fn named(program: &str) -> Option<Self> {
+        // A link to a link to a program of either kind, on every distribution that has both.
+        let real = in_path(program)?.canonicalize().ok()?;
+        let name = real.file_name()?.to_string_lossy();
+        let kinds = [("legacy", Self::Legacy), ("nft", Self::Nft)];
+        kinds.into_iter().find(|(word, _)| name.contains(word)).map(|(_, kind)| kind)
     }
 
     /// The one that is not this one.

@@ -1,0 +1,64 @@
+//! Owns remembering that the rules were found as they are wanted: until anything changes in nf_tables
+//! they need not be listed again. Tells nothing of what was counted, and knows nothing of legacy iptables,
+//! whose kernel does not say when it changes.
+
+use super::super::files;
+use super::{Firewall, iptables, nf_tables, table};
+use crate::error::Trouble;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Where that is kept; only what runs as root writes there.
+const PATH: &str = "/run/redisguard.seen";
+/// The kernel that the rules are in, and all of its rules that this process sees.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
+const NAMESPACE: &str = "/proc/self/ns/net";
+
+/// Which bundle was looked for, and in which state of the kernel's rules.
+pub struct Moment(String);
+
+impl Moment {
+    /// Right now; `None` where the kernel or the tool does not tell.
+    pub(super) fn of(firewall: &Firewall) -> Option<Self> {
+        let tables: Vec<String> = if firewall.by_nftables {
+            vec![table::TABLE.to_owned()]
+        } else {
+            iptables::tables_of_nft()?
+        };
+        // The name of a namespace is given again to another one, which has none of them.
+        if tables.iter().any(|table| nf_tables::is_absent(table)) {
+            return None;
+        }
+        let generation = nf_tables::generation()?;
+        let namespace = fs::metadata(NAMESPACE).ok()?;
+        let boot = fs::read_to_string(BOOT).ok()?;
+        let (version, bundle) = (env!("CARGO_PKG_VERSION"), &firewall.bundle);
+        let namespace = format!("{}:{}", namespace.dev(), namespace.ino());
+        let tables = tables.join(", ");
+        Some(Self(format!(
+            "{version} {bundle} in {tables}: {generation} {namespace} {}\n",
+            boot.trim()
+        )))
+    }
+
+    /// Whether the rules were found as they are wanted then.
+    pub fn is_known(&self) -> bool {
+        fs::read(PATH).is_ok_and(|known| known == self.0.as_bytes())
+    }
+
+    /// Remembers that they were, by a look that began after this; without, the next look takes longer.
+    pub fn remember(&self) {
+        if !self.is_known() {
+            let _ = files::replace(Path::new(PATH), self.0.as_bytes(), 0o644);
+        }
+    }
+}
+
+/// Forgets it.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn forget() -> Result<(), Trouble> {
+    files::remove(Path::new(PATH))
+}
