@@ -3,14 +3,16 @@
 # make dist   the release: Debian package, archive of bare programs, SHA256SUMS, below dist/
 # make releases  that package on each release of Debian that it is for, with that one's own tools
 # make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
+# make bench  BENCH=rules: what it costs, measured with the programs as they are released
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO       ?= cargo
 FUZZ_SECONDS ?= 60
+BENCH        ?= rules
 
-.PHONY: demo test dist releases fuzz check build setup-demo setup-test setup-dist setup-releases setup-fuzz clean
+.PHONY: demo test dist releases fuzz bench check build setup-demo setup-test setup-dist setup-releases setup-fuzz clean
 
 demo: setup-demo
 	@tests/tools/demo
@@ -29,6 +31,11 @@ fuzz: setup-fuzz
 	mkdir -p tests/fuzz/corpus/scan
 	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none scan tests/fuzz/corpus/scan tests/fuzz/seeds \
 		-- -dict=tests/fuzz/words.dict -max_len=4096 -max_total_time=$(FUZZ_SECONDS)
+
+# Linked statically, as tests/tools/dist does it.
+bench:
+	RUSTFLAGS=-Ctarget-feature=+crt-static $(CARGO) bench --target "$$(rustc -vV | sed -n 's/^host: //p')" \
+		--bench $(BENCH) -- --markdown
 
 check:
 	$(CARGO) fmt --check

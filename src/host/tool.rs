@@ -2,15 +2,19 @@
 //! nothing.
 
 use crate::error::Trouble;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use std::io::{ErrorKind, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a tool of the kernel's may take: one that hangs must not keep a host's lock.
 pub(super) const LIMIT: Duration = Duration::from_secs(45);
@@ -48,27 +52,100 @@ pub(super) fn run(
             ErrorKind::NotFound => Trouble::new(format!("run {program}"), "it is not installed"),
             _ => Trouble::new(format!("run {program}"), error),
         })?;
-    let group = Pid::from_raw(child.id().cast_signed());
-    let (ended, end) = mpsc::channel();
-    let watch = thread::spawn(move || {
-        let hangs = end.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-        hangs && killpg(group, Signal::SIGKILL).is_ok()
-    });
-    if let Some(mut stdin) = child.stdin.take() {
-        // A program that refuses early closes the pipe; its own words are better than ours.
-        let _ = stdin.write_all(input);
+    let end = Instant::now() + limit;
+    let ended = talk(&mut child, input, end).and_then(|said| Ok((reaped(&mut child, end)?, said)));
+    let (status, [stdout, stderr]) = match ended {
+        Ok((Some(status), said)) => (status, said),
+        Ok((None, _)) => {
+            end_all_of(&mut child);
+            let cause = format!("{program} did not end within {} s", limit.as_secs());
+            let trouble = Trouble::new(what, cause);
+            return Err(trouble.cure("find out what it waits for; run it by hand"));
+        }
+        Err(error) => {
+            end_all_of(&mut child);
+            return Err(Trouble::new(what, error));
+        }
+    };
+    let text = |said: Vec<u8>| String::from_utf8_lossy(&said).into_owned();
+    Ok(Said { success: status.success(), stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Gives a tool what it shall read, and takes what it says, as either is ready: until it closes its
+/// outputs, or the time is over.
+fn talk(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<[Vec<u8>; 2]> {
+    const INPUT: usize = 0;
+    let stdin = child.stdin.take().filter(|_| !input.is_empty()).map(OwnedFd::from);
+    if let Some(stdin) = &stdin {
+        // Else a write waits until all of it has room, and nobody reads meanwhile.
+        fcntl(stdin, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
-    let output = child.wait_with_output().map_err(|error| Trouble::new(what, error))?;
-    let _ = ended.send(());
-    if watch.join().unwrap_or_default() {
-        let cause = format!("{program} did not end within {} s", limit.as_secs());
-        return Err(Trouble::new(what, cause).cure("find out what it waits for; run it by hand"));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let pipes = [stdin, stdout.map(OwnedFd::from), stderr.map(OwnedFd::from)];
+    let mut pipes = pipes.map(|pipe| pipe.map(File::from));
+    let (mut said, mut buffer) = ([const { Vec::new() }; 2], [0; 16 << 10]);
+    loop {
+        let open = pipes.iter().enumerate().filter_map(|(pipe, file)| Some((pipe, file.as_ref()?)));
+        let (open, mut polled): (Vec<_>, Vec<_>) = open
+            .map(|(pipe, file)| {
+                let event = if pipe == INPUT { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+                (pipe, PollFd::new(file.as_fd(), event))
+            })
+            .unzip();
+        let left = end.saturating_duration_since(Instant::now());
+        if open.iter().all(|pipe| *pipe == INPUT) || left.is_zero() {
+            return Ok(said);
+        }
+        match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Err(Errno::EINTR) => continue,
+            polled => polled?,
+        };
+        let ready = polled.iter().map(|fd| fd.any().unwrap_or_default());
+        let ready: Vec<usize> =
+            open.into_iter().zip(ready).filter(|(_, ready)| *ready).map(|(pipe, _)| pipe).collect();
+        for pipe in ready {
+            let Some(file) = &mut pipes[pipe] else { continue };
+            let moved = if pipe == INPUT { file.write(input) } else { file.read(&mut buffer) };
+            let is_through = match moved {
+                Ok(length) if pipe == INPUT => {
+                    input = &input[length..];
+                    input.is_empty()
+                }
+                Ok(length) => {
+                    said[pipe - 1].extend_from_slice(&buffer[..length]);
+                    length == 0
+                }
+                // A program that refuses early closes the pipe; its own words are better than ours.
+                Err(error) => {
+                    !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+                }
+            };
+            if is_through {
+                pipes[pipe] = None;
+            }
+        }
     }
-    Ok(Said {
-        success: ExitStatus::success(&output.status),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+}
+
+/// How a tool ended that has said everything; `None` if it stays beyond its time.
+fn reaped(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_micros(20);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        thread::sleep(pause);
+        pause = Duration::from_millis(10).min(pause * 2);
+    }
+}
+
+/// Ends a tool with all that it has started.
+fn end_all_of(child: &mut Child) {
+    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+    let _ = child.wait();
 }
 
 /// Whether a program is found where programs are looked for.
@@ -106,6 +183,25 @@ mod tests {
         let trouble = said.err().unwrap().to_string();
         assert!(trouble.contains("sh did not end within 0 s"), "{trouble}");
         assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_tool_that_hangs_with_its_outputs_closed_is_ended() {
+        let mut script = Command::new("sh");
+        let script = script.args(["-c", "exec >&- 2>&-; sleep 60"]);
+        let said = run(script, "wait", b"", Duration::from_millis(200));
+        assert!(said.err().unwrap().to_string().contains("sh did not end within 0 s"));
+    }
+
+    #[test]
+    fn what_is_larger_than_a_pipe_holds_goes_both_ways_and_may_be_refused() {
+        let text: Vec<u8> = (0..1 << 20).map(|at| b'a' + (at / 7 % 26) as u8).collect();
+        let mut both = Command::new("sh");
+        let said = run(both.args(["-c", "tee /dev/stderr"]), "copy", &text, LIMIT).unwrap();
+        assert!(said.success);
+        assert!(said.stdout.as_bytes() == text && said.stderr.as_bytes() == text);
+        let refused = run(Command::new("false").arg("-"), "try", &text, LIMIT).unwrap();
+        assert!(!refused.success && refused.stdout.is_empty());
     }
 
     #[test]

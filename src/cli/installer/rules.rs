@@ -80,6 +80,7 @@ fn warn_of_hidden_rules(facts: &Facts) {
 }
 
 fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> {
+    firewall::prepare();
     let (loaded, lacked) = match &args.bundle {
         None => {
             let loaded = load_installed(host);

@@ -33,8 +33,7 @@ pub struct Iptables {
 impl Iptables {
     /// iptables of this host. A kernel without IPv6 needs no rules for it.
     pub fn new(wanted: Rulesets) -> Self {
-        let families = Family::BOTH.into_iter().filter(|family| is_there(*family));
-        Self { families: families.collect(), wanted }
+        Self { families: families().collect(), wanted }
     }
 
     /// Whether this host has the programs.
@@ -42,23 +41,11 @@ impl Iptables {
         tool::is_installed("iptables-restore")
     }
 
-    /// Runs one piece of work for each family, side by side: most of it is waiting.
     fn for_each<T: Send>(
         &self,
         work: impl Fn(Family) -> Result<T, Trouble> + Sync,
     ) -> Result<Vec<(Family, T)>, Trouble> {
-        thread::scope(|scope| {
-            let work = &work;
-            let Some((last, others)) = self.families.split_last() else { return Ok(Vec::new()) };
-            let running = others.iter().map(|family| (*family, scope.spawn(|| work(*family))));
-            let running: Vec<_> = running.collect();
-            let last = (*last, work(*last));
-            let ended = running.into_iter().map(|(family, thread)| {
-                let lost = |_| Err(Trouble::new("run iptables", "its thread died"));
-                (family, thread.join().unwrap_or_else(lost))
-            });
-            ended.chain([last]).map(|(family, ended)| Ok((family, ended?))).collect()
-        })
+        side_by_side(&self.families, work)
     }
 
     /// A load failed, maybe between two tables: whatever is not as it was before is put back.
@@ -70,14 +57,33 @@ impl Iptables {
     }
 }
 
+/// Runs one piece of work for each family, side by side: most of it is waiting.
+fn side_by_side<T: Send>(
+    families: &[Family],
+    work: impl Fn(Family) -> Result<T, Trouble> + Sync,
+) -> Result<Vec<(Family, T)>, Trouble> {
+    thread::scope(|scope| {
+        let work = &work;
+        let Some((last, others)) = families.split_last() else { return Ok(Vec::new()) };
+        let running = others.iter().map(|family| (*family, scope.spawn(|| work(*family))));
+        let running: Vec<_> = running.collect();
+        let last = (*last, work(*last));
+        let ended = running.into_iter().map(|(family, thread)| {
+            let lost = |_| Err(Trouble::new("run iptables", "its thread died"));
+            (family, thread.join().unwrap_or_else(lost))
+        });
+        ended.chain([last]).map(|(family, ended)| Ok((family, ended?))).collect()
+    })
+}
+
 /// Whether the kernel has IPv6, switched on or not.
 pub(super) fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
 }
 
-/// Whether the host has a family.
-fn is_there(family: Family) -> bool {
-    family == Family::V4 || has_ipv6()
+/// The families that the host has.
+fn families() -> impl Iterator<Item = Family> {
+    Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6())
 }
 
 fn load(family: Family, transaction: &str) -> Result<(), Trouble> {
@@ -112,14 +118,13 @@ fn switch(family: Family, wanted: &Ruleset, live: &Ruleset) -> Result<(), Troubl
     load(family, &wanted.switch(&live.renamed(&renames)))
 }
 
+/// Whether a family has no tables, so that its program has nothing to say.
+fn is_bare(family: Family) -> bool {
+    places_of(family).all(|table| nf_tables::is_absent(&table)) && is_nft(family)
+}
+
 fn save(family: Family) -> Result<String, Trouble> {
     let program = family.save_command();
-    // Mostly so at boot, and asking is quicker than starting a program that has nothing to say.
-    if places_of(family).all(|table| nf_tables::is_absent(&table))
-        && Variant::named(program) == Some(Variant::Nft)
-    {
-        return Ok(String::new());
-    }
     let what = format!("list the {} rules", family.name());
     let failed = |cause: &str| Trouble::new(&what, cause).cure(cure_for(cause));
     let mut command = Command::new(program);
@@ -165,7 +170,11 @@ fn program(family: Family) -> &'static str {
 impl Backend for Iptables {
     fn look(&self) -> Result<Live, Trouble> {
         let mut live = Live::default();
-        for (family, listing) in self.for_each(save)? {
+        // Mostly so at boot.
+        let (bare, filled): (Vec<_>, Vec<_>) =
+            self.families.iter().copied().partition(|family| is_bare(*family));
+        let bare = bare.into_iter().map(|family| (family, String::new()));
+        for (family, listing) in side_by_side(&filled, save)?.into_iter().chain(bare) {
             let (ruleset, counters, retired) = Ruleset::listed(&listing);
             live.retired.extend(retired.into_iter().map(|counter| (family, counter)));
             live.counters.extend(counters.into_iter().map(|counter| (family, counter)));
@@ -272,11 +281,18 @@ pub(super) fn tables() -> Option<BTreeSet<String>> {
     Some(named.filter(|name| ours.contains(*name)).map(str::to_owned).collect())
 }
 
-/// The tables of the families that the host has, if nf_tables holds them.
-pub(super) fn tables_of_nft() -> Option<Vec<String>> {
-    let families = || Family::BOTH.into_iter().filter(|family| is_there(*family));
-    let by_nft = |family: Family| Variant::named(family.save_command()) == Some(Variant::Nft);
-    families().all(by_nft).then(|| families().flat_map(places_of).collect())
+/// The tables that hold what stops packets, of each family that the host has: `ip filter`.
+pub(super) fn filters() -> impl Iterator<Item = String> {
+    families().filter_map(|family| places_of(family).next())
+}
+
+/// Whether nf_tables holds them.
+pub(super) fn is_of_nft() -> bool {
+    families().all(is_nft)
+}
+
+fn is_nft(family: Family) -> bool {
+    Variant::named(family.save_command()) == Some(Variant::Nft)
 }
 
 fn places() -> impl Iterator<Item = String> {

@@ -27,7 +27,6 @@ use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
 use crate::spec::Backend as Name;
 use std::collections::{BTreeMap, BTreeSet};
-use std::thread;
 
 /// The iptables rules of every family that the host has.
 pub type Rulesets = BTreeMap<Family, Ruleset>;
@@ -221,12 +220,8 @@ impl Firewall {
         &self,
         look: impl FnOnce(&Self) -> Result<Live, Trouble>,
     ) -> Result<Live, Trouble> {
-        let (live, left_over) = thread::scope(|scope| {
-            let others = scope.spawn(|| self.left_over().map(|(_, name, _)| name).collect());
-            (look(self), others.join().unwrap_or_else(|_| Vec::new()))
-        });
-        let mut live = live?;
-        for name in left_over {
+        let mut live = look(self)?;
+        for (_, name, _) in self.left_over() {
             live.guarded = true;
             let finding = "rules of ours are left over from when it guarded the ports";
             live.drift.push((Scope::Backend(name), finding.to_owned()));
@@ -342,6 +337,16 @@ fn take_away(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<()
     tally.take(backend.counts_in(), &Live::default());
     tally.save_if_possible();
     Ok(())
+}
+
+/// Begins with what a load needs that finds nothing in the kernel: at the first one, and at boot.
+pub fn prepare() {
+    if iptables::filters()
+        .chain([table::TABLE.to_owned()])
+        .all(|table| nf_tables::is_absent(&table))
+    {
+        apart::prepare();
+    }
 }
 
 /// Rules of others that a bundle's own would stand beside without either being shown with the other, in

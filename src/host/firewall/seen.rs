@@ -24,10 +24,12 @@ impl Moment {
         let tables: Vec<String> = if firewall.by_nftables {
             vec![table::TABLE.to_owned()]
         } else {
-            iptables::tables_of_nft()?
+            iptables::filters().collect()
         };
         // The name of a namespace is given again to another one, which has none of them.
-        if tables.iter().any(|table| nf_tables::is_absent(table)) {
+        let is_there = |table: &String| !nf_tables::is_absent(table);
+        let by_nft = || firewall.by_nftables || iptables::is_of_nft();
+        if !(tables.iter().all(is_there) && by_nft()) {
             return None;
         }
         let generation = nf_tables::generation()?;
