@@ -4,6 +4,7 @@
 mod take_back;
 
 use super::announce::{self, announced};
+use super::firewall::seen::Moment;
 use super::firewall::{self, Before, Firewall};
 use super::receipt::{self, Origin, Receipt, State};
 use super::undo::Journal;
@@ -112,7 +113,7 @@ impl Change<'_> {
             self.live_step(step)?;
         }
         self.check_units()?;
-        firewall.iter().try_for_each(Firewall::find_as_loaded)?;
+        let found = firewall.as_ref().map(Firewall::find_as_loaded).transpose()?.flatten();
         if !observe::is_kept(self.host, self.bundle) {
             let [fresh, kept] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
             self.journal.exchange(&self.host.path(fresh), &self.host.path(kept))?;
@@ -123,7 +124,9 @@ impl Change<'_> {
         }
         self.receipt.state = State::Applied;
         self.receipt.applied = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        self.receipt.write(self.host)
+        self.receipt.write(self.host)?;
+        found.iter().for_each(Moment::remember);
+        Ok(())
     }
 
     /// Before the first change: the bundle that is loaded when the installed one is damaged, copies of

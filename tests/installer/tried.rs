@@ -113,13 +113,6 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
     // An empty kernel has nothing to list, only to look at when all is done.
     apply();
     assert_eq!(told_by(&host), both);
-    // Whoever changes nothing remembers nothing.
-    assert!(apply().contains("nothing to change"));
-    assert!(!host.has("/run/redisguard.seen"));
-    assert_eq!(told_by(&host), both);
-    // The timer's check does.
-    assert_eq!(status(&host.install(&["rules", "load"])), 0);
-    assert_eq!(told_by(&host), both);
     assert!(apply().contains("nothing to change"));
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
@@ -130,12 +123,15 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/other");
     assert_eq!(status(&host.install(&["--bundle", "/run/other", "plan"])), 1);
     assert_eq!(told_by(&host), both);
-    // A rule of somebody's is none of ours, but a change.
+    // A rule of somebody's is none of ours, but a change. Who changes nothing remembers nothing.
     host.sh("iptables -A OUTPUT -j ACCEPT");
-    assert_eq!(plan(), 0);
-    assert_eq!(told_by(&host), both);
+    for _ in 0..2 {
+        assert!(apply().contains("nothing to change"));
+        assert_eq!(told_by(&host), both);
+    }
+    // The timer's check does.
     assert_eq!(status(&host.install(&["rules", "load"])), 0);
-    told_by(&host);
+    assert_eq!(told_by(&host), both);
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
     for damage in [

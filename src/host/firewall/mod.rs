@@ -288,12 +288,14 @@ impl Firewall {
         self.chosen.without_log().filter(|guard| guard.test(live).is_ok())
     }
 
-    /// Looks whether the rules are as they were loaded.
+    /// Looks whether the rules are as they were loaded; since when they were, if that can be told.
     ///
     /// # Errors
     /// A difference; a kernel that cannot be asked.
-    pub fn find_as_loaded(&self) -> Result<(), Trouble> {
-        self.look_quickly()?.or_changed()
+    pub fn find_as_loaded(&self) -> Result<Option<Moment>, Trouble> {
+        let moment = self.moment();
+        self.look_quickly()?.or_changed()?;
+        Ok(moment)
     }
 
     /// Turns what is live into what is wanted, for all families or none. Rules of the other backend
