@@ -109,11 +109,14 @@ impl Change<'_> {
             self.receipt.write(self.host)?;
         }
         services::reload(self.host)?;
+        let mut found = None;
         for step in &plan.steps {
             self.live_step(step)?;
+            if let Some(firewall) = firewall.as_ref().filter(|_| self.loads_rules(step)) {
+                found = self.find_as_loaded(firewall)?;
+            }
         }
         self.check_units()?;
-        let found = firewall.as_ref().map(Firewall::find_as_loaded).transpose()?.flatten();
         if !observe::is_kept(self.host, self.bundle) {
             let [fresh, kept] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
             self.journal.exchange(&self.host.path(fresh), &self.host.path(kept))?;
@@ -205,6 +208,20 @@ impl Change<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a step loads rules that differ from those that were live.
+    fn loads_rules(&self, step: &Step) -> bool {
+        match step {
+            Step::Rules { .. } => !self.host.has_systemd(),
+            Step::Unit { name, .. } => name == UNITS[0],
+            _ => false,
+        }
+    }
+
+    /// Looks whether the rules are as they were loaded. What others have changed since is mended once.
+    fn find_as_loaded(&self, firewall: &Firewall) -> Result<Option<Moment>, Trouble> {
+        firewall.find_as_loaded().or_else(|_| rules::load_surely(self.bundle, self.facts))
     }
 
     /// Whether what was started runs, and the listener tells: one that dies at once, or is mute, is a

@@ -221,7 +221,7 @@ fn unload(host: &Host) -> Result<bool, Trouble> {
     });
     unloaded.map_err(|trouble| {
         let good = source::last_good(host)
-            .and_then(|bundle| rules::load(&bundle, &rules::facts(&bundle)?).map(drop));
+            .and_then(|bundle| rules::load_surely(&bundle, &rules::facts(&bundle)?).map(drop));
         match good {
             Ok(()) => trouble,
             Err(worse) => trouble.and("some of the rules may be gone").and(worse),

@@ -1,7 +1,7 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
-use super::firewall::seen::Moment;
+use super::firewall::seen::{self, Moment};
 use super::firewall::{self, Firewall, Live, Tables};
 use super::lock;
 use super::receipt::{self, Receipt, State};
@@ -46,6 +46,16 @@ pub fn load(bundle: &Bundle, facts: &Facts) -> Result<Loaded, Trouble> {
     load_after(bundle, facts, Firewall::look)?.or_fail()
 }
 
+/// The same, and looks whether they are as they were loaded; since when they were.
+///
+/// # Errors
+/// As [`load`]; rules that are not found so.
+pub fn load_surely(bundle: &Bundle, facts: &Facts) -> Result<Option<Moment>, Trouble> {
+    let firewall = Firewall::of(bundle, facts)?;
+    load_with(&firewall, Firewall::look)?.or_fail()?;
+    firewall.find_as_loaded()
+}
+
 fn load_after(
     bundle: &Bundle,
     facts: &Facts,
@@ -69,9 +79,11 @@ fn load_with(
         return Ok(Loaded::InPlace);
     }
     if let Err(trouble) = firewall.test(&live) {
+        let _ = seen::forget();
         let mute = firewall.load_guard_alone(&live, &mut tally)?;
         return if mute { Ok(Loaded::Mute(trouble)) } else { Err(trouble) };
     }
+    let _ = seen::forget();
     firewall.load(&live, &mut tally)?;
     Ok(Loaded::Because(live.drift))
 }

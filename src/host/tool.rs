@@ -53,10 +53,13 @@ pub(super) fn run(
             _ => Trouble::new(format!("run {program}"), error),
         })?;
     let end = Instant::now() + limit;
-    let ended = talk(&mut child, input, end).and_then(|said| Ok((reaped(&mut child, end)?, said)));
+    let ended = talk(&mut child, input, end).and_then(|said| match said {
+        Some(said) => Ok(reaped(&mut child, end)?.zip(Some(said))),
+        None => Ok(None),
+    });
     let (status, [stdout, stderr]) = match ended {
-        Ok((Some(status), said)) => (status, said),
-        Ok((None, _)) => {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
             end_all_of(&mut child);
             let cause = format!("{program} did not end within {} s", limit.as_secs());
             let trouble = Trouble::new(what, cause);
@@ -71,9 +74,9 @@ pub(super) fn run(
     Ok(Said { success: status.success(), stdout: text(stdout), stderr: text(stderr) })
 }
 
-/// Gives a tool what it shall read, and takes what it says, as either is ready: until it closes its
-/// outputs, or the time is over.
-fn talk(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<[Vec<u8>; 2]> {
+/// Gives a tool what it shall read, and takes what it says, as either is ready: until all is said, or
+/// `None` if the time is over before.
+fn talk(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<Option<[Vec<u8>; 2]>> {
     const INPUT: usize = 0;
     let stdin = child.stdin.take().filter(|_| !input.is_empty()).map(OwnedFd::from);
     if let Some(stdin) = &stdin {
@@ -93,8 +96,8 @@ fn talk(child: &mut Child, mut input: &[u8], end: Instant) -> io::Result<[Vec<u8
             })
             .unzip();
         let left = end.saturating_duration_since(Instant::now());
-        if open.iter().all(|pipe| *pipe == INPUT) || left.is_zero() {
-            return Ok(said);
+        if open.is_empty() || left.is_zero() {
+            return Ok(open.is_empty().then_some(said));
         }
         match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
             Err(Errno::EINTR) => continue,
@@ -194,12 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_tool_leaves_running_with_its_outputs_is_ended() {
+        let mut script = Command::new("sh");
+        let script = script.args(["-c", "sleep 60 & echo half"]);
+        let said = run(script, "wait", b"", Duration::from_millis(200));
+        assert!(said.err().unwrap().to_string().contains("sh did not end within 0 s"));
+    }
+
+    #[test]
     fn what_is_larger_than_a_pipe_holds_goes_both_ways_and_may_be_refused() {
         let text: Vec<u8> = (0..1 << 20).map(|at| b'a' + (at / 7 % 26) as u8).collect();
         let mut both = Command::new("sh");
         let said = run(both.args(["-c", "tee /dev/stderr"]), "copy", &text, LIMIT).unwrap();
         assert!(said.success);
         assert!(said.stdout.as_bytes() == text && said.stderr.as_bytes() == text);
+        let mut deaf = Command::new("sh");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let deaf = deaf.args(["-c", "exec > \"$0\" 2>&1; sleep 0.1; cat"]).arg(file.path());
+        assert!(run(deaf, "copy", &text, LIMIT).unwrap().success);
+        assert!(std::fs::read(file.path()).unwrap() == text);
         let refused = run(Command::new("false").arg("-"), "try", &text, LIMIT).unwrap();
         assert!(!refused.success && refused.stdout.is_empty());
     }

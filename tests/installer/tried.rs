@@ -96,6 +96,27 @@ fn rules_that_are_not_found_as_they_were_loaded_are_taken_back() {
 }
 
 #[test]
+fn what_others_insert_while_rules_are_loaded_comes_behind_ours() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    stand_in(
+        &host,
+        &["iptables-restore"],
+        r#"[ $place = apart ] || [ -e /run/once ] || {
+    touch /run/once; /usr/sbin/iptables-restore "$@"; status=$?
+    /usr/sbin/iptables -I INPUT -p tcp --dport 22 -j ACCEPT; exit $status; }"#,
+    );
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert!(host.has("/run/once"));
+    assert_eq!(status(&host.install(&["status"])), 0);
+    let input = host.sh("iptables -S INPUT");
+    assert!(input.lines().count() == 4 && input.ends_with("--dport 22 -j ACCEPT\n"), "{input}");
+}
+
+#[test]
 fn rules_are_listed_when_anything_has_changed_and_not_before() {
     if !able() {
         return;
@@ -123,6 +144,14 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/other");
     assert_eq!(status(&host.install(&["--bundle", "/run/other", "plan"])), 1);
     assert_eq!(told_by(&host), both);
+    // So was one with other rules that claims to be the same.
+    host.sh(r#"cp -r /var/lib/redisguard/bundle /run/altered; cd /run/altered
+        sed -i 's/Default Redis Port/Another Port/' host/etc/redisguard/rules.v6
+        sum=$(sha256sum < host/etc/redisguard/rules.v6 | cut -d' ' -f1)
+        sed -i "s|^.*\(  host/etc/redisguard/rules.v6\)|$sum\1|" SHA256SUMS"#);
+    let altered = told(&host.install(&["--bundle", "/run/altered", "plan"]));
+    assert!(altered.contains("load (IPv6: filter: chain REDISGUARD-IN was edited)"), "{altered}");
+    assert_eq!(told_by(&host), both);
     // A rule of somebody's is none of ours, but a change. Who changes nothing remembers nothing.
     host.sh("iptables -A OUTPUT -j ACCEPT");
     for _ in 0..2 {
@@ -147,7 +176,15 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
         }
         assert_eq!(plan(), 0, "{damage}");
     }
+    // Another namespace with tables of others may have the name and the number of one that is gone.
     assert!(host.has("/run/redisguard.seen"));
+    host.sh("nft flush ruleset; iptables -A INPUT -j ACCEPT; ip6tables -A INPUT -j ACCEPT");
+    let seen = host.sh("cat /run/redisguard.seen");
+    let last: u32 = seen.split(' ').nth(3).unwrap().parse().unwrap();
+    for number in last..last + 16 {
+        host.sh(&format!("sed -i -E 's/ 2 [0-9]+ / 2 {number} /' /run/redisguard.seen"));
+        assert_eq!(plan(), 1, "{number}");
+    }
     assert_eq!(status(&host.install(&["remove"])), 0);
     assert!(!host.has("/run/redisguard.seen"));
 }

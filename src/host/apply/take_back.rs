@@ -80,7 +80,7 @@ impl Change<'_> {
         let made_beside = self.receipt.tables.as_ref();
         match (known, &self.live) {
             (Some(bundle), _) => {
-                rules::load(&bundle, &rules::facts(&bundle)?)?;
+                rules::load_surely(&bundle, &rules::facts(&bundle)?)?;
                 made_beside.into_iter().for_each(firewall::drop_empty_tables);
             }
             (None, _) if !self.observed.guarded => drop(rules::unload_but(made_beside)?),

@@ -120,7 +120,7 @@ fn switch(family: Family, wanted: &Ruleset, live: &Ruleset) -> Result<(), Troubl
 
 /// Whether a family has no tables, so that its program has nothing to say.
 fn is_bare(family: Family) -> bool {
-    places_of(family).all(|table| nf_tables::is_absent(&table)) && is_nft(family)
+    is_nft(family) && places_of(family).all(|table| nf_tables::is_absent(&table))
 }
 
 fn save(family: Family) -> Result<String, Trouble> {

@@ -22,7 +22,7 @@ use self::nftables::{Nftables, Script};
 use self::seen::Moment;
 use self::variants::Variant;
 use super::tally::Tally;
-use crate::bundle::{Bundle, Facts, Family};
+use crate::bundle::{Bundle, Facts, Family, hex};
 use crate::error::Trouble;
 use crate::plan::{Counter, Scope};
 use crate::spec::Backend as Name;
@@ -114,8 +114,8 @@ pub struct Firewall {
     /// What may have loaded our rules at another time: they go when the chosen one's stand.
     others: Vec<(Box<dyn Backend>, &'static str)>,
     by_nftables: bool,
-    /// The digest of the bundle.
-    bundle: String,
+    /// The digest of the rules that are wanted.
+    digest: String,
     /// Whether the bundle asks for the other one.
     instead: bool,
 }
@@ -135,8 +135,8 @@ impl Firewall {
         let chosen = Box::new(Iptables::new(rulesets(bundle)?));
         let nftables = Nftables::is_installed().then(|| other(Nftables::new(None), "nftables"));
         let others = nftables.into_iter().chain(hidden()).collect();
-        let bundle = facts.bundle.clone();
-        Ok(Self { chosen, others, by_nftables: false, bundle, instead: false })
+        let digest = digest(bundle, &Family::BOTH.map(Family::rules_path));
+        Ok(Self { chosen, others, by_nftables: false, digest, instead: false })
     }
 
     /// nftables, whatever the bundle asks for.
@@ -145,8 +145,8 @@ impl Firewall {
         let iptables = Iptables::is_installed();
         let iptables = iptables.then(|| other(Iptables::new(Rulesets::new()), "iptables"));
         let others = iptables.into_iter().chain(hidden()).collect();
-        let bundle = facts.bundle.clone();
-        Ok(Self { chosen, others, by_nftables: true, bundle, instead: false })
+        let digest = digest(bundle, &[SCRIPT]);
+        Ok(Self { chosen, others, by_nftables: true, digest, instead: false })
     }
 
     /// The other one, for a host on which the one that a bundle asks for cannot guard; `None` where
@@ -341,12 +341,11 @@ fn take_away(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<()
     Ok(())
 }
 
-/// Begins with what a load needs that finds nothing in the kernel: at the first one, and at boot.
+/// Begins with what a load needs that finds nothing in the kernel. Where iptables is the older kind the
+/// question would load modules.
 pub fn prepare() {
-    if iptables::filters()
-        .chain([table::TABLE.to_owned()])
-        .all(|table| nf_tables::is_absent(&table))
-    {
+    let mut tables = iptables::filters().chain([table::TABLE.to_owned()]);
+    if iptables::is_of_nft() && tables.all(|table| nf_tables::is_absent(&table)) {
         apart::prepare();
     }
 }
@@ -388,10 +387,18 @@ fn rulesets(bundle: &Bundle) -> Result<Rulesets, Trouble> {
     Family::BOTH.into_iter().map(read).collect()
 }
 
+/// The SHA-256 of artifacts of a bundle.
+fn digest(bundle: &Bundle, paths: &[&str]) -> String {
+    let artifacts = paths.iter().filter_map(|path| bundle.get(path));
+    hex(&artifacts.collect::<Vec<_>>().concat())
+}
+
+/// The artifact with the nftables rules.
+const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
+
 /// A bundle's nftables rules.
 fn script(bundle: &Bundle, facts: &Facts) -> Result<Script, Trouble> {
-    const PATH: &str = "host/etc/redisguard/redisguard.nft";
-    let text = text(bundle, PATH)?.to_owned();
+    let text = text(bundle, SCRIPT)?.to_owned();
     // Like the other rules, these touch nothing but what is ours.
     let outside = |line: &str| {
         !line.starts_with(['\t', '#'])
@@ -403,7 +410,7 @@ fn script(bundle: &Bundle, facts: &Facts) -> Result<Script, Trouble> {
         Some(index) => {
             let line = text.lines().nth(index).unwrap_or_default();
             let cause = format!("line {} does not belong into our rules: {line}", index + 1);
-            Err(Trouble::new(format!("read {PATH}"), cause))
+            Err(Trouble::new(format!("read {SCRIPT}"), cause))
         }
     }
 }

@@ -13,6 +13,11 @@ use std::os::fd::AsRawFd;
 /// `NFT_MSG_GETTABLE` and `NFTA_TABLE_NAME` (linux/netfilter/nf_tables.h).
 const GET_TABLE: u16 = 1;
 const NAME: u16 = 1;
+/// `NFT_MSG_NEWCHAIN`, `NFT_MSG_GETCHAIN`, `NFTA_CHAIN_TABLE` and `NFTA_CHAIN_NAME`.
+const NEW_CHAIN: u16 = 3;
+const GET_CHAIN: u16 = 4;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
 /// `NFT_MSG_NEWGEN`, `NFT_MSG_GETGEN` and `NFTA_GEN_ID`.
 const NEW_GENERATION: u16 = 15;
 const GET_GENERATION: u16 = 16;
@@ -25,26 +30,26 @@ const HEADERS: usize = HEADER + 4;
 /// Whether the kernel says that there is no such table, named as nft names it: `ip filter`. Whatever
 /// else it says, the tools say it better.
 pub(super) fn is_absent(table: &str) -> bool {
-    let Some((family, name)) = table.split_once(' ') else { return false };
-    let family = match family {
-        "ip" => NFPROTO_IPV4,
-        "ip6" => NFPROTO_IPV6,
-        "inet" => NFPROTO_INET,
-        _ => return false,
-    };
-    let name: Vec<u8> = name.bytes().chain([0]).collect();
-    ask(&question(GET_TABLE, family, Some((NAME, &name)))).is_some_and(|answer| {
+    let Some((family, name)) = split(table) else { return false };
+    ask(&question(GET_TABLE, family, &[(NAME, name)])).is_some_and(|answer| {
         let error = answer.get(HEADER..HEADER + 4).and_then(|word| word.try_into().ok());
         kind(&answer) == Some(NLMSG_ERROR as u16)
             && error.map(i32::from_ne_bytes) == Some(-nix::libc::ENOENT)
     })
 }
 
+/// Whether the kernel says that a table has a chain.
+pub(super) fn has_chain(table: &str, chain: &str) -> bool {
+    let Some((family, table)) = split(table) else { return false };
+    let answer = ask(&question(GET_CHAIN, family, &[(CHAIN_TABLE, table), (CHAIN_NAME, chain)]));
+    answer.and_then(|answer| kind(&answer)) == Some(of_nf_tables(NEW_CHAIN))
+}
+
 /// The number of the rules that this network namespace has: another one after every transaction,
 /// whoever makes it. It is what nft itself goes by. `None` where the kernel does not say.
 pub(super) fn generation() -> Option<u32> {
-    let answer = ask(&question(GET_GENERATION, NFPROTO_UNSPEC, None))?;
-    if kind(&answer)? != (NFNL_SUBSYS_NFTABLES as u16) << 8 | NEW_GENERATION {
+    let answer = ask(&question(GET_GENERATION, NFPROTO_UNSPEC, &[]))?;
+    if kind(&answer)? != of_nf_tables(NEW_GENERATION) {
         return None;
     }
     let mut attributes = answer.get(HEADERS..)?;
@@ -56,6 +61,22 @@ pub(super) fn generation() -> Option<u32> {
         attributes = attributes.get(length.next_multiple_of(4).max(4)..)?;
     }
     None
+}
+
+/// A table's family and its own name.
+fn split(table: &str) -> Option<(i32, &str)> {
+    let (family, name) = table.split_once(' ')?;
+    let family = match family {
+        "ip" => NFPROTO_IPV4,
+        "ip6" => NFPROTO_IPV6,
+        "inet" => NFPROTO_INET,
+        _ => return None,
+    };
+    Some((family, name))
+}
+
+fn of_nf_tables(message: u16) -> u16 {
+    (NFNL_SUBSYS_NFTABLES as u16) << 8 | message
 }
 
 /// What kind of message an answer is.
@@ -75,21 +96,21 @@ fn ask(question: &[u8]) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// A header, a `struct nfgenmsg`, and an attribute.
-fn question(message: u16, family: i32, attribute: Option<(u16, &[u8])>) -> Vec<u8> {
-    let kind = (NFNL_SUBSYS_NFTABLES as u16) << 8 | message;
+/// A header, a `struct nfgenmsg`, and attributes that are names.
+fn question(message: u16, family: i32, names: &[(u16, &str)]) -> Vec<u8> {
     let flags = (NLM_F_REQUEST | NLM_F_ACK) as u16;
     let mut question = vec![0; 4];
-    question.extend(kind.to_ne_bytes());
+    question.extend(of_nf_tables(message).to_ne_bytes());
     question.extend(flags.to_ne_bytes());
     question.extend([0; 8]);
     question.extend([family as u8, 0, 0, 0]);
-    if let Some((kind, value)) = attribute {
-        question.extend((4 + value.len() as u16).to_ne_bytes());
+    for (kind, name) in names {
+        // With the zero that ends it.
+        question.extend((4 + name.len() as u16 + 1).to_ne_bytes());
         question.extend(kind.to_ne_bytes());
-        question.extend(value);
+        question.extend(name.bytes().chain([0]));
+        question.resize(question.len().next_multiple_of(4), 0);
     }
-    question.resize(question.len().next_multiple_of(4), 0);
     let length = question.len() as u32;
     question[..4].copy_from_slice(&length.to_ne_bytes());
     question

@@ -15,33 +15,31 @@ const PATH: &str = "/run/redisguard.seen";
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 const NAMESPACE: &str = "/proc/self/ns/net";
 
-/// Which bundle was looked for, and in which state of the kernel's rules.
+/// Which rules were looked for, and in which state of the kernel's.
 pub struct Moment(String);
 
 impl Moment {
     /// Right now; `None` where the kernel or the tool does not tell.
     pub(super) fn of(firewall: &Firewall) -> Option<Self> {
-        let tables: Vec<String> = if firewall.by_nftables {
-            vec![table::TABLE.to_owned()]
+        let chains: Vec<(String, &str)> = if firewall.by_nftables {
+            vec![(table::TABLE.to_owned(), "rg_input")]
+        } else if iptables::is_of_nft() {
+            iptables::filters().map(|filter| (filter, "REDISGUARD-IN")).collect()
         } else {
-            iptables::filters().collect()
+            return None;
         };
         // The name of a namespace is given again to another one, which has none of them.
-        let is_there = |table: &String| !nf_tables::is_absent(table);
-        let by_nft = || firewall.by_nftables || iptables::is_of_nft();
-        if !(tables.iter().all(is_there) && by_nft()) {
+        if !chains.iter().all(|(table, chain)| nf_tables::has_chain(table, chain)) {
             return None;
         }
         let generation = nf_tables::generation()?;
         let namespace = fs::metadata(NAMESPACE).ok()?;
         let boot = fs::read_to_string(BOOT).ok()?;
-        let (version, bundle) = (env!("CARGO_PKG_VERSION"), &firewall.bundle);
+        let (version, digest) = (env!("CARGO_PKG_VERSION"), &firewall.digest);
         let namespace = format!("{}:{}", namespace.dev(), namespace.ino());
-        let tables = tables.join(", ");
-        Some(Self(format!(
-            "{version} {bundle} in {tables}: {generation} {namespace} {}\n",
-            boot.trim()
-        )))
+        let families = chains.len();
+        let boot = boot.trim();
+        Some(Self(format!("{version} {digest} {families} {generation} {namespace} {boot}\n")))
     }
 
     /// Whether the rules were found as they are wanted then.
@@ -57,7 +55,7 @@ impl Moment {
     }
 }
 
-/// Forgets it.
+/// Forgets it: before rules are loaded, so that who finds chains of ours beside it can trust it.
 ///
 /// # Errors
 /// A file that cannot be removed.
