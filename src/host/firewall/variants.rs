@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 /// A kind of iptables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,14 @@ impl Variant {
     }
 
     /// The kind that one of its programs is by name; `None` where it is not installed, or a script.
-    pub fn named(program: &str) -> Option<Self> {
+    pub fn named(program: &'static str) -> Option<Self> {
+        // It is asked again and again, and the answer takes a dozen looks at the disk.
+        static KNOWN: Mutex<BTreeMap<&str, Option<Variant>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(program).or_insert_with(|| Self::by_name(program))
+    }
+
+    fn by_name(program: &str) -> Option<Self> {
         // A link to a link to a program of either kind, on every distribution that has both.
         let real = in_path(program)?.canonicalize().ok()?;
         let name = real.file_name()?.to_string_lossy();

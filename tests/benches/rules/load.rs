@@ -60,13 +60,16 @@ pub fn first(scale: Scale) -> Table {
 
 /// A load that finds everything in place.
 pub fn again(scale: Scale) -> Table {
+    const CHANGED: &str = "ours: apply, after others have changed rules";
     let bundle = Bundle::small("iptables");
     let applying = Contestant::ours("apply", &bundle, &["apply"]);
     shell(EMPTY);
     applying.run();
+    let remembering = Contestant::installed("rules load", &bundle, &["rules", "load"]);
     let folder = tempfile::tempdir().unwrap();
     let mut contestants = vec![
         Contestant::installed("ours: apply", &bundle, &["apply"]),
+        Contestant::installed(CHANGED, &bundle, &["apply"]),
         Contestant::installed("ours: rules load", &bundle, &["rules", "load"]),
         Contestant::new("two iptables-save").then("iptables-save", &["-c"], None).then(
             "ip6tables-save",
@@ -78,7 +81,14 @@ pub fn again(scale: Scale) -> Table {
     if scale == Scale::Full {
         contestants.extend(ansible("Ansible's iptables module, four rules", folder.path()));
     }
-    let seconds = turns(&contestants, scale.of(21, 1), |_| {});
+    let others = contestants.iter().position(|contestant| contestant.name == CHANGED);
+    let seconds = turns(&contestants, scale.of(21, 1), |index| {
+        // As the timer would.
+        remembering.run();
+        if Some(index) == others {
+            shell("nft add table ip others; nft delete table ip others");
+        }
+    });
     report("A load that finds everything in place", &contestants, &seconds)
 }
 
