@@ -38,7 +38,7 @@ impl Script {
         Some(found.emptied(table)? + table)
     }
 
-    /// The script for where there is no such table: for one that is deleted the kernel waits.
+    /// The script for a place where there is no such table: for one that is deleted the kernel waits.
     fn fresh(&self) -> &str {
         self.text.split_once(WHOLE).map_or(self.text.as_str(), |(_, table)| table)
     }
@@ -144,10 +144,10 @@ impl Backend for Nftables {
         let Some(script) = &self.wanted else { return Ok(()) };
         let found = live.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
         let kept = found.and_then(|found| script.keeping_counters(&found));
-        if live.table.is_none() {
-            read(&[], WHAT, script.fresh())?;
-        } else if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
-            // A table that others change meanwhile is replaced as a whole: the guard comes first.
+        // A table that others change meanwhile is replaced as a whole: the guard comes first. For the one
+        // that is deleted, be it empty, the kernel waits until every packet on its way meets the new
+        // rules: those of another backend go behind that.
+        if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
             read(&[], WHAT, &script.text)?;
         }
         let what = "find the nftables rules as they were loaded";
