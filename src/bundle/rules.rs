@@ -87,21 +87,17 @@ struct NftRules<'a> {
     allow_v6: String,
     cut: bool,
     mark: Mark,
-    all: Ports,
-    dropped: Ports,
-    told: Ports,
+    /// Whether ranges are among the reserved ports.
+    ranges: bool,
+    /// Ports one by one, some to a line, as nft takes the elements of a set.
+    all: Vec<String>,
+    dropped: Vec<String>,
+    told: Vec<String>,
     /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
     log: Option<u64>,
     log_all: Rate,
     log_mask: &'static str,
     log_prefix: Prefix,
-}
-
-/// A set of ports as nft takes it.
-struct Ports {
-    elements: String,
-    /// Whether ranges are among them. The kernel looks single ports up faster where there are many.
-    ranges: bool,
 }
 
 /// The chains that find a reserved port: inner ones lead on, leaves decide.
@@ -299,12 +295,11 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         let outermost = networks.iter().filter(|net| !within(net));
         outermost.map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    let set = |which: fn(External) -> bool| {
-        let ports = ports(spec, which);
-        Ports {
-            elements: ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            ranges: ports.iter().any(|range| range.first() != range.last()),
-        }
+    let set = |which: fn(External) -> bool| -> Vec<String> {
+        let ports: Vec<u16> = ports(spec, which).into_iter().flat_map(PortRange::ports).collect();
+        // By tens, so that one port more changes one line.
+        let lines = ports.chunk_by(|one, next| one / 10 == next / 10);
+        lines.map(|line| line.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")).collect()
     };
     let rules = NftRules {
         spec,
@@ -313,6 +308,7 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         allow_v6: networks(Family::V6),
         cut: spec.firewall.existing == Existing::Cut,
         mark: MARK,
+        ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),
         told: set(|external| external == External::Notice),

@@ -29,16 +29,16 @@ const ARRIVED: &str = "seen() { cat /sys/class/net/here1/statistics/rx_packets; 
     while before=$(seen); sleep 0.3; [ \"$before\" != \"$(seen)\" ]; do :; done";
 
 /// Packets by family and port.
-type Counts = BTreeMap<(String, u64), u64>;
+pub(super) type Counts = BTreeMap<(String, u64), u64>;
 
 /// An outsider that knocks until it is told to end.
-struct Flood<'a> {
+pub(super) struct Flood<'a> {
     site: &'a Site,
     process: Child,
 }
 
 impl<'a> Flood<'a> {
-    fn start(site: &'a Site, ports: [&str; 2]) -> Self {
+    pub(super) fn start(site: &'a Site, ports: [&str; 2]) -> Self {
         // The neighbours know each other, so that no packet waits for an address.
         site.met("7000");
         site.outside.sh("mount -t tmpfs tmpfs /mnt");
@@ -50,7 +50,7 @@ impl<'a> Flood<'a> {
     }
 
     /// How many it has sent, when it is through.
-    fn sent(self) -> Counts {
+    pub(super) fn sent(self) -> Counts {
         self.site.outside.sh("touch /mnt/enough");
         let output = self.process.wait_with_output().unwrap();
         self.site.outside.sh("umount /mnt");
@@ -87,7 +87,7 @@ fn since(site: &Site, before: &Counts) -> Counts {
 }
 
 /// A spec that reserves 6379 and 6380, and others as well.
-fn spec(backend: &str, label: usize, external: &str, more: &str) -> String {
+pub(super) fn spec(backend: &str, label: usize, external: &str, more: &str) -> String {
     format!(
         "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = \"7000-7002\"\n\
          [[reserved]]\nport = 6379\nlabel = \"Label {label}\"\nexternal = \"{external}\"\nlisten = \"never\"\n\

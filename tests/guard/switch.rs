@@ -1,5 +1,6 @@
-//! A change of the backend, watched by an outsider who never stops trying.
+//! Changes of the rules, watched by an outsider who never stops trying.
 
+use super::counted::{Flood, spec};
 use super::*;
 
 /// Connects again and again over both families until it is told to stop; then says how often it
@@ -55,4 +56,41 @@ fn a_switch_of_the_backend_leaves_no_unguarded_moment() {
         site.guard("reject", "");
     });
     assert!(opened > 0, "of {tried}");
+}
+
+/// Counts, behind every rule of ours, what came through.
+const WATCH: &str = "table inet watch {
+    counter through {
+    }
+    chain input {
+        type filter hook input priority 10; policy accept
+        tcp dport { 6379, 6380 } counter name through
+    }
+}
+";
+
+#[test]
+fn no_packet_comes_through_while_bundles_take_turns() {
+    on_both(|site| {
+        let through = || site.host.sh("nft list counter inet watch through");
+        site.apply(&spec(site.backend, 0, "drop", ""));
+        site.host.sh(&format!("nft --file - <<'END'\n{WATCH}END"));
+        let flood = Flood::start(&site, ["6379", "6380"]);
+        for round in 1..24 {
+            // A range beside the single ports, and another one.
+            let more = match round % 4 {
+                0 | 2 => String::new(),
+                other => format!("[[reserved]]\nport = \"6381-639{other}\"\nlisten = \"never\"\n"),
+            };
+            site.apply(&spec(site.backend, round, "drop", &more));
+        }
+        let sent: u64 = flood.sent().values().sum();
+        assert!(sent > 1000, "{sent}");
+        assert!(through().contains("packets 0 "), "of {sent}, {}: {}", site.backend, through());
+        // It would have seen one.
+        site.host.install(&["rules", "unload"]);
+        let flood = Flood::start(&site, ["6379", "6380"]);
+        let sent = flood.sent();
+        assert!(!through().contains("packets 0 "), "of {sent:?}");
+    });
 }

@@ -129,3 +129,33 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
     assert_eq!(host.sh("nft list ruleset 2>/dev/null; iptables-save | grep -v '^#'"), before);
     assert_eq!(status(&host.install(&["status"])), 0);
 }
+
+#[test]
+fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
+    if !able_with_nft() {
+        return;
+    }
+    let host = host_with_bundle();
+    assert_eq!(status(&install(&host, &["apply"])), 0);
+    let _monitor = host.start("sh", &["-c", "exec nft monitor > /run/heard"]);
+    // Until what is done is heard.
+    let heard = |mark: &str| {
+        host.sh(&format!(
+            "until grep -q '{mark}' /run/heard; do
+                nft add table inet {mark}; nft delete table inet {mark}; sleep 0.1
+            done"
+        ));
+    };
+    heard("begun");
+    let next = BY_NFT.replace("6400-6410", "6401-6411").replace("\"notice\"", "\"drop\"");
+    host.copy_in(&bundle(&next).path().join("generated"), "/run/bundle");
+    let output = install(&host, &["apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    heard("done");
+    // nft knows no name any more for the set of an element that goes.
+    let changes = host.sh("grep 'element.*rg_reserved' /run/heard");
+    assert_eq!(changes, "add element inet redisguard rg_reserved { 6411 }\n");
+    let ports = host.sh("nft list set inet redisguard rg_reserved");
+    assert!(!ports.contains("6400") && ports.contains("6401"), "{ports}");
+    assert_eq!(status(&host.install(&["status"])), 0);
+}

@@ -2,9 +2,10 @@
 //! take it away.
 
 use super::super::tally::Tally;
+use super::backend::{Backend, Live, take_away};
 use super::iptables::{self, Iptables};
 use super::nftables::Nftables;
-use super::{Backend, Live, Rulesets, Tables, hidden, take_away};
+use super::{Rulesets, Tables, hidden};
 use crate::error::Trouble;
 
 /// Everything that can have rules of ours on this host.

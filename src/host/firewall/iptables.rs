@@ -3,9 +3,10 @@
 
 use super::super::tool;
 use super::apart::apart;
+use super::backend::{Backend, Live};
 use super::retire::renaming;
 use super::variants::Variant;
-use super::{Backend, Live, Ruleset, Rulesets, nf_tables};
+use super::{Ruleset, Rulesets, nf_tables};
 use crate::bundle::Family;
 use crate::error::Trouble;
 use crate::plan::Scope;

@@ -2,6 +2,8 @@
 //! away. Never touches a rule that is not ours, and never leaves one family on its own.
 
 mod apart;
+mod artifacts;
+mod backend;
 mod everyone;
 pub mod firewalld;
 mod iptables;
@@ -14,17 +16,20 @@ pub mod seen;
 mod table;
 mod variants;
 
+pub use backend::Live;
 pub use everyone::{Before, drop_empty_tables, is_guarded, unload_all};
 pub use ruleset::{Jump, Ruleset, Table};
 
+use self::artifacts::{SCRIPT, digest, rulesets, script};
+use self::backend::{Backend, load, take_away};
 use self::iptables::Iptables;
-use self::nftables::{Nftables, Script};
+use self::nftables::Nftables;
 use self::seen::Moment;
 use self::variants::Variant;
 use super::tally::Tally;
-use crate::bundle::{Bundle, Facts, Family, hex};
+use crate::bundle::{Bundle, Facts, Family};
 use crate::error::Trouble;
-use crate::plan::{Counter, Scope};
+use crate::plan::Scope;
 use crate::spec::Backend as Name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,79 +39,6 @@ pub type Rulesets = BTreeMap<Family, Ruleset>;
 /// The tables that stood in the places of iptables' own before it made any, as nft names them:
 /// `ip filter`.
 pub type Tables = BTreeSet<String>;
-
-/// What the kernel has of ours.
-#[derive(Clone, Debug, Default)]
-pub struct Live {
-    /// Everything in which it is not what is wanted; empty when it is.
-    pub drift: Vec<(Scope, String)>,
-    /// Whether any rule of ours is there.
-    pub guarded: bool,
-    /// What was stopped so far, by family.
-    pub counters: Vec<(Family, Counter)>,
-    /// Those of them that are on their way out: nothing leads there any more.
-    pub retired: Vec<(Family, Counter)>,
-    /// Whether chains are on their way out, with counters or without.
-    retires: bool,
-    /// Our chains and jumps, where iptables loads them.
-    rulesets: Rulesets,
-    /// Our table as nft lists it.
-    table: Option<String>,
-}
-
-impl Live {
-    /// Refuses what is not as it was just loaded.
-    ///
-    /// # Errors
-    /// Names the first difference.
-    fn or_changed(&self) -> Result<(), Trouble> {
-        let Some((scope, finding)) = self.drift.first() else { return Ok(()) };
-        let cause = format!("{}: {finding}", scope.name());
-        let trouble = Trouble::new("find the rules as they were loaded", cause);
-        Err(trouble.cure(
-            "another program changes them at the same time, or this kernel does; run it again",
-        ))
-    }
-}
-
-/// A way of loading rules.
-trait Backend: Sync {
-    /// Reads what the kernel has of ours; changes nothing.
-    fn look(&self) -> Result<Live, Trouble>;
-
-    /// Has the kernel check the rules, where it can by taking them apart from the host, and else by
-    /// taking them back.
-    fn test(&self, live: &Live) -> Result<(), Trouble>;
-
-    /// Turns what is live into what is wanted: all families or none.
-    fn load(&self, live: &Live) -> Result<(), Trouble>;
-
-    /// Turns what is live into what was live before.
-    fn put_back(&self, before: &Live, now: &Live) -> Result<(), Trouble>;
-
-    /// Has no packet meet any rule of ours. What they counted can still be read.
-    fn stop(&self, _live: &Live) -> Result<(), Trouble> {
-        Ok(())
-    }
-
-    /// Takes away all that is ours.
-    fn unload(&self, live: &Live) -> Result<(), Trouble>;
-
-    /// Takes away what has counted and does no more.
-    fn retire(&self, _live: &Live) -> Result<(), Trouble> {
-        Ok(())
-    }
-
-    /// The tables whose counters a look tells: [`Counter::table`].
-    fn counts_in(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// The same rules without those that write to the kernel's log; `None` where there are none.
-    fn without_log(&self) -> Option<Box<dyn Backend>> {
-        None
-    }
-}
 
 /// What a bundle wants of this kernel, and who sees to it.
 pub struct Firewall {
@@ -310,37 +242,6 @@ impl Firewall {
     }
 }
 
-/// Loads rules and keeps what those in their place have counted.
-fn load(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
-    backend.load(live)?;
-    if !live.guarded {
-        return Ok(());
-    }
-    let mut now = backend.look()?;
-    tally.take(backend.counts_in(), &now);
-    if now.retires {
-        tally.let_go(&now);
-        tally.save_if_possible();
-        backend.retire(&now)?;
-        now = backend.look()?;
-        tally.take(backend.counts_in(), &now);
-    }
-    tally.save_if_possible();
-    now.or_changed()
-}
-
-/// Takes rules away and keeps what they have counted.
-fn take_away(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Trouble> {
-    backend.stop(live)?;
-    let stopped = backend.look()?;
-    tally.take(backend.counts_in(), &stopped);
-    tally.save_if_possible();
-    backend.unload(&stopped)?;
-    tally.take(backend.counts_in(), &Live::default());
-    tally.save_if_possible();
-    Ok(())
-}
-
 /// Begins with what a load needs that finds nothing in the kernel. Where iptables is the older kind the
 /// question would load modules.
 pub fn prepare() {
@@ -375,48 +276,4 @@ fn hidden() -> Option<(Box<dyn Backend>, &'static str)> {
 pub fn missing_family() -> Option<&'static str> {
     let missing = "this kernel has no IPv6: there is nothing of it to guard";
     (!iptables::has_ipv6()).then_some(missing)
-}
-
-/// A bundle's iptables rules.
-fn rulesets(bundle: &Bundle) -> Result<Rulesets, Trouble> {
-    let read = |family: Family| {
-        let path = family.rules_path();
-        let failed = |cause: String| Trouble::new(format!("read {path}"), cause);
-        Ok((family, Ruleset::parse(text(bundle, path)?).map_err(failed)?))
-    };
-    Family::BOTH.into_iter().map(read).collect()
-}
-
-/// The SHA-256 of artifacts of a bundle.
-fn digest(bundle: &Bundle, paths: &[&str]) -> String {
-    let artifacts = paths.iter().filter_map(|path| bundle.get(path));
-    hex(&artifacts.collect::<Vec<_>>().concat())
-}
-
-/// The artifact with the nftables rules.
-const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
-
-/// A bundle's nftables rules.
-fn script(bundle: &Bundle, facts: &Facts) -> Result<Script, Trouble> {
-    let text = text(bundle, SCRIPT)?.to_owned();
-    // Like the other rules, these touch nothing but what is ours.
-    let outside = |line: &str| {
-        !line.starts_with(['\t', '#'])
-            && !matches!(line, "" | "}" | "table inet redisguard {")
-            && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
-    };
-    match text.lines().position(outside) {
-        None => Ok(Script { text, bundle: facts.bundle.clone() }),
-        Some(index) => {
-            let line = text.lines().nth(index).unwrap_or_default();
-            let cause = format!("line {} does not belong into our rules: {line}", index + 1);
-            Err(Trouble::new(format!("read {SCRIPT}"), cause))
-        }
-    }
-}
-
-fn text<'a>(bundle: &'a Bundle, path: &str) -> Result<&'a str, Trouble> {
-    let failed = |cause: String| Trouble::new(format!("read {path}"), cause);
-    let bytes = bundle.get(path).ok_or_else(|| failed("the bundle has none".to_owned()))?;
-    std::str::from_utf8(bytes).map_err(|error| failed(error.to_string()))
 }

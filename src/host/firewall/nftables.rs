@@ -2,8 +2,9 @@
 
 use super::super::tool;
 use super::apart::apart;
+use super::backend::{Backend, Live};
+use super::nf_tables;
 use super::table::{COUNTED, Listing, TABLE};
-use super::{Backend, Live, nf_tables};
 use crate::error::Trouble;
 use crate::plan::Scope;
 use std::process::Command;
@@ -144,9 +145,9 @@ impl Backend for Nftables {
         let Some(script) = &self.wanted else { return Ok(()) };
         let found = live.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
         let kept = found.and_then(|found| script.keeping_counters(&found));
-        // A table that others change meanwhile is replaced as a whole: the guard comes first. For the one
-        // that is deleted, be it empty, the kernel waits until every packet on its way meets the new
-        // rules: those of another backend go behind that.
+        // A table that others change meanwhile is replaced as a whole: the guard comes first. nft ends when
+        // what it deleted, be it empty, is freed, and no packet is on its way any more by the rules from
+        // before: only then may another backend's go.
         if kept.is_none_or(|script| read(&[], WHAT, &script).is_err()) {
             read(&[], WHAT, &script.text)?;
         }

@@ -7,7 +7,7 @@
 
 use crate::bundle::{Family, hex};
 use crate::plan::Counter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Our table, in nft's words.
@@ -67,6 +67,9 @@ impl Listing {
                     listing.bundle = comment(line).unwrap_or_default();
                 }
                 (Some((_, block)), _, line) => {
+                    // nft 1.1.2 and newer say behind it how many are there.
+                    let size = line.split_once('#').filter(|_| line.starts_with("size "));
+                    let line = size.map_or(line, |(size, _)| size.trim_end());
                     block.push_str(line);
                     block.push('\n');
                 }
@@ -102,18 +105,19 @@ impl Listing {
     /// What takes everything out of the table but the counters that stay; `None` where its comment names
     /// a bundle, which cannot be changed.
     ///
-    /// A set or map that `wanted` has in the same form stays, too, and is filled anew: a packet that is
-    /// under way while the rules change looks things up in the old one, which then has nothing in it.
+    /// A set or map that `wanted` has in the same form stays, too, with whatever is in both: a packet that
+    /// is under way while the rules change looks things up in the old one, and would find nothing in one
+    /// that is made or filled anew.
     pub(super) fn emptied(&self, wanted: &str) -> Option<String> {
-        let wanted = forms(wanted);
-        let stays = |name: &str| wanted.contains_key(name);
-        let fills = |name: &&str| {
-            let found = self.blocks.get(*name).map(|block| form(block.lines()));
-            found.is_some() && found.as_ref() == wanted.get(*name)
-        };
         if self.has_comment {
             return None;
         }
+        let wanted = lists(wanted);
+        let fits = |name: &str| {
+            let found = self.blocks.get(name).map(|block| List::of(block.lines()))?;
+            let wanted = wanted.get(name).filter(|wanted| wanted.form == found.form)?;
+            Some((found, wanted))
+        };
         let mut text = format!("flush table {TABLE}\n");
         let named = |kind: &'static str| {
             let names = self.blocks.keys().map(String::as_str);
@@ -121,16 +125,22 @@ impl Listing {
         };
         let counters = self.blocks.get(COUNTERS).map(String::as_str).unwrap_or_default();
         let counters = counters.lines().filter(|line| line.starts_with("counter "));
-        let counters = counters.filter(|name| !stays(name));
+        let counters = counters.filter(|name| !wanted.contains_key(name));
         // Chains look things up in sets and maps, and maps lead to counters.
-        let lists = || named("set ").chain(named("map "));
-        for name in lists().filter(|name| fills(name) && !name.starts_with(LOGGED)) {
-            let _ = writeln!(text, "flush {}", name.replacen(' ', &format!(" {TABLE} "), 1));
-        }
-        let lists = lists().filter(|name| !fills(name));
-        for name in named("chain ").chain(lists).chain(counters) {
+        let mut gone: Vec<&str> = named("chain ").collect();
+        for name in named("set ").chain(named("map ")) {
+            let Some((found, wanted)) = fits(name) else {
+                gone.push(name);
+                continue;
+            };
+            if name.starts_with(LOGGED) {
+                continue;
+            }
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "delete {}", name.replacen(' ', &format!(" {TABLE} "), 1));
+            let _ = found.emptied(name, wanted, &mut text);
+        }
+        for name in gone.into_iter().chain(counters) {
+            let _ = writeln!(text, "delete {}", of_table(name));
         }
         if self.has_seal {
             let _ = writeln!(text, "delete chain {TABLE} {SEAL}");
@@ -178,26 +188,77 @@ impl Listing {
     }
 }
 
-/// What a set or map takes, without what is in it.
-fn form<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
-    const WORDS: [&str; 4] = ["type ", "flags ", "size ", "timeout "];
-    let said = lines.map(str::trim).filter(|line| WORDS.iter().any(|word| line.starts_with(word)));
-    let mut said: Vec<String> = said.map(str::to_owned).collect();
-    said.sort_unstable();
-    said
+/// A set or map, or any other block of a table.
+struct List<'a> {
+    /// What it takes.
+    form: Vec<&'a str>,
+    /// What is in it.
+    elements: BTreeSet<&'a str>,
 }
 
-/// The forms of all blocks of a table, by their first lines.
-fn forms(table: &str) -> BTreeMap<&str, Vec<String>> {
-    let mut forms = BTreeMap::new();
+impl<'a> List<'a> {
+    /// Reads the lines of a block, in nft's words or ours.
+    fn of(lines: impl Iterator<Item = &'a str>) -> Self {
+        const WORDS: [&str; 4] = ["type ", "flags ", "size ", "timeout "];
+        let (mut form, mut elements) = (Vec::new(), BTreeSet::new());
+        let mut is_inside = false;
+        for line in lines.map(str::trim) {
+            let inside = line.strip_prefix("elements = {");
+            is_inside |= inside.is_some();
+            if is_inside {
+                let inside = inside.unwrap_or(line);
+                let all = inside.strip_suffix('}').unwrap_or(inside);
+                elements.extend(parted(all).map(str::trim).filter(|one| !one.is_empty()));
+            } else if WORDS.iter().any(|word| line.starts_with(word)) {
+                form.push(line);
+            }
+        }
+        form.sort_unstable();
+        Self { form, elements }
+    }
+
+    /// Writes what takes out of the set or map of this name what is not wanted in it.
+    fn emptied(&self, name: &str, wanted: &Self, text: &mut String) -> std::fmt::Result {
+        let mut stale = self.elements.difference(&wanted.elements).peekable();
+        let is_plain =
+            name.starts_with("set ") && !self.form.iter().any(|line| line.contains("interval"));
+        if stale.peek().is_none() {
+            Ok(())
+        } else if is_plain {
+            let stale: Vec<&str> = stale.copied().collect();
+            let name = of_table(name).replacen("set ", "element ", 1);
+            writeln!(text, "delete {name} {{ {} }}", stale.join(", "))
+        } else {
+            writeln!(text, "flush {}", of_table(name))
+        }
+    }
+}
+
+/// The elements of a line: what stands between commas, but for those of a comment.
+fn parted(line: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    line.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ',' && !is_quoted
+    })
+}
+
+/// A block as nft asks for it: `set inet redisguard rg_reserved`.
+fn of_table(block: &str) -> String {
+    block.replacen(' ', &format!(" {TABLE} "), 1)
+}
+
+/// All blocks of a table that is written out, by their first lines.
+fn lists(table: &str) -> BTreeMap<&str, List<'_>> {
+    let mut lists = BTreeMap::new();
     let mut lines = table.lines();
     while let Some(line) = lines.next() {
         if let Some(name) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) {
             let block = lines.by_ref().take_while(|line| *line != "\t}");
-            forms.insert(name, form(block));
+            lists.insert(name, List::of(block));
         }
     }
-    forms
+    lists
 }
 
 const PREFIX: &str = "redisguard:";
@@ -291,5 +352,40 @@ mod tests {
         for (listing, wanted) in cases {
             assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
         }
+    }
+
+    #[test]
+    fn what_a_set_shares_with_the_next_one_stays_in_it() {
+        let wanted =
+            |set: &str| format!("table inet redisguard {{\n\tset rg_ports {{\n{set}\n\t}}\n}}\n");
+        let ports =
+            |elements: &str| format!("\t\ttype inet_service\n\t\telements = {{ {elements} }}");
+        let interval = |elements: &str| {
+            format!("\t\ttype inet_service\n\t\tflags interval\n\t\telements = {{ {elements} }}")
+        };
+        let several =
+            "\t\ttype inet_service\n\t\telements = {\n\t\t\t1, 2,\n\t\t\t3,\n\t\t}".to_owned();
+        let emptied = |found: &str, next: &str| {
+            let text = Listing::read(&wanted(found)).unwrap().0.emptied(&wanted(next)).unwrap();
+            text.strip_prefix("flush table inet redisguard\n").unwrap().to_owned()
+        };
+        let set = "inet redisguard rg_ports";
+        assert_eq!(emptied(&ports("1, 2,\n\t\t\t     3"), &several), "");
+        assert_eq!(emptied(&ports("1"), &several), "");
+        let stale = format!("delete element {set} {{ 4, 5 }}\n");
+        assert_eq!(emptied(&ports("1, 4, 5"), &several), stale);
+        assert_eq!(emptied(&interval("1-3, 5"), &interval("1-3, 5")), "");
+        assert_eq!(emptied(&interval("1-3, 5"), &interval("1-4, 5")), format!("flush set {set}\n"));
+        assert_eq!(emptied(&interval("1-3"), &several), format!("delete set {set}\n"));
+        assert_eq!(emptied(&several, ""), format!("delete set {set}\n"));
+        let sized = |size: &str| format!("\t\tsize {size}\n{}", ports("1"));
+        assert_eq!(emptied(&sized("65535\t\t# count 1"), &sized("65535")), "");
+    }
+
+    #[test]
+    fn a_comma_in_a_comment_parts_no_elements() {
+        let line = "1 comment \"a, b\" : \"x\", 2 comment \"c\" : \"y\"";
+        let parts: Vec<&str> = parted(line).collect();
+        assert_eq!(parts, ["1 comment \"a, b\" : \"x\"", " 2 comment \"c\" : \"y\""]);
     }
 }

@@ -2,7 +2,8 @@
 //! the other holds, although the kernel asks both. Looking loads no kernel module and changes nothing.
 
 use super::super::tool;
-use super::{Backend, Live, Ruleset, Rulesets};
+use super::backend::{Backend, Live};
+use super::{Ruleset, Rulesets};
 use crate::bundle::Family;
 use crate::error::Trouble;
 use std::collections::BTreeMap;
