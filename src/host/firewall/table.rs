@@ -67,7 +67,7 @@ impl Listing {
                     listing.bundle = comment(line).unwrap_or_default();
                 }
                 (Some((_, block)), _, line) => {
-                    // nft 1.1.2 and newer say behind it how many are there.
+                    // Newer versions of nft say behind it how many are there.
                     let size = line.split_once('#').filter(|_| line.starts_with("size "));
                     let line = size.map_or(line, |(size, _)| size.trim_end());
                     block.push_str(line);
@@ -328,6 +328,11 @@ mod tests {
         let counter = Counter { table: COUNTED, ports: 6379.into(), packets: 7, bytes: 420 };
         assert_eq!(Listing::read(LOADED).unwrap().1, [(Family::V6, counter)]);
         assert_eq!(Listing::read(""), None);
+        let filled = |by: &str| {
+            let size = format!("type inet_service\n\t\tsize 8{by}");
+            Listing::read(&LOADED.replace("type inet_service", &size)).unwrap().0
+        };
+        assert_eq!(filled("\t# count 2"), filled(""));
     }
 
     #[test]
