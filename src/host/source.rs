@@ -2,9 +2,10 @@
 
 use super::receipt::{Origin, Receipt};
 use super::{Host, files, packaged, receipt};
-use crate::bundle::{Bundle, FACTS, Facts};
+use crate::bundle::{Bundle, FACTS, Facts, SUMS};
 use crate::embedded;
 use crate::error::Trouble;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The bundle in a directory, or the built-in one; checked against its SHA256SUMS either way.
@@ -14,20 +15,39 @@ use std::path::Path;
 pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Trouble> {
     match directory {
         None => embedded::bundle().map_err(|cause| Trouble::new("use the built-in bundle", cause)),
-        Some(directory) => {
-            let failed = |cause: String| {
-                Trouble::new(format!("use the bundle {}", directory.display()), cause)
-            };
-            if !directory.is_dir() {
-                let trouble = failed("there is no such directory".to_owned());
-                return Err(trouble.cure("redisguard-gen writes one, `generated` by default"));
-            }
-            Bundle::verified(files::read_tree(directory)?).map_err(|cause| {
-                failed(cause)
-                    .cure("apply only what was reviewed: render it again, or copy it again")
-            })
-        }
+        Some(directory) => in_directory(directory, "", || files::read_tree(directory)),
     }
+}
+
+/// What loads the rules of the bundle in a directory; these files alone are checked.
+///
+/// # Errors
+/// As [`bundle`].
+pub fn rules(directory: &Path) -> Result<Bundle, Trouble> {
+    const PART: &str = "host/etc/redisguard/";
+    in_directory(directory, PART, || {
+        let files = files::read_tree(&directory.join(PART))?;
+        let named = files.into_iter().map(|(name, bytes)| (format!("{PART}{name}"), bytes));
+        let sums = files::read(&directory.join(SUMS))?.map(|bytes| (SUMS.to_owned(), bytes));
+        Ok(named.chain(sums).collect())
+    })
+}
+
+/// What a directory has of a bundle: all whose paths begin like `part`.
+fn in_directory(
+    directory: &Path,
+    part: &str,
+    read: impl FnOnce() -> Result<BTreeMap<String, Vec<u8>>, Trouble>,
+) -> Result<Bundle, Trouble> {
+    let failed =
+        |cause: String| Trouble::new(format!("use the bundle {}", directory.display()), cause);
+    if !directory.is_dir() {
+        let trouble = failed("there is no such directory".to_owned());
+        return Err(trouble.cure("redisguard-gen writes one, `generated` by default"));
+    }
+    Bundle::part_verified(read()?, part).map_err(|cause| {
+        failed(cause).cure("apply only what was reviewed: render it again, or copy it again")
+    })
 }
 
 /// Where a bundle comes from that is about to be applied. The last good one comes from where it came

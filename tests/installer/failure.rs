@@ -211,6 +211,33 @@ fn a_bundle_that_is_not_whole_is_refused() {
 }
 
 #[test]
+fn rules_that_are_not_those_that_were_reviewed_are_not_loaded() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let before = host.rules();
+    host.copy_in(&bundle(OTHER).path().join("generated"), "/run/bundle");
+    let load = || host.install(&["--bundle", "/run/bundle", "rules", "load"]);
+    for (damage, named, mend) in [
+        ("echo >> rules.v4", "host/etc/redisguard/rules.v4 was altered", "sed -i '$d' rules.v4"),
+        ("mv guard.toml /run", "host/etc/redisguard/guard.toml is missing", "mv /run/guard.toml ."),
+        ("touch more", "host/etc/redisguard/more is not listed in SHA256SUMS", "rm more"),
+    ] {
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {damage}"));
+        let output = load();
+        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
+        assert!(told(&output).contains(named), "{}", told(&output));
+        assert_eq!(host.rules(), before, "{damage}");
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {mend}"));
+    }
+    // What loads no rules keeps none from being loaded.
+    host.sh("rm -r /run/bundle/man");
+    assert_eq!(status(&load()), 0, "{}", told(&load()));
+    assert_ne!(host.rules(), before);
+}
+
+#[test]
 fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
     if !able() {
         return;

@@ -90,7 +90,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
             (loaded, lacked)
         }
         Some(directory) => {
-            let bundle = source::bundle(Some(directory))?;
+            let bundle = source::rules(directory)?;
             let facts = rules::facts(&bundle)?;
             let loaded = rules::load(&bundle, &facts)?;
             warn_of_hidden_rules(&facts);
