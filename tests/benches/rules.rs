@@ -21,8 +21,9 @@ mod site;
 mod table;
 
 /// What can be measured, in the order in which it is.
-const ALL: [(&str, Measure); 4] = [
+const ALL: [(&str, Measure); 5] = [
     ("load", load::first),
+    ("beside", load::beside),
     ("again", load::again),
     ("many", load::many),
     ("packets", packets::measure),

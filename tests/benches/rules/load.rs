@@ -6,11 +6,17 @@ use super::commands::{Contestant, ansible, restore, script};
 use super::rounds::{median, order, ratio, spread};
 use super::site::{Bundle, shell};
 use super::table::Table;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 /// A kernel without any rule.
 const EMPTY: &str = "nft flush ruleset";
+/// Before each turn. The kernel frees what was there before behind it: rules within 20 ms, a network
+/// namespace, as ours makes one, within 80 ms after its end. Before that it takes time from whoever
+/// comes next, and the hooks that it still has are none that they must set.
+const REST: Duration = Duration::from_millis(150);
 
 /// Every contestant's seconds by round; `before` is run before each turn, and not counted.
 fn turns(contestants: &[Contestant], rounds: usize, before: impl Fn(usize)) -> Vec<Vec<f64>> {
@@ -18,8 +24,7 @@ fn turns(contestants: &[Contestant], rounds: usize, before: impl Fn(usize)) -> V
     for round in 0..rounds {
         for index in order(round, contestants.len()) {
             before(index);
-            // What was taken away is freed behind it, on another core: nobody shall pay for that.
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(REST);
             seconds[index].push(contestants[index].run());
         }
     }
@@ -60,6 +65,48 @@ pub fn first(scale: Scale) -> Table {
     }
     let seconds = turns(&contestants, scale.of(21, 1), |_| shell(EMPTY));
     report("The first load of two ports", &contestants, &seconds)
+}
+
+/// A first load on a host where another network namespace has rules already, as containers have: the
+/// kernel's hooks are set.
+pub fn beside(scale: Scale) -> Table {
+    let bundle = Bundle::small("iptables");
+    let neighbour = Neighbour::with(&bundle);
+    let contestants = [
+        Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
+        restore("two iptables-restore, with --test before", &bundle, true),
+        restore("two iptables-restore", &bundle, false),
+    ];
+    let seconds = turns(&contestants, scale.of(21, 1), |_| shell(EMPTY));
+    drop(neighbour);
+    report("The same beside another namespace's rules", &contestants, &seconds)
+}
+
+/// A network namespace with rules. It ends when its input does.
+struct Neighbour(Child);
+
+impl Neighbour {
+    fn with(bundle: &Bundle) -> Self {
+        const SCRIPT: &str = r#"set -e
+            iptables-restore --noflush < "$0"
+            ip6tables-restore --noflush < "$1"
+            echo
+            exec cat"#;
+        let rules =
+            ["v4", "v6"].map(|family| bundle.artifact(&format!("/etc/redisguard/rules.{family}")));
+        let mut command = Command::new("unshare");
+        command.args(["--net", "sh", "-c", SCRIPT]).args(rules);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
+    }
 }
 
 /// A load that finds everything in place.
