@@ -14,7 +14,7 @@ const EXIT_STATUS: &str =
 /// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
 ///
 /// The bundle is the one built into this program unless --bundle names a directory made by
-/// redisguard-gen. It is checked against its SHA256SUMS before anything else happens.
+/// redisguard-gen. What is used of it is checked against its SHA256SUMS before anything else happens.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "redisguard-install", version, after_help = EXIT_STATUS)]
 pub struct InstallerArgs {

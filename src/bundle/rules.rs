@@ -83,8 +83,8 @@ struct Rules<'a> {
 struct NftRules<'a> {
     spec: &'a Spec,
     digest: &'a str,
-    allow_v4: String,
-    allow_v6: String,
+    allow_v4: Vec<IpNet>,
+    allow_v6: Vec<IpNet>,
     cut: bool,
     mark: Mark,
     /// Whether ranges are among the reserved ports.
@@ -288,13 +288,6 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
 /// # Errors
 /// As [`super::host::render`].
 pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
-    let networks = |family| {
-        let networks = allowed(spec, family);
-        // A set takes no network that lies in another one of it.
-        let within = |one: &IpNet| networks.iter().any(|net| net != one && net.contains(one));
-        let outermost = networks.iter().filter(|net| !within(net));
-        outermost.map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
     let set = |which: fn(External) -> bool| -> Vec<String> {
         let ports: Vec<u16> = ports(spec, which).into_iter().flat_map(PortRange::ports).collect();
         // By tens, so that one port more changes one line.
@@ -304,8 +297,8 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     let rules = NftRules {
         spec,
         digest,
-        allow_v4: networks(Family::V4),
-        allow_v6: networks(Family::V6),
+        allow_v4: allowed(spec, Family::V4),
+        allow_v6: allowed(spec, Family::V6),
         cut: spec.firewall.existing == Existing::Cut,
         mark: MARK,
         ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),

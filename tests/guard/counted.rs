@@ -25,7 +25,7 @@ for (name, port), count in sorted(sent.items()):
 "#;
 
 /// Waits until no packet comes in any more.
-const ARRIVED: &str = "seen() { cat /sys/class/net/here1/statistics/rx_packets; }
+pub(super) const ARRIVED: &str = "seen() { cat /sys/class/net/here1/statistics/rx_packets; }
     while before=$(seen); sleep 0.3; [ \"$before\" != \"$(seen)\" ]; do :; done";
 
 /// Packets by family and port.

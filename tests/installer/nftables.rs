@@ -40,7 +40,10 @@ fn drift_of_nftables_is_named_and_apply_mends_it() {
         ),
         ("nft add chain inet redisguard more", "chain more is not ours"),
         ("nft delete element inet redisguard rg_reserved { 6381 }", "set rg_reserved was edited"),
-        ("nft add element inet redisguard rg_allow_v4 { 10.9.0.0/16 }", "rg_allow_v4 was edited"),
+        (
+            "nft insert rule inet redisguard rg_guard ip saddr 10.9.0.0/16 return",
+            "rg_guard was edited",
+        ),
         ("nft flush chain inet redisguard rg_seal", "was not sealed when it was loaded"),
         ("nft delete table inet redisguard", "no rules of ours are loaded"),
         ("nft flush ruleset", "no rules of ours are loaded"),
