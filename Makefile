@@ -17,8 +17,9 @@ BENCH        ?= rules
 demo: setup-demo
 	@tests/tools/demo
 
+# Many tests wait: for silence, for a timer, for a unit. Two for each core leave none idle.
 test: setup-test check
-	$(CARGO) test --all-targets
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --all-targets
 
 dist: setup-dist
 	@tests/tools/dist

@@ -40,7 +40,8 @@ impl Table {
         let mut text = format!("#### {}\n\n", self.title);
         let aligned = self.aligned();
         for (index, line) in aligned.iter().enumerate() {
-            let _ = writeln!(text, "| {} |", line.join(" | "));
+            let cells: Vec<String> = line.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
             if index == 0 {
                 let rules = line.iter().enumerate().map(|(column, cell)| {
                     let dashes = "-".repeat(cell.chars().count().max(4) - 1);

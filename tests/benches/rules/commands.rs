@@ -1,6 +1,6 @@
 //! Owns the contestants: sequences of commands, and the time that they take from start to end.
 
-use super::site::{Bundle, INSTALL};
+use super::site::{Bundle, program};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,7 +37,7 @@ impl Contestant {
     pub fn ours(name: &'static str, bundle: &Bundle, verb: &[&str]) -> Self {
         let path = bundle.path();
         let arguments = [&["--bundle", path.to_str().unwrap()], verb].concat();
-        Self::new(name).then(INSTALL, &arguments, None)
+        Self::new(name).then(program(), &arguments, None)
     }
 
     /// The program where it was installed, with a bundle.
