@@ -29,16 +29,16 @@ pub(super) const ARRIVED: &str = "seen() { cat /sys/class/net/here1/statistics/r
     while before=$(seen); sleep 0.3; [ \"$before\" != \"$(seen)\" ]; do :; done";
 
 /// Packets by family and port.
-pub(super) type Counts = BTreeMap<(String, u64), u64>;
+type Counts = BTreeMap<(String, u64), u64>;
 
 /// An outsider that knocks until it is told to end.
-pub(super) struct Flood<'a> {
+struct Flood<'a> {
     site: &'a Site,
     process: Child,
 }
 
 impl<'a> Flood<'a> {
-    pub(super) fn start(site: &'a Site, ports: [&str; 2]) -> Self {
+    fn start(site: &'a Site, ports: [&str; 2]) -> Self {
         // The neighbours know each other, so that no packet waits for an address.
         site.met("7000");
         site.outside.sh("mount -t tmpfs tmpfs /mnt");
@@ -50,7 +50,7 @@ impl<'a> Flood<'a> {
     }
 
     /// How many it has sent, when it is through.
-    pub(super) fn sent(self) -> Counts {
+    fn sent(self) -> Counts {
         self.site.outside.sh("touch /mnt/enough");
         let output = self.process.wait_with_output().unwrap();
         self.site.outside.sh("umount /mnt");

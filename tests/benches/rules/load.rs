@@ -13,9 +13,9 @@ use std::time::Duration;
 
 /// A kernel without any rule.
 const EMPTY: &str = "nft flush ruleset";
-/// Before each turn. The kernel frees what was there before behind it: rules within 20 ms, a network
-/// namespace, as ours makes one, within 80 ms after its end. Before that it takes time from whoever
-/// comes next, and the hooks that it still has are none that they must set.
+/// Before each turn. The kernel still frees what the turn before has left: rules for up to 20 ms, and the
+/// network namespace that ours makes for up to 80 ms. That takes time from whoever comes next, and
+/// spares them the kernel's hooks, which the namespace still has set.
 const REST: Duration = Duration::from_millis(150);
 
 /// Every contestant's seconds by round; `before` is run before each turn, and not counted.
@@ -71,14 +71,13 @@ pub fn first(scale: Scale) -> Table {
 /// kernel's hooks are set.
 pub fn beside(scale: Scale) -> Table {
     let bundle = Bundle::small("iptables");
-    let neighbour = Neighbour::with(&bundle);
+    let _neighbour = Neighbour::with(&bundle);
     let contestants = [
         Contestant::ours("ours: rules load", &bundle, &["rules", "load"]),
         restore("two iptables-restore, with --test before", &bundle, true),
         restore("two iptables-restore", &bundle, false),
     ];
     let seconds = turns(&contestants, scale.of(21, 1), |_| shell(EMPTY));
-    drop(neighbour);
     report("The same beside another namespace's rules", &contestants, &seconds)
 }
 

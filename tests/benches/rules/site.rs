@@ -44,7 +44,6 @@ pub fn program() -> &'static str {
     const COPY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/redisguard-install");
     static COPIED: Once = Once::new();
     COPIED.call_once(|| {
-        let _ = std::fs::remove_file(COPY);
         std::fs::copy(env!("CARGO_BIN_EXE_redisguard-install"), COPY).unwrap();
     });
     COPY
