@@ -3,18 +3,24 @@
 //!
 //! A ladder of modules; each imports only what stands above it here:
 //!
-//! - [`error`]: the one error of the effects.
-//! - [`exposition`]: how metrics are written; pure.
-//! - [`spec`]: the truth, `redisguard.toml` parsed and checked; valid by construction.
+//! - [`error`]: the error of everything that has effects.
+//! - [`exposition`]: the text format in which metrics are written; pure.
+//! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
-//! - [`guide`]: the sections of a bundle's documents in guides that people write; pure.
+//! - [`guide`]: the marked sections in guides that people write; pure.
 //! - [`embedded`]: the bundle that was rendered when this program was built.
 //! - [`plan`]: the difference between a bundle and an observed host; pure.
-//! - [`probe`]: what a client of a port meets, against what a bundle promises.
-//! - [`report`]: who still knocks, read from the logs and counted; pure over readers.
-//! - [`host`]: the effects: files, rules, services, the receipt.
-//! - [`notice`]: the listener; needs its own settings and nothing else.
+//! - [`files`]: atomic writes and trees; knows nothing of hosts.
+//! - [`os`]: programs that are run, names, systemd, packages, sockets.
+//! - [`firewall`]: the kernel's rules, by iptables and by nftables.
+//! - [`report`]: who still connects, read from the logs and counted; pure over readers.
+//! - [`log_sources`]: finds and opens those logs.
+//! - [`expectation`]: what a client of a port must meet; pure.
+//! - [`probe`]: what a client meets, here and on many hosts.
+//! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
+//! - [`status`]: what is wrong on a host.
+//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
@@ -25,12 +31,18 @@ pub mod bundle;
 pub mod cli;
 pub mod embedded;
 pub mod error;
+pub mod expectation;
 pub mod exposition;
+pub mod files;
+pub mod firewall;
 pub mod guide;
 pub mod host;
-pub mod notice;
+pub mod listener;
+pub mod log_sources;
+pub mod os;
 pub mod plan;
 pub mod probe;
 pub mod rehearse;
 pub mod report;
 pub mod spec;
+pub mod status;

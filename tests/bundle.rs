@@ -90,7 +90,7 @@ fn taken(what: &str, output: &Output) {
 #[test]
 fn committed_rendered_and_embedded_are_the_same_and_nothing_else_is_there() {
     let rendered = shipped();
-    let committed = redisguard::host::files::read_tree(&root().join("generated")).unwrap();
+    let committed = redisguard::files::read_tree(&root().join("generated")).unwrap();
     let of = |bundle: &Bundle| -> BTreeMap<String, Vec<u8>> {
         bundle.artifacts().map(|(path, bytes)| (path.to_owned(), bytes.to_vec())).collect()
     };
@@ -121,7 +121,7 @@ fn the_committed_documents_are_what_is_rendered() {
 #[test]
 fn the_readme_shows_what_the_shipped_bundle_does() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let digest = shipped().facts().unwrap().bundle;
+    let digest = shipped().guard_config().unwrap().bundle;
     assert!(readme.contains(&format!("what bundle {digest} promises")), "show make demo's output");
     let table = include_str!("snapshots/rehearse__the_shipped_bundle_keeps_its_promise.snap");
     let rows: Vec<&str> = table.lines().filter(|line| line.contains(" | ")).collect();

@@ -42,7 +42,7 @@ fn generate(folder: &Path, arguments: &[&str]) -> (String, i32) {
 
 /// Every file with its bytes and inode: a rewritten file has another one.
 fn tree(folder: &Path) -> Vec<(String, u64, Vec<u8>)> {
-    let mut files: Vec<_> = redisguard::host::files::read_tree(folder)
+    let mut files: Vec<_> = redisguard::files::read_tree(folder)
         .unwrap()
         .into_iter()
         .map(|(path, bytes)| {

@@ -48,7 +48,7 @@ fn rehearse(bundle: &Path, arguments: &[&str]) -> Output {
 
 /// Sums that fit whatever the folder holds now: an altered bundle that pretends to be reviewed.
 fn seal(bundle: &Path) {
-    let files = redisguard::host::files::read_tree(bundle).unwrap();
+    let files = redisguard::files::read_tree(bundle).unwrap();
     let lines = files.iter().filter(|(path, _)| *path != SUMS);
     let text: String = lines.map(|(path, bytes)| format!("{}  {path}\n", hex(bytes))).collect();
     fs::write(bundle.join(SUMS), text).unwrap();

@@ -1,7 +1,7 @@
 //! The command line of `redisguard-gen`.
 
 use super::exits;
-use super::rulings::{Rulings, every_check};
+use super::lint_levels::{Rulings, every_check};
 use crate::spec::Check;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

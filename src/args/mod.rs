@@ -4,15 +4,15 @@
 mod exits;
 mod generator;
 mod installer;
-mod rulings;
+mod lint_levels;
 
-pub use exits::{EXITS, Exits};
-pub use generator::{GeneratorArgs, GeneratorVerb};
-pub use installer::{
+pub use self::exits::{EXITS, Exits};
+pub use self::generator::{GeneratorArgs, GeneratorVerb};
+pub use self::installer::{
     ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
     ReportArgs, RevertArgs, RulesVerb, Since, Verb,
 };
-pub use rulings::Rulings;
+pub use self::lint_levels::Rulings;
 
 use clap::CommandFactory;
 

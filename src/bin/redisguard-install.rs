@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use redisguard::args::InstallerArgs;
-use redisguard::cli::{self, installer};
+use redisguard::cli;
+use redisguard::cli::installer;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -1,20 +1,20 @@
 //! Owns the bundle: every rendered artifact and its digest, as plain data. Rendering is pure: no
 //! clock, host, user, path or version goes in, so every machine and every run gives the same bytes.
 
+pub(crate) mod change_summary;
 mod documents;
 pub mod escape;
-mod facts;
-mod host;
-mod manual;
-mod meaning;
+mod firewall_rules;
+mod guard_config;
+mod host_files;
+mod man;
 mod monitoring;
-mod rules;
-mod words;
+mod phrases;
 
-pub use documents::{Documents, Section};
-pub use facts::{Facts, PATH as FACTS, ReservedFacts};
-pub use host::{BINARY, Family, METRICS, UNITS};
-pub use meaning::meaning;
+pub use self::change_summary::meaning;
+pub use self::documents::{Documents, Section};
+pub use self::guard_config::{GuardConfig, PATH as FACTS, ReservedConfig};
+pub use self::host_files::{BINARY, Family, METRICS, UNITS};
 
 use crate::spec::Spec;
 use ipnet::IpNet;
@@ -39,7 +39,7 @@ impl Bundle {
     /// # Errors
     /// Never on values that a [`Spec`] can hold; the template engine's signature has one.
     pub fn render(spec: &Spec) -> Result<Self, String> {
-        let mut texts = host::render(spec, PLACE).map_err(|error| error.to_string())?;
+        let mut texts = host_files::render(spec, PLACE).map_err(|error| error.to_string())?;
         let digest = short_digest(&texts);
         for (_, text) in &mut texts {
             if text.contains(PLACE) {
@@ -48,10 +48,10 @@ impl Bundle {
         }
         texts.push((
             "ansible/redisguard.yml".to_owned(),
-            facts::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
+            guard_config::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
         ));
         texts.extend(monitoring::render(spec).map_err(|error| error.to_string())?);
-        texts.extend(manual::render().map_err(|error| error.to_string())?);
+        texts.extend(man::render().map_err(|error| error.to_string())?);
         let mut artifacts: BTreeMap<String, Vec<u8>> = texts
             .into_iter()
             .map(|(path, text)| (path, one_line_feed(text).into_bytes()))
@@ -113,9 +113,10 @@ impl Bundle {
     ///
     /// # Errors
     /// Says what is wrong with the bundle's guard.toml.
-    pub fn facts(&self) -> Result<Facts, String> {
-        let bytes = self.get(facts::PATH).ok_or(format!("it has no {}", facts::PATH))?;
-        Facts::parse(&String::from_utf8_lossy(bytes))
+    pub fn guard_config(&self) -> Result<GuardConfig, String> {
+        let bytes =
+            self.get(guard_config::PATH).ok_or(format!("it has no {}", guard_config::PATH))?;
+        GuardConfig::parse(&String::from_utf8_lossy(bytes))
     }
 
     /// The sum over SHA256SUMS, and so over everything, as 64 hexadecimal digits.

@@ -1,12 +1,12 @@
 //! Owns the two programs' conduct: from parsed arguments to effects, text and exit status. The only
 //! module that prints.
 
-mod diff;
 pub mod generator;
 pub mod installer;
 pub mod reference;
+mod unified_diff;
 
-use crate::error::Trouble;
+use crate::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -36,16 +36,16 @@ fn coloured(stream: &impl IsTerminal) -> bool {
 }
 
 /// Prints a line to standard output. What becomes of one that cannot be written is for [`ended`].
-macro_rules! say {
+macro_rules! out {
     ($($argument:tt)*) => { $crate::cli::print_line(&format!($($argument)*)) };
 }
-use say;
+use out;
 
 /// Prints a line to standard error.
-macro_rules! tell {
-    ($($argument:tt)*) => { $crate::cli::tell_text(&format!("{}\n", format_args!($($argument)*))) };
+macro_rules! err {
+    ($($argument:tt)*) => { $crate::cli::err_text(&format!("{}\n", format_args!($($argument)*))) };
 }
-use tell;
+use err;
 
 /// What kept standard output from being written.
 static LOST: OnceLock<io::Error> = OnceLock::new();
@@ -60,7 +60,7 @@ fn print_line(line: &str) {
 }
 
 /// Prints a text to standard output as it is.
-fn print_text(text: &str) {
+fn out_text(text: &str) {
     print_line(text.trim_end_matches('\n'));
 }
 
@@ -70,14 +70,14 @@ fn is_unheard() -> bool {
 }
 
 /// Prints to standard error as it is. Where that is gone too, the exit status is all that is left.
-fn tell_text(text: &str) {
+fn err_text(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Prints what went wrong.
 fn report(trouble: &impl std::fmt::Display) {
     let label = if coloured(&io::stderr()) { "\x1b[1;31merror\x1b[0m" } else { "error" };
-    tell!("{label}: {trouble}");
+    err!("{label}: {trouble}");
 }
 
 /// The status of a command that has done and said everything. Of one that changes something it tells
@@ -85,10 +85,10 @@ fn report(trouble: &impl std::fmt::Display) {
 /// went away (`| head`) is told nothing.
 fn ended(status: Status, changes: bool) -> Status {
     let Some(error) = LOST.get() else { return status };
-    let trouble = Trouble::new("write to standard output", error);
+    let trouble = Error::new("write to standard output", error);
     let heard = error.kind() != ErrorKind::BrokenPipe;
     match changes {
-        true if heard => tell!("warning: {trouble}"),
+        true if heard => err!("warning: {trouble}"),
         false if heard => report(&trouble),
         _ => {}
     }

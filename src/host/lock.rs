@@ -1,7 +1,7 @@
 //! Owns the lock that keeps two changes of one host apart. It goes with the process, however it ends.
 
 use super::Host;
-use crate::error::Trouble;
+use crate::error::Error;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fmt::Display;
@@ -19,7 +19,7 @@ pub struct Lock {
 ///
 /// # Errors
 /// A lock that cannot be opened: no right to change this host.
-pub fn take(host: &Host, on_wait: impl FnOnce()) -> Result<Lock, Trouble> {
+pub fn take(host: &Host, on_wait: impl FnOnce()) -> Result<Lock, Error> {
     let file = if host.is_live() {
         let path = host.path("/run/redisguard.lock");
         OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path)
@@ -34,12 +34,12 @@ pub fn take(host: &Host, on_wait: impl FnOnce()) -> Result<Lock, Trouble> {
 ///
 /// # Errors
 /// A kernel that has no such file.
-pub fn take_for_rules() -> Result<Lock, Trouble> {
+pub fn take_for_rules() -> Result<Lock, Error> {
     wait("lock the rules", File::open("/proc/self/ns/net"), || {})
 }
 
-fn wait(what: &str, file: io::Result<File>, on_wait: impl FnOnce()) -> Result<Lock, Trouble> {
-    let failed = |error: &dyn Display| Trouble::new(what, error).cure("run it as root");
+fn wait(what: &str, file: io::Result<File>, on_wait: impl FnOnce()) -> Result<Lock, Error> {
+    let failed = |error: &dyn Display| Error::new(what, error).help("run it as root");
     let mut file = file.map_err(|error| failed(&error))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => return Ok(Lock { _file: locked }),

@@ -1,32 +1,18 @@
 //! Owns all effects on a host: files, rules, services, the receipt. What to do is decided above, in
 //! `plan`; here it is observed, done, and undone where a step fails.
 
-mod announce;
-pub mod apply;
-pub mod files;
-pub mod firewall;
-pub mod kept_free;
-pub mod knocks;
-pub mod listener;
+pub mod bundle_source;
+pub mod change;
+pub mod counters;
+pub mod listener_health;
+pub mod local_reserved_ports;
 pub mod lock;
-pub mod logs;
-pub mod names;
 pub mod observe;
-pub mod packaged;
-pub mod peers;
 pub mod receipt;
-mod refusal;
-pub mod remove;
-mod reserve;
-pub mod rules;
-pub mod services;
-pub mod source;
-pub mod tally;
-mod tool;
-pub mod unconfirmed;
-mod undo;
+pub mod recent_attempts;
+pub mod rules_service;
 
-use crate::error::Trouble;
+use crate::error::Error;
 use std::path::{Path, PathBuf};
 
 /// The host, or the offline tree of one.
@@ -40,10 +26,10 @@ impl Host {
     ///
     /// # Errors
     /// A root that is not a directory.
-    pub fn at(root: &Path) -> Result<Self, Trouble> {
+    pub fn at(root: &Path) -> Result<Self, Error> {
         let failed = |cause: String| {
-            Trouble::new(format!("use {} as the root", root.display()), cause)
-                .cure("--root names the directory of an offline tree")
+            Error::new(format!("use {} as the root", root.display()), cause)
+                .help("--root names the directory of an offline tree")
         };
         let root = root.canonicalize().map_err(|error| failed(error.to_string()))?;
         if root.is_dir() { Ok(Self { root }) } else { Err(failed("it is no directory".into())) }
@@ -77,36 +63,36 @@ impl Host {
     ///
     /// # Errors
     /// Names the directory and where it leads.
-    pub fn confine(&self, absolute: &str) -> Result<(), Trouble> {
+    pub fn confine(&self, absolute: &str) -> Result<(), Error> {
         if self.is_live() {
             return Ok(());
         }
         let path = self.path(absolute);
         let above = path.ancestors().skip(1).find(|above| above.symlink_metadata().is_ok());
         let above = above.unwrap_or(&self.root);
-        let failed = |cause: String| Trouble::new(format!("use {}", path.display()), cause);
+        let failed = |cause: String| Error::new(format!("use {}", path.display()), cause);
         let real = above.canonicalize().map_err(|error| {
             failed(format!("{} cannot be followed: {error}", above.display()))
-                .cure("remove that link, or make what it leads to in the tree")
+                .help("remove that link, or make what it leads to in the tree")
         })?;
         if real.starts_with(&self.root) {
             return Ok(());
         }
         let cause = format!("{} leads to {}, out of the tree", above.display(), real.display());
-        Err(failed(cause).cure("make that link relative, or work inside of the tree (chroot)"))
+        Err(failed(cause).help("make that link relative, or work inside of the tree (chroot)"))
     }
 
     /// The same for a file of our own memory that is about to be read: it is no link either.
     ///
     /// # Errors
     /// Names the file.
-    pub fn confine_file(&self, absolute: &str) -> Result<(), Trouble> {
+    pub fn confine_file(&self, absolute: &str) -> Result<(), Error> {
         self.confine(absolute)?;
         let path = self.path(absolute);
         if !self.is_live() && path.is_symlink() {
             let cause = "it is a link, which may lead out of the tree";
-            let trouble = Trouble::new(format!("use {}", path.display()), cause);
-            return Err(trouble.cure("put the file itself there, or remove that link"));
+            let trouble = Error::new(format!("use {}", path.display()), cause);
+            return Err(trouble.help("put the file itself there, or remove that link"));
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! Owns looking: from a bundle to what is wanted of a host, and from a host to what is there. Changes
 //! nothing.
 
-use super::firewall::{Firewall, Live};
-use super::receipt::{self, Receipt, State};
-use super::tally::Tally;
-use super::{Host, files, kept_free, listener, rules, services};
-use crate::bundle::{BINARY, Bundle, Facts, UNITS};
-use crate::error::Trouble;
+use super::counters::Tally;
+use super::receipt;
+use super::receipt::{Receipt, State};
+use super::{Host, listener_health, local_reserved_ports, rules_service};
+use crate::bundle::{BINARY, Bundle, GuardConfig, UNITS};
+use crate::error::Error;
+use crate::files;
+use crate::firewall::{Firewall, Live};
+use crate::os::systemd;
 use crate::plan::{Bytes, FileState, Observed, Wanted};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -25,20 +28,20 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 ///
 /// # Errors
 /// This program cannot read itself.
-pub fn wanted(bundle: &Bundle, facts: &Facts) -> Result<Wanted, Trouble> {
+pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Wanted, Error> {
     let mut wanted = Wanted::default();
     let owner = files::own_ids();
     for (path, bytes) in bundle.host_files() {
         let state = FileState { bytes: bytes.into(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
         if let Some(unit) = path.strip_prefix("/etc/systemd/system/") {
-            wanted.links.extend(services::enablement(unit, &String::from_utf8_lossy(bytes)));
+            wanted.links.extend(systemd::enablement(unit, &String::from_utf8_lossy(bytes)));
         }
     }
     let bytes = Bytes::lazily(|| fs::read(OWN_PROGRAM));
     wanted.files.insert(BINARY.to_owned(), FileState { bytes, mode: BINARY_MODE, owner });
-    if facts.log != facts.log_file {
-        wanted.links.insert(facts.log.clone(), facts.log_file.clone());
+    if guard_config.log != guard_config.log_file {
+        wanted.links.insert(guard_config.log.clone(), guard_config.log_file.clone());
     }
     Ok(wanted)
 }
@@ -62,7 +65,7 @@ pub fn observe(
     wanted: &Wanted,
     receipt: Option<&Receipt>,
     firewall: Option<(&Firewall, Look)>,
-) -> Result<Observed, Trouble> {
+) -> Result<Observed, Error> {
     // The tools mostly wait for the kernel and for systemd; meanwhile the files are read.
     thread::scope(|scope| {
         let looking = firewall.map(|(firewall, look)| {
@@ -71,7 +74,7 @@ pub fn observe(
                 Look::Drift => Ok((firewall.look_for_drift()?, Tally::default())),
             })
         });
-        let asking = host.has_systemd().then(|| scope.spawn(|| services::states(&UNITS)));
+        let asking = host.has_systemd().then(|| scope.spawn(|| systemd::states(&UNITS)));
         let mut observed = files_of(host, bundle, wanted, receipt)?;
         if firewall.is_some() {
             keep_free(host, wanted, receipt, &mut observed)?;
@@ -86,7 +89,7 @@ pub fn observe(
         }
         if let Some(asking) = asking {
             let states = asking.join().unwrap_or_else(|_| Err(lost("ask systemd")))?;
-            observed.mute = states.get(UNITS[1]).and_then(listener::is_stopped);
+            observed.mute = states.get(UNITS[1]).and_then(listener_health::is_stopped);
             let states = states.into_iter().map(|(name, unit)| (name, (unit.load, unit.active)));
             observed.units = Some(states.collect());
         }
@@ -95,7 +98,7 @@ pub fn observe(
 }
 
 /// What is live, and all that was counted: not while another run takes counters away.
-fn look_and_count(firewall: &Firewall) -> Result<(Live, Tally), Trouble> {
+fn look_and_count(firewall: &Firewall) -> Result<(Live, Tally), Error> {
     const TRIES: usize = 5;
     let mut before = Tally::read();
     for _ in 1..TRIES {
@@ -112,8 +115,8 @@ fn look_and_count(firewall: &Firewall) -> Result<(Live, Tally), Trouble> {
     Ok((live, before))
 }
 
-fn lost(what: &str) -> Trouble {
-    Trouble::new(what, "the thread died")
+fn lost(what: &str) -> Error {
+    Error::new(what, "the thread died")
 }
 
 /// The files and links that a bundle wants, and those that are ours already.
@@ -122,7 +125,7 @@ fn files_of(
     bundle: &Bundle,
     wanted: &Wanted,
     receipt: Option<&Receipt>,
-) -> Result<Observed, Trouble> {
+) -> Result<Observed, Error> {
     let mut observed = Observed::default();
     if let Some(receipt) = receipt {
         observed.owned_files = receipt.files.keys().cloned().collect();
@@ -147,16 +150,17 @@ fn keep_free(
     wanted: &Wanted,
     receipt: Option<&Receipt>,
     observed: &mut Observed,
-) -> Result<(), Trouble> {
-    let file = wanted.files.get(kept_free::FILE);
-    let ours = file.map(|file| kept_free::of_file(&file.bytes)).unwrap_or_default();
-    observed.not_kept_free = kept_free::missing(host, &ours)?.map(|ports| ports.joined(","));
+) -> Result<(), Error> {
+    let file = wanted.files.get(local_reserved_ports::FILE);
+    let ours = file.map(|file| local_reserved_ports::of_file(&file.bytes)).unwrap_or_default();
+    observed.not_kept_free =
+        local_reserved_ports::missing(host, &ours)?.map(|ports| ports.joined(","));
     if let Some(receipt) = receipt {
-        let needless = kept_free::needless(host, receipt, &ours)?;
+        let needless = local_reserved_ports::needless(host, receipt, &ours)?;
         observed.kept_needlessly = needless.map(|ports| ports.joined(","));
     }
     if observed.not_kept_free.is_some() || observed.kept_needlessly.is_some() {
-        observed.list_fixed = kept_free::why_fixed(host);
+        observed.list_fixed = local_reserved_ports::why_fixed(host);
     }
     Ok(())
 }
@@ -185,11 +189,11 @@ fn look_at(
     path: String,
     wanted: &Wanted,
     observed: &mut Observed,
-) -> Result<(), Trouble> {
+) -> Result<(), Error> {
     host.confine(&path)?;
     let here = host.path(&path);
     let failed =
-        |cause: &dyn std::fmt::Display| Trouble::new(format!("use {}", here.display()), cause);
+        |cause: &dyn std::fmt::Display| Error::new(format!("use {}", here.display()), cause);
     let Ok(metadata) = fs::symlink_metadata(&here) else { return Ok(()) };
     if metadata.is_symlink() {
         let target = fs::read_link(&here).map_err(|error| failed(&error))?;
@@ -224,7 +228,7 @@ fn is_this_program(file: &Metadata) -> bool {
 /// write to one puts own files in the place of ours, whatever the mode of those.
 pub fn open_directories(host: &Host, receipt: &Receipt) -> Vec<(String, String)> {
     let mut directories: BTreeSet<String> = receipt.directories.iter().cloned().collect();
-    directories.insert(rules::DIRECTORY.to_owned());
+    directories.insert(rules_service::DIRECTORY.to_owned());
     let mut open = vec![receipt::STATE.to_owned()];
     while let Some(directory) = open.pop() {
         let entries = fs::read_dir(host.path(&directory)).into_iter().flatten().flatten();

@@ -1,9 +1,10 @@
 //! Owns the receipt: what of this host is ours, and what was there before. It is written before the
 //! first change and again after the last, so that a run that was killed can be taken away too.
 
-use super::firewall::Tables;
-use super::{Host, files};
-use crate::error::Trouble;
+use super::Host;
+use crate::error::Error;
+use crate::files;
+use crate::firewall::Tables;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -115,13 +116,13 @@ impl Receipt {
     ///
     /// # Errors
     /// One that cannot be read or was damaged.
-    pub fn read(host: &Host) -> Result<Option<Self>, Trouble> {
+    pub fn read(host: &Host) -> Result<Option<Self>, Error> {
         host.confine_file(PATH)?;
         host.confine(&format!("{BUNDLE}/host"))?;
         let path = host.path(PATH);
         let Some(bytes) = files::read(&path)? else { return Ok(None) };
         let failed = |cause: String| {
-            Trouble::new(format!("use the receipt {}", path.display()), cause).cure(
+            Error::new(format!("use the receipt {}", path.display()), cause).help(
                 "move it away and apply again; what stood in our files' places before is then \
                      only below /var/lib/redisguard/original",
             )
@@ -130,14 +131,14 @@ impl Receipt {
             serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
         if receipt.version > VERSION {
             let cause = format!("it has version {}, this program knows {VERSION}", receipt.version);
-            return Err(failed(cause).cure("use the newer redisguard-install that wrote it"));
+            return Err(failed(cause).help("use the newer redisguard-install that wrote it"));
         }
         receipt.confine(host)?;
         Ok(Some(receipt))
     }
 
     /// Refuses a receipt that names anything out of an offline tree: it came with an image.
-    fn confine(&self, host: &Host) -> Result<(), Trouble> {
+    fn confine(&self, host: &Host) -> Result<(), Error> {
         let ours = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
         ours.chain(&self.directories).try_for_each(|path| host.confine(path))?;
         self.originals.keys().try_for_each(|path| host.confine_file(&copy(ORIGINALS, path)))
@@ -147,9 +148,9 @@ impl Receipt {
     ///
     /// # Errors
     /// None that can be provoked; the serialiser's signature has one.
-    pub fn bytes(&mut self) -> Result<Vec<u8>, Trouble> {
+    pub fn bytes(&mut self) -> Result<Vec<u8>, Error> {
         self.version = VERSION;
-        let failed = |error| Trouble::new("write the receipt", error);
+        let failed = |error| Error::new("write the receipt", error);
         let mut bytes = serde_json::to_vec_pretty(self).map_err(failed)?;
         bytes.push(b'\n');
         Ok(bytes)
@@ -159,7 +160,7 @@ impl Receipt {
     ///
     /// # Errors
     /// A full disk, a missing right.
-    pub fn write(&mut self, host: &Host) -> Result<(), Trouble> {
+    pub fn write(&mut self, host: &Host) -> Result<(), Error> {
         files::replace(&host.path(PATH), &self.bytes()?, MODE).map(drop)
     }
 

@@ -2,10 +2,10 @@
 //! serialised, and computing it touches nothing.
 
 mod bytes;
-mod compute;
+pub(crate) mod diff;
 
-pub use bytes::Bytes;
-pub use compute::{compute, kept_free, masked, masked_unit};
+pub use self::bytes::Bytes;
+pub use self::diff::{compute, kept_free, masked, masked_unit};
 
 use crate::bundle::{BINARY, Family};
 use crate::spec::PortRange;

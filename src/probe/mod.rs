@@ -1,9 +1,7 @@
 //! Owns finding out what a client of a port meets: silence, a refusal, the notice or something else;
 //! and, in its parts, what a bundle promises of that and how many hosts keep it.
 
-mod names;
-pub mod promise;
-pub mod survey;
+pub mod hosts;
 
 use std::fmt;
 use std::io::{Error, ErrorKind};

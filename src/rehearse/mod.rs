@@ -4,21 +4,21 @@
 //! Three processes: the caller makes the namespaces and waits; `host` is the first process in them,
 //! so that all others die with it; `outside` sits in a second network behind a virtual cable.
 
-mod enter;
-mod matrix;
-mod outside;
+mod cases;
+mod guarded_host;
+mod namespaces;
+mod outsider;
 mod report;
-mod servers;
-mod stage;
+mod stub_servers;
 
-pub use enter::enter;
-pub use matrix::{Expected, From, Row, rows};
-pub use outside::outside;
-pub use report::{Observation, Report};
-pub use stage::host;
+pub use self::cases::{Expected, From, Row, rows};
+pub use self::guarded_host::host;
+pub use self::namespaces::enter;
+pub use self::outsider::outside;
+pub use self::report::{Observation, Report};
 
-use crate::bundle::Facts;
-use crate::error::Trouble;
+use crate::bundle::GuardConfig;
+use crate::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
 
@@ -57,8 +57,8 @@ struct Cable {
 
 /// Networks for documentation and tests (RFC 5737, RFC 2544, RFC 3849, RFC 4193): the first that is
 /// not among those that the guard lets past.
-fn cables(facts: &Facts) -> Result<[Cable; 2], Trouble> {
-    let stranger = |address: &IpAddr| !facts.allow.iter().any(|net| net.contains(address));
+fn cables(guard_config: &GuardConfig) -> Result<[Cable; 2], Error> {
+    let stranger = |address: &IpAddr| !guard_config.allow.iter().any(|net| net.contains(address));
     let v4 = [[203, 0, 113], [198, 51, 100], [192, 0, 2], [198, 18, 77]].map(|[a, b, c]| {
         let end = |last| IpAddr::V4(Ipv4Addr::new(a, b, c, last));
         Cable { host: end(1), outside: end(2), prefix: 30 }
@@ -71,7 +71,7 @@ fn cables(facts: &Facts) -> Result<[Cable; 2], Trouble> {
     let pick = |cables: &[Cable]| cables.iter().copied().find(|cable| stranger(&cable.outside));
     match (pick(&v4), pick(&v6)) {
         (Some(v4), Some(v6)) => Ok([v4, v6]),
-        _ => Err(Trouble::new(
+        _ => Err(Error::new(
             "rehearse an outsider",
             "the allowed networks cover every address that it could take",
         )),
@@ -79,16 +79,16 @@ fn cables(facts: &Facts) -> Result<[Cable; 2], Trouble> {
 }
 
 /// Runs `ip` with the given arguments.
-fn ip(arguments: &[&str]) -> Result<(), Trouble> {
+fn ip(arguments: &[&str]) -> Result<(), Error> {
     let what = format!("run ip {}", arguments.join(" "));
     let output = Command::new("ip")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| Trouble::new(&what, error))?;
+        .map_err(|error| Error::new(&what, error))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(Trouble::new(what, said.trim().replace('\n', " | ")))
+    Err(Error::new(what, said.trim().replace('\n', " | ")))
 }

@@ -1,7 +1,7 @@
 //! Owns how a rehearsal is told: a Markdown table that a reviewer can paste into a pull request, and
 //! the same as data.
 
-use super::matrix::Row;
+use super::cases::Row;
 use crate::bundle::Family;
 use crate::probe::Outcome;
 use crate::spec::PortSet;

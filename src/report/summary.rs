@@ -1,9 +1,9 @@
 //! Owns what is told of a census: sorted, cut to what was asked for, moments as text. Plain data, which
 //! every form of the report is made of.
 
-use super::census::{Census, Lines, Row};
-use super::knock::{Answer, Moment, Protocol, Source};
-use super::tally::{Answers, Count};
+use super::aggregate::{Census, Lines, Row};
+use super::record::{Answer, Moment, Protocol, Source};
+use super::totals::{Answers, Count};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -265,7 +265,7 @@ fn ports(census: &Census) -> Vec<Port> {
             *step += u32::from(attempts > 0);
         }
     }
-    let port = |(port, row): (&Option<u16>, &super::census::PortRow)| {
+    let port = |(port, row): (&Option<u16>, &super::aggregate::PortRow)| {
         let (mut count, mut burn_down) = sources.remove(port).unwrap_or_default();
         let others: Vec<u32> = row.others.counts(census.span).collect();
         burn_down.resize(others.len(), 0);

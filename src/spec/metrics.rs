@@ -1,8 +1,8 @@
 //! Owns `[metrics]`: what Prometheus is told, and where.
 
-use super::fault::{Check, Problem};
-use super::read::{Placed, Table};
-use super::values::plain_path;
+use super::diagnostics::{Check, Problem};
+use super::parse::values::plain_path;
+use super::parse::{Placed, Table};
 use std::fmt;
 
 /// `[metrics]`: what Prometheus is told.

@@ -1,27 +1,21 @@
 //! Owns the truth: the parsed and checked `redisguard.toml`. A [`Spec`] is valid by construction.
 //! Reads text only; touches neither files nor the host.
 
-mod check;
-mod defaults;
-mod explain;
-mod fault;
-mod keys;
+mod diagnostics;
 mod metrics;
-mod own_ports;
+mod parse;
 mod ports;
-mod read;
 pub mod reference;
-mod render;
 mod tls;
-mod values;
+mod validate;
 
-pub use explain::{EXPLANATIONS, Explanation};
-pub use fault::{Check, LARGEST_SOURCE, Problem, Problems, Ruling, Severity, Source};
-pub use metrics::{Metrics, TextfilePath};
-pub use ports::{PortRange, PortSet};
-pub use render::Position;
-pub use tls::{PemPath, Tls};
-pub use values::{DocumentPath, Email, Host, Line, LogPath, network};
+pub use self::diagnostics::explain::{EXPLANATIONS, Explanation};
+pub use self::diagnostics::render::Position;
+pub use self::diagnostics::{Check, LARGEST_SOURCE, Problem, Problems, Ruling, Severity, Source};
+pub use self::metrics::{Metrics, TextfilePath};
+pub use self::parse::values::{DocumentPath, Email, Host, Line, LogPath, network};
+pub use self::ports::{PortRange, PortSet};
+pub use self::tls::{PemPath, Tls};
 
 use ipnet::IpNet;
 
@@ -231,7 +225,7 @@ impl Spec {
     /// Every fault (and warning) at once.
     pub fn parse(source: Source) -> Result<(Self, Problems), Problems> {
         let mut problems = Vec::new();
-        let spec = check::spec(&source.text, &mut problems);
+        let spec = validate::spec(&source.text, &mut problems);
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let problems = Problems { source, problems };
         match spec {

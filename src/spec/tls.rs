@@ -1,10 +1,10 @@
 //! Owns `[notice.tls]`: the certificate and the key with which the listener ends TLS. Knows their
 //! paths on the guarded host only; never reads them.
 
-use super::check::needed;
-use super::fault::{Check, Problem};
-use super::read::Table;
-use super::values::plain_path;
+use super::diagnostics::{Check, Problem};
+use super::parse::Table;
+use super::parse::values::plain_path;
+use super::validate::needed;
 use std::fmt;
 
 /// `[notice.tls]`: with what the listener ends TLS.

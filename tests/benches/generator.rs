@@ -100,7 +100,7 @@ impl Site {
         let place = site.place();
         site.render(place.path()).run();
         let mut pack = Vec::new();
-        for (path, bytes) in redisguard::host::files::read_tree(place.path()).unwrap() {
+        for (path, bytes) in redisguard::files::read_tree(place.path()).unwrap() {
             for part in [path.as_bytes(), &bytes] {
                 pack.extend((part.len() as u64).to_le_bytes());
                 pack.extend(part);

@@ -4,7 +4,7 @@ use super::parsers::yaml;
 use super::{CORPUS, Case, taken, text};
 use crate::support::{is_root, need, python_tools, root, told, tools};
 use redisguard::bundle::Bundle;
-use redisguard::notice::Settings;
+use redisguard::listener::Settings;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn tmpfiles_links_the_log_and_does_nothing_else() {
 #[test]
 fn the_installer_and_the_listener_read_what_the_toml_says() {
     for Case { name, spec, bundle, .. } in CORPUS.iter() {
-        let facts = bundle.facts().unwrap_or_else(|why| panic!("{name}: {why}"));
+        let facts = bundle.guard_config().unwrap_or_else(|why| panic!("{name}: {why}"));
         assert_eq!(facts.allow, spec.firewall.allow, "{name}");
         assert_eq!(facts.cluster, spec.cluster.ports, "{name}");
         assert_eq!(
@@ -98,7 +98,7 @@ fn for_ansible(Case { spec, bundle, .. }: &Case) -> Value {
     });
     let cluster = spec.cluster.ports.ranges().iter().map(ToString::to_string);
     json!({
-        "redisguard_bundle_digest": bundle.facts().unwrap().bundle,
+        "redisguard_bundle_digest": bundle.guard_config().unwrap().bundle,
         "redisguard_backend": spec.firewall.backend.as_str(),
         "redisguard_packages": [spec.firewall.backend.as_str()],
         "redisguard_units": redisguard::bundle::UNITS,

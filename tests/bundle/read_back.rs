@@ -57,7 +57,7 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
         }
         seen.extend(markdown::outline(&text));
     }
-    let digest = bundle.facts()?.bundle;
+    let digest = bundle.guard_config()?.bundle;
     Ok(seen.into_iter().map(|line| line.replace(&digest, "DIGEST")).collect())
 }
 

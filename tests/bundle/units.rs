@@ -4,7 +4,7 @@ use super::parsers::unit;
 use super::{CORPUS, Case, taken, text};
 use crate::support::tools;
 use redisguard::bundle::{BINARY, Bundle};
-use redisguard::notice::{Settings, TlsFiles};
+use redisguard::listener::{Settings, TlsFiles};
 use std::process::Command;
 
 const UNITS: &str = "host/etc/systemd/system/";

@@ -14,7 +14,7 @@ const HOSTS: [&str; 2] = ["keepachangelog.com", "semver.org"];
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("CHANGELOG.md")];
     for folder in ["docs", "ansible"] {
-        let files = redisguard::host::files::read_tree(&root().join(folder)).unwrap();
+        let files = redisguard::files::read_tree(&root().join(folder)).unwrap();
         let files = files.into_keys().filter(|path| path.ends_with(".md"));
         pages.extend(files.map(|path| Path::new(folder).join(path)));
     }

@@ -1,7 +1,7 @@
 //! What must hold for any bytes that a peer sends: one function, for the fuzz target, the property
 //! tests and the seeds.
 
-use redisguard::notice::replay::{Peer, Replay, replay};
+use redisguard::listener::simulate::{Peer, Replay, replay};
 
 /// The most bytes that a conversation may keep: 256 answers that wait to be sent, 8 KiB that ECHO
 /// gives back, and a few short words, each in a buffer that may be twice as large as its content.

@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use redisguard::notice::replay::{Peer, Replay, replay};
+use redisguard::listener::simulate::{Peer, Replay, replay};
 use tempfile::TempDir;
 
 use crate::process::redis_server;

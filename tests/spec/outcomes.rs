@@ -28,7 +28,7 @@ fn repository(spec: &Path) -> TempDir {
 }
 
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    redisguard::host::files::read_tree(folder).unwrap()
+    redisguard::files::read_tree(folder).unwrap()
 }
 
 /// What is printed, what is told, and the exit status.

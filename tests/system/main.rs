@@ -75,7 +75,7 @@ fn bring_bundle(machine: &Machine, spec: &Path, place: &str) {
     command.arg("--config").arg(spec).arg("--docs-root").arg(folder.path());
     let rendered = command.arg("--out").arg(folder.path().join("bundle")).output().unwrap();
     assert!(rendered.status.success(), "{}", told(&rendered));
-    let files = redisguard::host::files::read_tree(&folder.path().join("bundle")).unwrap();
+    let files = redisguard::files::read_tree(&folder.path().join("bundle")).unwrap();
     for (path, bytes) in files {
         machine.write_file(&format!("{place}/{path}"), bytes);
     }

@@ -1,7 +1,7 @@
 //! `--check`: shows all that is not as it is rendered, and the command that mends it.
 
-use super::changes::Change;
-use super::{coloured, diff, say};
+use super::diff::Change;
+use super::{coloured, out, unified_diff};
 use crate::args::GeneratorArgs;
 use std::io;
 use std::path::Path;
@@ -10,15 +10,15 @@ pub(super) fn show(changes: &[Change], mend: Option<&str>) {
     let colour = coloured(&io::stdout());
     for change in changes {
         let name = change.path.display().to_string();
-        let text = diff::unified(&name, change.old.as_deref(), change.new.as_deref());
-        say!("{}", diff::painted(&text, colour).trim_end());
+        let text = unified_diff::unified(&name, change.old.as_deref(), change.new.as_deref());
+        out!("{}", unified_diff::painted(&text, colour).trim_end());
     }
-    let Some(mend) = mend else { return say!("up to date") };
-    say!("");
+    let Some(mend) = mend else { return out!("up to date") };
+    out!("");
     for change in changes {
-        say!("{}: {}", change.state.name(), change.path.display());
+        out!("{}: {}", change.state.name(), change.path.display());
     }
-    say!("mend with: {mend}");
+    out!("mend with: {mend}");
 }
 
 /// The command that mends everything; `None` where nothing is to mend.

@@ -1,9 +1,9 @@
 //! Owns an example of what `--json` prints, made of the very types that are printed: the reference is
 //! written from it. None leaves a field out by `..`, so that a new one must be thought of.
 
-use super::super::reference::Example;
-use super::answer::{Answer, File, View};
-use super::changes::State;
+use super::diff::State;
+use super::json::{Answer, File, View};
+use crate::cli::reference::Example;
 use crate::spec::Check;
 
 /// The generator's.

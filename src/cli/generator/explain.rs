@@ -1,13 +1,13 @@
 //! `--explain`: what is to be said of one check.
 
-use super::{Status, say};
+use super::{Status, out};
 use crate::spec::{Check, Severity};
 
 /// The width that the text is wrapped to.
 const WIDTH: usize = 78;
 
 pub(super) fn explain(check: Check) -> Status {
-    say!("{}", page(check));
+    out!("{}", page(check));
     Status::Same
 }
 

@@ -1,25 +1,25 @@
 //! `init`: a commented TOML to start from.
 
-use super::{Status, say};
-use crate::error::Trouble;
-use crate::host::files;
+use super::{Status, out};
+use crate::error::Error;
+use crate::files;
 use std::path::Path;
 
 /// The commented TOML; a test holds it to the reference.
 const STARTER: &str = include_str!("../../../templates/init/redisguard.toml");
 
-pub(super) fn init(config: &Path) -> Result<Status, Trouble> {
+pub(super) fn init(config: &Path) -> Result<Status, Error> {
     let shown = config.display();
     if config.symlink_metadata().is_ok() {
-        let trouble = Trouble::new(format!("write {shown}"), "there is one already");
+        let trouble = Error::new(format!("write {shown}"), "there is one already");
         return Err(
-            trouble.cure("it was left as it is; move it away, or name another with --config")
+            trouble.help("it was left as it is; move it away, or name another with --config")
         );
     }
     files::create(config, STARTER.as_bytes(), 0o644)
-        .map_err(|trouble| trouble.or_cure("--config names another place"))?;
+        .map_err(|trouble| trouble.or_help("--config names another place"))?;
     let ours = config == Path::new("redisguard.toml");
-    say!(
+    out!(
         "wrote {shown}\n\n\
          1. Edit it: whom to contact, where the cluster is, which ports are reserved.\n\
          2. Let your editor complete and check it{}:\n   \

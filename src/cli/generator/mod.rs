@@ -1,20 +1,20 @@
 //! `redisguard-gen`: everything is rendered and checked before the first byte is written.
 
-mod answer;
-mod changes;
 mod check;
+mod diff;
 pub(super) mod examples;
 mod explain;
 mod init;
+mod json;
 pub(super) mod schema;
 mod summary;
 mod write;
 
-use self::changes::changes;
+use self::diff::changes;
 use self::write::write;
-use super::{Status, coloured, diff, ended, report, say, tell, tell_text};
+use super::{Status, coloured, ended, err, err_text, out, report, unified_diff};
 use crate::args::{GeneratorArgs, GeneratorVerb};
-use crate::error::Trouble;
+use crate::error::Error;
 use crate::spec::{Problems, Source, Spec};
 use std::fs;
 use std::io;
@@ -23,8 +23,8 @@ use std::io;
 pub fn run(args: &GeneratorArgs) -> Status {
     let result = match (&args.verb, args.explain) {
         (Some(_), _) if args.generates() => {
-            Err(Trouble::new("do two things at once", "the options given are those of generating")
-                .cure("leave them out, or run redisguard-gen twice"))
+            Err(Error::new("do two things at once", "the options given are those of generating")
+                .help("leave them out, or run redisguard-gen twice"))
         }
         (Some(GeneratorVerb::Init), _) => init::init(&args.config),
         (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
@@ -39,7 +39,7 @@ pub fn run(args: &GeneratorArgs) -> Status {
     ended(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
 }
 
-fn generate(args: &GeneratorArgs) -> Result<Status, Trouble> {
+fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
     let _lock = (!args.check && args.summary.is_none()).then(|| write::lock(&args.docs_root));
     let (spec, problems) = read(args)?;
     if !args.json {
@@ -47,7 +47,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Trouble> {
     }
     let Some(spec) = spec.filter(|_| problems.faults() == 0) else {
         if args.json {
-            answer::print(&problems, &[], None)?;
+            json::print(&problems, &[], None)?;
         }
         return Ok(Status::Trouble);
     };
@@ -62,17 +62,17 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Trouble> {
         check::show(&changes, mend.as_deref());
     }
     if args.json {
-        answer::print(&problems, &changes, mend.filter(|_| args.check))?;
+        json::print(&problems, &changes, mend.filter(|_| args.check))?;
     }
     Ok(if args.check && !changes.is_empty() { Status::Differs } else { Status::Same })
 }
 
 /// The spec, where the TOML has one, and all that is wrong with it.
-fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Trouble> {
+fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
     let name = args.config.display().to_string();
     let bytes = fs::read(&args.config).map_err(|error| {
-        let trouble = Trouble::new(format!("read {name}"), &error);
-        trouble.cure(match error.kind() {
+        let trouble = Error::new(format!("read {name}"), &error);
+        trouble.help(match error.kind() {
             io::ErrorKind::NotFound => {
                 "--config names the source of truth; `redisguard-gen init` writes one to start from"
             }
@@ -91,10 +91,10 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Trouble> {
 /// Tells the author of every problem.
 fn explain_all(args: &GeneratorArgs, problems: &Problems) {
     let name = args.config.display();
-    tell_text(&problems.render(coloured(&io::stderr())));
+    err_text(&problems.render(coloured(&io::stderr())));
     if problems.faults() > 0 {
-        tell!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
+        err!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
     } else if problems.are_many() {
-        tell!("{name}: {}", problems.count());
+        err!("{name}: {}", problems.count());
     }
 }

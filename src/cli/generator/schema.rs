@@ -1,8 +1,9 @@
 //! `schema`: the reference as a JSON Schema, with which editors complete and check a TOML. It is never
 //! stricter than the checks, and leaves to them what takes arithmetic or two tables to see.
 
-use super::{Status, say};
-use crate::spec::reference::{self, Default, Given, Key, Kind, Table};
+use super::{Status, out};
+use crate::spec::reference;
+use crate::spec::reference::{Default, Given, Key, Kind, Table};
 use serde_json::{Map, Value, json};
 
 /// One port or one range, as text.
@@ -19,7 +20,7 @@ const PLAIN: &str = "[A-Za-z0-9_]";
 const DOTTED: &str = r"(\.{0,2}[A-Za-z0-9_]|\.{1,2}-|\.\.\.)";
 
 pub(super) fn print() -> Status {
-    say!("{:#}", schema());
+    out!("{:#}", schema());
     Status::Same
 }
 

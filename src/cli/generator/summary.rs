@@ -1,36 +1,36 @@
 //! `--summary BASE`: what a change of the TOML means, as Markdown for a pull request.
 
-use super::{Status, say};
+use super::{Status, out};
 use crate::args::GeneratorArgs;
 use crate::bundle::{Bundle, Documents, meaning};
-use crate::error::Trouble;
+use crate::error::Error;
 use crate::spec::{Source, Spec};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 /// Prints the summary of everything between the TOML at `base`, a file or a revision of Git, and `new`.
-pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Trouble> {
+pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Error> {
     let old = at(&args.config, base)?;
     let name = args.config.display();
     let said = meaning(old.as_ref(), new);
-    say!("## What this change of `{name}` means\n");
+    out!("## What this change of `{name}` means\n");
     if said.is_empty() {
-        say!("Nothing: what is rendered from it stays the same.");
+        out!("Nothing: what is rendered from it stays the same.");
         return Ok(Status::Same);
     }
-    said.iter().for_each(|sentence| say!("- {}", capital(sentence)));
+    said.iter().for_each(|sentence| out!("- {}", capital(sentence)));
     let (before, after) = (old.as_ref().map(rendered).transpose()?, rendered(new)?);
     let changed = after.changed_since(before.as_ref());
     let on_hosts = changed.iter().filter_map(|path| path.strip_prefix("host/")).collect::<Vec<_>>();
-    say!("\n### What follows\n");
-    say!("- On each host `redisguard-install apply` {}.", effects(&on_hosts));
+    out!("\n### What follows\n");
+    out!("- On each host `redisguard-install apply` {}.", effects(&on_hosts));
     let documents = changed.iter().filter(|path| path.ends_with(".md"));
     let documents: Vec<String> = documents.map(|path| format!("`{path}`")).collect();
     if !documents.is_empty() {
-        say!("- Documents that say something else now: {}.", documents.join(", "));
+        out!("- Documents that say something else now: {}.", documents.join(", "));
     }
-    say!("- Files of the bundle that change: {}.", changed.len() - documents.len());
+    out!("- Files of the bundle that change: {}.", changed.len() - documents.len());
     Ok(Status::Same)
 }
 
@@ -39,8 +39,8 @@ struct Rendered {
     files: Vec<(String, Vec<u8>)>,
 }
 
-fn rendered(spec: &Spec) -> Result<Rendered, Trouble> {
-    let failed = |why: String| Trouble::new("render the bundle", why);
+fn rendered(spec: &Spec) -> Result<Rendered, Error> {
+    let failed = |why: String| Error::new("render the bundle", why);
     let bundle = Bundle::render(spec).map_err(failed)?;
     let documents = Documents::render(spec, &bundle).map_err(failed)?;
     let artifacts = bundle.artifacts().map(|(path, bytes)| (path.to_owned(), bytes.to_vec()));
@@ -75,13 +75,13 @@ fn effects(files: &[&str]) -> &'static str {
 }
 
 /// The spec as it was. `None` where there was no TOML yet.
-fn at(config: &Path, base: &str) -> Result<Option<Spec>, Trouble> {
+fn at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
     let what = format!("read {} at {base}", config.display());
     let bytes = if Path::new(base).is_file() {
-        fs::read(base).map_err(|error| Trouble::new(&what, error))?
+        fs::read(base).map_err(|error| Error::new(&what, error))?
     } else {
         match in_git(config, base).map_err(|cause| {
-            Trouble::new(&what, cause).cure(
+            Error::new(&what, cause).help(
                 "--summary names a revision of Git (origin/main) or an older copy of the TOML",
             )
         })? {
@@ -93,8 +93,8 @@ fn at(config: &Path, base: &str) -> Result<Option<Spec>, Trouble> {
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     parsed.map(|(spec, _)| Some(spec)).map_err(|problems| {
         let faults = problems.faults();
-        Trouble::new(what, format!("it has {faults} faults for this program"))
-            .cure("compare with a revision whose TOML is whole")
+        Error::new(what, format!("it has {faults} faults for this program"))
+            .help("compare with a revision whose TOML is whole")
     })
 }
 

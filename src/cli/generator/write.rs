@@ -1,11 +1,12 @@
 //! Writing: everything is on the disk beside its place before the first file is replaced, so that a full
 //! disk or a missing right changes nothing. Each file is replaced in one step.
 
-use super::changes::Change;
-use super::{say, tell};
+use super::diff::Change;
+use super::{err, out};
 use crate::bundle::SUMS;
-use crate::error::Trouble;
-use crate::host::files::{self, Staged};
+use crate::error::Error;
+use crate::files;
+use crate::files::Staged;
 use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -23,10 +24,10 @@ pub(super) fn lock(directory: &Path) -> Lock {
 }
 
 /// Writes; says on standard output what, unless it shall be quiet.
-pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Trouble> {
+pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Error> {
     let said = |text: String| {
         if !quiet {
-            say!("{text}")
+            out!("{text}")
         }
     };
     if changes.is_empty() {
@@ -49,7 +50,7 @@ pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Trouble> {
             files::remove(&change.path)?;
             said(format!("removed {}", change.path.display()));
         } else {
-            tell!("warning: {} is not ours and was left alone", change.path.display());
+            err!("warning: {} is not ours and was left alone", change.path.display());
         }
     }
     let directories: Vec<PathBuf> = directories.into_iter().collect();
@@ -59,7 +60,7 @@ pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Trouble> {
 type Work<'a> = (Vec<(&'a Change, Staged)>, Vec<&'a Change>);
 
 /// Writes every new file beside its place. The sums come last: a run that was killed is seen as one.
-fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>, Trouble> {
+fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>, Error> {
     let (new, removed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.new.is_some());
     let (sums, others): (Vec<_>, Vec<_>) =
         new.into_iter().partition(|change| change.path.ends_with(SUMS));
@@ -78,8 +79,8 @@ fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>,
 /// several troubles the first one's.
 fn side_by_side<T: Sync, R: Send>(
     all: &[T],
-    act: impl Fn(&T) -> Result<R, Trouble> + Sync,
-) -> Result<Vec<R>, Trouble> {
+    act: impl Fn(&T) -> Result<R, Error> + Sync,
+) -> Result<Vec<R>, Error> {
     const AT_ONCE: usize = 8;
     let share = all.len().div_ceil(AT_ONCE).max(1);
     thread::scope(|scope| {
@@ -89,7 +90,7 @@ fn side_by_side<T: Sync, R: Send>(
         let shares: Vec<_> = shares.collect();
         let mut results = Vec::with_capacity(all.len());
         for share in shares {
-            let done: Result<Vec<R>, Trouble> =
+            let done: Result<Vec<R>, Error> =
                 share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             results.extend(done?);
         }

@@ -1,62 +1,65 @@
 //! `apply`: make the host match the bundle.
 
-use super::findings::in_trouble;
 use super::plan::{Computed, computed, users, warn_of_obstacles, warn_of_the_list};
-use super::{Status, inputs, is_unheard, locked, say, sessions, show, show_losses, tell};
+use super::{Status, confirm_cut, err, inputs, is_unheard, locked, out, show, show_losses};
 use crate::args::{ApplyArgs, InstallerArgs};
-use crate::bundle::{Bundle, Facts, UNITS};
-use crate::error::Trouble;
-use crate::host::firewall::missing_family;
+use crate::bundle::{Bundle, GuardConfig, UNITS};
+use crate::error::Error;
+use crate::firewall::missing_family;
+use crate::host;
+use crate::host::Host;
+use crate::host::change::confirm;
 use crate::host::observe::Look;
-use crate::host::peers::Users;
 use crate::host::receipt::Origin;
-use crate::host::{self, Host, services, unconfirmed};
+use crate::os::sockets::Users;
+use crate::os::systemd;
+use crate::status::findings::in_trouble;
 use std::time::Duration;
 
-pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trouble> {
-    let (host, bundle, facts) = inputs(args)?;
+pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
+    let (host, bundle, guard_config) = inputs(args)?;
     if verb.confirm.is_some() && !host.is_live() {
-        return Err(Trouble::new("wait for a confirmation", "an offline tree does not run")
-            .cure("leave out --confirm or --root"));
+        return Err(Error::new("wait for a confirmation", "an offline tree does not run")
+            .help("leave out --confirm or --root"));
     }
     let _lock = locked(&host)?;
-    unconfirmed::refuse(&host, &format!("apply bundle {}", facts.bundle))?;
-    let computed = computed(&host, &bundle, &facts, Look::Drift)?;
+    confirm::refuse(&host, &format!("apply bundle {}", guard_config.bundle))?;
+    let computed = computed(&host, &bundle, &guard_config, Look::Drift)?;
     computed.refuse(&host)?;
     let plan = &computed.plan;
     // Where nothing changes, it changes for nobody.
-    let users = if plan.is_empty() { Users::default() } else { users(&host, &facts) };
-    sessions::may_be_cut(args, verb, &facts, plan, &users.peers)?;
+    let users = if plan.is_empty() { Users::default() } else { users(&host, &guard_config) };
+    confirm_cut::may_be_cut(args, verb, &guard_config, plan, &users.peers)?;
     if !args.json {
         show_losses(plan);
     }
-    let origin = host::source::origin(&host, args.bundle.as_deref())?;
-    let what = (&bundle, &facts, origin);
+    let origin = host::bundle_source::origin(&host, args.bundle.as_deref())?;
+    let what = (&bundle, &guard_config, origin);
     let confirm_by = match verb.confirm {
         _ if plan.is_empty() => None,
         Some(window) => Some(apply_for(&host, what, &computed, window)?),
         None => apply(&host, what, &computed).map(|()| None)?,
     };
     if plan.is_empty() && !args.json {
-        say!("nothing to change: the host is as bundle {} says", facts.bundle);
+        out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
-            say!("nothing to confirm");
+            out!("nothing to confirm");
         }
     } else {
-        let heading = format!("applied bundle {}:", facts.bundle);
-        show(args, &facts, plan, users, confirm_by.clone(), &heading);
+        let heading = format!("applied bundle {}:", guard_config.bundle);
+        show(args, &guard_config, plan, users, confirm_by.clone(), &heading);
     }
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
-        say!("{missing}");
+        out!("{missing}");
     }
     if host.has_systemd() {
         warn_of_the_listener();
     }
     warn_of_the_list(&computed.observed);
-    warn_of_obstacles(computed.firewall.as_ref(), &facts);
+    warn_of_obstacles(computed.firewall.as_ref(), &guard_config);
     if host.is_live() && !host.has_systemd() && !args.json {
-        say!("\nno systemd runs here; this starts the listener:");
-        say!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
+        out!("\nno systemd runs here; this starts the listener:");
+        out!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
     }
     if let Some(by) = confirm_by {
         let until = format!(
@@ -64,22 +67,22 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Trou
              redisguard-install confirm"
         );
         if !args.json {
-            say!("\n{until}");
+            out!("\n{until}");
         }
         // The clock runs, whoever knows of it.
         if is_unheard() {
-            tell!("{until}");
+            err!("{until}");
         }
     }
     Ok(Status::Same)
 }
 
-/// A bundle, its facts and where it came from.
-type What<'a> = (&'a Bundle, &'a Facts, Origin);
+/// A bundle, its guard config and where it came from.
+type What<'a> = (&'a Bundle, &'a GuardConfig, Origin);
 
-fn apply(host: &Host, what: What<'_>, computed: &Computed) -> Result<(), Trouble> {
+fn apply(host: &Host, what: What<'_>, computed: &Computed) -> Result<(), Error> {
     let Computed { wanted, observed, plan, .. } = computed;
-    host::apply::apply(host, what, wanted, plan, observed)
+    host::change::apply::apply(host, what, wanted, plan, observed)
 }
 
 /// Applies with a way back that is taken unless somebody confirms; until when.
@@ -88,12 +91,12 @@ fn apply_for(
     what: What<'_>,
     computed: &Computed,
     window: Duration,
-) -> Result<String, Trouble> {
+) -> Result<String, Error> {
     let Computed { wanted, observed, plan, .. } = computed;
-    let record = unconfirmed::arm(host, what.0, wanted, observed, plan, window)?;
+    let record = confirm::arm(host, what.0, wanted, observed, plan, window)?;
     match apply(host, what, computed) {
         Ok(()) => Ok(record.done(host, window)),
-        Err(trouble) => Err(match unconfirmed::clear(host) {
+        Err(trouble) => Err(match confirm::clear(host) {
             Ok(()) => trouble,
             Err(worse) => trouble.and(worse),
         }),
@@ -102,8 +105,8 @@ fn apply_for(
 
 /// A listener that runs and cannot tell everybody is no reason to take the guard back, but to say so.
 fn warn_of_the_listener() {
-    let states = services::states(&[UNITS[1]]).unwrap_or_default();
+    let states = systemd::states(&[UNITS[1]]).unwrap_or_default();
     if let Some(trouble) = states.get(UNITS[1]).and_then(in_trouble) {
-        tell!("warning: {}: {trouble}", UNITS[1]);
+        err!("warning: {}: {trouble}", UNITS[1]);
     }
 }

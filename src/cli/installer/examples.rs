@@ -1,17 +1,18 @@
 //! Owns an example of everything that `--json` prints, made of the very types that are printed: the
 //! reference is written from them. None leaves a field out by `..`, so that a new one must be thought of.
 
-use super::super::reference::Example;
-use super::findings::finding;
-use super::probe::{self, HostAnswer, PortAnswer, Unasked};
+use super::probe;
+use super::probe::{HostAnswer, PortAnswer, Unasked};
 use super::status::{Answered, PortCount};
 use super::{Steps, confirm, rules, status};
 use crate::bundle::Family;
-use crate::host::peers::{Listener, Peer};
+use crate::cli::reference::Example;
+use crate::os::sockets::{Listener, Peer};
 use crate::plan::StepView;
 use crate::probe::Outcome;
 use crate::rehearse::{Expected, From, Observation, Report, Row};
 use crate::report::{Calendar, Census, Moment, Scope, Summary, Used, Writer};
+use crate::status::findings::finding;
 use jiff::tz::TimeZone;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,36 +1,39 @@
 //! `metrics`: what `status` finds, in numbers that Prometheus keeps.
 
-use super::status::{self, Answer, Listening, PortCount};
-use super::{Status, print_text};
+use super::status;
+use super::status::{Answer, Listening, PortCount};
+use super::{Status, out_text};
 use crate::args::{InstallerArgs, MetricsArgs};
-use crate::error::Trouble;
+use crate::error::Error;
 use crate::exposition::{Form, Kind, Metric, Sample, render};
-use crate::host::{Host, files, unconfirmed};
+use crate::files;
+use crate::host::Host;
+use crate::host::change::confirm;
 use jiff::Timestamp;
 use std::path::Path;
 
 /// The mode of the file: node_exporter is another user.
 const MODE: u32 = 0o644;
 
-pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
     let answer = status::answer(args, &host, Listening::Seen)?;
-    let waits = unconfirmed::read(&host)?.is_some();
+    let waits = confirm::read(&host)?.is_some();
     let text = render(&metrics(&answer, waits, Timestamp::now()), Form::Text);
     match &verb.textfile {
-        None => print_text(&text),
+        None => out_text(&text),
         Some(path) => write(path, &text)?,
     }
     Ok(Status::Same)
 }
 
 /// Puts the file in place in one step. Its directory is node_exporter's to make.
-fn write(path: &Path, text: &str) -> Result<(), Trouble> {
+fn write(path: &Path, text: &str) -> Result<(), Error> {
     let directory = files::directory_of(path);
     if !directory.is_dir() {
         let what = format!("write {}", path.display());
-        let trouble = Trouble::new(what, format!("there is no directory {}", directory.display()));
-        return Err(trouble.cure("install node_exporter, or name the directory that it reads"));
+        let trouble = Error::new(what, format!("there is no directory {}", directory.display()));
+        return Err(trouble.help("install node_exporter, or name the directory that it reads"));
     }
     files::replace(path, text.as_bytes(), MODE).map(drop)
 }

@@ -2,11 +2,10 @@
 
 mod apply;
 mod confirm;
+mod confirm_cut;
 pub(super) mod examples;
-mod findings;
 mod metrics;
 mod notice;
-mod overrides;
 mod plan;
 mod probe;
 mod rehearse;
@@ -14,16 +13,18 @@ mod remove;
 mod report;
 mod revert;
 mod rules;
-mod sessions;
 mod status;
 
-use super::{Status, coloured, diff, ended, is_unheard, print_text, report, say, tell, tell_text};
+use super::{
+    Status, coloured, ended, err, err_text, is_unheard, out, out_text, report, unified_diff,
+};
 use crate::args::{InstallerArgs, Verb};
-use crate::bundle::{Bundle, Facts};
-use crate::error::Trouble;
+use crate::bundle::{Bundle, GuardConfig};
+use crate::error::Error;
+use crate::host;
+use crate::host::Host;
 use crate::host::lock::Lock;
-use crate::host::peers::{Listener, Peer, Users};
-use crate::host::{self, Host};
+use crate::os::sockets::{Listener, Peer, Users};
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
 use std::io;
@@ -66,23 +67,23 @@ fn changes(verb: &Verb) -> bool {
 
 /// Whoever types this program's name gets the installed one, also after a package has brought another.
 fn tell_of_the_package(args: &InstallerArgs) {
-    use host::packaged::{PROGRAM, is_behind};
+    use crate::os::deb::{PROGRAM, is_behind};
     if Host::at(&args.root).is_ok_and(|host| is_behind(&host)) {
-        tell!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
+        err!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
     }
 }
 
-/// The host and the bundle that the options name, and the bundle's facts.
-fn inputs(args: &InstallerArgs) -> Result<(Host, Bundle, Facts), Trouble> {
+/// The host and the bundle that the options name, and the bundle's guard config.
+fn inputs(args: &InstallerArgs) -> Result<(Host, Bundle, GuardConfig), Error> {
     let host = Host::at(&args.root)?;
-    let bundle = host::source::bundle(args.bundle.as_deref())?;
-    let facts = host::rules::facts(&bundle)?;
-    Ok((host, bundle, facts))
+    let bundle = host::bundle_source::bundle(args.bundle.as_deref())?;
+    let guard_config = host::rules_service::guard_config(&bundle)?;
+    Ok((host, bundle, guard_config))
 }
 
 /// Locks the host, and says so where that takes waiting.
-fn locked(host: &Host) -> Result<Lock, Trouble> {
-    host::lock::take(host, || tell!("waiting for another redisguard-install to end"))
+fn locked(host: &Host) -> Result<Lock, Error> {
+    host::lock::take(host, || err!("waiting for another redisguard-install to end"))
 }
 
 /// What plan, apply and remove print with --json.
@@ -100,7 +101,7 @@ struct Steps<'a> {
 }
 
 fn views(plan: &Plan) -> Vec<StepView> {
-    plan.steps.iter().map(|step| step.view(diff::unified)).collect()
+    plan.steps.iter().map(|step| step.view(unified_diff::unified)).collect()
 }
 
 const NOW: &str = "right now";
@@ -108,7 +109,7 @@ const NOW: &str = "right now";
 /// Shows a plan: as one JSON object, or as text in the given tense.
 fn show(
     args: &InstallerArgs,
-    facts: &Facts,
+    guard_config: &GuardConfig,
     plan: &Plan,
     users: Users,
     confirm_by: Option<String>,
@@ -117,7 +118,7 @@ fn show(
     let mut steps = views(plan);
     if args.json {
         let Users { listeners, peers } = users;
-        let (changed, bundle) = (!plan.is_empty(), facts.bundle.as_str());
+        let (changed, bundle) = (!plan.is_empty(), guard_config.bundle.as_str());
         print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
         return;
     }
@@ -127,7 +128,7 @@ fn show(
         // What is new was reviewed, and what was lost was shown before it was.
         steps.iter_mut().for_each(|step| step.diff = None);
     }
-    say!("{heading}");
+    out!("{heading}");
     show_steps(&steps);
     show_users(&users, when);
 }
@@ -154,13 +155,13 @@ fn connected(peer: &Peer) -> String {
 fn show_some<T>(heading: &str, all: &[T], line: impl Fn(&T) -> String) {
     const MOST: usize = 20;
     if !all.is_empty() {
-        say!("\n{heading}");
+        out!("\n{heading}");
     }
     for one in all.iter().take(MOST) {
-        say!("  {}", line(one));
+        out!("  {}", line(one));
     }
     if all.len() > MOST {
-        say!("  and {} more: --json names them all", all.len() - MOST);
+        out!("  and {} more: --json names them all", all.len() - MOST);
     }
 }
 
@@ -169,17 +170,17 @@ fn show_losses(plan: &Plan) {
     let colour = coloured(&io::stdout());
     let losses = views(plan).into_iter().filter(|step| step.action != "create");
     for diff in losses.filter_map(|step| step.diff) {
-        say!("{}\n", shortened(&diff, colour));
+        out!("{}\n", shortened(&diff, colour));
     }
 }
 
 fn show_steps(steps: &[StepView]) {
     for step in steps {
-        say!("  {:<8} {}: {}", step.kind, step.target, step.action);
+        out!("  {:<8} {}: {}", step.kind, step.target, step.action);
     }
     let colour = coloured(&io::stdout());
     for text in steps.iter().filter_map(|step| step.diff.as_deref()) {
-        say!("\n{}", shortened(text, colour));
+        out!("\n{}", shortened(text, colour));
     }
 }
 
@@ -187,7 +188,7 @@ fn show_steps(steps: &[StepView]) {
 fn shortened(text: &str, colour: bool) -> String {
     const MOST: usize = 200;
     let lines: Vec<&str> = text.trim_end().lines().collect();
-    let shown = diff::painted(&lines[..lines.len().min(MOST)].join("\n"), colour);
+    let shown = unified_diff::painted(&lines[..lines.len().min(MOST)].join("\n"), colour);
     match lines.len().saturating_sub(MOST) {
         0 => shown.trim_end().to_owned(),
         more => format!("{}\n({more} lines more: `plan --json` has all of them)", shown.trim_end()),
@@ -196,7 +197,7 @@ fn shortened(text: &str, colour: bool) -> String {
 
 fn print_json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => say!("{text}"),
-        Err(error) => report(&Trouble::new("write the answer as JSON", error)),
+        Ok(text) => out!("{text}"),
+        Err(error) => report(&Error::new("write the answer as JSON", error)),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::Status;
 use crate::args::{InstallerArgs, NoticeArgs};
-use crate::error::Trouble;
-use crate::host::source;
-use crate::notice::{self, LogTarget, Settings};
+use crate::error::Error;
+use crate::host::bundle_source;
+use crate::listener;
+use crate::listener::{LogTarget, Settings};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 /// The listener's settings in a bundle.
 const SETTINGS: &str = "host/etc/redisguard/notice.toml";
 
-pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Error> {
     let settings = settings(args, verb)?;
     let log = match &verb.log {
         Some(path) if path == Path::new("-") => LogTarget::Stdout,
@@ -29,7 +30,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Tro
         // What cannot be said is no reason to stop: the default would panic on a full disk.
         .log_internal_errors(false)
         .init();
-    Ok(match notice::run(settings, log) {
+    Ok(match listener::run(settings, log) {
         Ok(()) => Status::Same,
         Err(error) => {
             super::report(&error);
@@ -38,19 +39,19 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Tro
     })
 }
 
-fn settings(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Settings, Trouble> {
+fn settings(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Settings, Error> {
     let (name, text) = match &verb.settings {
         Some(path) => {
             let name = path.display().to_string();
             let text = fs::read_to_string(path)
-                .map_err(|error| Trouble::new(format!("read {name}"), error))?;
+                .map_err(|error| Error::new(format!("read {name}"), error))?;
             (name, text)
         }
         None => {
-            let bundle = source::bundle(args.bundle.as_deref())?;
+            let bundle = bundle_source::bundle(args.bundle.as_deref())?;
             let bytes = bundle.get(SETTINGS).unwrap_or_default();
             (SETTINGS.to_owned(), String::from_utf8_lossy(bytes).into_owned())
         }
     };
-    Settings::parse(&text).map_err(|cause| Trouble::new(format!("use {name}"), cause))
+    Settings::parse(&text).map_err(|cause| Error::new(format!("use {name}"), cause))
 }

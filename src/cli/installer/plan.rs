@@ -1,14 +1,17 @@
 //! `plan`: what apply would change.
 
-use super::{NOW, Status, inputs, say, show, show_users, tell};
+use super::{NOW, Status, err, inputs, out, show, show_users};
 use crate::args::InstallerArgs;
-use crate::bundle::{Bundle, Facts};
-use crate::error::Trouble;
-use crate::host::firewall::Firewall;
-use crate::host::observe::{self, Look};
-use crate::host::peers::{self, Users};
+use crate::bundle::{Bundle, GuardConfig};
+use crate::error::Error;
+use crate::firewall::Firewall;
+use crate::host::Host;
+use crate::host::change::confirm;
+use crate::host::observe;
+use crate::host::observe::Look;
 use crate::host::receipt::Receipt;
-use crate::host::{Host, unconfirmed};
+use crate::os::sockets;
+use crate::os::sockets::Users;
 use crate::plan::{Observed, Plan, StepView, Wanted, compute, kept_free};
 
 /// A plan with what it was computed from.
@@ -25,7 +28,7 @@ impl Computed {
     ///
     /// # Errors
     /// Says what is in the way, and the cure.
-    pub(super) fn refuse(&self, host: &Host) -> Result<(), Trouble> {
+    pub(super) fn refuse(&self, host: &Host) -> Result<(), Error> {
         self.refuse_strangers(host)?;
         self.firewall.iter().try_for_each(Firewall::refuse)
     }
@@ -34,10 +37,10 @@ impl Computed {
     ///
     /// # Errors
     /// Names the first of them.
-    pub(super) fn refuse_strangers(&self, host: &Host) -> Result<(), Trouble> {
+    pub(super) fn refuse_strangers(&self, host: &Host) -> Result<(), Error> {
         let Some(path) = self.observed.strangers.keys().next() else { return Ok(()) };
         let what = format!("use {}", host.path(path).display());
-        Err(Trouble::new(what, "it is neither a file nor a link").cure("move it away"))
+        Err(Error::new(what, "it is neither a file nor a link").help("move it away"))
     }
 }
 
@@ -45,23 +48,23 @@ impl Computed {
 pub(super) fn computed(
     host: &Host,
     bundle: &Bundle,
-    facts: &Facts,
+    guard_config: &GuardConfig,
     look: Look,
-) -> Result<Computed, Trouble> {
-    computed_for(host, (bundle, facts), observe::wanted(bundle, facts)?, look)
+) -> Result<Computed, Error> {
+    computed_for(host, (bundle, guard_config), observe::wanted(bundle, guard_config)?, look)
 }
 
 /// The same for what is wanted of the host, whatever this program would want.
 pub(super) fn computed_for(
     host: &Host,
-    (bundle, facts): (&Bundle, &Facts),
+    (bundle, guard_config): (&Bundle, &GuardConfig),
     wanted: Wanted,
     look: Look,
-) -> Result<Computed, Trouble> {
+) -> Result<Computed, Error> {
     let receipt = Receipt::read(host)?;
-    let firewall = if host.is_live() { Some(Firewall::of(bundle, facts)?) } else { None };
+    let firewall = if host.is_live() { Some(Firewall::of(bundle, guard_config)?) } else { None };
     if let Some(note) = firewall.as_ref().and_then(Firewall::note) {
-        tell!("note: {note}");
+        err!("note: {note}");
     }
     let looking = firewall.as_ref().map(|firewall| (firewall, look));
     let observed = observe::observe(host, bundle, &wanted, receipt.as_ref(), looking)?;
@@ -70,9 +73,9 @@ pub(super) fn computed_for(
 }
 
 /// Others that keep outsiders from the notice are no reason to refuse: the ports are shut all the same.
-pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, facts: &Facts) {
-    if let Some(obstacle) = firewall.and_then(|firewall| firewall.obstacle(facts)) {
-        tell!("warning: {obstacle}");
+pub(super) fn warn_of_obstacles(firewall: Option<&Firewall>, guard_config: &GuardConfig) {
+    if let Some(obstacle) = firewall.and_then(|firewall| firewall.obstacle(guard_config)) {
+        err!("warning: {obstacle}");
     }
 }
 
@@ -81,36 +84,36 @@ pub(super) fn warn_of_the_list(observed: &Observed) {
     if let Some(why) = &observed.list_fixed {
         let wanted = kept_free(observed).map(|step| step.view(|_, _, _| String::new()));
         for StepView { target, action, .. } in wanted {
-            tell!("warning: {target}: could not {action}: {why}");
+            err!("warning: {target}: could not {action}: {why}");
         }
-        tell!("  where this is a container, its host sets that list");
+        err!("  where this is a container, its host sets that list");
     }
 }
 
 /// Who uses the reserved ports.
-pub(super) fn users(host: &Host, facts: &Facts) -> Users {
-    if host.is_live() { peers::users(facts) } else { Users::default() }
+pub(super) fn users(host: &Host, guard_config: &GuardConfig) -> Users {
+    if host.is_live() { sockets::users(guard_config) } else { Users::default() }
 }
 
-pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
-    let (host, bundle, facts) = inputs(args)?;
-    let computed = computed(&host, &bundle, &facts, Look::Drift)?;
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
+    let (host, bundle, guard_config) = inputs(args)?;
+    let computed = computed(&host, &bundle, &guard_config, Look::Drift)?;
     computed.refuse(&host)?;
     let Computed { plan, firewall, observed, .. } = computed;
     warn_of_the_list(&observed);
-    warn_of_obstacles(firewall.as_ref(), &facts);
-    let waits = unconfirmed::read(&host)?;
+    warn_of_obstacles(firewall.as_ref(), &guard_config);
+    let waits = confirm::read(&host)?;
     let confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
-    let users = users(&host, &facts);
+    let users = users(&host, &guard_config);
     if plan.is_empty() && !args.json {
-        say!("nothing to change: the host is as bundle {} says", facts.bundle);
+        out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
         show_users(&users, NOW);
     } else {
-        let heading = format!("apply would change this, for bundle {}:", facts.bundle);
-        show(args, &facts, &plan, users, confirm_by, &heading);
+        let heading = format!("apply would change this, for bundle {}:", guard_config.bundle);
+        show(args, &guard_config, &plan, users, confirm_by, &heading);
     }
     if let Some(record) = waits.filter(|_| !args.json) {
-        say!("\n{}", record.sentence(&host));
+        out!("\n{}", record.sentence(&host));
     }
     Ok(if plan.is_empty() { Status::Same } else { Status::Differs })
 }

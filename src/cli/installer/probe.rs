@@ -1,24 +1,24 @@
 //! `probe`: what a user of other hosts meets there, against what the bundle promises.
 
-use super::{Status, inputs, print_json, say, tell};
+use super::{Status, err, inputs, out, print_json};
 use crate::args::{InstallerArgs, ProbeArgs};
-use crate::bundle::{Facts, Family};
-use crate::error::Trouble;
+use crate::bundle::{Family, GuardConfig};
+use crate::error::Error;
 use crate::probe::Outcome;
-use crate::probe::survey::{HostMet, Manner, Met, survey};
+use crate::probe::hosts::{HostMet, Manner, Met, survey};
 use crate::spec::PortSet;
 use serde::Serialize;
 use std::net::IpAddr;
 
-pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Trouble> {
-    let (_, _, facts) = inputs(args)?;
+pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Error> {
+    let (_, _, guard_config) = inputs(args)?;
     let manner = Manner { control: verb.control.clone(), patience: verb.timeout };
-    let hosts = survey(&facts, &verb.hosts, &manner)?;
+    let hosts = survey(&guard_config, &verb.hosts, &manner)?;
     let kept = hosts.iter().filter(|host| host.as_promised()).count();
     if args.json {
-        print_json(&Answer::of(&facts, &hosts));
+        print_json(&Answer::of(&guard_config, &hosts));
     } else {
-        show(&facts, &hosts, kept);
+        show(&guard_config, &hosts, kept);
     }
     Ok(if kept == hosts.len() { Status::Same } else { Status::Differs })
 }
@@ -65,10 +65,10 @@ pub(super) struct PortAnswer {
 }
 
 impl Answer {
-    fn of(facts: &Facts, hosts: &[HostMet]) -> Self {
+    fn of(guard_config: &GuardConfig, hosts: &[HostMet]) -> Self {
         Self {
             as_promised: hosts.iter().all(HostMet::as_promised),
-            bundle: facts.bundle.clone(),
+            bundle: guard_config.bundle.clone(),
             hosts: hosts.iter().map(HostAnswer::of).collect(),
         }
     }
@@ -124,25 +124,25 @@ fn text(outcome: &Outcome) -> Option<&str> {
 }
 
 /// One host is shown whole; of many, those that are not as promised.
-fn show(facts: &Facts, hosts: &[HostMet], kept: usize) {
+fn show(guard_config: &GuardConfig, hosts: &[HostMet], kept: usize) {
     for host in hosts {
         let promised = host.as_promised();
         match (&host.problem, promised) {
-            (Some(problem), _) => say!("{}: {problem}", host.host),
-            (None, true) => say!("{}: as promised", host.host),
-            (None, false) => say!("{}: not as promised", host.host),
+            (Some(problem), _) => out!("{}: {problem}", host.host),
+            (None, true) => out!("{}: as promised", host.host),
+            (None, false) => out!("{}: not as promised", host.host),
         }
         for (address, cause) in &host.unasked {
-            tell!("warning: {address} of {} was not asked: {cause}", host.host);
+            err!("warning: {address} of {} was not asked: {cause}", host.host);
         }
         if hosts.len() == 1 || !promised {
             host.met.chunk_by(|one, next| one.address == next.address).for_each(show_address);
         }
     }
-    let bundle = &facts.bundle;
+    let bundle = &guard_config.bundle;
     match hosts.len() {
-        1 => say!("(promised by bundle {bundle})"),
-        many => say!("{kept} of {many} hosts are as bundle {bundle} promises"),
+        1 => out!("(promised by bundle {bundle})"),
+        many => out!("{kept} of {many} hosts are as bundle {bundle} promises"),
     }
 }
 
@@ -151,7 +151,7 @@ const LONGEST: usize = 32;
 
 fn show_address(met: &[Met]) {
     if let Some(first) = met.first() {
-        say!("  {}", first.address);
+        out!("  {}", first.address);
     }
     for alike in met.chunk_by(alike) {
         let [first, ..] = alike else { continue };
@@ -167,9 +167,9 @@ fn show_address(met: &[Met]) {
         if !first.as_promised() {
             line.push_str(&format!(", promised: {}", first.promise.words()));
         }
-        say!("{line}");
+        out!("{line}");
         if let Some(text) = text(&first.outcome) {
-            say!("      {text}");
+            out!("      {text}");
         }
     }
 }

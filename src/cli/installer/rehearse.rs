@@ -1,17 +1,18 @@
 //! `rehearse`: the bundle in throw-away network namespaces.
 
-use super::{Status, inputs, print_json, say};
+use super::{Status, inputs, out, print_json};
 use crate::args::InstallerArgs;
-use crate::error::Trouble;
-use crate::rehearse::{self, Stage};
+use crate::error::Error;
+use crate::rehearse;
+use crate::rehearse::Stage;
 use std::ffi::OsStr;
 
-pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     let stage = Stage::of_this_process();
     if stage == Stage::Outside {
         return rehearse::outside().map(|()| Status::Same);
     }
-    let (_, bundle, facts) = inputs(args)?;
+    let (_, bundle, guard_config) = inputs(args)?;
     let with_bundle: Vec<&OsStr> = match &args.bundle {
         Some(directory) => vec![OsStr::new("--bundle"), directory.as_os_str()],
         None => Vec::new(),
@@ -20,7 +21,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
         let json = args.json.then_some(OsStr::new("--json"));
         let arguments: Vec<&OsStr> =
             [OsStr::new("rehearse")].into_iter().chain(with_bundle).chain(json).collect();
-        return Ok(match rehearse::enter(&facts, &arguments)? {
+        return Ok(match rehearse::enter(&guard_config, &arguments)? {
             0 => Status::Same,
             1 => Status::Differs,
             _ => Status::Trouble,
@@ -28,11 +29,11 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
     }
     let listener = ["notice", "--log", "-"].map(OsStr::new);
     let listener: Vec<&OsStr> = listener.into_iter().chain(with_bundle).collect();
-    let report = rehearse::host(&bundle, &facts, &listener)?;
+    let report = rehearse::host(&bundle, &guard_config, &listener)?;
     if args.json {
         print_json(&report.json());
     } else {
-        say!("{}", report.markdown());
+        out!("{}", report.markdown());
     }
     Ok(if report.is_as_expected() { Status::Same } else { Status::Differs })
 }

@@ -1,13 +1,16 @@
 //! `revert`: go back from a change that was not confirmed.
 
 use super::plan::computed_for;
-use super::{Status, Steps, locked, print_json, say, show_steps, views};
+use super::{Status, Steps, locked, out, print_json, show_steps, views};
 use crate::args::{InstallerArgs, RevertArgs};
-use crate::error::Trouble;
+use crate::error::Error;
+use crate::host;
+use crate::host::Host;
+use crate::host::change::confirm;
+use crate::host::change::confirm::Record;
+use crate::host::change::remove;
 use crate::host::observe::Look;
 use crate::host::receipt::Origin;
-use crate::host::unconfirmed::{self, Record};
-use crate::host::{self, Host, remove};
 use crate::plan::StepView;
 use nix::unistd::{dup2_stdout, setsid};
 use std::fs::File;
@@ -15,13 +18,13 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
-pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
     if !verb.when_lapsed {
         return go_back(args, &host, |record| {
             let none = || {
-                Trouble::new("go back", "no change waits for its confirmation")
-                    .cure("look at what is applied here with `redisguard-install status`")
+                Error::new("go back", "no change waits for its confirmation")
+                    .help("look at what is applied here with `redisguard-install status`")
             };
             record.map(Some).ok_or_else(none)
         });
@@ -29,9 +32,9 @@ pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Tro
     // With systemd the unit is apart from whoever started it, and is started again where it fails.
     let detached = !host.has_systemd();
     if detached {
-        detach().map_err(|error| Trouble::new("wait in the background", error))?;
+        detach().map_err(|error| Error::new("wait in the background", error))?;
     }
-    while unconfirmed::wait(&host)? {
+    while confirm::wait(&host)? {
         // It may have been confirmed, or its time set anew, while this waited for the lock.
         let done = go_back(args, &host, |record| Ok(record.filter(|record| record.is_over(&host))));
         match done {
@@ -55,25 +58,25 @@ fn detach() -> io::Result<()> {
 fn go_back(
     args: &InstallerArgs,
     host: &Host,
-    choose: impl FnOnce(Option<Record>) -> Result<Option<Record>, Trouble>,
-) -> Result<Status, Trouble> {
+    choose: impl FnOnce(Option<Record>) -> Result<Option<Record>, Error>,
+) -> Result<Status, Error> {
     let _lock = locked(host)?;
-    let Some(mut record) = choose(unconfirmed::read(host)?)? else { return Ok(Status::Same) };
+    let Some(mut record) = choose(confirm::read(host)?)? else { return Ok(Status::Same) };
     record.go_back(host);
     let mut steps = match &record.former {
         Some(_) => apply_former(host, record.origin)?,
         None => remove_all(host)?,
     };
     // Where this was started by hand somebody else waits; the one that is started by itself ends.
-    unconfirmed::forget(host)?;
+    confirm::forget(host)?;
     if args.json {
         let bundle = record.former.as_deref().unwrap_or_default();
         print_json(&Steps { changed: !steps.is_empty(), bundle, steps, ..Steps::default() });
         return Ok(Status::Same);
     }
     match &record.former {
-        Some(bundle) => say!("went back to bundle {bundle}:"),
-        None => say!("removed again what was not there before:"),
+        Some(bundle) => out!("went back to bundle {bundle}:"),
+        None => out!("removed again what was not there before:"),
     }
     // What comes back was reviewed.
     steps.iter_mut().for_each(|step| step.diff = None);
@@ -81,19 +84,19 @@ fn go_back(
     Ok(Status::Same)
 }
 
-fn apply_former(host: &Host, origin: Origin) -> Result<Vec<StepView>, Trouble> {
-    let (bundle, facts, wanted) = unconfirmed::former_wanted(host)?;
-    let computed = computed_for(host, (&bundle, &facts), wanted, Look::Drift)?;
+fn apply_former(host: &Host, origin: Origin) -> Result<Vec<StepView>, Error> {
+    let (bundle, guard_config, wanted) = confirm::former_wanted(host)?;
+    let computed = computed_for(host, (&bundle, &guard_config), wanted, Look::Drift)?;
     computed.refuse_strangers(host)?;
     let plan = &computed.plan;
     if !plan.is_empty() {
-        let what = (&bundle, &facts, origin);
-        host::apply::apply(host, what, &computed.wanted, plan, &computed.observed)?;
+        let what = (&bundle, &guard_config, origin);
+        host::change::apply::apply(host, what, &computed.wanted, plan, &computed.observed)?;
     }
     Ok(views(plan))
 }
 
-fn remove_all(host: &Host) -> Result<Vec<StepView>, Trouble> {
+fn remove_all(host: &Host) -> Result<Vec<StepView>, Error> {
     let takeaways = remove::plan(host)?;
     let steps = remove::views(host, &takeaways)?;
     remove::remove(host, &takeaways)?;

@@ -1,12 +1,15 @@
 //! `rules load`, `rules save` and `rules unload`: what the block unit calls.
 
-use super::{Status, print_json, say, tell};
+use super::{Status, err, out, print_json};
 use crate::args::{InstallerArgs, RulesVerb};
-use crate::bundle::{Facts, UNITS};
-use crate::error::Trouble;
-use crate::host::firewall::{self, firewalld};
-use crate::host::rules::{self, Loaded};
-use crate::host::{Host, kept_free, services, source};
+use crate::bundle::{GuardConfig, UNITS};
+use crate::error::Error;
+use crate::firewall;
+use crate::firewall::firewalld;
+use crate::host::rules_service;
+use crate::host::rules_service::Loaded;
+use crate::host::{Host, bundle_source, local_reserved_ports};
+use crate::os::systemd;
 use crate::spec::PortSet;
 use serde::Serialize;
 
@@ -19,21 +22,21 @@ pub(super) struct Answer {
     pub findings: Vec<String>,
 }
 
-pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
     if !host.is_live() {
-        return Err(Trouble::new("load or unload rules", "an offline tree has no kernel")
-            .cure("leave out --root"));
+        return Err(Error::new("load or unload rules", "an offline tree has no kernel")
+            .help("leave out --root"));
     }
     let (answer, text) = match verb {
         RulesVerb::Load => load(args, &host)?,
         RulesVerb::Save => {
-            rules::save(&host)?;
+            rules_service::save(&host)?;
             let answer = Answer { changed: false, findings: Vec::new() };
             (answer, "kept: what the rules have counted".to_owned())
         }
         RulesVerb::Unload => {
-            let changed = rules::unload(&host)?;
+            let changed = rules_service::unload(&host)?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };
             (Answer { changed, findings: Vec::new() }, format!("{text}{}", until_when(&host)))
         }
@@ -41,7 +44,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
     if args.json {
         print_json(&answer);
     } else {
-        say!("{text}");
+        out!("{text}");
     }
     Ok(Status::Same)
 }
@@ -49,7 +52,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Trou
 /// How long that lasts, where the timer looks after the rules.
 fn until_when(host: &Host) -> String {
     let timer = UNITS[3];
-    let states = host.has_systemd().then(|| services::states(&[timer]));
+    let states = host.has_systemd().then(|| systemd::states(&[timer]));
     let states = states.and_then(Result::ok).unwrap_or_default();
     match states.get(timer) {
         Some(state) if state.active == "active" => format!(
@@ -61,39 +64,39 @@ fn until_when(host: &Host) -> String {
 }
 
 /// Guards at once, and again when a firewalld that starts right now is through.
-fn load_installed(host: &Host) -> Result<Loaded, Trouble> {
-    let loaded = rules::load_installed(host);
+fn load_installed(host: &Host) -> Result<Loaded, Error> {
+    let loaded = rules_service::load_installed(host);
     if !firewalld::is_settled() {
         return loaded;
     }
-    match (loaded, rules::load_installed(host)?) {
+    match (loaded, rules_service::load_installed(host)?) {
         (Ok(because), Loaded::InPlace) => Ok(because),
         (_, again) => Ok(again),
     }
 }
 
 /// Rules that nobody sees are no reason to leave the ports open, but to say so.
-fn warn_of_hidden_rules(facts: &Facts) {
-    if let Some(found) = firewall::hidden_rules(facts) {
-        tell!("warning: {found}: `redisguard-install plan` says what to do");
+fn warn_of_hidden_rules(guard_config: &GuardConfig) {
+    if let Some(found) = firewall::hidden_rules(guard_config) {
+        err!("warning: {found}: `redisguard-install plan` says what to do");
     }
 }
 
-fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> {
+fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Error> {
     firewall::prepare();
     let (loaded, lacked) = match &args.bundle {
         None => {
             let loaded = load_installed(host);
             let lacked = keep_free(host);
             let loaded = loaded?;
-            source::last_good_facts(host).iter().for_each(warn_of_hidden_rules);
+            bundle_source::last_good_facts(host).iter().for_each(warn_of_hidden_rules);
             (loaded, lacked)
         }
         Some(directory) => {
-            let bundle = source::rules(directory)?;
-            let facts = rules::facts(&bundle)?;
-            let loaded = rules::load(&bundle, &facts)?;
-            warn_of_hidden_rules(&facts);
+            let bundle = bundle_source::rules(directory)?;
+            let guard_config = rules_service::guard_config(&bundle)?;
+            let loaded = rules_service::load(&bundle, &guard_config)?;
+            warn_of_hidden_rules(&guard_config);
             (loaded, None)
         }
     };
@@ -114,8 +117,8 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Trouble> 
 /// What others took out of the kernel's list of ports, after it was put back. Where that fails the
 /// ports are guarded all the same: it is told, here and by `status`, and no failure.
 fn keep_free(host: &Host) -> Option<PortSet> {
-    kept_free::mend(host).unwrap_or_else(|trouble| {
-        tell!("warning: {trouble}");
+    local_reserved_ports::mend(host).unwrap_or_else(|trouble| {
+        err!("warning: {trouble}");
         None
     })
 }

@@ -1,21 +1,25 @@
 //! `status`: what is wrong, or that nothing is.
 
-use super::findings::{
+use super::plan::computed;
+use super::{Status, coloured, out, print_json};
+use crate::args::InstallerArgs;
+use crate::bundle::{Family, GuardConfig};
+use crate::error::Error;
+use crate::firewall;
+use crate::firewall::missing_family;
+use crate::host::change::confirm;
+use crate::host::observe;
+use crate::host::observe::Look;
+use crate::host::receipt::{Receipt, State};
+use crate::host::{Host, bundle_source, listener_health, recent_attempts, rules_service};
+use crate::os::systemd;
+use crate::report::moment;
+use crate::spec::PortRange;
+use crate::status::findings::{
     Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding, in_the_way,
     out_of_reach,
 };
-use super::plan::computed;
-use super::{Status, coloured, overrides, print_json, say};
-use crate::args::InstallerArgs;
-use crate::bundle::{Facts, Family};
-use crate::error::Trouble;
-use crate::host::firewall;
-use crate::host::firewall::missing_family;
-use crate::host::observe::{self, Look};
-use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, knocks, listener, rules, services, source, unconfirmed};
-use crate::report::moment;
-use crate::spec::PortRange;
+use crate::status::unit_overrides;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
@@ -53,9 +57,9 @@ pub(super) struct Recent {
     pub library: Option<String>,
 }
 
-impl From<knocks::Latest> for Recent {
-    fn from(latest: knocks::Latest) -> Self {
-        let knocks::Latest { at, source, port, answer, library } = latest;
+impl From<recent_attempts::Latest> for Recent {
+    fn from(latest: recent_attempts::Latest) -> Self {
+        let recent_attempts::Latest { at, source, port, answer, library } = latest;
         let (at, source) = (moment(at), source.to_string());
         Self { at, source, port, answer: answer.name(), library }
     }
@@ -94,9 +98,9 @@ pub(super) struct Answered {
     pub outcome: &'static str,
 }
 
-impl From<listener::Answer> for Answered {
-    fn from(answer: listener::Answer) -> Self {
-        let listener::Answer { port, family, outcome, .. } = answer;
+impl From<listener_health::Answer> for Answered {
+    fn from(answer: listener_health::Answer) -> Self {
+        let listener_health::Answer { port, family, outcome, .. } = answer;
         Self { port, family: family.name(), outcome: outcome.word() }
     }
 }
@@ -115,24 +119,24 @@ pub(super) fn answer(
     args: &InstallerArgs,
     host: &Host,
     listening: Listening,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, Error> {
     match Receipt::read(host)? {
         None => nothing_applied(host),
         Some(receipt) => look(args, host, receipt, listening),
     }
 }
 
-pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
+pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
     let mut answer = answer(args, &host, Listening::Asked)?;
-    let waits = unconfirmed::read(&host)?;
+    let waits = confirm::read(&host)?;
     answer.confirm_by = waits.as_ref().map(|record| record.confirm_by.clone());
     if args.json {
         print_json(&answer);
     } else {
         show(&answer);
         if let Some(record) = waits {
-            say!("\n{}", record.sentence(&host));
+            out!("\n{}", record.sentence(&host));
         }
     }
     let fine = answer.in_sync && answer.healthy && answer.findings.is_empty();
@@ -140,7 +144,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Trouble> {
 }
 
 /// No receipt: nothing can be compared, but rules of ours may be in the kernel all the same.
-fn nothing_applied(host: &Host) -> Result<Answer, Trouble> {
+fn nothing_applied(host: &Host) -> Result<Answer, Error> {
     let guarded = host.is_live() && firewall::is_guarded()?;
     let detail = if guarded {
         "rules of ours are in the kernel, but nothing says what was applied: apply again"
@@ -168,7 +172,7 @@ fn look(
     host: &Host,
     receipt: Receipt,
     listening: Listening,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, Error> {
     let mut findings = Vec::new();
     if receipt.state == State::Changing {
         let detail = "a change began and has not ended: apply again, or remove";
@@ -178,13 +182,15 @@ fn look(
     let another = another_bundle(&receipt, directory)?;
     // Against what was applied, also where another one is named.
     let bundle = applied_bundle(host, &receipt, directory, &mut findings);
-    let applied = bundle.map(|bundle| rules::facts(&bundle).map(|facts| (bundle, facts)));
+    let applied = bundle.map(|bundle| {
+        rules_service::guard_config(&bundle).map(|guard_config| (bundle, guard_config))
+    });
     let applied = applied.transpose()?;
     let (mut ports, mut others, mut counted_since) = (Vec::new(), Vec::new(), None);
     // What apply does not mend: each says itself what does.
     let mut by_hand = Vec::new();
-    if let Some((bundle, facts)) = &applied {
-        let computed = computed(host, bundle, facts, Look::Counts)?;
+    if let Some((bundle, guard_config)) = &applied {
+        let computed = computed(host, bundle, guard_config, Look::Counts)?;
         let strangers = &computed.observed.strangers;
         findings.extend(strangers.iter().map(|(path, what)| {
             finding("file", path, format!("is {what}: move it away, then apply"))
@@ -193,15 +199,15 @@ fn look(
         findings.extend(drift.filter(|found| !strangers.contains_key(&found.target)));
         by_hand = out_of_reach(host, &computed.observed, &receipt);
         if host.is_live() {
-            ports = stopped(facts, &computed.observed.stopped);
+            ports = stopped(guard_config, &computed.observed.stopped);
             counted_since = computed.observed.counted_since;
         }
-        others = in_the_way(computed.firewall.as_ref(), facts);
+        others = in_the_way(computed.firewall.as_ref(), guard_config);
     }
     let mend = match (&another, &applied) {
-        (Some(_), _) => Some(source::apply_command(directory)),
+        (Some(_), _) => Some(bundle_source::apply_command(directory)),
         (None, None) => None,
-        (None, Some(_)) => Some(source::mend_command(&receipt)),
+        (None, Some(_)) => Some(bundle_source::mend_command(&receipt)),
     };
     findings.extend(another);
     let open = observe::open_directories(host, &receipt).into_iter();
@@ -209,18 +215,19 @@ fn look(
     let in_sync = findings.is_empty() && by_hand.is_empty();
     let mut listener = Listener::default();
     if host.has_systemd() {
-        let units: Vec<&str> = overrides::units(&receipt).into_iter().collect();
-        let states = services::states(&units)?;
-        others.extend(overrides::overrides(&states, &findings));
+        let units: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
+        let states = systemd::states(&units)?;
+        others.extend(unit_overrides::overrides(&states, &findings));
         listener.unit = dead_units(host, &states, &mut findings);
     }
     let asked = host.is_live() && listening == Listening::Asked;
-    if let Some((_, facts)) = applied.as_ref().filter(|_| asked) {
-        let answers = answers(facts, host.has_systemd(), &mut findings).into_iter();
+    if let Some((_, guard_config)) = applied.as_ref().filter(|_| asked) {
+        let answers = answers(guard_config, host.has_systemd(), &mut findings).into_iter();
         listener.answers = answers.map(Answered::from).collect();
     }
     let shown = applied.as_ref().filter(|_| listening == Listening::Asked);
-    let knocks = shown.map(|(_, facts)| knocks::latest(host, facts, MOST_KNOCKS));
+    let knocks =
+        shown.map(|(_, guard_config)| recent_attempts::latest(host, guard_config, MOST_KNOCKS));
     let knocks = knocks.into_iter().flatten().map(Recent::from).collect();
     // What others do, apply does not mend either.
     let mend = mend.filter(|_| !findings.is_empty());
@@ -247,8 +254,12 @@ fn look(
 }
 
 /// What was stopped, by reserved port and family. A port that nobody came to counts nothing.
-fn stopped(facts: &Facts, counts: &BTreeMap<(PortRange, Family), (u64, u64)>) -> Vec<PortCount> {
-    let mut ports: Vec<PortRange> = facts.reserved.iter().map(|reserved| reserved.ports).collect();
+fn stopped(
+    guard_config: &GuardConfig,
+    counts: &BTreeMap<(PortRange, Family), (u64, u64)>,
+) -> Vec<PortCount> {
+    let mut ports: Vec<PortRange> =
+        guard_config.reserved.iter().map(|reserved| reserved.ports).collect();
     ports.sort_unstable();
     let families = || Family::BOTH.into_iter().filter(|family| is_there(*family));
     let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
@@ -316,18 +327,18 @@ fn headline(answer: &Answer, colour: bool) -> String {
 }
 
 fn show(answer: &Answer) {
-    say!("{}", headline(answer, coloured(&io::stdout())));
+    out!("{}", headline(answer, coloured(&io::stdout())));
     if let (Some(bundle), Some(applied)) = (&answer.bundle, &answer.applied) {
-        say!("bundle {bundle}, applied {applied}");
+        out!("bundle {bundle}, applied {applied}");
     }
     if let Some(missing) = answer.missing_family {
-        say!("{missing}");
+        out!("{missing}");
     }
     for finding in &answer.findings {
-        say!("{}", folded(finding));
+        out!("{}", folded(finding));
     }
     if let Some(mend) = &answer.mend {
-        say!("mend with: {mend}");
+        out!("mend with: {mend}");
     }
     if !answer.ports.is_empty() {
         // Of very many ports only those that anybody came to.
@@ -336,9 +347,9 @@ fn show(answer: &Answer) {
         let shown = answer.ports.iter().filter(|count| !many || count.packets > 0);
         let since = answer.counted_since.as_ref().map(|since| format!(" since {since}"));
         let since = since.unwrap_or_else(|| " so far".to_owned());
-        say!("\nstopped or told{since}{}:", if many { " (others: nothing)" } else { "" });
+        out!("\nstopped or told{since}{}:", if many { " (others: nothing)" } else { "" });
         for count in shown {
-            say!(
+            out!(
                 "  port {:<11} {}  {:>12} packets {:>16} bytes",
                 count.port_label(),
                 count.family,
@@ -348,17 +359,17 @@ fn show(answer: &Answer) {
         }
     }
     if !answer.knocks.is_empty() {
-        say!("\nlatest knocks from outside (`redisguard-install report` has all):");
+        out!("\nlatest knocks from outside (`redisguard-install report` has all):");
         for Recent { at, source, port, answer, library } in &answer.knocks {
             let library = library.as_ref().map(|library| format!(", {library}"));
-            say!("  {at}  {source:<18} port {port:<5}  {answer}{}", library.unwrap_or_default());
+            out!("  {at}  {source:<18} port {port:<5}  {answer}{}", library.unwrap_or_default());
         }
     }
     if !answer.listener.answers.is_empty() {
         let unit = answer.listener.unit.as_deref().unwrap_or("not under systemd");
-        say!("\nlistener ({unit}), asked on this host:");
+        out!("\nlistener ({unit}), asked on this host:");
         for answered in &answer.listener.answers {
-            say!("  port {:<11} {}  {}", answered.port, answered.family, answered.outcome);
+            out!("  port {:<11} {}  {}", answered.port, answered.family, answered.outcome);
         }
     }
 }

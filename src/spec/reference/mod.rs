@@ -2,9 +2,10 @@
 //! data. What is not here is refused; defaults and bounds are read from here, and the JSON Schema is
 //! made of it.
 
+mod defaults;
 mod tables;
 
-pub use tables::TABLES;
+pub use self::tables::TABLES;
 
 use std::fmt;
 use std::ops::RangeInclusive;

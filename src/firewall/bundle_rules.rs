@@ -1,0 +1,50 @@
+//! Owns reading a bundle's rules. Runs nothing.
+
+use super::nftables::Script;
+use super::{Ruleset, Rulesets};
+use crate::bundle::{Bundle, Family, GuardConfig, hex};
+use crate::error::Error;
+
+/// A bundle's iptables rules.
+pub(super) fn rulesets(bundle: &Bundle) -> Result<Rulesets, Error> {
+    let read = |family: Family| {
+        let path = family.rules_path();
+        let failed = |cause: String| Error::new(format!("read {path}"), cause);
+        Ok((family, Ruleset::parse(text(bundle, path)?).map_err(failed)?))
+    };
+    Family::BOTH.into_iter().map(read).collect()
+}
+
+/// The SHA-256 of artifacts of a bundle.
+pub(super) fn digest(bundle: &Bundle, paths: &[&str]) -> String {
+    let artifacts = paths.iter().filter_map(|path| bundle.get(path));
+    hex(&artifacts.collect::<Vec<_>>().concat())
+}
+
+/// The artifact with the nftables rules.
+pub(super) const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
+
+/// A bundle's nftables rules.
+pub(super) fn script(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Script, Error> {
+    let text = text(bundle, SCRIPT)?.to_owned();
+    // Like the other rules, these touch nothing but what is ours.
+    let outside = |line: &str| {
+        !line.starts_with(['\t', '#'])
+            && !matches!(line, "" | "}" | "table inet redisguard {")
+            && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
+    };
+    match text.lines().position(outside) {
+        None => Ok(Script { text, bundle: guard_config.bundle.clone() }),
+        Some(index) => {
+            let line = text.lines().nth(index).unwrap_or_default();
+            let cause = format!("line {} does not belong into our rules: {line}", index + 1);
+            Err(Error::new(format!("read {SCRIPT}"), cause))
+        }
+    }
+}
+
+fn text<'a>(bundle: &'a Bundle, path: &str) -> Result<&'a str, Error> {
+    let failed = |cause: String| Error::new(format!("read {path}"), cause);
+    let bytes = bundle.get(path).ok_or_else(|| failed("the bundle has none".to_owned()))?;
+    std::str::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+}

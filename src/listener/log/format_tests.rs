@@ -1,0 +1,186 @@
+//! What a log line looks like, and what it withstands.
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::listener::protocol::known_commands;
+use crate::listener::protocol::session::Named;
+
+fn attempt(heard: &ClientInfo) -> Attempt<'_> {
+    Attempt {
+        peer: "192.0.2.1:50000".parse().unwrap(),
+        port: 6379,
+        redirected: false,
+        heard,
+        replies: 3,
+        told: true,
+        duration: Duration::from_millis(12),
+        outcome: Outcome::Told,
+    }
+}
+
+fn line(attempt: &Attempt<'_>, format: LogFormat, time: Timestamp) -> String {
+    let mut out = Vec::new();
+    attempt.write(format, Stamp::default().word(time), &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn heard(library: &[u8]) -> ClientInfo {
+    ClientInfo {
+        protocol: Protocol::Resp,
+        command: known_commands::known(b"PING"),
+        library: Some(Box::new(Named { name: Some(library.into()), version: None })),
+        tls: None,
+    }
+}
+
+#[test]
+fn a_connection_is_one_line_in_either_format() {
+    let (heard, time) = (heard(b"redis-py"), Timestamp::UNIX_EPOCH);
+    assert_eq!(
+        line(&attempt(&heard), LogFormat::Logfmt, time),
+        "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 peer-port=50000 port=6379 family=4 \
+         via=local protocol=resp command=PING library=redis-py replies=3 duration-ms=12 \
+         outcome=told\n"
+    );
+    let json = line(&attempt(&heard), LogFormat::Json, time);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["library"], "redis-py");
+    assert_eq!(value["duration-ms"], 12);
+}
+
+#[test]
+fn no_outside_byte_breaks_a_line() {
+    let every: Vec<u8> = (0..=255).collect();
+    for piece in every.chunks(8) {
+        let heard = heard(piece);
+        for format in [LogFormat::Logfmt, LogFormat::Json] {
+            let line = line(&attempt(&heard), format, Timestamp::UNIX_EPOCH);
+            assert_eq!(line.matches('\n').count(), 1);
+            assert!(line.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+        let json = line(&attempt(&heard), LogFormat::Json, Timestamp::UNIX_EPOCH);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let expected: String = piece.iter().map(|byte| char::from(*byte)).collect();
+        assert_eq!(value["library"], expected.as_str());
+    }
+}
+
+#[test]
+fn a_forged_field_stays_inside_its_quotes() {
+    let heard = heard(b"x\" outcome=told\ntime=1");
+    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    assert!(line.contains(r#"library="x\" outcome=told\x0atime=1" replies=3"#), "{line}");
+}
+
+#[test]
+fn the_longest_line_is_within_the_bound() {
+    let heard = ClientInfo {
+        protocol: Protocol::Inline,
+        command: known_commands::known(b"GEORADIUSBYMEMBER_RO"),
+        library: Some(Box::new(Named {
+            name: Some(vec![0xff; 64].into()),
+            version: Some(vec![b'"'; 64].into()),
+        })),
+        tls: Some(TlsOutcome::Incompatible),
+    };
+    let longest = Attempt {
+        peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
+        port: 65535,
+        redirected: true,
+        heard: &heard,
+        replies: u64::MAX,
+        told: true,
+        duration: Duration::from_millis(u64::MAX),
+        outcome: Outcome::Shutdown,
+    };
+    for format in [LogFormat::Logfmt, LogFormat::Json] {
+        let line = line(&longest, format, Timestamp::MAX);
+        assert!(line.len() <= LONGEST, "{}: {line}", line.len());
+    }
+}
+
+#[test]
+fn what_became_of_tls_stands_beside_what_was_spoken_inside_of_it() {
+    let mut heard = heard(b"redis-py");
+    heard.tls = Some(TlsOutcome::Version13);
+    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    assert!(line.contains(" protocol=resp tls=1.3 command=PING "), "{line}");
+}
+
+#[test]
+fn counts_are_lines_too() {
+    let time = Timestamp::UNIX_EPOCH;
+    let address = FoldedSource::Address([192, 0, 2, 1].into());
+    let mut folded = Vec::new();
+    write_folded(LogFormat::Logfmt, Stamp::default().word(time), address, 7, &mut folded);
+    let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
+    assert_eq!(String::from_utf8(folded).unwrap(), expected);
+    let dropped = String::from_utf8(dropped_line(LogFormat::Json, time, 2, 9)).unwrap();
+    let expected = ",\"lines\":2,\"attempts\":9,\"outcome\":\"dropped\"}\n";
+    assert!(dropped.ends_with(expected), "{dropped}");
+}
+
+#[test]
+fn the_time_is_worded_anew_with_every_millisecond() {
+    let mut stamp = Stamp::default();
+    for (nanosecond, expected) in [(0, ".000Z"), (999_999, ".000Z"), (1_000_000, ".001Z")] {
+        let time = Timestamp::new(7, nanosecond).unwrap();
+        assert!(stamp.word(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
+    }
+}
+
+#[test]
+fn what_the_log_says_is_what_the_report_reads() {
+    use crate::report::{Answer, Calendar, Line, Protocol as Spoken, Source, Writer};
+    let read = |line: &str, check: &dyn Fn(Line<'_>)| {
+        let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC, 0);
+        match Writer::Listener.line(line.trim_end().as_bytes(), &mut calendar) {
+            Ok(line) => check(line),
+            Err(fault) => panic!("{fault:?}: {line}"),
+        }
+    };
+    let every: Vec<u8> = (0..=255).collect();
+    for format in [LogFormat::Logfmt, LogFormat::Json] {
+        for piece in every.chunks(8) {
+            let heard = heard(piece);
+            let mut attempt = attempt(&heard);
+            for (outcome, answer) in [
+                (Outcome::Told, Answer::Told),
+                (Outcome::Closed, Answer::Closed),
+                (Outcome::Reset, Answer::Broken),
+                (Outcome::Idle, Answer::Broken),
+                (Outcome::Shed, Answer::Broken),
+                (Outcome::Limit, Answer::Broken),
+                (Outcome::Shutdown, Answer::Broken),
+            ] {
+                attempt.outcome = outcome;
+                let text = line(&attempt, format, Timestamp::UNIX_EPOCH);
+                read(&text, &|line| {
+                    let Line::Knock(knock) = line else { panic!("{text}") };
+                    assert_eq!(
+                        (knock.source, knock.answer),
+                        (Source::Address([192, 0, 2, 1].into()), answer)
+                    );
+                    assert_eq!((knock.port, knock.protocol), (Some(6379), Some(Spoken::Resp)));
+                    let escaped = piece.iter().map(|byte| match byte {
+                        b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+                        b' '..=b'~' => char::from(*byte).to_string(),
+                        byte => format!("\\x{byte:02x}"),
+                    });
+                    assert_eq!(knock.library.unwrap().name, escaped.collect::<String>());
+                });
+            }
+        }
+        let mut folded = Vec::new();
+        let network = FoldedSource::Network("2001:db8::".parse().unwrap());
+        write_folded(format, "1970-01-01T00:00:00.000Z", network, 7, &mut folded);
+        read(&String::from_utf8(folded).unwrap(), &|line| {
+            let Line::Knock(knock) = line else { panic!("{line:?}") };
+            assert_eq!((knock.attempts, knock.answer, knock.port), (7, Answer::Folded, None));
+            assert_eq!(knock.source, Source::Network("2001:db8::".parse().unwrap()));
+        });
+        let dropped = dropped_line(format, Timestamp::UNIX_EPOCH, 2, 9);
+        read(&String::from_utf8(dropped).unwrap(), &|line| {
+            assert_eq!(line, Line::Lost { at: 0, lines: 2, attempts: 9 });
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! Owns the counting of attempts per source and minute: which get a line of their own, and which
+//! are folded into a count. Must never lose an attempt: lines and counts add up.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::format::FoldedSource;
+use crate::listener::server::connections::table::source_of;
+
+/// How long lines are counted together.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Sources that are told apart at once; the others share one count.
+const MOST_SOURCES: usize = 4096;
+/// How often room is made for others.
+const SWEEP: Duration = Duration::from_secs(1);
+/// The key of that shared count; nobody connects from it.
+const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Attempts of one source that are folded into one line.
+pub(super) type Folded = (FoldedSource, u64);
+
+/// The attempts of the latest minute, by source.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    lines_per_window: u32,
+    windows: HashMap<IpAddr, Window>,
+    due: Option<Instant>,
+    /// When windows that are over were last removed to make room.
+    swept: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Window {
+    opened: Instant,
+    lines: u32,
+    folded: u64,
+    /// Whose attempts were folded; `None` once they are of several addresses.
+    peer: Option<IpAddr>,
+}
+
+impl Ledger {
+    /// Grants every source so many lines a minute.
+    pub(super) fn new(lines_per_window: u32) -> Ledger {
+        Ledger { lines_per_window, windows: HashMap::new(), due: None, swept: None }
+    }
+
+    /// Counts one attempt; says whether it gets a line of its own.
+    pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
+        let mut source = source_of(peer);
+        if self.windows.len() >= MOST_SOURCES && !self.windows.contains_key(&source) {
+            // Not for every newcomer: it takes as long as there are windows.
+            if self.swept.is_none_or(|swept| now >= swept + SWEEP) {
+                self.swept = Some(now);
+                self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
+            }
+            if self.windows.len() >= MOST_SOURCES {
+                source = OTHERS;
+            }
+        }
+        let window = self.windows.entry(source).or_insert_with(|| Window::open(now));
+        if window.is_over(now) && window.folded == 0 {
+            *window = Window::open(now);
+        }
+        if window.lines < self.lines_per_window {
+            window.lines += 1;
+            return true;
+        }
+        if window.folded == 0 {
+            window.peer = Some(peer);
+            let end = window.opened + WINDOW;
+            self.due = Some(self.due.map_or(end, |due| due.min(end)));
+        } else if window.peer != Some(peer) {
+            window.peer = None;
+        }
+        window.folded += 1;
+        false
+    }
+
+    /// When the next count is due, if there is one.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Takes the counts of all windows that are over by `now`, in the order of their sources.
+    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Folded> {
+        let due = self.take(|window| window.is_over(now));
+        self.windows.retain(|_, window| !window.is_over(now));
+        due
+    }
+
+    /// Takes all counts; windows stay open.
+    pub(super) fn take_all(&mut self) -> Vec<Folded> {
+        self.take(|_| true)
+    }
+
+    fn take(&mut self, wanted: impl Fn(&Window) -> bool) -> Vec<Folded> {
+        let mut taken: Vec<(IpAddr, Folded)> = self
+            .windows
+            .iter_mut()
+            .filter(|(_, window)| window.folded > 0 && wanted(window))
+            .map(|(source, window)| {
+                let whose = match window.peer {
+                    _ if *source == OTHERS => FoldedSource::Others,
+                    Some(peer) => FoldedSource::Address(peer),
+                    None => FoldedSource::Network(*source),
+                };
+                (*source, (whose, std::mem::take(&mut window.folded)))
+            })
+            .collect();
+        let counting = self.windows.values().filter(|window| window.folded > 0);
+        self.due = counting.map(|window| window.opened + WINDOW).min();
+        taken.sort_by_key(|(source, _)| *source);
+        taken.into_iter().map(|(_, folded)| folded).collect()
+    }
+}
+
+impl Window {
+    fn open(now: Instant) -> Window {
+        Window { opened: now, lines: 0, folded: 0, peer: None }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.opened + WINDOW
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(host: u32) -> IpAddr {
+        IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + host))
+    }
+
+    #[test]
+    fn beyond_the_allowance_attempts_are_counted() {
+        let (mut ledger, now) = (Ledger::new(2), Instant::now());
+        let admitted: Vec<bool> = (0..5).map(|_| ledger.admit(address(1), now)).collect();
+        assert_eq!(admitted, [true, true, false, false, false]);
+        assert!(ledger.admit(address(2), now));
+        assert_eq!(ledger.due(), Some(now + WINDOW));
+        assert!(ledger.take_due(now).is_empty());
+        assert_eq!(ledger.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
+        assert_eq!(ledger.due(), None);
+        assert!(ledger.admit(address(1), now + WINDOW));
+    }
+
+    #[test]
+    fn a_count_taken_early_does_not_grant_new_lines() {
+        let (mut ledger, now) = (Ledger::new(1), Instant::now());
+        ledger.admit(address(1), now);
+        ledger.admit(address(1), now);
+        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+        assert!(!ledger.admit(address(1), now));
+        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+    }
+
+    #[test]
+    fn several_addresses_of_one_network_are_named_as_such() {
+        let (mut ledger, now) = (Ledger::new(0), Instant::now());
+        for host in ["2001:db8::1", "2001:db8::2"] {
+            assert_eq!(host.parse().map(|peer| ledger.admit(peer, now)), Ok(false));
+        }
+        let network = "2001:db8::".parse().map(FoldedSource::Network);
+        assert_eq!(ledger.take_all().first().map(|folded| folded.0), network.ok());
+    }
+
+    #[test]
+    fn with_any_number_of_sources_lines_and_counts_add_up() {
+        let (mut ledger, now) = (Ledger::new(1), Instant::now());
+        let attempts = 3 * u64::try_from(MOST_SOURCES).unwrap_or(0);
+        let mut lines = 0;
+        let mut counted = 0;
+        for index in 0..attempts {
+            let when = now + Duration::from_millis(20) * u32::try_from(index).unwrap_or(0);
+            let peer = address(u32::try_from(index / 2).unwrap_or(0));
+            lines += u64::from(ledger.admit(peer, when));
+            counted += ledger.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
+        }
+        assert!(ledger.windows.len() <= MOST_SOURCES + 1);
+        counted += ledger.take_all().iter().map(|folded| folded.1).sum::<u64>();
+        assert_eq!(lines + counted, attempts);
+    }
+}

@@ -1,0 +1,225 @@
+//! Owns the bytes of every answer: RESP2 and RESP3 (the Redis serialization protocol), HTTP/1.1
+//! (RFC 9112) and one TLS alert (RFC 8446, section 6). Must never decide which answer is due.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use super::reply_policy::{Answer, Version};
+
+/// A version that every library takes for a server of today.
+const SERVER_VERSION: &str = "7.0.0";
+/// The same in HELLO: redis-py refuses older servers before it lets a command with a client-side
+/// cache through.
+const HELLO_VERSION: &str = "7.4.0";
+/// Record type 21, TLS 1.2, two bytes: fatal (2), `access_denied` (49).
+pub(in crate::listener) const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
+/// How far above the port a cluster node has its bus.
+const BUS_OFFSET: u16 = 10_000;
+
+/// What one connection is told: the sentence, and where it was said.
+#[derive(Debug, Clone)]
+pub(in crate::listener) struct Notice {
+    /// The sentence, without sign or line end.
+    pub(in crate::listener) sentence: Rc<str>,
+    /// The reserved port that the client meant.
+    pub(in crate::listener) port: u16,
+    /// The address that the client meant.
+    pub(in crate::listener) address: IpAddr,
+}
+
+impl Notice {
+    /// Appends the bytes of `answer` to `out`.
+    pub(in crate::listener) fn render(&self, answer: &Answer, out: &mut Vec<u8>) {
+        match answer {
+            Answer::Sentence => {
+                out.push(b'-');
+                out.extend_from_slice(self.sentence.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            Answer::Done | Answer::Farewell => out.extend_from_slice(b"+OK\r\n"),
+            Answer::Number => out.extend_from_slice(b":1\r\n"),
+            Answer::Echo(text) => bulk(text, out),
+            Answer::Info => bulk(self.info().as_bytes(), out),
+            Answer::Nodes => bulk(self.nodes().as_bytes(), out),
+            Answer::ClusterState => bulk(CLUSTER_STATE.as_bytes(), out),
+            Answer::Hello(version) => out.extend_from_slice(hello(*version).as_bytes()),
+            Answer::Slots => out.extend_from_slice(self.slots().as_bytes()),
+            Answer::Shards(version) => out.extend_from_slice(self.shards(*version).as_bytes()),
+            Answer::Http { body } => out.extend_from_slice(self.http(*body).as_bytes()),
+            Answer::TlsAlert => out.extend_from_slice(&ACCESS_DENIED),
+        }
+    }
+
+    fn info(&self) -> String {
+        let sentence = &self.sentence;
+        // As a field: libraries that make a table of it drop comments.
+        format!("notice:{sentence}\r\nredis_version:{SERVER_VERSION}\r\nloading:0\r\n")
+    }
+
+    fn http(&self, body: bool) -> String {
+        let sentence = &self.sentence;
+        let length = sentence.len() + 1;
+        let mut response = format!(
+            "HTTP/1.1 421 {sentence}\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        if body {
+            response.push_str(sentence);
+            response.push('\n');
+        }
+        response
+    }
+
+    /// Forty hexadecimal digits that are this node's own, the same on every call.
+    fn node_id(&self) -> String {
+        let mut id = String::with_capacity(40);
+        let bytes = match self.address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        };
+        for byte in bytes.iter().chain(&self.port.to_be_bytes()) {
+            let _ = write!(id, "{byte:02x}");
+        }
+        format!("{id:0>40}")
+    }
+
+    fn nodes(&self) -> String {
+        let (id, address, port) = (self.node_id(), self.address, self.port);
+        let bus = port.checked_add(BUS_OFFSET).unwrap_or(0);
+        format!("{id} {address}:{port}@{bus} myself,master - 0 0 1 connected 0-16383\n")
+    }
+
+    fn slots(&self) -> String {
+        let (address, port, id) =
+            (text(&self.address.to_string()), self.port, text(&self.node_id()));
+        format!("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n{address}:{port}\r\n{id}")
+    }
+
+    fn shards(&self, version: Version) -> String {
+        let address = text(&self.address.to_string());
+        let node = map(
+            version,
+            &[
+                ("id", text(&self.node_id())),
+                ("port", format!(":{}\r\n", self.port)),
+                ("ip", address.clone()),
+                ("endpoint", address),
+                ("role", text("master")),
+                ("replication-offset", ":0\r\n".to_owned()),
+                ("health", text("online")),
+            ],
+        );
+        let slots = "*2\r\n:0\r\n:16383\r\n".to_owned();
+        let shard = map(version, &[("slots", slots), ("nodes", format!("*1\r\n{node}"))]);
+        format!("*1\r\n{shard}")
+    }
+}
+
+/// The fields that clients look at, of a cluster that has nothing wrong with it.
+const CLUSTER_STATE: &str = "cluster_enabled:1\r\ncluster_state:ok\r\n\
+    cluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_slots_pfail:0\r\n\
+    cluster_slots_fail:0\r\ncluster_known_nodes:1\r\ncluster_size:1\r\n\
+    cluster_current_epoch:1\r\ncluster_my_epoch:1\r\n";
+
+fn hello(version: Version) -> String {
+    let protocol = if version == Version::Resp3 { ":3\r\n" } else { ":2\r\n" };
+    map(
+        version,
+        &[
+            ("server", text("redis")),
+            ("version", text(HELLO_VERSION)),
+            ("proto", protocol.to_owned()),
+            ("id", ":1\r\n".to_owned()),
+            ("mode", text("standalone")),
+            ("role", text("master")),
+            ("modules", "*0\r\n".to_owned()),
+        ],
+    )
+}
+
+/// A map of RESP3; in RESP2 an array of keys and values by turns.
+fn map(version: Version, entries: &[(&str, String)]) -> String {
+    let mut out = match version {
+        Version::Resp2 => format!("*{}\r\n", 2 * entries.len()),
+        Version::Resp3 => format!("%{}\r\n", entries.len()),
+    };
+    for (key, value) in entries {
+        out.push_str(&text(key));
+        out.push_str(value);
+    }
+    out
+}
+
+fn text(value: &str) -> String {
+    format!("${}\r\n{value}\r\n", value.len())
+}
+
+fn bulk(value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("${}\r\n", value.len()).as_bytes());
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(answer: &Answer) -> String {
+        let notice = Notice {
+            sentence: "PORTCLOSED 6379 is blocked".into(),
+            port: 6379,
+            address: IpAddr::from([192, 0, 2, 7]),
+        };
+        let mut out = Vec::new();
+        notice.render(answer, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn the_sentence_is_a_redis_error() {
+        assert_eq!(rendered(&Answer::Sentence), "-PORTCLOSED 6379 is blocked\r\n");
+    }
+
+    #[test]
+    fn hello_is_a_map_in_either_protocol() {
+        let two = rendered(&Answer::Hello(Version::Resp2));
+        assert!(two.starts_with("*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n"), "{two}");
+        assert!(two.contains("$5\r\nproto\r\n:2\r\n"), "{two}");
+        let three = rendered(&Answer::Hello(Version::Resp3));
+        assert!(three.starts_with("%7\r\n"), "{three}");
+        assert!(three.contains("$5\r\nproto\r\n:3\r\n"), "{three}");
+    }
+
+    #[test]
+    fn the_only_node_is_the_address_and_the_reserved_port() {
+        let slots = rendered(&Answer::Slots);
+        assert!(
+            slots.starts_with("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n192.0.2.7\r\n:6379\r\n")
+        );
+        let nodes = rendered(&Answer::Nodes);
+        assert!(nodes.contains(" 192.0.2.7:6379@16379 myself,master "), "{nodes}");
+        assert_eq!(nodes.split("\r\n").nth(1).and_then(|line| line.find(' ')), Some(40));
+        let shards = rendered(&Answer::Shards(Version::Resp3));
+        assert!(shards.starts_with("*1\r\n%2\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n"));
+        assert!(rendered(&Answer::Shards(Version::Resp2)).starts_with("*1\r\n*4\r\n"));
+        assert!(rendered(&Answer::ClusterState).contains("cluster_state:ok\r\n"));
+    }
+
+    #[test]
+    fn info_satisfies_a_ready_check_and_tells_people() {
+        let info = rendered(&Answer::Info);
+        for part in ["notice:PORTCLOSED 6379", "\r\nredis_version:7.0.0\r\n", "\r\nloading:0\r\n"] {
+            assert!(info.contains(part), "{info}");
+        }
+    }
+
+    #[test]
+    fn http_says_it_in_the_reason_and_in_the_body() {
+        let full = rendered(&Answer::Http { body: true });
+        assert!(full.starts_with("HTTP/1.1 421 PORTCLOSED 6379 is blocked\r\n"), "{full}");
+        assert!(full.contains("\r\nContent-Length: 27\r\n"), "{full}");
+        assert!(full.ends_with("\r\n\r\nPORTCLOSED 6379 is blocked\n"), "{full}");
+        assert!(rendered(&Answer::Http { body: false }).ends_with("close\r\n\r\n"));
+    }
+}

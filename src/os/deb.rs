@@ -1,0 +1,56 @@
+//! Owns telling apart the program that a Debian package brings and the one that apply has installed.
+//! Both are called redisguard-install, and a shell finds the installed one.
+
+use crate::bundle::BINARY;
+use crate::host::Host;
+use std::fs;
+use std::path::Path;
+
+/// Where the package has its program.
+pub const PROGRAM: &str = "/usr/sbin/redisguard-install";
+
+/// How this program is called so that it is the one that runs.
+pub fn called() -> &'static str {
+    if runs(Path::new(PROGRAM)) { PROGRAM } else { "redisguard-install" }
+}
+
+/// Whether this is the installed program, and a package has brought another one since.
+pub fn is_behind(host: &Host) -> bool {
+    host.is_live() && runs(Path::new(BINARY)) && differ(Path::new(PROGRAM), Path::new(BINARY))
+}
+
+fn runs(program: &Path) -> bool {
+    std::env::current_exe().is_ok_and(|own| own == program)
+}
+
+/// Whether both are there and are not the same, byte for byte.
+fn differ(one: &Path, other: &Path) -> bool {
+    let lengths = [one, other].map(|path| fs::metadata(path).map(|metadata| metadata.len()));
+    match lengths {
+        [Ok(one_length), Ok(other_length)] if one_length == other_length => {
+            fs::read(one).ok() != fs::read(other).ok()
+        }
+        [Ok(_), Ok(_)] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_programs_differ_by_their_bytes_and_only_if_both_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, bytes) in [("one", "abc"), ("same", "abc"), ("other", "abd"), ("long", "abcd")] {
+            fs::write(path(name), bytes).unwrap();
+        }
+        assert!(!differ(&path("one"), &path("same")));
+        assert!(differ(&path("one"), &path("other")));
+        assert!(differ(&path("one"), &path("long")));
+        assert!(!differ(&path("one"), &path("missing")));
+        assert!(!differ(&path("missing"), &path("one")));
+    }
+}

@@ -1,0 +1,301 @@
+//! Owns looking at who uses the reserved ports right now: what listens there, and who is connected
+//! from outside. Changes nothing, and fails at nothing: what the kernel does not show is left out.
+
+use crate::bundle::{BINARY, GuardConfig};
+use ipnet::IpNet;
+use nix::ifaddrs::getifaddrs;
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+/// What listens on the reserved ports, and who is connected to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// What listens, by port and address.
+    pub listeners: Vec<Listener>,
+    /// Who is connected from outside of this host and of the allowed networks: whom a guard that
+    /// cuts sessions cuts.
+    pub peers: Vec<Peer>,
+}
+
+/// A socket that listens on a reserved port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Listener {
+    /// The port.
+    pub port: u16,
+    /// The address that it is bound to; `0.0.0.0` and `::` are all of them.
+    pub address: IpAddr,
+    /// The process's name, where it can be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The process, where it can be seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+}
+
+/// Somebody outside with an open session.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Peer {
+    /// The reserved port.
+    pub port: u16,
+    /// Where they are.
+    pub address: IpAddr,
+}
+
+/// Who uses the reserved ports. Sessions that this host passes on to a container are in no table of
+/// sockets; they are seen where the kernel lists the connections that it tracks.
+pub fn users(guard_config: &GuardConfig) -> Users {
+    let guard = Guard::of(guard_config);
+    let mut open = HashMap::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for socket in lines(table).skip(1).filter_map(|line| Socket::parse(&line)) {
+            let Socket { address, port, peer, state, inode } = socket;
+            if !guard.reserves(port) {
+                continue;
+            }
+            match state {
+                State::Listening => open.insert(inode, Open::Listener(port, address)),
+                State::Established if guard.cuts(peer) => {
+                    open.insert(inode, Open::Session(Peer { port, address: peer }))
+                }
+                _ => None,
+            };
+        }
+    }
+    let mut users = owned(open);
+    for session in lines("/proc/net/nf_conntrack").filter_map(|line| Session::parse(&line)) {
+        let passed_on = guard.is_local(session.to) && !guard.is_local(session.answers);
+        if passed_on && guard.reserves(session.port) && guard.cuts(session.from) {
+            users.peers.push(Peer { port: session.port, address: session.from });
+        }
+    }
+    users.peers.sort();
+    users.peers.dedup();
+    users
+}
+
+fn lines(path: &str) -> impl Iterator<Item = String> {
+    let file = File::open(path).ok().map(BufReader::new);
+    file.into_iter().flat_map(|file| file.lines().map_while(Result::ok))
+}
+
+/// What the guard has to do with whom.
+struct Guard<'a> {
+    /// Whether a port is reserved, by its number: there may be thousands of ports and sockets.
+    reserved: Vec<bool>,
+    allow: &'a [IpNet],
+    /// The host's own addresses: what comes from one comes in on the loopback interface.
+    own: HashSet<IpAddr>,
+}
+
+impl<'a> Guard<'a> {
+    fn of(guard_config: &'a GuardConfig) -> Self {
+        let mut reserved = vec![false; 1 << 16];
+        for port in guard_config.reserved_ports().ports() {
+            reserved[usize::from(port)] = true;
+        }
+        let interfaces = getifaddrs().into_iter().flatten();
+        let own = interfaces.filter_map(|interface| {
+            let address = interface.address?;
+            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        });
+        Self { reserved, allow: &guard_config.allow, own: own.collect() }
+    }
+
+    fn reserves(&self, port: u16) -> bool {
+        self.reserved[usize::from(port)]
+    }
+
+    fn is_local(&self, address: IpAddr) -> bool {
+        address.is_loopback() || self.own.contains(&address)
+    }
+
+    fn cuts(&self, peer: IpAddr) -> bool {
+        !self.is_local(peer) && !self.allow.iter().any(|network| network.contains(&peer))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Established,
+    Listening,
+    Other,
+}
+
+/// A line of the kernel's tables of TCP sockets (proc(5)).
+struct Socket {
+    address: IpAddr,
+    port: u16,
+    peer: IpAddr,
+    state: State,
+    inode: u64,
+}
+
+impl Socket {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().skip(1);
+        let (address, port) = endpoint(words.next()?)?;
+        let (peer, _) = endpoint(words.next()?)?;
+        let state = match words.next()? {
+            "01" => State::Established,
+            "0A" => State::Listening,
+            _ => State::Other,
+        };
+        // Behind the queues, the timer, retransmits, the user and the time-out.
+        let inode = words.nth(5)?.parse().ok()?;
+        Some(Self { address, port, peer, state, inode })
+    }
+}
+
+/// `0100007F:18EB`: an address in words of the machine's byte order, and a port.
+fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |index: usize| u32::from_str_radix(address.get(index * 8..index * 8 + 8)?, 16).ok();
+    let address = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            let mut bytes = [0; 16];
+            for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
+                place.copy_from_slice(&word.to_ne_bytes());
+            }
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some((address, port))
+}
+
+/// A session in the kernel's list of tracked connections: who asked for what, and who answers.
+struct Session {
+    from: IpAddr,
+    to: IpAddr,
+    port: u16,
+    answers: IpAddr,
+}
+
+impl Session {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().skip(2);
+        if words.next()? != "tcp" || words.nth(2)? != "ESTABLISHED" {
+            return None;
+        }
+        let mut of = |key: &str| words.find_map(|word| word.strip_prefix(key));
+        // src= and dst= come once for each direction, in this order.
+        let (from, to) = (of("src=")?.parse().ok()?, of("dst=")?.parse().ok()?);
+        let port = of("dport=")?.parse().ok()?;
+        let answers = of("src=")?.parse().ok()?;
+        Some(Self { from, to, port, answers })
+    }
+}
+
+/// An open socket on a reserved port.
+enum Open {
+    Listener(u16, IpAddr),
+    Session(Peer),
+}
+
+/// The sockets with the processes that hold them. Looks through all processes: only where there is
+/// something that listens.
+fn owned(mut open: HashMap<u64, Open>) -> Users {
+    let mut users = Users::default();
+    let mut processes: Vec<u32> = Vec::new();
+    if open.values().any(|socket| matches!(socket, Open::Listener(..))) {
+        let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+        processes.extend(names.filter_map(|name| name.file_name().to_str()?.parse::<u32>().ok()));
+        processes.sort_unstable();
+    }
+    // A socket that several have open is its opener's: they come after it, by and large.
+    for pid in processes {
+        if open.is_empty() {
+            break;
+        }
+        for inode in open_sockets(pid) {
+            match open.remove(&inode) {
+                Some(Open::Listener(port, address)) => {
+                    let program = name_of(pid);
+                    users.listeners.push(Listener { port, address, program, pid: Some(pid) });
+                }
+                // Who is only told where to go loses nothing.
+                Some(Open::Session(peer)) if !is_ours(pid) => users.peers.push(peer),
+                _ => {}
+            }
+        }
+    }
+    for socket in open.into_values() {
+        match socket {
+            Open::Listener(port, address) => {
+                users.listeners.push(Listener { port, address, program: None, pid: None });
+            }
+            Open::Session(peer) => users.peers.push(peer),
+        }
+    }
+    users.listeners.sort();
+    users
+}
+
+/// What a process calls itself: it may be anything.
+fn name_of(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+    Some(name.replace(char::is_control, "?"))
+}
+
+/// Whether a process is this very program: the listener.
+fn is_ours(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    // The kernel says so where it was replaced since.
+    let name = name.trim_end_matches(" (deleted)");
+    Path::new(BINARY).file_name().is_some_and(|ours| ours == name)
+}
+
+/// The sockets that a process has open, by their inodes.
+fn open_sockets(pid: u32) -> impl Iterator<Item = u64> {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    open.filter_map(|entry| {
+        let target = fs::read_link(entry.path()).ok()?;
+        target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_addresses_are_read() {
+        let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
+        assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
+        assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
+    }
+
+    #[test]
+    fn a_line_of_the_table_of_sockets_is_read() {
+        let here = format!("{:08X}:18EC", u32::from_ne_bytes([10, 0, 0, 1]));
+        let there = format!("{:08X}:C350", u32::from_ne_bytes([10, 0, 0, 2]));
+        let rest = "00000000:00000000 00:00000000 00000000   107        0 22222 1 0 20 4 30 10 -1";
+        let socket = Socket::parse(&format!("   7: {here} {there} 01 {rest}")).unwrap();
+        assert_eq!((socket.port, socket.state, socket.inode), (6380, State::Established, 22222));
+        assert_eq!(socket.peer, IpAddr::from([10, 0, 0, 2]));
+    }
+
+    #[test]
+    fn a_tracked_session_is_read_and_only_an_open_one() {
+        let line = "ipv4     2 tcp      6 431999 ESTABLISHED src=198.51.1.2 dst=198.51.1.1 \
+                    sport=40000 dport=6379 src=172.17.0.2 dst=198.51.1.2 sport=6379 dport=40000 \
+                    [ASSURED] mark=0 zone=0 use=2";
+        let session = Session::parse(line).unwrap();
+        let words = [session.from, session.to, session.answers].map(|address| address.to_string());
+        assert_eq!(words, ["198.51.1.2", "198.51.1.1", "172.17.0.2"]);
+        assert_eq!(session.port, 6379);
+        assert!(Session::parse(&line.replace("ESTABLISHED", "TIME_WAIT")).is_none());
+        assert!(Session::parse(&line.replace("tcp      6", "udp      17")).is_none());
+    }
+}

@@ -1,0 +1,281 @@
+//! The computation itself: pure, from what is wanted and what was observed to the steps between.
+
+use super::{InPlace, Observed, Plan, Step, Wanted};
+use crate::bundle::{BINARY, UNITS};
+use std::collections::BTreeSet;
+
+/// The steps that make the host as it is wanted; none if it already is.
+pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
+    let mut steps = Vec::new();
+    files(wanted, observed, &mut steps);
+    links(wanted, observed, &mut steps);
+    if observed.list_fixed.is_none() {
+        steps.extend(kept_free(observed));
+    }
+    if let Some(findings) = observed.rule_drift.as_ref().filter(|findings| !findings.is_empty()) {
+        steps.push(Step::Rules { findings: findings.clone() });
+    }
+    units(observed, &mut steps);
+    if !steps.is_empty() || !observed.receipt_current {
+        steps.push(Step::Receipt);
+    }
+    Plan { steps }
+}
+
+/// What is to change in the kernel's list of ports. Where that cannot be written it is no step: the
+/// ports can be guarded all the same, and a second run must find nothing to do.
+pub fn kept_free(observed: &Observed) -> impl Iterator<Item = Step> {
+    let keep = observed.not_kept_free.clone().map(|ports| Step::KeepFree { ports });
+    let let_go = observed.kept_needlessly.clone().map(|ports| Step::LetGo { ports });
+    keep.into_iter().chain(let_go)
+}
+
+fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
+    for (path, new) in &wanted.files {
+        let old = observed.files.get(path).cloned();
+        let link = observed.links.get(path).cloned();
+        if old.as_ref() != Some(new) {
+            steps.push(Step::WriteFile { path: path.clone(), old, link, new: new.clone() });
+        }
+    }
+    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
+    for path in observed.owned_files.iter().filter(|path| !wanted(path)) {
+        if let Some(old) = observed.files.get(path) {
+            steps.push(Step::RemoveFile { path: path.clone(), old: old.clone() });
+        }
+    }
+}
+
+fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
+    for (path, target) in &wanted.links {
+        let old = match (observed.links.get(path), observed.files.get(path)) {
+            (Some(found), _) if found == target => continue,
+            (Some(other), _) => InPlace::Link(other.clone()),
+            (None, Some(_)) => InPlace::File,
+            (None, None) => InPlace::Nothing,
+        };
+        steps.push(Step::Link { path: path.clone(), target: target.clone(), old });
+    }
+    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
+    // What stands in such a link's place without being a link is somebody's, and stays.
+    for path in observed.owned_links.iter().filter(|path| !wanted(path)) {
+        if observed.links.contains_key(path) {
+            steps.push(Step::Unlink { path: path.clone() });
+        }
+    }
+}
+
+/// The units of the plan that an administrator has masked: apply refuses to change anything then.
+pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
+    let linked = plan.steps.iter().filter_map(|step| match step {
+        Step::WriteFile { path, link: Some(link), .. } => masked_unit(path, link),
+        _ => None,
+    });
+    let units = observed.units.iter().flatten();
+    let loaded = units.filter(|(_, (load, _))| load == "masked").map(|(unit, _)| unit.as_str());
+    let masked: BTreeSet<&str> = linked.chain(loaded).collect();
+    masked.into_iter().map(str::to_owned).collect()
+}
+
+/// The unit that such a link masks (systemctl(1), mask).
+pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
+    path.strip_prefix("/etc/systemd/system/").filter(|_| link == "/dev/null")
+}
+
+/// Which units must be started or restarted: those that are not active, and those that run with
+/// something that is about to change.
+fn units(observed: &Observed, steps: &mut Vec<Step>) {
+    let Some(states) = &observed.units else { return };
+    let [block, notice, _, timer] = UNITS;
+    let changed = |paths: &[&str]| {
+        let among = |path: &String| paths.contains(&path.as_str());
+        steps.iter().any(|step| matches!(step, Step::WriteFile { path, .. } if among(path)))
+    };
+    let unit_file = |unit: &str| format!("/etc/systemd/system/{unit}");
+    let rules = steps.iter().any(|step| matches!(step, Step::Rules { .. }));
+    let [block_file, notice_file, timer_file] = [block, notice, timer].map(unit_file);
+    let reasons = [
+        (block, rules || changed(&[&block_file]), "it loads the rules"),
+        (
+            notice,
+            changed(&[&notice_file, "/etc/redisguard/notice.toml", BINARY]),
+            "its unit, settings or program change",
+        ),
+        (timer, changed(&[&timer_file]), "its unit changes"),
+    ];
+    let mut starts = Vec::new();
+    for (unit, restart, reason) in reasons {
+        let state = states.get(unit).map_or("inactive", |(_, active)| active.as_str());
+        let active = matches!(state, "active" | "reloading" | "activating");
+        let mute = observed.mute.as_ref().filter(|_| unit == notice);
+        let (verb, reason) = match (active, restart, mute) {
+            (true, true, _) => ("restart", reason.to_owned()),
+            (true, false, Some(why)) => ("restart", why.clone()),
+            (true, false, None) => continue,
+            (false, _, _) => ("restart", format!("it is {state}")),
+        };
+        let verb = if active { verb } else { "start" };
+        starts.push(Step::Unit { name: unit.to_owned(), verb, reason });
+    }
+    steps.extend(starts);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::bundle::Family;
+    use crate::plan::FileState;
+    use crate::plan::Scope;
+    use std::collections::BTreeMap;
+
+    fn file(text: &str) -> FileState {
+        FileState { bytes: text.as_bytes().into(), mode: 0o644, owner: (0, 0) }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            files: BTreeMap::from([
+                ("/etc/redisguard/notice.toml".to_owned(), file("new")),
+                ("/etc/systemd/system/redis-ports-block.service".to_owned(), file("block")),
+            ]),
+            links: BTreeMap::from([(
+                "/var/log/x.log".to_owned(),
+                "/var/log/redisguard/x.log".into(),
+            )]),
+        }
+    }
+
+    fn in_place() -> Observed {
+        let active = ("loaded".to_owned(), "active".to_owned());
+        Observed {
+            files: wanted().files,
+            links: wanted().links,
+            rule_drift: Some(Vec::new()),
+            guarded: true,
+            units: Some(UNITS.iter().map(|unit| ((*unit).to_owned(), active.clone())).collect()),
+            receipt_current: true,
+            ..Observed::default()
+        }
+    }
+
+    fn kinds(observed: &Observed) -> Vec<String> {
+        let plan = compute(&wanted(), observed);
+        let views = plan.steps.iter().map(|step| step.view(|_, _, _| String::new()));
+        views.map(|view| format!("{} {} {}", view.kind, view.target, view.action)).collect()
+    }
+
+    #[test]
+    fn a_host_that_is_as_wanted_needs_nothing() {
+        assert!(compute(&wanted(), &in_place()).is_empty());
+    }
+
+    #[test]
+    fn changed_settings_restart_the_listener_and_nothing_else() {
+        let mut observed = in_place();
+        observed.files.insert("/etc/redisguard/notice.toml".into(), file("old"));
+        assert_eq!(
+            kinds(&observed),
+            [
+                "file /etc/redisguard/notice.toml change",
+                "unit redis-port-notice.service restart (its unit, settings or program change)",
+                "receipt /var/lib/redisguard/receipt.json write",
+            ]
+        );
+    }
+
+    #[test]
+    fn lost_rules_are_loaded_through_their_unit() {
+        let mut observed = in_place();
+        observed.rule_drift = Some(vec![(
+            Scope::Family(Family::V6),
+            "filter: the jump from INPUT is missing".into(),
+        )]);
+        let kinds = kinds(&observed);
+        assert_eq!(
+            kinds[0],
+            "rules REDISGUARD load (IPv6: filter: the jump from INPUT is missing)"
+        );
+        assert_eq!(kinds[1], "unit redis-ports-block.service restart (it loads the rules)");
+    }
+
+    #[test]
+    fn what_an_earlier_bundle_brought_goes() {
+        let mut observed = in_place();
+        observed.owned_files =
+            vec!["/etc/redisguard/old".into(), "/etc/redisguard/notice.toml".into()];
+        observed.owned_links = vec!["/var/log/x.log".into(), "/var/log/old.log".into()];
+        observed.files.insert("/etc/redisguard/old".into(), file("x"));
+        observed.links.insert("/var/log/old.log".into(), "/var/log/redisguard/old.log".into());
+        let gone = kinds(&observed);
+        assert_eq!(gone[0], "file /etc/redisguard/old remove");
+        assert_eq!(gone[1], "link /var/log/old.log remove");
+        assert_eq!(gone.len(), 3);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_our_link_is_moved_aside_and_never_removed() {
+        let mut observed = in_place();
+        observed.owned_links = vec!["/var/log/x.log".into(), "/var/log/old.log".into()];
+        observed.links.clear();
+        observed.files.insert("/var/log/x.log".into(), file(""));
+        observed.files.insert("/var/log/old.log".into(), file(""));
+        let kinds = kinds(&observed);
+        assert!(kinds[0].contains("move the file aside"), "{kinds:?}");
+        assert_eq!(kinds.len(), 2, "{kinds:?}");
+    }
+
+    #[test]
+    fn a_mode_alone_is_a_change_and_a_log_file_is_moved_aside() {
+        let mut observed = in_place();
+        observed.files.get_mut("/etc/redisguard/notice.toml").unwrap().mode = 0o666;
+        observed.links.clear();
+        observed.files.insert("/var/log/x.log".into(), file("old lines"));
+        let kinds = kinds(&observed);
+        assert_eq!(kinds[0], "file /etc/redisguard/notice.toml change mode 0666 to 0644");
+        assert!(kinds[1].contains("move the file aside"), "{kinds:?}");
+    }
+
+    #[test]
+    fn a_listener_that_runs_and_is_mute_is_restarted() {
+        let mut observed = in_place();
+        observed.mute = Some("its process is stopped".into());
+        let restart = "unit redis-port-notice.service restart (its process is stopped)";
+        assert_eq!(kinds(&observed)[0], restart);
+    }
+
+    #[test]
+    fn a_masked_unit_is_known_by_its_link_and_by_its_state() {
+        let mut observed = in_place();
+        let unit = "redis-ports-block.service";
+        let path = format!("/etc/systemd/system/{unit}");
+        let masked = |observed: &Observed| masked(&compute(&wanted(), observed), observed);
+        assert!(masked(&observed).is_empty());
+        observed.files.remove(&path);
+        observed.links.insert(path, "/dev/null".into());
+        assert_eq!(masked(&observed), [unit]);
+        assert!(kinds(&observed)[0].contains("systemctl unmask"), "{:?}", kinds(&observed));
+        let timer = "redis-ports-check.timer";
+        observed.units.as_mut().unwrap().get_mut(timer).unwrap().0 = "masked".into();
+        assert_eq!(masked(&observed), [unit, timer]);
+    }
+
+    #[test]
+    fn a_list_of_ports_that_cannot_be_written_is_no_step() {
+        let mut observed = in_place();
+        observed.not_kept_free = Some("6379".into());
+        observed.kept_needlessly = Some("6380".into());
+        assert_eq!(kinds(&observed).len(), 3);
+        observed.list_fixed = Some("Read-only file system".into());
+        assert!(compute(&wanted(), &observed).is_empty());
+        assert_eq!(kept_free(&observed).count(), 2);
+    }
+
+    #[test]
+    fn a_dead_unit_is_started() {
+        let mut observed = in_place();
+        let states = observed.units.as_mut().unwrap();
+        states.get_mut("redis-ports-check.timer").unwrap().1 = "failed".into();
+        assert_eq!(kinds(&observed)[0], "unit redis-ports-check.timer start (it is failed)");
+    }
+}

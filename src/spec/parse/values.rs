@@ -1,0 +1,368 @@
+//! Owns the values of the TOML that are more than a number or a flag: parsed once into types that
+//! cannot hold what would break out of a unit, a rule, a shell line, YAML or Markdown.
+
+use ipnet::IpNet;
+use std::fmt;
+use std::net::IpAddr;
+
+/// Characters that are syntax in two or more of the formats that values end up in.
+const SYNTAX: &[char] = &['"', '\\', '`', '$', '<', '>', '{', '}'];
+
+/// One printable line of text: no control, direction or invisible characters, no syntax of the
+/// formats it is rendered into, no space at its ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line(String);
+
+impl Line {
+    /// Takes `text` if it is one printable line of 1 to `most` bytes.
+    ///
+    /// # Errors
+    /// Names the character and its place, or the length.
+    pub fn parse(text: &str, most: usize) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty".into());
+        }
+        if text.len() > most {
+            return Err(format!("it has {} bytes; at most {most} fit", text.len()));
+        }
+        if text.trim() != text {
+            return Err("it begins or ends with a space".into());
+        }
+        for (place, character) in text.chars().enumerate() {
+            if let Some(why) = objection(character) {
+                let shown = if SYNTAX.contains(&character) {
+                    format!("'{character}'")
+                } else {
+                    character.escape_default().to_string()
+                };
+                return Err(format!("character {} is {shown}, {why}", place + 1));
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Why a character may not stand in a [`Line`].
+fn objection(character: char) -> Option<&'static str> {
+    let code = u32::from(character);
+    if character.is_control() {
+        Some("a control character")
+    } else if SYNTAX.contains(&character) {
+        Some("which is syntax in units, rules, shells or Markdown")
+    } else if character.is_whitespace() && character != ' ' {
+        Some("a space that is not the ordinary one")
+    } else if matches!(code,
+        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
+        | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164
+        | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFD | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+    {
+        Some("which is invisible or changes the direction of text")
+    } else if matches!(code, 0xFDD0..=0xFDEF) || code & 0xFFFE == 0xFFFE {
+        // systemd ignores the line of a unit that holds one (utf8_is_valid in its sources).
+        Some("which is no character (Unicode keeps it free)")
+    } else if matches!(code, 0xE000..=0xF8FF | 0xF0000..) {
+        Some("which has no agreed meaning (private use)")
+    } else {
+        None
+    }
+}
+
+/// An e-mail address: `local@domain`, plain ASCII.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Email(String);
+
+impl Email {
+    /// # Errors
+    /// Says which part is not plain.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (local, domain) = text.split_once('@').ok_or("it has no `@`")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
+        if local.is_empty() || local.len() > 64 || !local.bytes().all(plain) {
+            return Err("before the `@` only letters, digits and . _ % + - may stand".into());
+        }
+        if domain.parse::<IpAddr>().is_ok() {
+            return Err("behind the `@` a domain name is needed, not an address".into());
+        }
+        Host::parse(domain).map_err(|why| format!("behind the `@`, {why}"))?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A host name (RFC 1123) or an IP address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host(String);
+
+impl Host {
+    /// # Errors
+    /// Says that it is neither a host name nor an address.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let numeric = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let named = text.len() <= 253 && text.split('.').all(label) && !numeric(text);
+        if named || text.parse::<IpAddr>().is_ok() {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("it is neither a host name nor an IP address".into())
+        }
+    }
+}
+
+/// The plain path characters: nothing that a shell, a unit or Markdown would read as syntax.
+pub(in crate::spec) fn plain_path(text: &str) -> Result<(), String> {
+    if text.len() > 200 {
+        return Err(format!("it has {} bytes; at most 200 fit", text.len()));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    if let Some(odd) = text.chars().find(|odd| !odd.is_ascii() || !plain(*odd as u8)) {
+        let odd = odd.escape_default();
+        return Err(format!("`{odd}` may not stand in it; use letters, digits and / . _ -"));
+    }
+    for part in text.trim_start_matches('/').split('/') {
+        match part {
+            "" => return Err("it has an empty part (`//`, or `/` at its end)".into()),
+            "." | ".." => return Err(format!("`{part}` may not stand in it")),
+            part if part.starts_with('-') => return Err("a part of it begins with `-`".into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The log file's absolute path, under /var/log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPath(String);
+
+impl LogPath {
+    /// The directory that only the listener's log lives in.
+    pub const DIRECTORY: &'static str = "/var/log/redisguard";
+
+    /// # Errors
+    /// Says what keeps it from being a path below /var/log.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with("/var/log/") {
+            return Err("it must be an absolute path under /var/log/".into());
+        }
+        plain_path(text)?;
+        if text == Self::DIRECTORY || text.starts_with("/var/log/private/") {
+            return Err("that directory belongs to systemd; name a file elsewhere".into());
+        }
+        if text.starts_with(&format!("{}/", Self::DIRECTORY))
+            && text.matches('/').count() > Self::DIRECTORY.matches('/').count() + 1
+        {
+            return Err(format!("{} has no directories below it", Self::DIRECTORY));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// Where the listener really writes: a file of its own directory.
+    pub fn real(&self) -> String {
+        let name = self.0.rsplit('/').next().unwrap_or_default();
+        format!("{}/{name}", Self::DIRECTORY)
+    }
+
+    /// Whether the path of the TOML is a link to [`LogPath::real`].
+    pub fn is_linked(&self) -> bool {
+        self.0 != self.real()
+    }
+}
+
+/// A Markdown file's path, relative to the root of the repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DocumentPath(String);
+
+impl DocumentPath {
+    /// # Errors
+    /// Says what keeps it from being a relative path to a Markdown file.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('/') {
+            return Err("it must be relative to the root of the repository".into());
+        }
+        plain_path(text)?;
+        if !text.ends_with(".md") {
+            return Err("it must end in `.md`".into());
+        }
+        if text.split('/').any(|part| part.starts_with('.')) {
+            return Err("a part of it begins with `.`".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Reads a network in CIDR form, without host bits.
+///
+/// # Errors
+/// Says what is wrong and what would be right.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let net: IpNet = match (text.parse(), text.parse::<IpAddr>()) {
+        (Ok(net), _) => net,
+        (_, Ok(address)) => {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            return Err(format!("a prefix length is missing; one host is {address}/{bits}"));
+        }
+        _ => return Err("it is not a network such as 10.20.0.0/16 or 2001:db8::/32".into()),
+    };
+    if net.prefix_len() == 0 {
+        return Err("it lets everyone past: nothing would be guarded".into());
+    }
+    // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
+    let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
+    let address = net.network();
+    // They hold much of a family, and begin with what no packet comes from.
+    if address.is_unspecified() && net.prefix_len() < 8 {
+        return Err("it lets very many past; name the networks that you mean".into());
+    }
+    if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
+        return Err("no packet from outside comes from there".into());
+    }
+    if net.trunc() != net {
+        return Err(format!("it has host bits set; the network is {}", net.trunc()));
+    }
+    if net.to_string() != text {
+        return Err(format!("it is written {net} in canonical form"));
+    }
+    Ok(net)
+}
+
+macro_rules! shown_as_text {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// The text as it stands in the TOML.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    )*};
+}
+shown_as_text!(Line, Email, Host, LogPath, DocumentPath);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_any_script_is_taken() {
+        for good in ["Default Redis Port", "Bob's & Co. (old) #1 100%", "Ключи — 缓存", "*_[x]|~"]
+        {
+            assert_eq!(Line::parse(good, 80).unwrap().as_str(), good);
+        }
+    }
+
+    #[test]
+    fn a_line_that_could_break_out_is_refused() {
+        for bad in [
+            "",
+            " x",
+            "x ",
+            "a\nb",
+            "a\rb",
+            "a\tb",
+            "a\0b",
+            "a\u{1b}[31m",
+            "a\u{202e}b",
+            "a\u{2028}b",
+            "a\u{200b}b",
+            "a\u{a0}b",
+            "x\"; drop",
+            "x\\",
+            "`id`",
+            "$(id)",
+            "--> x",
+            "<b>",
+            "{{ x }}",
+            "a\u{85}b",
+            "a\u{feff}",
+            "\u{e0041}",
+            "\u{3164}",
+            "a\u{2800}b",
+            "a\u{fdd0}b",
+            "a\u{1fffe}b",
+        ] {
+            assert!(Line::parse(bad, 80).is_err(), "{bad:?} was taken");
+        }
+        assert!(Line::parse(&"é".repeat(41), 80).unwrap_err().contains("82 bytes"));
+    }
+
+    #[test]
+    fn networks_are_canonical_or_say_what_would_be() {
+        assert!(network("10.20.0.0/16").is_ok() && network("2001:db8::/32").is_ok());
+        assert!(network("10.20.1.0/16").unwrap_err().contains("10.20.0.0/16"));
+        assert!(network("10.0.0.1").unwrap_err().contains("10.0.0.1/32"));
+        assert!(network("2001:DB8::/32").unwrap_err().contains("2001:db8::/32"));
+        for bad in [
+            "0.0.0.0/0",
+            "::/0",
+            "127.0.0.0/8",
+            "::1/128",
+            "224.0.0.0/4",
+            "ff00::/8",
+            "0.0.0.0/1",
+            "::ffff:0.0.0.0/96",
+            "::102:300/120",
+            "10.0.0.0/33",
+            "ten",
+            "",
+            "10.0.0.0/8 -j ACCEPT",
+        ] {
+            assert!(network(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn paths_stay_where_they_belong() {
+        assert_eq!(LogPath::parse("/var/log/a/b.log").unwrap().real(), "/var/log/redisguard/b.log");
+        assert!(!LogPath::parse("/var/log/redisguard/b.log").unwrap().is_linked());
+        for bad in [
+            "/etc/passwd",
+            "var/log/x",
+            "/var/log/../x",
+            "/var/log/",
+            "/var/log/a b",
+            "/var/log//x",
+            "/var/log/redisguard",
+            "/var/log/redisguard/a/b",
+            "/var/log/$x",
+            "/var/log/private/x",
+        ] {
+            assert!(LogPath::parse(bad).is_err(), "{bad} was taken");
+        }
+        assert!(DocumentPath::parse("docs/redis/A.md").is_ok());
+        for bad in [
+            "/docs/a.md",
+            "../a.md",
+            "docs/../../a.md",
+            "a.txt",
+            "",
+            ".git/a.md",
+            "docs/.git/a.md",
+            "a//b.md",
+        ] {
+            assert!(DocumentPath::parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn hosts_and_addresses_of_mail_are_plain() {
+        for good in ["redis.example.org", "10.0.0.1", "::1", "node-1"] {
+            assert!(Host::parse(good).is_ok(), "{good} was refused");
+        }
+        for bad in ["", "a b", "-x", "x-", "a..b", "1.2.3", "a;b", "a.b.", "10.0.0.256"] {
+            assert!(Host::parse(bad).is_err(), "{bad} was taken");
+        }
+        assert!(Email::parse("commsops@nova.ai").is_ok());
+        for bad in ["commsops", "@x", "a@", "a b@c", "a@b@c", "a'@b.c", "x@10.0.0.1"] {
+            assert!(Email::parse(bad).is_err(), "{bad} was taken");
+        }
+    }
+}
