@@ -7,7 +7,6 @@ pub mod escape;
 mod firewall_rules;
 mod guard_config;
 mod host_files;
-mod man;
 mod monitoring;
 mod phrases;
 
@@ -51,7 +50,6 @@ impl Bundle {
             guard_config::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
         ));
         texts.extend(monitoring::render(spec).map_err(|error| error.to_string())?);
-        texts.extend(man::render().map_err(|error| error.to_string())?);
         let mut artifacts: BTreeMap<String, Vec<u8>> = texts
             .into_iter()
             .map(|(path, text)| (path, one_line_feed(text).into_bytes()))
