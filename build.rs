@@ -10,6 +10,9 @@ mod bundle;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
+#[allow(dead_code, reason = "the build needs the names only")]
+#[path = "src/unit.rs"]
+mod unit;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -29,7 +32,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    for input in ["build.rs", "askama.toml", "templates", "src/args", "src/bundle", "src/spec"] {
+    for input in [
+        "build.rs",
+        "askama.toml",
+        "templates",
+        "src/args",
+        "src/bundle",
+        "src/spec",
+        "src/unit.rs",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");

@@ -6,6 +6,7 @@
 //! - [`error`]: the error of everything that has effects.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
+//! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
 //! - [`guide`]: the marked sections in guides that people write; pure.
@@ -24,7 +25,7 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `spec`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `spec`, `unit`, `args` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -46,3 +47,4 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod unit;

@@ -14,7 +14,7 @@ mod phrases;
 pub use self::change_summary::meaning;
 pub use self::documents::{Documents, Section};
 pub use self::guard_config::{GuardConfig, PATH as FACTS, ReservedConfig};
-pub use self::host_files::{BINARY, Family, METRICS, UNITS};
+pub use self::host_files::{BINARY, Family};
 
 use crate::spec::Spec;
 use ipnet::IpNet;
