@@ -212,7 +212,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
     }
     let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
     let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
-    if !given_way.ranges().is_empty() {
+    if !given_way.is_empty() {
         let (templates, instances) = (TEMPLATES, INSTANCES);
         let yields = YieldUnit { spec, ports: given_way, redis: REDIS, templates, instances };
         artifacts.push((unit(Unit::Yield), yields.render()?));
