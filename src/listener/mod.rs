@@ -7,6 +7,7 @@
 //! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
 //! keep others from their sentence.
 
+mod clock;
 mod log;
 pub mod metrics;
 pub mod net;
@@ -14,6 +15,7 @@ pub mod protocol;
 pub mod server;
 mod settings;
 pub mod simulate;
+mod source;
 mod tls;
 
 pub use self::log::{Log, LogTarget, Rotation};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::format::FoldedSource;
-use crate::listener::server::connections::table::source_of;
+use crate::listener::source::source_of;
 
 /// How long lines are counted together.
 const WINDOW: Duration = Duration::from_secs(60);

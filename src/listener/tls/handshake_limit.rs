@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::listener::server::clock::Tick;
-use crate::listener::server::connections::table::source_of;
+use crate::listener::clock::Tick;
+use crate::listener::source::source_of;
 
 /// How long handshakes are counted together.
 const WINDOW: Duration = Duration::from_secs(1);
