@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::reply_queue::Batch;
+use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
-use crate::listener::tls::{Opening, TlsOutcome, TlsSession, opening};
-
-/// The first byte of a TLS record, which alone decides nothing.
-const HANDSHAKE: u8 = 0x16;
+use crate::listener::tls::TlsSession;
+use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
 /// What a connection's bytes go through.
 #[derive(Debug)]
@@ -47,16 +46,16 @@ impl Transport {
     ) {
         if let Kind::Undecided { config, held } = &mut self.kind {
             let was_held = *held;
-            let opening = match bytes {
-                [first, ..] if was_held => opening(&[HANDSHAKE, *first]),
-                _ => opening(bytes),
+            let detected = match bytes {
+                [first, ..] if was_held => detect(&[HANDSHAKE, *first]),
+                _ => detect(bytes),
             };
-            match opening {
-                Opening::Undecided => *held |= !bytes.is_empty(),
-                Opening::Tls if admit() => {
+            match detected {
+                Detected::NeedsMore => *held |= !bytes.is_empty(),
+                Detected::Tls if admit() => {
                     self.kind = Kind::Tls { session: Box::new(TlsSession::new(config)), sealed: 0 };
                 }
-                Opening::Plain | Opening::Tls => self.kind = Kind::Plain,
+                Detected::Plain | Detected::Tls => self.kind = Kind::Plain,
             }
             if was_held {
                 self.pass_on(&[HANDSHAKE], dialogue);
@@ -97,8 +96,10 @@ impl Transport {
     /// Whether there is something that the socket could take now.
     pub(in crate::listener) fn has_to_send(&self, dialogue: &Session) -> bool {
         match &self.kind {
-            Kind::Tls { session, .. } => session.owes() || (session.is_ready() && dialogue.owes()),
-            _ => dialogue.owes(),
+            Kind::Tls { session, .. } => {
+                session.owes() || (session.is_ready() && dialogue.owes_replies())
+            }
+            _ => dialogue.owes_replies(),
         }
     }
 
@@ -108,27 +109,27 @@ impl Transport {
         &mut self,
         dialogue: &mut Session,
         notice: &Notice,
-        batch: &mut Batch,
+        batch: &mut WriteBuffer,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let Kind::Tls { session, sealed } = &mut self.kind else {
-            dialogue.fill(notice, batch);
+            dialogue.render(notice, batch);
             return match write(batch.bytes()) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
-                taken => taken.inspect(|bytes| dialogue.sent_bytes(batch, *bytes)),
+                taken => taken.inspect(|bytes| dialogue.mark_sent(batch, *bytes)),
             };
         };
         let mut sent = session.send(write)?;
-        if *sealed == 0 && session.is_ready() && dialogue.owes() {
-            dialogue.fill(notice, batch);
+        if *sealed == 0 && session.is_ready() && dialogue.owes_replies() {
+            dialogue.render(notice, batch);
             session.seal(batch.bytes());
             *sealed = u32::try_from(batch.bytes().len()).unwrap_or(u32::MAX);
             sent += session.send(write)?;
         }
         if *sealed > 0 && !session.owes() {
             // Filled anew, it begins as it did: answers are only ever added behind.
-            dialogue.fill(notice, batch);
-            dialogue.sent_bytes(batch, std::mem::take(sealed) as usize);
+            dialogue.render(notice, batch);
+            dialogue.mark_sent(batch, std::mem::take(sealed) as usize);
         }
         Ok(sent)
     }

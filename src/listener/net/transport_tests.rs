@@ -6,9 +6,9 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
+use crate::listener::protocol::client_info::Protocol;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::known_commands::Name;
-use crate::listener::protocol::session::Protocol;
+use crate::listener::protocol::known_commands::CommandName;
 
 fn notice() -> Notice {
     Notice { sentence: "PORTCLOSED".into(), port: 6379, address: [127, 0, 0, 1].into() }
@@ -37,7 +37,7 @@ fn sealed(client: &mut ClientConnection) -> Vec<u8> {
 
 /// What is sent to a socket that takes so many bytes and is full then.
 fn sent(layer: &mut Transport, dialogue: &mut Session, mut room: usize) -> Vec<u8> {
-    let (mut batch, mut taken) = (Batch::default(), Vec::new());
+    let (mut batch, mut taken) = (WriteBuffer::default(), Vec::new());
     while layer.has_to_send(dialogue) {
         let mut write = |bytes: &[u8]| match room.min(bytes.len()) {
             0 => Err(ErrorKind::WouldBlock.into()),
@@ -85,12 +85,12 @@ fn an_answer_counts_when_its_last_sealed_byte_is_sent() {
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
     layer.receive(&sealed(&mut client), &mut dialogue, || true);
     let mut answers = sent(&mut layer, &mut dialogue, 20);
-    assert_eq!((answers.len(), dialogue.replies(), dialogue.told()), (20, 0, false));
+    assert_eq!((answers.len(), dialogue.replies_sent(), dialogue.notice_sent()), (20, 0, false));
     // What is added meanwhile comes behind it.
     client.writer().write_all(b"QUIT\r\n").unwrap();
     layer.receive(&sealed(&mut client), &mut dialogue, || true);
     answers.extend(sent(&mut layer, &mut dialogue, usize::MAX));
-    assert_eq!((dialogue.replies(), dialogue.told()), (3, true));
+    assert_eq!((dialogue.replies_sent(), dialogue.notice_sent()), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
     client.process_new_packets().unwrap();
     let mut text = [0; 99];
@@ -105,9 +105,9 @@ fn nothing_is_owed_to_the_socket_before_there_are_keys() {
     let (mut layer, mut dialogue) = (Transport::new(Some(config)), Session::new());
     layer.receive(&sealed(&mut client)[..60], &mut dialogue, || true);
     dialogue.close_with_notice();
-    assert!(dialogue.owes() && layer.is_handshaking() && !layer.has_to_send(&dialogue));
+    assert!(dialogue.owes_replies() && layer.is_handshaking() && !layer.has_to_send(&dialogue));
     layer.end_of_input(&mut dialogue);
-    assert!(dialogue.has_ended() && !dialogue.owes());
+    assert!(dialogue.is_closing() && !dialogue.owes_replies());
     layer.close();
     assert_eq!(layer.finish(), Some(TlsOutcome::Unfinished));
 }
@@ -127,14 +127,18 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
             {
                 layer.receive(piece, &mut dialogue, || true);
             }
-            assert_eq!(dialogue.heard().command.map(Name::text), Some(command), "{split}");
+            assert_eq!(
+                dialogue.client().command.map(CommandName::as_str),
+                Some(command),
+                "{split}"
+            );
             assert_eq!(sent(&mut layer, &mut dialogue, usize::MAX), b"-PORTCLOSED\r\n");
             assert_eq!(layer.finish(), None);
         }
     }
     let (mut layer, mut dialogue) = (Transport::new(None), Session::new());
     layer.receive(b"\x16\x03\x01", &mut dialogue, || true);
-    assert_eq!(dialogue.heard().protocol, Protocol::Tls);
+    assert_eq!(dialogue.client().protocol, Protocol::Tls);
     assert_eq!(layer.finish(), None);
 }
 

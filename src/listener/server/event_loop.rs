@@ -14,10 +14,10 @@ use nix::errno::Errno;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::clock::{Clock, Tick};
 use super::connections::table::{ConnectionTable, FIRST_KEY, Key};
 use super::connections::{Connection, Order, Progress, Wakeup, timeout_of};
 use super::shared::WorkerState;
+use crate::listener::clock::{Clock, Tick};
 use crate::listener::log::{Journal, Log, Outcome};
 use crate::listener::metrics::counters::Counts;
 use crate::listener::net::bind::{BoundSocket, Listeners};
@@ -107,7 +107,7 @@ pub(in crate::listener) async fn serve(
             () = &mut shutdown => break,
             () = rotation.requested() => {
                 hall.journal.rotate(Instant::now());
-                hall.desk.identity.read_again();
+                hall.desk.identity.reload();
             }
             result = hall.next() => result?,
         }
@@ -291,7 +291,7 @@ impl Server {
             BoundSocket::Reserved(port) => Origin { port, redirected: false },
             BoundSocket::Redirected => origin(&stream, peer.ip(), &self.desk.settings),
         };
-        let layer = Transport::new(self.desk.identity.config().cloned());
+        let layer = Transport::new(self.desk.identity.server_config().cloned());
         let mut connection = Connection::new(stream, peer, origin, layer, self.now);
         let turn = connection.drive(Wakeup::Welcome, &mut self.desk, self.now);
         let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
@@ -340,7 +340,7 @@ impl Server {
     fn record(&mut self, connection: &Connection) {
         let attempt = connection.attempt(self.now);
         self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.told);
+        self.summary.told += u64::from(attempt.notice_sent);
         self.summary.replies += attempt.replies;
         self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
         if let Some(counts) = &self.counts {

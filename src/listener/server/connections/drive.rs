@@ -14,11 +14,11 @@ use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::Connection;
 use super::table::TimeoutKind;
+use crate::listener::clock::Tick;
 use crate::listener::log::Outcome;
 use crate::listener::net::epoll::Ready;
 use crate::listener::net::original_dst;
-use crate::listener::protocol::session::Session;
-use crate::listener::server::clock::Tick;
+use crate::listener::protocol::session::{Phase, Session};
 use crate::listener::server::shared::WorkerState;
 
 /// Commands after which a connection is taken for a loop that retries.
@@ -112,7 +112,7 @@ impl Connection {
             let turn = connection.converse(call, dialogue, desk, now);
             let is_over = matches!(turn, Ok(Progress::Over) | Err(_)) || connection.said.is_some();
             if let Some(outcome) = is_over.then(|| connection.layer.finish()).flatten() {
-                dialogue.note_tls(outcome);
+                dialogue.record_tls(outcome);
             }
             turn
         });
@@ -154,7 +154,7 @@ impl Connection {
         }
         match call {
             // It came to its end by itself.
-            Wakeup::Go(_) if self.peer_ended || dialogue.has_ended() => {}
+            Wakeup::Go(_) if self.peer_ended || dialogue.is_closing() => {}
             Wakeup::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
             Wakeup::Go(_) => self.leave(dialogue, Outcome::Shed),
             _ if self.carried > LARGEST || now.since(self.started) > LONGEST => {
@@ -164,7 +164,7 @@ impl Connection {
             _ => {}
         }
         let more_to_send = self.send(dialogue, desk, now)?;
-        if dialogue.has_ended() && !dialogue.owes() {
+        if dialogue.phase() == Phase::Closed {
             self.layer.close();
             self.send(dialogue, desk, now)?;
             if !self.layer.has_to_send(dialogue) {
@@ -184,14 +184,13 @@ impl Connection {
             wait
         } else if self.layer.is_handshaking() {
             TimeoutKind::Busy
-        } else if dialogue.is_silent() {
-            TimeoutKind::Silent
-        } else if dialogue.is_in_a_line() {
-            TimeoutKind::Unfinished
-        } else if dialogue.is_at_rest() {
-            TimeoutKind::Resting
         } else {
-            TimeoutKind::Busy
+            match dialogue.phase() {
+                Phase::AwaitingInput => TimeoutKind::Silent,
+                Phase::PartialLine => TimeoutKind::Unfinished,
+                Phase::Idle | Phase::Closed => TimeoutKind::Resting,
+                Phase::Busy | Phase::Closing => TimeoutKind::Busy,
+            }
         }
     }
 
@@ -277,7 +276,7 @@ impl Connection {
 
     fn is_a_loop(&self, dialogue: &Session) -> bool {
         let has_more_to_ask = !self.end_comes && self.ending.is_none();
-        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes()
+        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes_replies()
     }
 
     /// Reads what there is, into the desk's buffer: `None` where there is nothing, `Some(0)` at the
@@ -331,7 +330,7 @@ impl Connection {
 
     /// The address that the client meant, looked up only for answers that name it.
     fn address_for(&self, dialogue: &Session) -> IpAddr {
-        if dialogue.names_address() {
+        if dialogue.needs_address() {
             original_dst::address(&self.stream, self.redirected)
         } else {
             Ipv4Addr::UNSPECIFIED.into()

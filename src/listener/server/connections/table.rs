@@ -3,13 +3,13 @@
 //! never do I/O.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use slab::Slab;
 
 use super::intrusive_list::{Links, Neighbours, Queue};
-use crate::listener::server::clock::Tick;
+use crate::listener::clock::Tick;
 
 /// Members of one source that are looked at for one at rest.
 const MOST_LOOKED_AT: usize = 32;
@@ -338,15 +338,6 @@ fn compact(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(four) => four.to_bits().into(),
         IpAddr::V6(six) => (six.to_bits() >> 64) as u64,
-    }
-}
-
-/// Whom an address belongs to: one IPv4 address, or one IPv6 /64, which is what a single
-/// subscriber gets (RFC 6177).
-pub(in crate::listener) fn source_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

@@ -127,11 +127,3 @@ fn a_name_is_not_inherited_with_the_seat() {
     assert!(room.is_empty() && room.addresses.is_empty() && room.sources.is_empty());
     assert_eq!((room.staying, room.due()), (0, None));
 }
-
-#[test]
-fn one_ipv6_subscriber_is_one_source() {
-    let source = |text: &str| text.parse().map(source_of);
-    assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
-    assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
-    assert_eq!(source_of(address(1)), address(1));
-}
