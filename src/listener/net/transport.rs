@@ -8,14 +8,12 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::reply_queue::Batch;
+use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
-use crate::listener::tls::{Opening, TlsOutcome, TlsSession, opening};
-
-/// Record type 22, handshake (RFC 8446, section 5.1): the first byte of a TLS connection. Alone it
-/// decides nothing, an inline command may begin with it.
-const HANDSHAKE: u8 = 0x16;
+use crate::listener::tls::TlsSession;
+use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
 /// A connection's transport.
 #[derive(Debug)]
@@ -57,16 +55,16 @@ impl Transport {
     ) {
         if let Kind::Undecided { config, held } = &mut self.kind {
             let was_held = *held;
-            let opening = match bytes {
-                [first, ..] if was_held => opening(&[HANDSHAKE, *first]),
-                _ => opening(bytes),
+            let detected = match bytes {
+                [first, ..] if was_held => detect(&[HANDSHAKE, *first]),
+                _ => detect(bytes),
             };
-            match opening {
-                Opening::Undecided => *held |= !bytes.is_empty(),
-                Opening::Tls if admit() => {
+            match detected {
+                Detected::NeedsMore => *held |= !bytes.is_empty(),
+                Detected::Tls if admit() => {
                     self.kind = Kind::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 };
                 }
-                Opening::Plain | Opening::Tls => self.kind = Kind::Plain,
+                Detected::Plain | Detected::Tls => self.kind = Kind::Plain,
             }
             if was_held {
                 self.pass_on(&[HANDSHAKE], session);
@@ -107,8 +105,8 @@ impl Transport {
     /// Whether there are bytes to send now.
     pub(in crate::listener) fn has_output(&self, session: &Session) -> bool {
         match &self.kind {
-            Kind::Tls { tls, .. } => tls.owes() || (tls.is_ready() && session.owes()),
-            _ => session.owes(),
+            Kind::Tls { tls, .. } => tls.owes() || (tls.is_ready() && session.owes_replies()),
+            _ => session.owes_replies(),
         }
     }
 
@@ -121,28 +119,28 @@ impl Transport {
         &mut self,
         session: &mut Session,
         notice: &Notice,
-        batch: &mut Batch,
+        buffer: &mut WriteBuffer,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let Kind::Tls { tls, sealed } = &mut self.kind else {
-            session.fill(notice, batch);
-            return match write(batch.bytes()) {
+            session.render(notice, buffer);
+            return match write(buffer.bytes()) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
-                taken => taken.inspect(|bytes| session.sent_bytes(batch, *bytes)),
+                taken => taken.inspect(|bytes| session.mark_sent(buffer, *bytes)),
             };
         };
         let mut sent = tls.send(write)?;
-        if *sealed == 0 && tls.is_ready() && session.owes() {
-            session.fill(notice, batch);
-            tls.seal(batch.bytes());
-            *sealed = u32::try_from(batch.bytes().len()).unwrap_or(u32::MAX);
+        if *sealed == 0 && tls.is_ready() && session.owes_replies() {
+            session.render(notice, buffer);
+            tls.seal(buffer.bytes());
+            *sealed = u32::try_from(buffer.bytes().len()).unwrap_or(u32::MAX);
             sent += tls.send(write)?;
         }
         if *sealed > 0 && !tls.owes() {
             // The buffer may have served other connections since. Rendered again it begins with the
             // same replies: new ones are only ever added behind them.
-            session.fill(notice, batch);
-            session.sent_bytes(batch, std::mem::take(sealed) as usize);
+            session.render(notice, buffer);
+            session.mark_sent(buffer, std::mem::take(sealed) as usize);
         }
         Ok(sent)
     }

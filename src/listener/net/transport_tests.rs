@@ -6,9 +6,9 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
+use crate::listener::protocol::client_info::Protocol;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::known_commands::Name;
-use crate::listener::protocol::session::Protocol;
+use crate::listener::protocol::known_commands::CommandName;
 
 fn notice() -> Notice {
     Notice { sentence: "PORTCLOSED".into(), port: 6379, address: [127, 0, 0, 1].into() }
@@ -37,7 +37,7 @@ fn sealed(client: &mut ClientConnection) -> Vec<u8> {
 
 /// What is sent to a socket whose send buffer has room for so many bytes.
 fn sent(transport: &mut Transport, session: &mut Session, mut room: usize) -> Vec<u8> {
-    let (mut batch, mut taken) = (Batch::default(), Vec::new());
+    let (mut buffer, mut taken) = (WriteBuffer::default(), Vec::new());
     while transport.has_output(session) {
         let mut write = |bytes: &[u8]| match room.min(bytes.len()) {
             0 => Err(ErrorKind::WouldBlock.into()),
@@ -47,7 +47,7 @@ fn sent(transport: &mut Transport, session: &mut Session, mut room: usize) -> Ve
                 Ok(size)
             }
         };
-        if transport.send(session, &notice(), &mut batch, &mut write).unwrap() == 0 {
+        if transport.send(session, &notice(), &mut buffer, &mut write).unwrap() == 0 {
             break;
         }
     }
@@ -85,12 +85,12 @@ fn a_reply_counts_when_its_last_sealed_byte_is_sent() {
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
     transport.receive(&sealed(&mut client), &mut session, || true);
     let mut answers = sent(&mut transport, &mut session, 20);
-    assert_eq!((answers.len(), session.replies(), session.told()), (20, 0, false));
+    assert_eq!((answers.len(), session.replies_sent(), session.notice_sent()), (20, 0, false));
     // A reply that is added meanwhile comes after them.
     client.writer().write_all(b"QUIT\r\n").unwrap();
     transport.receive(&sealed(&mut client), &mut session, || true);
     answers.extend(sent(&mut transport, &mut session, usize::MAX));
-    assert_eq!((session.replies(), session.told()), (3, true));
+    assert_eq!((session.replies_sent(), session.notice_sent()), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
     client.process_new_packets().unwrap();
     let mut text = [0; 99];
@@ -105,9 +105,11 @@ fn there_is_no_output_before_there_are_keys() {
     let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
     transport.receive(&sealed(&mut client)[..60], &mut session, || true);
     session.close_with_notice();
-    assert!(session.owes() && transport.is_handshaking() && !transport.has_output(&session));
+    assert!(
+        session.owes_replies() && transport.is_handshaking() && !transport.has_output(&session)
+    );
     transport.end_of_input(&mut session);
-    assert!(session.has_ended() && !session.owes());
+    assert!(session.is_closing() && !session.owes_replies());
     transport.close();
     assert_eq!(transport.finish(), Some(TlsOutcome::Unfinished));
 }
@@ -127,14 +129,14 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
             {
                 transport.receive(piece, &mut session, || true);
             }
-            assert_eq!(session.heard().command.map(Name::text), Some(command), "{split}");
+            assert_eq!(session.client().command.map(CommandName::as_str), Some(command), "{split}");
             assert_eq!(sent(&mut transport, &mut session, usize::MAX), b"-PORTCLOSED\r\n");
             assert_eq!(transport.finish(), None);
         }
     }
     let (mut transport, mut session) = (Transport::new(None), Session::new());
     transport.receive(b"\x16\x03\x01", &mut session, || true);
-    assert_eq!(session.heard().protocol, Protocol::Tls);
+    assert_eq!(session.client().protocol, Protocol::Tls);
     assert_eq!(transport.finish(), None);
 }
 

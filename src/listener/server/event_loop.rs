@@ -105,7 +105,7 @@ pub(in crate::listener) async fn serve(
             () = &mut shutdown => break,
             () = rotation.requested() => {
                 hall.journal.rotate(Instant::now());
-                hall.desk.identity.read_again();
+                hall.desk.identity.reload();
             }
             result = hall.next() => result?,
         }
@@ -286,7 +286,7 @@ impl Server {
                 OriginalDestination::of_redirected(&stream, peer.ip(), &self.desk.settings)
             }
         };
-        let layer = Transport::new(self.desk.identity.config().cloned());
+        let layer = Transport::new(self.desk.identity.server_config().cloned());
         let mut connection = Connection::new(stream, peer, destination, layer, self.now);
         let turn = connection.drive(Wakeup::Welcome, &mut self.desk, self.now);
         let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
@@ -335,7 +335,7 @@ impl Server {
     fn record(&mut self, connection: &Connection) {
         let attempt = connection.attempt(self.now);
         self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.told);
+        self.summary.told += u64::from(attempt.notice_sent);
         self.summary.replies += attempt.replies;
         self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
         if let Some(counts) = &self.counts {

@@ -17,7 +17,7 @@ use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
 use crate::listener::log::Outcome;
 use crate::listener::net::epoll::Ready;
-use crate::listener::protocol::session::Session;
+use crate::listener::protocol::session::{Phase, Session};
 use crate::listener::server::shared::WorkerState;
 
 /// Commands after which a connection is taken for a loop that retries.
@@ -97,7 +97,7 @@ impl Connection {
             let turn = connection.converse(call, dialogue, desk, now);
             let is_over = matches!(turn, Ok(Progress::Over) | Err(_)) || connection.said.is_some();
             if let Some(outcome) = is_over.then(|| connection.layer.finish()).flatten() {
-                dialogue.note_tls(outcome);
+                dialogue.record_tls(outcome);
             }
             turn
         });
@@ -139,7 +139,7 @@ impl Connection {
         }
         match call {
             // It came to its end by itself.
-            Wakeup::Go(_) if self.peer_ended || dialogue.has_ended() => {}
+            Wakeup::Go(_) if self.peer_ended || dialogue.is_closing() => {}
             Wakeup::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
             Wakeup::Go(_) => self.leave(dialogue, Outcome::Shed),
             _ if self.carried > LARGEST || now.since(self.started) > CONNECTION_LIMIT => {
@@ -149,7 +149,7 @@ impl Connection {
             _ => {}
         }
         let more_to_send = self.send(dialogue, desk, now)?;
-        if dialogue.has_ended() && !dialogue.owes() {
+        if dialogue.phase() == Phase::Closed {
             self.layer.close();
             self.send(dialogue, desk, now)?;
             if !self.layer.has_output(dialogue) {
@@ -169,14 +169,13 @@ impl Connection {
             wait
         } else if self.layer.is_handshaking() {
             TimeoutKind::Busy
-        } else if dialogue.is_silent() {
-            TimeoutKind::FirstByte
-        } else if dialogue.is_in_a_line() {
-            TimeoutKind::PartialLine
-        } else if dialogue.is_at_rest() {
-            TimeoutKind::Idle
         } else {
-            TimeoutKind::Busy
+            match dialogue.phase() {
+                Phase::AwaitingInput => TimeoutKind::FirstByte,
+                Phase::PartialLine => TimeoutKind::PartialLine,
+                Phase::Idle | Phase::Closed => TimeoutKind::Idle,
+                Phase::Busy | Phase::Closing => TimeoutKind::Busy,
+            }
         }
     }
 
@@ -262,7 +261,7 @@ impl Connection {
 
     fn is_a_loop(&self, dialogue: &Session) -> bool {
         let has_more_to_ask = !self.end_comes && self.ending.is_none();
-        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes()
+        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes_replies()
     }
 
     /// Reads what there is, into the desk's buffer: `None` where there is nothing, `Some(0)` at the
@@ -316,7 +315,7 @@ impl Connection {
 
     /// The address that the client meant, looked up only for answers that name it.
     fn address_for(&self, dialogue: &Session) -> IpAddr {
-        if dialogue.names_address() {
+        if dialogue.needs_address() {
             self.destination.address(&self.stream)
         } else {
             Ipv4Addr::UNSPECIFIED.into()

@@ -137,11 +137,13 @@ impl Connection {
 
     /// What the log says about it, if it is over.
     pub(in crate::listener) fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let (heard, replies, told) = match &self.talk {
-            Talk::Paused(pause) => (pause.heard(), pause.replies(), pause.told()),
-            Talk::Open(dialogue) => (dialogue.heard(), dialogue.replies(), dialogue.told()),
+        let (client, replies, notice_sent) = match &self.talk {
+            Talk::Paused(pause) => (pause.client(), pause.replies_sent(), pause.notice_sent()),
+            Talk::Open(dialogue) => {
+                (dialogue.client(), dialogue.replies_sent(), dialogue.notice_sent())
+            }
         };
-        let by_itself = match (self.broken, told) {
+        let by_itself = match (self.broken, notice_sent) {
             (true, _) => Outcome::Reset,
             (false, true) => Outcome::Told,
             (false, false) => Outcome::Closed,
@@ -150,9 +152,9 @@ impl Connection {
             peer: SocketAddr::new(self.peer, self.peer_port),
             port: self.destination.port,
             redirected: self.destination.redirected,
-            heard,
+            client,
             replies,
-            told,
+            notice_sent,
             duration: now.since(self.started),
             outcome: self.ending.unwrap_or(by_itself),
         }
@@ -174,7 +176,7 @@ impl Connection {
                 }
             };
         let result = work(self, &mut dialogue, desk);
-        self.talk = match dialogue.pause() {
+        self.talk = match dialogue.park() {
             Some(pause) => {
                 desk.take_back(dialogue);
                 Talk::Paused(pause)
