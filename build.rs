@@ -8,9 +8,17 @@
 #[path = "src/bundle/mod.rs"]
 mod bundle;
 #[cfg(feature = "installer")]
+#[allow(dead_code, reason = "the build needs rendering only")]
+#[path = "src/family.rs"]
+mod family;
+#[cfg(feature = "installer")]
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
+#[cfg(feature = "installer")]
+#[allow(dead_code, reason = "the build needs the names only")]
+#[path = "src/unit.rs"]
+mod unit;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -37,7 +45,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    for input in ["askama.toml", "templates", "src/bundle", "src/spec"] {
+    let modules = ["src/bundle", "src/family.rs", "src/spec", "src/unit.rs"];
+    for input in ["askama.toml", "templates"].into_iter().chain(modules) {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");
