@@ -81,7 +81,7 @@ impl Counts {
             Metric { name, kind, help, samples: self.ports.iter().map(sample).collect() }
         };
         let ending = |outcome: &Outcome| Sample {
-            labels: vec![("ending", outcome.word().to_owned())],
+            labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.endings[*outcome as usize].load(Relaxed),
         };
         let single = |name, kind, help, value: &AtomicU64| {
