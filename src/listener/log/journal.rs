@@ -16,7 +16,7 @@ const MAX_DELAY: Duration = Duration::from_millis(100);
 /// A batch of this size is queued at once.
 const BATCH_BYTES: usize = 32 * 1024;
 
-/// LineBatch on their way to the log.
+/// The lines that are not queued yet, and what decides about the next one.
 #[derive(Debug)]
 pub(in crate::listener) struct Journal {
     log: Log,
