@@ -7,6 +7,9 @@ mod args;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/bundle/mod.rs"]
 mod bundle;
+#[allow(dead_code, reason = "the build needs rendering only")]
+#[path = "src/listener_contract.rs"]
+mod listener_contract;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
@@ -29,7 +32,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    for input in ["build.rs", "askama.toml", "templates", "src/args", "src/bundle", "src/spec"] {
+    for input in [
+        "build.rs",
+        "askama.toml",
+        "templates",
+        "src/args",
+        "src/bundle",
+        "src/listener_contract.rs",
+        "src/spec",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");

@@ -5,6 +5,7 @@
 //!
 //! - [`error`]: the error of everything that has effects.
 //! - [`exposition`]: the text format in which metrics are written; pure.
+//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
@@ -24,7 +25,7 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `spec`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `listener_contract`, `spec`, `args` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -38,6 +39,7 @@ pub mod firewall;
 pub mod guide;
 pub mod host;
 pub mod listener;
+pub mod listener_contract;
 pub mod log_sources;
 pub mod os;
 pub mod plan;

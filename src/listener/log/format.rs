@@ -1,7 +1,7 @@
 //! The format of log lines, as logfmt and as JSON.
 //!
 //! Never: lets a received byte end a line, forge a field or reach a terminal unescaped, or writes a
-//! line of more than [`MAX_LINE_BYTES`].
+//! line of more than [`MAX_LOG_LINE_BYTES`].
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -12,9 +12,8 @@ use jiff::Timestamp;
 use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
+use crate::listener_contract::MAX_LOG_LINE_BYTES;
 
-/// The most bytes of a line, its end included.
-pub(in crate::listener) const MAX_LINE_BYTES: usize = 512;
 /// The most bytes of a library's name or version, escapes included.
 const MAX_LIBRARY_BYTES: usize = 64;
 
@@ -293,7 +292,7 @@ impl<'a> Line<'a> {
         }
         self.out.push(b'\n');
         let length = self.out.len() - self.start;
-        debug_assert!(length <= MAX_LINE_BYTES, "{length}");
+        debug_assert!(length <= MAX_LOG_LINE_BYTES, "{length}");
     }
 }
 

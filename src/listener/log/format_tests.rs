@@ -93,7 +93,7 @@ fn the_longest_line_is_within_the_bound() {
     };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
         let line = line(&longest, format, Timestamp::MAX);
-        assert!(line.len() <= MAX_LINE_BYTES, "{}: {line}", line.len());
+        assert!(line.len() <= MAX_LOG_LINE_BYTES, "{}: {line}", line.len());
     }
 }
 
