@@ -8,11 +8,17 @@ mod args;
 #[path = "src/bundle/mod.rs"]
 mod bundle;
 #[allow(dead_code, reason = "the build needs rendering only")]
+#[path = "src/family.rs"]
+mod family;
+#[allow(dead_code, reason = "the build needs rendering only")]
 #[path = "src/listener_contract.rs"]
 mod listener_contract;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
+#[allow(dead_code, reason = "the build needs the names only")]
+#[path = "src/unit.rs"]
+mod unit;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -32,15 +38,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    for input in [
-        "build.rs",
-        "askama.toml",
-        "templates",
+    let modules = [
         "src/args",
         "src/bundle",
+        "src/family.rs",
         "src/listener_contract.rs",
         "src/spec",
-    ] {
+        "src/unit.rs",
+    ];
+    for input in ["build.rs", "askama.toml", "templates"].into_iter().chain(modules) {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");

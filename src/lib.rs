@@ -4,9 +4,11 @@
 //! A ladder of modules; each imports only what stands above it here:
 //!
 //! - [`error`]: the error of everything that has effects.
+//! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
+//! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
 //! - [`guide`]: the marked sections in guides that people write; pure.
@@ -25,7 +27,8 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `listener_contract`, `spec`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `listener_contract`, `unit`, `spec`, `args` and `bundle` once more, to
+//! embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -34,6 +37,7 @@ pub mod embedded;
 pub mod error;
 pub mod expectation;
 pub mod exposition;
+pub mod family;
 pub mod files;
 pub mod firewall;
 pub mod guide;
@@ -48,3 +52,4 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod unit;
