@@ -217,7 +217,7 @@ pub struct Spec {
 
 impl Spec {
     /// The longest sentence that the listener sends, in bytes, with its `-` and line end.
-    pub const LONGEST_SENTENCE: usize = 512;
+    pub const LONGEST_SENTENCE: usize = crate::listener_contract::MAX_NOTICE_BYTES;
 
     /// Parses and checks. The second half of a success holds the warnings.
     ///

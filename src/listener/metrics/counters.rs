@@ -96,7 +96,7 @@ impl Counters {
             Metric { name, kind, help, samples: samples.collect() }
         };
         let by_outcome = Outcome::ALL.iter().map(|outcome| Sample {
-            labels: vec![("ending", outcome.word().to_owned())],
+            labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
         let single = |name, kind, help, value: &AtomicU64| {
