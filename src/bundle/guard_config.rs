@@ -2,7 +2,7 @@
 //! redisguard.yml for the Ansible role.
 
 use super::host_files::UNITS;
-use crate::spec::{Backend, Existing, External, Listen, PortRange, PortSet, Spec};
+use crate::spec::{Backend, Choice, Existing, External, Listen, PortRange, PortSet, Spec};
 use askama::Template;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
@@ -18,10 +18,10 @@ pub struct GuardConfig {
     /// The digest that the rules carry.
     pub bundle: String,
     /// What loads the rules.
-    #[serde(deserialize_with = "backend")]
+    #[serde(deserialize_with = "choice")]
     pub backend: Backend,
     /// What becomes of open sessions.
-    #[serde(deserialize_with = "existing")]
+    #[serde(deserialize_with = "choice")]
     pub existing: Existing,
     /// Networks that the guard lets past.
     pub allow: Vec<IpNet>,
@@ -51,10 +51,10 @@ pub struct ReservedConfig {
     /// What it was for.
     pub label: String,
     /// What outsiders meet.
-    #[serde(deserialize_with = "external")]
+    #[serde(deserialize_with = "choice")]
     pub external: External,
     /// Whether the listener stands on it.
-    #[serde(deserialize_with = "listen")]
+    #[serde(deserialize_with = "choice")]
     pub listen: Listen,
 }
 
@@ -82,18 +82,11 @@ fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(input: D) -> Resu
     String::deserialize(input)?.parse().map_err(de::Error::custom)
 }
 
-macro_rules! chosen {
-    ($($function:ident $name:ident),*) => {$(
-        fn $function<'de, D: Deserializer<'de>>(input: D) -> Result<$name, D::Error> {
-            let text = String::deserialize(input)?;
-            let choice = $name::CHOICES.iter().find(|(name, _)| *name == text);
-            choice.map(|(_, value)| *value).ok_or_else(|| {
-                de::Error::custom(format!("`{text}` is not a choice of {}", stringify!($function)))
-            })
-        }
-    )*};
+fn choice<'de, D: Deserializer<'de>, T: Choice>(input: D) -> Result<T, D::Error> {
+    let text = String::deserialize(input)?;
+    T::named(&text)
+        .ok_or_else(|| de::Error::custom(format!("`{text}` is not a choice of {}", T::KEY)))
 }
-chosen!(backend Backend, existing Existing, external External, listen Listen);
 
 #[derive(Template)]
 #[template(path = "ansible/redisguard.yml")]

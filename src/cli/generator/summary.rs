@@ -92,8 +92,8 @@ fn at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
     let name = format!("{base}:{}", config.display());
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     parsed.map(|(spec, _)| Some(spec)).map_err(|problems| {
-        let faults = problems.faults();
-        Error::new(what, format!("it has {faults} faults for this program"))
+        let errors = problems.error_count();
+        Error::new(what, format!("it has {errors} faults for this program"))
             .help("compare with a revision whose TOML is whole")
     })
 }

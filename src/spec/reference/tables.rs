@@ -1,12 +1,12 @@
-//! Owns what the reference says: the words, defaults and bounds of every key. Holds no code.
+//! The table of tables and keys: words, defaults and bounds. Data only.
 
-use super::{Default, Given, Key, Kind, Table};
+use super::types::{Default, Key, Kind, Occurrence, Table};
 
 /// Every table, in the order in which they are best written.
 pub const TABLES: &[Table] = &[
     Table {
         name: "site",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What heads the generated documents.",
         keys: &[
             Key {
@@ -42,7 +42,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "contact",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Whom users may ask. It stands in the notice and in the documents.",
         keys: &[
             Key {
@@ -63,7 +63,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "cluster",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Where users go instead. These ports, and the bus ports 10000 above them, are never \
                 touched.",
         keys: &[
@@ -85,7 +85,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "reserved",
-        given: Given::Repeated,
+        occurrence: Occurrence::Repeated,
         about: "A port that users must leave. Services on the host itself are served in every case.",
         keys: &[
             Key {
@@ -140,7 +140,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "firewall",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "How the guard is built.",
         keys: &[
             Key {
@@ -182,7 +182,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "The listener, which tells the sentence to whoever still connects.",
         keys: &[
             Key {
@@ -249,7 +249,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice.tls",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "With what the listener ends TLS, so that TLS clients read the sentence too.",
         keys: &[
             Key {
@@ -272,7 +272,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "metrics",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every bundle.",
         keys: &[
             Key {
@@ -294,7 +294,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "docs",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "Where the documents go, relative to --docs-root.",
         keys: &[
             Key {
