@@ -2,7 +2,7 @@
 
 use super::{Status, out};
 use crate::args::GeneratorArgs;
-use crate::bundle::{Bundle, Documents, meaning};
+use crate::bundle::{Bundle, Documents, change_summary};
 use crate::error::Error;
 use crate::spec::{Source, Spec};
 use std::fs;
@@ -13,7 +13,7 @@ use std::process::Command;
 pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Error> {
     let old = at(&args.config, base)?;
     let name = args.config.display();
-    let said = meaning(old.as_ref(), new);
+    let said = change_summary(old.as_ref(), new);
     out!("## What this change of `{name}` means\n");
     if said.is_empty() {
         out!("Nothing: what is rendered from it stays the same.");
