@@ -13,3 +13,4 @@ mod listener_protocol;
 mod report_formats;
 mod report_line_properties;
 mod spec;
+mod test_index;

@@ -1,4 +1,4 @@
-//! The checker itself, on small trees with a violation planted in each.
+//! The checker of the architecture finds a violation planted in a small tree.
 
 use super::rules::{circles, layers, oversized};
 use super::source_tree::SourceTree;

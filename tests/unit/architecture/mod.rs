@@ -1,4 +1,4 @@
-//! The layers of src/: which module imports which, circles between files, and the size of files.
+//! Modules of src/ import only what stands above them, and files form no circles and stay small.
 //!
 //! The order of the modules is said once, at the head of src/lib.rs, and for a module with an order
 //! of its own at the head of its mod.rs. Code below `#[cfg(test)]` is left out.
