@@ -69,7 +69,7 @@ proptest! {
     ) {
         let whole = replay([&bytes[..]], Peer::default());
         let split = replay(cut(&bytes, &places), Peer { reads, ..Peer::default() });
-        prop_assert_eq!(&Replay { most_kept: 0, ..whole }, &Replay { most_kept: 0, ..split });
+        prop_assert_eq!(&Replay { max_retained_bytes: 0, ..whole }, &Replay { max_retained_bytes: 0, ..split });
     }
 
     #[test]
@@ -82,8 +82,8 @@ proptest! {
     fn the_longer_the_input_the_same_the_memory(bytes in anything()) {
         for reads in [0, 100_000] {
             let pieces = std::iter::repeat_n(&bytes[..], 300);
-            let kept = replay(pieces, Peer { reads, ..Peer::default() }).most_kept;
-            prop_assert!(kept <= crate::support::property::MOST_KEPT, "{kept} bytes are kept");
+            let kept = replay(pieces, Peer { reads, ..Peer::default() }).max_retained_bytes;
+            prop_assert!(kept <= crate::support::property::MAX_RETAINED_BYTES, "{kept} bytes are kept");
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, text};
 use crate::support::readers::yaml;
 use crate::support::{is_root, need, python_tools, root, told, tools};
 use redisguard::bundle::Bundle;
+use redisguard::unit::Unit;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -67,7 +68,7 @@ fn for_ansible(Case { spec, bundle, .. }: &Case) -> Value {
         "redisguard_bundle_digest": bundle.guard_config().unwrap().bundle,
         "redisguard_backend": spec.firewall.backend.as_str(),
         "redisguard_packages": [spec.firewall.backend.as_str()],
-        "redisguard_units": redisguard::bundle::UNITS,
+        "redisguard_units": Unit::MAIN.map(Unit::name),
         "redisguard_reserved_ports": reserved.collect::<Vec<_>>(),
         "redisguard_cluster_ports": cluster.collect::<Vec<_>>(),
         "redisguard_notice_port": spec.notice.port,

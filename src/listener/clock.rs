@@ -1,34 +1,34 @@
-//! Owns the time of the serving side: small numbers that are read once for many connections.
+//! The listener's monotonic clock: whole milliseconds, read once for many connections.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Milliseconds since the listener started, counted from one: that none is known takes no more
-/// room than that one is.
+/// Milliseconds since the listener started, plus one, so that `Option<Tick>` takes 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::listener) struct Tick(NonZeroU64);
 
 impl Default for Tick {
+    /// The start of the clock.
     fn default() -> Tick {
         Tick(NonZeroU64::MIN)
     }
 }
 
 impl Tick {
-    /// This long afterwards.
+    /// The tick `time` later; a clock that overflows stays at its end.
     pub(in crate::listener) fn after(self, time: Duration) -> Tick {
         Tick(self.0.saturating_add(milliseconds(time)))
     }
 
-    /// How long it has been since `earlier`.
+    /// The time since `earlier`; zero if that is later.
     pub(in crate::listener) fn since(self, earlier: Tick) -> Duration {
         Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 }
 
-/// Counts from when it was made.
+/// Converts between tokio's instants and ticks.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::listener) struct Clock {
     start: Instant,
@@ -40,14 +40,14 @@ impl Clock {
         Clock { start: Instant::now() }
     }
 
-    /// The moment that `instant` is.
-    pub(in crate::listener) fn moment(self, instant: Instant) -> Tick {
+    /// The tick of `instant`, rounded down.
+    pub(in crate::listener) fn tick(self, instant: Instant) -> Tick {
         Tick::default().after(instant - self.start)
     }
 
-    /// When `moment` is, for a timer.
-    pub(in crate::listener) fn instant(self, moment: Tick) -> Instant {
-        self.start + moment.since(Tick::default())
+    /// The instant at which `tick` begins.
+    pub(in crate::listener) fn instant(self, tick: Tick) -> Instant {
+        self.start + tick.since(Tick::default())
     }
 }
 
