@@ -1,7 +1,7 @@
 //! The page about exit statuses, from the table that each verb's help has its line of.
 
 use super::markdown::{code, prose, table};
-use crate::args::{EXITS, Exits};
+use redisguard::args::{EXITS, Exits};
 
 pub fn page() -> String {
     let row = |exits: &Exits| {
