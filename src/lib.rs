@@ -4,6 +4,7 @@
 //! A ladder of modules; each imports only what stands above it here:
 //!
 //! - [`error`]: the error of everything that has effects.
+//! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
@@ -25,7 +26,7 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `spec`, `unit`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `spec`, `unit`, `args` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -34,6 +35,7 @@ pub mod embedded;
 pub mod error;
 pub mod expectation;
 pub mod exposition;
+pub mod family;
 pub mod files;
 pub mod firewall;
 pub mod guide;

@@ -3,7 +3,7 @@
 //! down a tree of chains.
 
 use super::allowed;
-use super::host_files::Family;
+use crate::family::Family;
 use crate::spec::{Existing, External, PortRange, PortSet, Reserved, Spec};
 use askama::Template;
 use ipnet::IpNet;

@@ -1,10 +1,10 @@
 //! Owns what lands on the host: one struct per template, each rendered to the path it mirrors.
 
 use super::firewall_rules;
+use crate::family::Family;
 use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec, TextfilePath};
 use crate::unit::Unit;
 use askama::Template;
-use std::net::IpAddr;
 
 /// Where the installer keeps itself on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
@@ -21,57 +21,6 @@ const INSTANCES: &str =
 /// Services that flush or replace the kernel's rules when they start or reload.
 const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
                          netfilter-persistent.service ufw.service firewalld.service";
-
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// Both.
-    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
-
-    /// That of an address.
-    pub fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-
-    /// `IPv4` or `IPv6`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        }
-    }
-
-    /// `v4` or `v6`.
-    pub fn short(self) -> &'static str {
-        match self {
-            Self::V4 => "v4",
-            Self::V6 => "v6",
-        }
-    }
-
-    /// The artifact with this family's iptables rules.
-    pub fn rules_path(self) -> &'static str {
-        match self {
-            Self::V4 => "host/etc/redisguard/rules.v4",
-            Self::V6 => "host/etc/redisguard/rules.v6",
-        }
-    }
-
-    /// The command that lists this family's rules.
-    pub fn save_command(self) -> &'static str {
-        match self {
-            Self::V4 => "iptables-save",
-            Self::V6 => "ip6tables-save",
-        }
-    }
-}
 
 #[derive(Template)]
 #[template(path = "host/etc/systemd/system/redis-ports-block.service")]

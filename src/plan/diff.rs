@@ -126,7 +126,7 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::bundle::Family;
+    use crate::family::Family;
     use crate::plan::FileState;
     use crate::plan::Scope;
     use std::collections::BTreeMap;

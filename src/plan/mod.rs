@@ -7,7 +7,8 @@ pub(crate) mod diff;
 pub use self::bytes::Bytes;
 pub use self::diff::{compute, kept_free, masked, masked_unit};
 
-use crate::bundle::{BINARY, Family};
+use crate::bundle::BINARY;
+use crate::family::Family;
 use crate::spec::PortRange;
 use crate::unit::Unit;
 use serde::Serialize;
