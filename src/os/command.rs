@@ -1,6 +1,7 @@
 //! Owns running other programs: with what they read, to what they say, and not for ever. Decides
 //! nothing.
 
+use crate::error;
 use crate::error::Error;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -49,7 +50,8 @@ pub(crate) fn run(
         .process_group(0)
         .spawn()
         .map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::new(format!("run {program}"), "it is not installed"),
+            ErrorKind::NotFound => Error::new(format!("run {program}"), "it is not installed")
+                .of_kind(error::ErrorKind::NotInstalled),
             _ => Error::new(format!("run {program}"), error),
         })?;
     let end = Instant::now() + limit;
