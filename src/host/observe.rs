@@ -2,15 +2,14 @@
 //!
 //! Never: changes anything.
 
-use super::counters::Tally;
 use super::receipt;
 use super::receipt::{Receipt, State};
 use super::root::Host;
-use super::{listener_health, local_reserved_ports, units};
+use super::{counters, listener_health, local_reserved_ports, units};
 use crate::bundle::{BINARY, Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
-use crate::firewall::{Firewall, Live};
+use crate::firewall::{CounterTotals, Firewall, InstalledRules};
 use crate::os::systemd;
 use crate::plan::{Bytes, FileState, Observed, Wanted};
 use crate::unit;
@@ -74,7 +73,7 @@ pub fn observe(
         let rules = firewall.map(|(firewall, detail)| {
             scope.spawn(move || match detail {
                 Detail::Counters => rules_and_counters(firewall),
-                Detail::Drift => Ok((firewall.look_for_drift()?, Tally::default())),
+                Detail::Drift => Ok((firewall.observe_drift()?, CounterTotals::default())),
             })
         });
         let unit_states = host.has_systemd().then(|| scope.spawn(|| units::states(&Unit::MAIN)));
@@ -83,11 +82,12 @@ pub fn observe(
             observe_local_ports(host, wanted, receipt, &mut observed)?;
         }
         if let Some(rules) = rules {
-            let (live, tally) = rules.join().unwrap_or_else(|_| Err(died("look at the rules")))?;
-            observed.rule_drift = Some(live.drift);
-            observed.stopped = tally.totals();
-            observed.counted_since = tally.since().map(str::to_owned);
-            observed.rules_loaded = live.guarded;
+            let (rules, counters) =
+                rules.join().unwrap_or_else(|_| Err(died("look at the rules")))?;
+            observed.rule_drift = Some(rules.drift);
+            observed.stopped = counters.totals();
+            observed.counted_since = counters.since().map(str::to_owned);
+            observed.rules_loaded = rules.present;
         }
         if let Some(states) = unit_states {
             let states = states.join().unwrap_or_else(|_| Err(died("ask systemd")))?;
@@ -101,21 +101,20 @@ pub fn observe(
 
 /// The kernel's rules, and everything that was counted. They are read again while another process takes
 /// counters away: a count would be missing or doubled.
-fn rules_and_counters(firewall: &Firewall) -> Result<(Live, Tally), Error> {
-    const TRIES: usize = 5;
-    let mut before = Tally::read();
-    for _ in 1..TRIES {
-        let live = firewall.look()?;
-        let after = Tally::read();
-        if after == before {
-            before.take(firewall.counts_in(), &live);
-            return Ok((live, before));
+fn rules_and_counters(firewall: &Firewall) -> Result<(InstalledRules, CounterTotals), Error> {
+    const MAX_TRIES: usize = 5;
+    let mut before = counters::read();
+    let mut tries = 1;
+    loop {
+        let rules = firewall.observe()?;
+        let after = counters::read();
+        if after == before || tries == MAX_TRIES {
+            before.record(firewall.counter_tables(), &rules);
+            return Ok((rules, before));
         }
         before = after;
+        tries += 1;
     }
-    let live = firewall.look()?;
-    before.take(firewall.counts_in(), &live);
-    Ok((live, before))
 }
 
 fn died(action: &str) -> Error {

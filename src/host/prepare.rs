@@ -84,7 +84,7 @@ impl Prepared {
     /// Says what is in the way, and the fix.
     pub fn refuse(&self, host: &Host) -> Result<(), Error> {
         self.refuse_irregular(host)?;
-        self.firewall.iter().try_for_each(Firewall::refuse)
+        self.firewall.iter().try_for_each(Firewall::refuse_hidden_rules)
     }
 
     /// Refuses to write to a path that is neither a file nor a link: it can be neither kept nor put back.

@@ -5,7 +5,7 @@
 
 use super::bundle_source;
 use super::bundle_source::guard_config;
-use super::counters::Tally;
+use super::counters::StoredCounters;
 use super::lock;
 use super::receipt;
 use super::receipt::{Receipt, State};
@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::files;
 use crate::firewall;
 use crate::firewall::drift_cache;
-use crate::firewall::drift_cache::Moment;
-use crate::firewall::{Firewall, Live, Tables};
+use crate::firewall::drift_cache::RulesetGeneration;
+use crate::firewall::{CounterStore, DryRunNetns, Firewall, InstalledRules, Tables};
 use crate::plan::Scope;
 
 /// Exists while nftables guards a host that iptables should guard.
@@ -49,51 +49,60 @@ impl Loaded {
 ///
 /// # Errors
 /// Rules that could not be loaded; the former ones are in the kernel again.
-pub fn load(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Loaded, Error> {
-    load_after(bundle, guard_config, Firewall::look)?.or_fail()
+pub fn load(
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+    dry_run: &DryRunNetns,
+) -> Result<Loaded, Error> {
+    load_after(bundle, guard_config, Firewall::observe, dry_run)?.or_fail()
 }
 
-/// [`load`], and compares the kernel's rules with those afterwards; the state of the ruleset that was
+/// [`load`], and compares the kernel's rules with those afterwards; the generation of the ruleset that was
 /// compared.
 ///
 /// # Errors
 /// As [`load`]; rules that differ.
-pub fn load_verified(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Option<Moment>, Error> {
+pub fn load_verified(
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+) -> Result<Option<RulesetGeneration>, Error> {
     let firewall = Firewall::of(bundle, guard_config)?;
-    load_with(&firewall, Firewall::look)?.or_fail()?;
-    firewall.find_as_loaded()
+    load_with(&firewall, Firewall::observe, &DryRunNetns::default())?.or_fail()?;
+    firewall.verify_loaded()
 }
 
 fn load_after(
     bundle: &Bundle,
     guard_config: &GuardConfig,
-    look: fn(&Firewall) -> Result<Live, Error>,
+    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
+    dry_run: &DryRunNetns,
 ) -> Result<Loaded, Error> {
-    load_with(&Firewall::of(bundle, guard_config)?, look)
+    load_with(&Firewall::of(bundle, guard_config)?, observe, dry_run)
 }
 
 fn load_with(
     firewall: &Firewall,
-    look: fn(&Firewall) -> Result<Live, Error>,
+    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
+    dry_run: &DryRunNetns,
 ) -> Result<Loaded, Error> {
     let _lock = lock::take_for_rules()?;
-    let mut tally = Tally::read();
-    let moment = firewall.moment();
-    let live = look(firewall)?;
-    tally.take(firewall.counts_in(), &live);
-    tally.save_if_possible();
-    if live.drift.is_empty() {
-        moment.iter().for_each(Moment::remember);
+    let mut counters = StoredCounters::read();
+    let generation = firewall.generation();
+    let installed = observe(firewall)?;
+    counters.totals().record(firewall.counter_tables(), &installed);
+    counters.save_if_possible();
+    if installed.drift.is_empty() {
+        generation.iter().for_each(RulesetGeneration::mark_verified);
         return Ok(Loaded::InPlace);
     }
-    if let Err(error) = firewall.test(&live) {
-        let _ = drift_cache::forget();
-        let loaded = firewall.load_guard_alone(&live, &mut tally)?;
+    let checked = firewall.check(&installed, dry_run);
+    let _ = drift_cache::forget();
+    if let Err(error) = checked {
+        let loaded = firewall.load_without_log(&installed, &mut counters, dry_run)?;
         return if loaded { Ok(Loaded::WithoutLog(error)) } else { Err(error) };
     }
-    let _ = drift_cache::forget();
-    firewall.load(&live, &mut tally)?;
-    Ok(Loaded::Because(live.drift))
+    firewall.load(&installed, &mut counters)?;
+    Ok(Loaded::Because(installed.drift))
 }
 
 /// Loads the installed rules, or the last good ones where the installed ones are not what was applied.
@@ -101,7 +110,7 @@ fn load_with(
 /// # Errors
 /// Nothing is installed; or other rules than the installed ones had to be loaded, and why: the
 /// caller must fail visibly although the ports are blocked.
-pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
+pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
     let receipt = Receipt::read(host);
     let nothing =
         matches!(receipt, Ok(None)) && !host.exists(receipt::BUNDLE) && !host.exists(RULES);
@@ -111,7 +120,7 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
     }
     let (error, repair) = match &receipt {
         Ok(Some(known)) => {
-            let error = match load_if_unaltered(host, known) {
+            let error = match load_if_unaltered(host, known, dry_run) {
                 Ok(loaded) => return finish(host, loaded),
                 Err(error) => error,
             };
@@ -130,15 +139,14 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
         Ok(_) => error.help(&help),
     };
     let last_good = last_good(host);
-    let loaded = last_good
-        .as_ref()
-        .map_err(Clone::clone)
-        .and_then(|(bundle, guard_config)| load_after(bundle, guard_config, Firewall::look));
+    let loaded = last_good.as_ref().map_err(Clone::clone).and_then(|(bundle, guard_config)| {
+        load_after(bundle, guard_config, Firewall::observe, dry_run)
+    });
     let Err(worse) = loaded else {
         return Err(helped(error.and("the last good rules guard the ports")));
     };
-    let meanwhile =
-        last_good.and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config));
+    let meanwhile = last_good
+        .and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config, dry_run));
     if matches!(meanwhile, Ok(true)) {
         return Err(error.and("nftables guards the ports meanwhile").or_help(&help));
     }
@@ -147,7 +155,9 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
         return Err(error.and(worse).or_help(&help));
     }
     // Without a receipt nothing is known against the installed rules, and no rules are worse.
-    Err(match installed(host).and_then(|(bundle, guard_config)| load(&bundle, &guard_config)) {
+    let loaded =
+        installed(host).and_then(|(bundle, guard_config)| load(&bundle, &guard_config, dry_run));
+    Err(match loaded {
         Ok(_) => helped(error.and("the installed rules guard the ports, unverified")),
         Err(worse) => helped(error.and(worse)),
     })
@@ -156,7 +166,11 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
 const TRUST: &str = "trust the installed rules";
 
 /// Loads the installed rules if they are those of the receipt.
-fn load_if_unaltered(host: &Host, receipt: &Receipt) -> Result<Loaded, Error> {
+fn load_if_unaltered(
+    host: &Host,
+    receipt: &Receipt,
+    dry_run: &DryRunNetns,
+) -> Result<Loaded, Error> {
     let altered = altered(host, receipt).unwrap_or_else(|why| Some(format!("{why:#}")));
     if let Some(altered) = altered {
         return Err(Error::new(TRUST, altered));
@@ -165,8 +179,8 @@ fn load_if_unaltered(host: &Host, receipt: &Receipt) -> Result<Loaded, Error> {
     // A change that has not ended may be a change of the backend. Otherwise only the backend that loaded
     // the rules is asked: this runs every minute.
     let is_settled = receipt.state == State::Applied && !host.exists(MEANWHILE);
-    let look = if is_settled { Firewall::look_quickly } else { Firewall::look };
-    load_after(&bundle, &guard_config, look)
+    let observe = if is_settled { Firewall::observe_selected } else { Firewall::observe };
+    load_after(&bundle, &guard_config, observe, dry_run)
 }
 
 fn finish(host: &Host, loaded: Loaded) -> Result<Loaded, Error> {
@@ -182,11 +196,16 @@ fn last_good(host: &Host) -> Result<(Bundle, GuardConfig), Error> {
 
 /// Guards with nftables where iptables cannot, until it can; whether there is nftables. The caller fails all
 /// the same: the bundle asks for iptables.
-fn load_meanwhile(host: &Host, bundle: &Bundle, guard_config: &GuardConfig) -> Result<bool, Error> {
-    let Some(firewall) = Firewall::instead_of(bundle, guard_config)? else { return Ok(false) };
+fn load_meanwhile(
+    host: &Host,
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+    dry_run: &DryRunNetns,
+) -> Result<bool, Error> {
+    let Some(firewall) = Firewall::fallback(bundle, guard_config)? else { return Ok(false) };
     // If this fails, the rules stay until the next apply, which removes those of other backends.
     let _ = files::replace(&host.path(MEANWHILE), b"", 0o644);
-    load_with(&firewall, Firewall::look_quickly).map(|_| true)
+    load_with(&firewall, Firewall::observe_selected, dry_run).map(|_| true)
 }
 
 /// Saves what the rules have counted, before their counters go.
@@ -197,9 +216,9 @@ pub fn save(host: &Host) -> Result<(), Error> {
     let (bundle, guard_config) = installed(host)?;
     let firewall = Firewall::of(&bundle, &guard_config)?;
     let _lock = lock::take_for_rules()?;
-    let mut tally = Tally::read();
-    tally.take(firewall.counts_in(), &firewall.look_quickly()?);
-    tally.save()
+    let mut counters = StoredCounters::read();
+    counters.totals().record(firewall.counter_tables(), &firewall.observe_selected()?);
+    counters.save()
 }
 
 /// Removes the rules of any bundle, and the tables that were made for them; whether there were any.
@@ -218,7 +237,7 @@ pub fn unload(host: &Host) -> Result<bool, Error> {
 /// As [`unload`].
 pub fn unload_but_tables(before: Option<&Tables>) -> Result<bool, Error> {
     let _lock = lock::take_for_rules()?;
-    let unloaded = firewall::unload_all(&mut Tally::read())?;
+    let unloaded = firewall::unload_all(&mut StoredCounters::read())?;
     before.into_iter().for_each(firewall::drop_empty_tables);
     Ok(unloaded)
 }

@@ -20,7 +20,7 @@ mod status;
 use super::output::{Status, err, exit_status, print_error};
 use crate::args::{InstallerArgs, Verb};
 use crate::host::Host;
-use crate::os::deb::{PROGRAM, is_behind};
+use crate::os::deb::{PROGRAM, is_outdated};
 
 /// Runs the command; every message is printed here or below.
 pub fn run(args: &InstallerArgs) -> Status {
@@ -60,7 +60,7 @@ fn changes_host(verb: &Verb) -> bool {
 
 /// Notes that a package has brought another program: on the PATH, the installed one comes first.
 fn note_newer_package(args: &InstallerArgs) {
-    if Host::at(&args.root).is_ok_and(|host| is_behind(&host)) {
+    if Host::at(&args.root).is_ok_and(|host| host.is_live()) && is_outdated() {
         err!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
     }
 }

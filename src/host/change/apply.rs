@@ -12,8 +12,8 @@ use super::state::Change;
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
-use crate::firewall::drift_cache::Moment;
-use crate::firewall::{Before, Firewall};
+use crate::firewall::drift_cache::RulesetGeneration;
+use crate::firewall::{DryRunNetns, Firewall, Snapshot};
 use crate::host::prepare::{Prepared, Target};
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
@@ -97,7 +97,9 @@ fn refuse_masked(host: &Host, plan: &Plan, observed: &Observed) -> Result<(), Er
 
 impl Change<'_> {
     fn carry_out(&mut self, plan: &Plan) -> Result<(), Error> {
-        let firewall = self.firewall(plan)?;
+        // Kept until the rules are loaded: the kernel would remove the namespace at the same time.
+        let dry_run = DryRunNetns::default();
+        let firewall = self.firewall(plan, &dry_run)?;
         sweep(self.host, &self.receipt)?;
         self.write_intent(plan)?;
         plan.steps.iter().try_for_each(|step| self.file_step(step))?;
@@ -107,12 +109,14 @@ impl Change<'_> {
             // The block unit compares the installed files with the receipt.
             self.receipt.write(self.host)?;
         }
-        systemd::reload(self.host)?;
+        if self.host.has_systemd() {
+            systemd::daemon_reload()?;
+        }
         let mut found = None;
         for step in &plan.steps {
             self.live_step(step)?;
             if let Some(firewall) = firewall.as_ref().filter(|_| self.loads_rules(step)) {
-                found = self.find_as_loaded(firewall)?;
+                found = self.verify_loaded(firewall)?;
             }
         }
         self.check_units()?;
@@ -127,22 +131,22 @@ impl Change<'_> {
         self.receipt.state = State::Applied;
         self.receipt.applied = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         self.receipt.write(self.host)?;
-        found.iter().for_each(Moment::remember);
+        found.iter().for_each(RulesetGeneration::mark_verified);
         Ok(())
     }
 
     /// The firewall that will load the rules, after the kernel has checked them; `None` where the plan
     /// loads none.
-    fn firewall(&mut self, plan: &Plan) -> Result<Option<Firewall>, Error> {
+    fn firewall(&mut self, plan: &Plan, dry_run: &DryRunNetns) -> Result<Option<Firewall>, Error> {
         if !plan.steps.iter().any(|step| matches!(step, Step::LoadRules { .. })) {
             return Ok(None);
         }
         let firewall = Firewall::of(&self.target.bundle, &self.target.guard_config)?;
-        self.kernel_rules = Some(Before::look()?);
+        self.kernel_rules = Some(Snapshot::take()?);
         if firewall.makes_tables() && self.receipt.tables.is_none() {
             self.receipt.tables = firewall.tables();
         }
-        firewall.test(&firewall.look()?)?;
+        firewall.check(&firewall.observe()?, dry_run)?;
         Ok(Some(firewall))
     }
 
@@ -212,7 +216,8 @@ impl Change<'_> {
             // change that is killed here leaves the old rules or the new ones.
             Step::LoadRules { .. } if !self.host.has_systemd() => {
                 self.rules_touched = true;
-                rules_service::load(&self.target.bundle, &self.target.guard_config).map(drop)
+                let Target { bundle, guard_config, .. } = self.target;
+                rules_service::load(bundle, guard_config, &DryRunNetns::default()).map(drop)
             }
             Step::StartUnit { unit, verb, .. } => {
                 self.rules_touched |= *unit == Unit::Block;
@@ -235,9 +240,9 @@ impl Change<'_> {
 
     /// Compares the rules with what was loaded. If others have changed them since, they are loaded once
     /// more.
-    fn find_as_loaded(&self, firewall: &Firewall) -> Result<Option<Moment>, Error> {
+    fn verify_loaded(&self, firewall: &Firewall) -> Result<Option<RulesetGeneration>, Error> {
         let Target { bundle, guard_config, .. } = self.target;
-        firewall.find_as_loaded().or_else(|_| rules_service::load_verified(bundle, guard_config))
+        firewall.verify_loaded().or_else(|_| rules_service::load_verified(bundle, guard_config))
     }
 
     /// Whether the units that were started run, and the listener answers. One that dies at once, or does
@@ -265,6 +270,6 @@ impl Change<'_> {
 
 /// Removes temporary files that killed changes left.
 fn sweep(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::sweep(&observe::written_paths(host, receipt));
+    files::remove_unfinished(&observe::written_paths(host, receipt));
     files::remove_tree(&host.path(receipt::NEXT_BUNDLE))
 }

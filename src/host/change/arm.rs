@@ -9,6 +9,7 @@ use crate::files;
 use crate::host::prepare::{Prepared, Target};
 use crate::host::receipt::State;
 use crate::host::{Host, bundle_source};
+use crate::os::command::Program;
 use crate::plan::Step;
 use crate::unit::Unit;
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -115,14 +116,12 @@ fn start_waiting(host: &Host) -> Result<(), Error> {
         let run = ["--quiet", "--no-ask-password", &unit, description, "--service-type=exec"];
         // It tries again until it succeeds.
         let again = ["--property=Restart=on-failure", "--property=RestartSec=5s", "--"];
-        let mut command = Command::new("systemd-run");
-        let command = command.args(run).args(again).arg(program).args(WAIT);
-        let output = command.output().map_err(|error| Error::new("run systemd-run", error))?;
-        if output.status.success() {
+        let command = Program::new("systemd-run").args(run).args(again).args([program]).args(WAIT);
+        let output = command.run(&action)?;
+        if output.is_success() {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&output.stderr);
-        return Err(Error::new(action, text.lines().next().unwrap_or("no reason given")));
+        return Err(Error::new(action, output.stderr.lines().next().unwrap_or("no reason given")));
     }
     let mut command = Command::new(program);
     let command = command.args(WAIT).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());

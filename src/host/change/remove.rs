@@ -28,7 +28,7 @@ pub fn plan(host: &Host) -> Result<Plan, Error> {
         None => Removable::default(),
     };
     removable.rules_loaded =
-        host.is_live() && (applied_rules_loaded(host)? || firewall::is_guarded()?);
+        host.is_live() && (applied_rules_loaded(host)? || firewall::is_any_installed()?);
     removable.has_state = receipt.is_some() || is_empty_tree(&host.path(receipt::STATE));
     Ok(plan::removal(removable))
 }
@@ -112,11 +112,11 @@ fn rules_state(host: &Host) -> Option<&'static str> {
     }
     if let Ok(bundle) = bundle_source::last_good(host) {
         let firewall = Firewall::of(&bundle, &bundle_source::guard_config(&bundle).ok()?).ok()?;
-        if firewall.look_quickly().ok()?.drift.is_empty() {
+        if firewall.observe_selected().ok()?.drift.is_empty() {
             return Some("the rules still guard the ports");
         }
     }
-    let any = firewall::is_guarded().ok()?;
+    let any = firewall::is_any_installed().ok()?;
     (!any).then_some("no rules guard the ports")
 }
 
@@ -144,7 +144,7 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
         Some(Original::File { mode, owner }) => {
             let copy = host.path(&receipt::copy(receipt::ORIGINALS, path));
             match files::read(&copy)? {
-                Some(bytes) => files::replace_for(&here, &bytes, *mode, Some(*owner)).map(drop),
+                Some(bytes) => files::replace_owned(&here, &bytes, *mode, Some(*owner)).map(drop),
                 None => {
                     let cause = format!("its copy {} is gone", copy.display());
                     Err(Error::new(format!("put {} back", here.display()), cause))
@@ -194,8 +194,8 @@ fn unload(host: &Host) -> Result<bool, Error> {
 fn applied_rules_loaded(host: &Host) -> Result<bool, Error> {
     let Ok(bundle) = bundle_source::last_good(host) else { return Ok(false) };
     let firewall = Firewall::of(&bundle, &bundle_source::guard_config(&bundle)?)?;
-    match firewall.look_quickly() {
-        Ok(live) => Ok(live.guarded),
+    match firewall.observe_selected() {
+        Ok(rules) => Ok(rules.present),
         Err(error) if error.kind() == ErrorKind::NotInstalled => Ok(false),
         Err(error) => Err(error),
     }
@@ -204,12 +204,14 @@ fn applied_rules_loaded(host: &Host) -> Result<bool, Error> {
 /// Removes everything that redisguard remembers, the receipt last; then the directories that it made, if
 /// they are empty.
 fn remove_state(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::sweep(&observe::written_paths(host, receipt));
+    files::remove_unfinished(&observe::written_paths(host, receipt));
     if host.is_live() {
         files::remove(&host.path(rules_service::MEANWHILE))?;
         firewall::drift_cache::forget()?;
     }
-    systemd::reload(host)?;
+    if host.has_systemd() {
+        systemd::daemon_reload()?;
+    }
     let state = host.path(receipt::STATE);
     let failed = |error| Error::new(format!("remove {}", state.display()), error);
     let entries = match fs::read_dir(&state) {

@@ -24,8 +24,8 @@ pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
         // The receipt and the copies stay: the next apply or remove can still put everything back.
         failures.extend(change.receipt.write(change.host).err());
     }
-    if files_changed {
-        failures.extend(systemd::reload(change.host).err());
+    if files_changed && change.host.has_systemd() {
+        failures.extend(systemd::daemon_reload().err());
     }
     // Units and rules are not in the journal: a plan may touch them and no file.
     failures.extend(restore_units(&change).err());
@@ -85,7 +85,7 @@ fn restore_rules(change: &Change<'_>) -> Result<(), Error> {
         (None, _) if !change.observed.rules_loaded => {
             rules_service::unload_but_tables(tables)?;
         }
-        (None, Some(before)) => before.put_back()?,
+        (None, Some(before)) => before.restore()?,
         (None, None) => {}
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! A change under way: what it is to do, and what it did so far.
 
 use super::rollback_journal::Journal;
-use crate::firewall::Before;
+use crate::firewall::Snapshot;
 use crate::host::Host;
 use crate::host::prepare::Target;
 use crate::host::receipt::Receipt;
@@ -21,7 +21,7 @@ pub(super) struct Change<'a> {
     /// The length of the journal when the intent was written. What follows changes the host.
     pub intent_length: usize,
     /// The kernel's rules before they were touched.
-    pub kernel_rules: Option<Before>,
+    pub kernel_rules: Option<Snapshot>,
     /// Whether rules may have been loaded, by their unit or by this process.
     pub rules_touched: bool,
     /// Units that were started or restarted; the others run on as they were.
