@@ -6,6 +6,7 @@
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
+//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
@@ -20,13 +21,14 @@
 //! - [`log_sources`]: finds and opens those logs.
 //! - [`expectation`]: what a client of a port must meet; pure.
 //! - [`probe`]: what a client meets, here and on many hosts.
+//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
 //! - [`status`]: what is wrong on a host.
-//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `family`, `spec`, `unit`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `listener_contract`, `unit`, `spec`, `args` and `bundle` once more, to
+//! embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -41,6 +43,7 @@ pub mod firewall;
 pub mod guide;
 pub mod host;
 pub mod listener;
+pub mod listener_contract;
 pub mod log_sources;
 pub mod os;
 pub mod plan;

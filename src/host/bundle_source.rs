@@ -4,7 +4,7 @@
 use super::receipt;
 use super::receipt::{Origin, Receipt};
 use super::root::Host;
-use crate::bundle::{Bundle, FACTS, GuardConfig, SUMS};
+use crate::bundle::{Bundle, GUARD_CONFIG, GuardConfig, SUMS};
 use crate::embedded;
 use crate::error::Error;
 use crate::files;
@@ -84,7 +84,7 @@ pub fn last_good(host: &Host) -> Result<Bundle, Error> {
 
 /// The guard config of [`last_good`] without checking the bundle: enough for a warning.
 pub fn last_good_config(host: &Host) -> Option<GuardConfig> {
-    let kept = files::read(&host.path(receipt::BUNDLE).join(FACTS)).ok()??;
+    let kept = files::read(&host.path(receipt::BUNDLE).join(GUARD_CONFIG)).ok()??;
     GuardConfig::parse(&String::from_utf8_lossy(&kept)).ok()
 }
 

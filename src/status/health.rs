@@ -55,7 +55,7 @@ fn listener_finding(detail: String) -> Finding {
 /// What keeps a listener that runs from telling some clients, in its own words (STATUS= of sd_notify(3)).
 fn listener_fault(listener: &UnitState) -> Option<String> {
     let text = Some(&listener.says).filter(|_| listener.active == "active");
-    let fault = listener::trouble(text?)?;
+    let fault = listener::degraded(text?)?;
     Some(format!("{fault} (the cure: journalctl -u {})", Unit::Listener))
 }
 

@@ -4,7 +4,7 @@ use super::status::collected;
 use crate::args::{InstallerArgs, MetricsArgs};
 use crate::cli::output::{Status, print_text};
 use crate::error::Error;
-use crate::exposition::{Form, Kind, Metric, Sample, render};
+use crate::exposition::{Format, Kind, Metric, Sample, render};
 use crate::files;
 use crate::host::Host;
 use crate::status::{HostStatus, PortCount, Probing};
@@ -17,7 +17,7 @@ const MODE: u32 = 0o644;
 pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
     let status = collected(args, &host, Probing::Passive)?;
-    let text = render(&metrics(&status, Timestamp::now()), Form::Text);
+    let text = render(&metrics(&status, Timestamp::now()), Format::Text);
     match &verb.textfile {
         None => print_text(&text),
         Some(path) => write(path, &text)?,

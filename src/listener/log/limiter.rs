@@ -1,5 +1,8 @@
-//! Owns the counting of attempts per source and minute: which get a line of their own, and which
-//! are folded into a count. Must never lose an attempt: lines and counts add up.
+//! Rate limit of log lines: which attempts of a source get a line of their own, and which are folded into
+//! one line with a count.
+//!
+//! Guarantees: lines and counts add up to all attempts.
+//! Never: holds more than a bounded number of sources.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,27 +11,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::format::FoldedSource;
-use crate::listener::server::connections::table::source_of;
+use crate::listener::source::source_of;
 
-/// How long lines are counted together.
+/// The limit is so many lines in this time, and a count is written at its end.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Sources that are told apart at once; the others share one count.
-const MOST_SOURCES: usize = 4096;
-/// How often room is made for others.
-const SWEEP: Duration = Duration::from_secs(1);
-/// The key of that shared count; nobody connects from it.
+/// Sources that have a window of their own; further ones share one.
+const MAX_SOURCES: usize = 4096;
+/// How often expired windows are removed for further sources, at most.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// The key of the shared window: no connection has this address.
 const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Attempts of one source that are folded into one line.
+/// A source, and how many of its attempts one line stands for.
 pub(super) type Folded = (FoldedSource, u64);
 
-/// The attempts of the latest minute, by source.
+/// The windows of all sources.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct Limiter {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
+    /// The end of the first window with a count.
     due: Option<Instant>,
-    /// When windows that are over were last removed to make room.
+    /// When expired windows were last removed for further sources.
     swept: Option<Instant>,
 }
 
@@ -37,31 +41,31 @@ struct Window {
     opened: Instant,
     lines: u32,
     folded: u64,
-    /// Whose attempts were folded; `None` once they are of several addresses.
+    /// The address whose attempts were folded; `None` once there are several.
     peer: Option<IpAddr>,
 }
 
-impl Ledger {
-    /// Grants every source so many lines a minute.
-    pub(super) fn new(lines_per_window: u32) -> Ledger {
-        Ledger { lines_per_window, windows: HashMap::new(), due: None, swept: None }
+impl Limiter {
+    /// A limiter that grants every source so many lines per window.
+    pub(super) fn new(lines_per_window: u32) -> Limiter {
+        Limiter { lines_per_window, windows: HashMap::new(), due: None, swept: None }
     }
 
-    /// Counts one attempt; says whether it gets a line of its own.
+    /// Counts one attempt. Returns whether it gets a line of its own.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
         let mut source = source_of(peer);
-        if self.windows.len() >= MOST_SOURCES && !self.windows.contains_key(&source) {
-            // Not for every newcomer: it takes as long as there are windows.
-            if self.swept.is_none_or(|swept| now >= swept + SWEEP) {
+        if self.windows.len() >= MAX_SOURCES && !self.windows.contains_key(&source) {
+            // Not for every new source: a sweep visits all windows.
+            if self.swept.is_none_or(|swept| now >= swept + SWEEP_INTERVAL) {
                 self.swept = Some(now);
-                self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
+                self.windows.retain(|_, window| !window.is_expired(now) || window.folded > 0);
             }
-            if self.windows.len() >= MOST_SOURCES {
+            if self.windows.len() >= MAX_SOURCES {
                 source = OTHERS;
             }
         }
         let window = self.windows.entry(source).or_insert_with(|| Window::open(now));
-        if window.is_over(now) && window.folded == 0 {
+        if window.is_expired(now) && window.folded == 0 {
             *window = Window::open(now);
         }
         if window.lines < self.lines_per_window {
@@ -79,19 +83,19 @@ impl Ledger {
         false
     }
 
-    /// When the next count is due, if there is one.
+    /// When the next count is to be written, if there is one.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Takes the counts of all windows that are over by `now`, in the order of their sources.
+    /// Takes the counts of all windows that have expired by `now`, sorted by source.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Folded> {
-        let due = self.take(|window| window.is_over(now));
-        self.windows.retain(|_, window| !window.is_over(now));
+        let due = self.take(|window| window.is_expired(now));
+        self.windows.retain(|_, window| !window.is_expired(now));
         due
     }
 
-    /// Takes all counts; windows stay open.
+    /// Takes all counts; the windows and their limits continue.
     pub(super) fn take_all(&mut self) -> Vec<Folded> {
         self.take(|_| true)
     }
@@ -102,12 +106,12 @@ impl Ledger {
             .iter_mut()
             .filter(|(_, window)| window.folded > 0 && wanted(window))
             .map(|(source, window)| {
-                let whose = match window.peer {
+                let folded_source = match window.peer {
                     _ if *source == OTHERS => FoldedSource::Others,
                     Some(peer) => FoldedSource::Address(peer),
                     None => FoldedSource::Network(*source),
                 };
-                (*source, (whose, std::mem::take(&mut window.folded)))
+                (*source, (folded_source, std::mem::take(&mut window.folded)))
             })
             .collect();
         let counting = self.windows.values().filter(|window| window.folded > 0);
@@ -122,7 +126,7 @@ impl Window {
         Window { opened: now, lines: 0, folded: 0, peer: None }
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    fn is_expired(&self, now: Instant) -> bool {
         now >= self.opened + WINDOW
     }
 }
@@ -136,52 +140,52 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_allowance_attempts_are_counted() {
-        let (mut ledger, now) = (Ledger::new(2), Instant::now());
-        let admitted: Vec<bool> = (0..5).map(|_| ledger.admit(address(1), now)).collect();
+    fn attempts_beyond_the_limit_are_counted() {
+        let (mut limiter, now) = (Limiter::new(2), Instant::now());
+        let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
-        assert!(ledger.admit(address(2), now));
-        assert_eq!(ledger.due(), Some(now + WINDOW));
-        assert!(ledger.take_due(now).is_empty());
-        assert_eq!(ledger.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
-        assert_eq!(ledger.due(), None);
-        assert!(ledger.admit(address(1), now + WINDOW));
+        assert!(limiter.admit(address(2), now));
+        assert_eq!(limiter.due(), Some(now + WINDOW));
+        assert!(limiter.take_due(now).is_empty());
+        assert_eq!(limiter.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
+        assert_eq!(limiter.due(), None);
+        assert!(limiter.admit(address(1), now + WINDOW));
     }
 
     #[test]
-    fn a_count_taken_early_does_not_grant_new_lines() {
-        let (mut ledger, now) = (Ledger::new(1), Instant::now());
-        ledger.admit(address(1), now);
-        ledger.admit(address(1), now);
-        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
-        assert!(!ledger.admit(address(1), now));
-        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+    fn a_count_taken_early_grants_no_new_lines() {
+        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        limiter.admit(address(1), now);
+        limiter.admit(address(1), now);
+        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+        assert!(!limiter.admit(address(1), now));
+        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
     }
 
     #[test]
-    fn several_addresses_of_one_network_are_named_as_such() {
-        let (mut ledger, now) = (Ledger::new(0), Instant::now());
+    fn several_addresses_of_one_network_are_named_as_a_network() {
+        let (mut limiter, now) = (Limiter::new(0), Instant::now());
         for host in ["2001:db8::1", "2001:db8::2"] {
-            assert_eq!(host.parse().map(|peer| ledger.admit(peer, now)), Ok(false));
+            assert_eq!(host.parse().map(|peer| limiter.admit(peer, now)), Ok(false));
         }
         let network = "2001:db8::".parse().map(FoldedSource::Network);
-        assert_eq!(ledger.take_all().first().map(|folded| folded.0), network.ok());
+        assert_eq!(limiter.take_all().first().map(|folded| folded.0), network.ok());
     }
 
     #[test]
-    fn with_any_number_of_sources_lines_and_counts_add_up() {
-        let (mut ledger, now) = (Ledger::new(1), Instant::now());
-        let attempts = 3 * u64::try_from(MOST_SOURCES).unwrap_or(0);
+    fn lines_and_counts_add_up_for_any_number_of_sources() {
+        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        let attempts = 3 * u64::try_from(MAX_SOURCES).unwrap_or(0);
         let mut lines = 0;
         let mut counted = 0;
         for index in 0..attempts {
             let when = now + Duration::from_millis(20) * u32::try_from(index).unwrap_or(0);
             let peer = address(u32::try_from(index / 2).unwrap_or(0));
-            lines += u64::from(ledger.admit(peer, when));
-            counted += ledger.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
+            lines += u64::from(limiter.admit(peer, when));
+            counted += limiter.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
         }
-        assert!(ledger.windows.len() <= MOST_SOURCES + 1);
-        counted += ledger.take_all().iter().map(|folded| folded.1).sum::<u64>();
+        assert!(limiter.windows.len() <= MAX_SOURCES + 1);
+        counted += limiter.take_all().iter().map(|folded| folded.1).sum::<u64>();
         assert_eq!(lines + counted, attempts);
     }
 }

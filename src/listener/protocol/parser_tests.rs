@@ -1,17 +1,20 @@
-//! What the scanner makes of bytes.
+//! The events of given bytes, at any split.
 
 use super::*;
 
-fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, largest: u64) -> Vec<String> {
-    let mut scanner = Scanner::new(largest);
+fn events_of<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    max_command_bytes: u64,
+) -> Vec<String> {
+    let mut parser = Parser::new(max_command_bytes);
     let mut events = Vec::new();
     for piece in pieces {
-        scanner.feed(piece, &mut |event| {
+        parser.feed(piece, &mut |event| {
             events.push(match event {
                 Event::Command(command) => {
-                    format!("{} {}", command.name_for_log().text(), command.arguments())
+                    format!("{} {}", command.name_for_log().as_str(), command.arguments())
                 }
-                Event::Http(command) => format!("http {}", command.name_for_log().text()),
+                Event::Http(command) => format!("http {}", command.name_for_log().as_str()),
                 Event::Tls => "tls".to_owned(),
                 Event::Malformed => "malformed".to_owned(),
                 Event::Oversize(_) => "oversize".to_owned(),
@@ -22,7 +25,7 @@ fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, largest: u64) -> Ve
 }
 
 fn events(bytes: &[u8]) -> Vec<String> {
-    events_of([bytes], LARGEST_COMMAND)
+    events_of([bytes], MAX_COMMAND_BYTES)
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn arrays_and_lines_are_commands() {
 }
 
 #[test]
-fn blank_lines_and_empty_arrays_are_passed_over() {
+fn blank_lines_and_empty_arrays_are_ignored() {
     assert_eq!(events(b"\r\n \r\n*0\r\n*-1\r\n\nPING\r\n"), ["PING 0"]);
 }
 
@@ -43,7 +46,7 @@ fn a_value_may_look_like_anything() {
 }
 
 #[test]
-fn what_is_not_resp_is_malformed_once() {
+fn what_is_not_resp_is_one_malformed_event() {
     for odd in [
         &b"*x\r\n"[..],
         b"*\r\n",
@@ -59,7 +62,7 @@ fn what_is_not_resp_is_malformed_once() {
 }
 
 #[test]
-fn http_and_tls_are_known_only_at_the_very_start() {
+fn http_and_tls_are_recognised_only_at_the_start() {
     assert_eq!(events(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"), ["http GET"]);
     assert_eq!(events(b"\x16\x03\x01\x02\x00"), ["tls"]);
     assert_eq!(events(b"\x16\x04x\r\n"), ["other 0"]);
@@ -78,12 +81,12 @@ fn a_command_past_the_limit_is_oversize() {
 }
 
 #[test]
-fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
+fn what_is_kept_of_an_oversize_command_does_not_depend_on_the_split() {
     let name = format!("CLIENT SETINFO LIB-NAME {}", "x".repeat(60));
     let kept = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut scanner, mut kept) = (Scanner::new(48), 0);
+        let (mut parser, mut kept) = (Parser::new(48), 0);
         pieces.for_each(|piece| {
-            scanner.feed(piece, &mut |event| {
+            parser.feed(piece, &mut |event| {
                 let Event::Oversize(command) = event else { panic!("{event:?}") };
                 kept = command.library().map_or(0, |(_, name)| name.len());
             });
@@ -95,17 +98,18 @@ fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
 }
 
 #[test]
-fn an_unfinished_line_is_told_from_an_unfinished_value() {
-    let stands = |bytes: &[u8]| {
-        let mut scanner = Scanner::new(LARGEST_COMMAND);
-        scanner.feed(bytes, &mut |_| {});
-        (scanner.in_a_line(), scanner.in_a_command())
+fn the_position_tells_a_partial_line_from_a_partial_value() {
+    let position = |bytes: &[u8]| {
+        let mut parser = Parser::new(MAX_COMMAND_BYTES);
+        parser.feed(bytes, &mut |_| {});
+        parser.position()
     };
-    assert_eq!(stands(b""), (false, false));
-    assert_eq!(stands(b"PI"), (true, true));
-    assert_eq!(stands(b"*1\r\n$4"), (true, true));
-    assert_eq!(stands(b"*1\r\n$4\r\nPI"), (false, true));
-    assert_eq!(stands(b"PING\r\n"), (false, false));
+    assert_eq!(position(b""), Position::Start);
+    assert_eq!(position(b"PI"), Position::InLine);
+    assert_eq!(position(b"*1\r\n$4"), Position::InLine);
+    assert_eq!(position(b"*1\r\n$4\r\nPI"), Position::InValue);
+    assert_eq!(position(b"PING\r\n"), Position::Between);
+    assert_eq!(position(b"*x"), Position::Closed);
 }
 
 /// A small linear congruential generator: the same numbers on every run.

@@ -1,0 +1,114 @@
+//! Legacy and nf_tables iptables: either is used, both filled are refused, and a switch keeps the
+//! guard.
+
+use super::*;
+
+/// Makes `iptables` and `ip6tables` this kind.
+fn select(machine: &Machine, kind: &str) {
+    for program in ["iptables", "ip6tables"] {
+        let path = format!("/usr/sbin/{program}-{kind}");
+        machine.run(&["update-alternatives", "--set", program, &path]).ok();
+    }
+}
+
+/// The programs that show rules of ours.
+fn ours(machine: &Machine) -> Vec<String> {
+    let rules = machine.iptables_save();
+    let lines = rules.lines().filter(|line| line.contains(": -A REDISGUARD-IN "));
+    let mut programs: Vec<_> =
+        lines.filter_map(|line| line.split_once(": ")).map(|(tool, _)| tool.to_owned()).collect();
+    programs.dedup();
+    programs
+}
+
+const NFT: [&str; 2] = ["iptables-nft", "ip6tables-nft"];
+const LEGACY: [&str; 2] = ["iptables-legacy", "ip6tables-legacy"];
+
+#[test]
+fn legacy_iptables_guards_where_it_is_selected() {
+    let Some(mut machine) = host("legacy") else { return };
+    select(&machine, "legacy");
+    sh(&machine, "iptables -A INPUT -p tcp --dport 6379 -j ACCEPT; ip6tables -P FORWARD DROP");
+    let before = look(&machine);
+
+    redisguard(&machine, &["apply"]).ok();
+    assert_eq!(ours(&machine), LEGACY);
+    assert_clean(&machine);
+    redisguard(&machine, &["remove"]).ok();
+    assert_unchanged(&machine, &before);
+
+    redisguard(&machine, &["apply"]).ok();
+    machine.reboot();
+    assert_eq!(ours(&machine), LEGACY);
+    assert_clean(&machine);
+    sh(&machine, "iptables -F; ip6tables -t mangle -F");
+    is_mended(&machine, &["INPUT", "mangle: "]);
+    assert_eq!(ours(&machine), LEGACY);
+}
+
+#[test]
+fn two_filled_kinds_are_refused_and_explained() {
+    let Some(machine) = host("both-kinds") else { return };
+    sh(&machine, "iptables -A INPUT -p udp --dport 9 -j DROP; ip6tables-legacy -P FORWARD DROP");
+    sh(&machine, "iptables-legacy -t nat -A POSTROUTING -p udp --dport 9 -j MASQUERADE");
+    let before = look(&machine);
+    let refused = || {
+        for verb in ["plan", "apply"] {
+            let said = redisguard(&machine, &[verb]);
+            assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{verb}: {said:?}");
+            assert_eq!(said.stderr.matches("could not").count(), 1, "{}", said.stderr);
+            let words = ["iptables-legacy (IPv4 nat: 1, IPv6 filter: 1)", "update-alternatives"];
+            assert_says(&said.stderr, &words);
+        }
+    };
+    refused();
+    assert_unchanged(&machine, &before);
+
+    // Tables in which nothing is are nothing.
+    sh(&machine, "iptables-legacy -t nat -F; ip6tables-legacy -P FORWARD ACCEPT");
+    redisguard(&machine, &["apply"]).ok();
+    assert_clean(&machine);
+
+    // Who fills them afterwards is named; the guard holds, and is mended all the same.
+    sh(&machine, "iptables-legacy -t nat -A POSTROUTING -p udp --dport 9 -j MASQUERADE");
+    sh(&machine, "ip6tables-legacy -P FORWARD DROP");
+    let guarded = look(&machine);
+    refused();
+    assert_unchanged(&machine, &guarded);
+    sh(&machine, "iptables -D INPUT 1");
+    let status = json(&machine, 1, &["status"]);
+    let findings = status["findings"].as_array().unwrap();
+    let others: Vec<_> = findings.iter().filter(|finding| finding["kind"] == "others").collect();
+    assert_eq!(others.len(), 1, "{status:#}");
+    assert!(others[0]["detail"].as_str().unwrap().contains("iptables-legacy"), "{status:#}");
+    let said = redisguard(&machine, &["rules", "load"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stderr.contains("warning") && said.stderr.contains("legacy"), "{said:?}");
+    assert_unchanged(&machine, &guarded);
+    check(&machine);
+    assert_guards(&machine);
+    assert_eq!(json(&machine, 1, &["status"])["healthy"], true);
+
+    redisguard(&machine, &["remove"]).ok();
+    assert_unchanged(&machine, &before);
+}
+
+#[test]
+fn switched_kinds_take_the_guard_along() {
+    let Some(machine) = guarded("switched") else { return };
+    for (kind, programs, former) in [("legacy", LEGACY, NFT), ("nft", NFT, LEGACY)] {
+        select(&machine, kind);
+        assert_eq!(ours(&machine), former);
+        assert_shut(&machine, &[6379, 6380]);
+        is_mended(
+            &machine,
+            &["no rules of ours", &format!("{}: rules of ours are left over", former[0])],
+        );
+        assert_eq!(ours(&machine), programs);
+    }
+    // Gone are also those that iptables no longer shows.
+    select(&machine, "legacy");
+    let removed = redisguard(&machine, &["remove"]).ok();
+    assert!(removed.contains("REDISGUARD"), "{removed}");
+    assert_eq!(machine.iptables_save(), "");
+}

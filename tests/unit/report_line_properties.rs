@@ -1,0 +1,102 @@
+//! Any bytes in a log are read without a panic, and every line is counted or skipped.
+
+use crate::support::cases;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use redisguard::report::{Calendar, Census, Scope, Summary, Writer, count};
+
+fn census(bytes: &[u8], writer: Writer) -> Census {
+    let scope = Scope { since: 0, until: i64::MAX, ports: Vec::new() };
+    let (mut census, mut calendar) =
+        (Census::default(), Calendar::new(TimeZone::UTC, 1_795_758_300_000));
+    let mut log = bytes;
+    count(&mut log, writer, &mut calendar, &scope, &mut census).unwrap();
+    census
+}
+
+fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
+    for writer in [Writer::Listener, Writer::Kernel, Writer::Unknown] {
+        let census = census(bytes, writer);
+        let lines = census.lines;
+        let ends = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let unfinished = u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"));
+        prop_assert_eq!(lines.read, ends + unfinished);
+        let parts = [
+            lines.counted,
+            lines.outside,
+            lines.foreign,
+            lines.torn,
+            lines.malformed,
+            lines.misdated,
+        ];
+        prop_assert_eq!(lines.read, parts.iter().sum::<u64>());
+        let summary = Summary::of(&census, 1);
+        for text in summary.libraries.iter().map(|library| &library.name) {
+            prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
+        }
+    }
+    Ok(())
+}
+
+/// Lines that nearly are ours: pieces of real ones, put together anyhow.
+fn pieces() -> impl Strategy<Value = Vec<u8>> {
+    let known = prop::sample::select(vec![
+        "time=2026-11-27T05:45:00.123Z",
+        " peer=",
+        "192.0.2.1",
+        "2001:db8::1",
+        "2001:db8::/64",
+        "others",
+        " port=6379",
+        " port=",
+        " protocol=resp",
+        " library=\"",
+        "\\x1b",
+        "\\",
+        "\"",
+        " library-version=1",
+        " attempts=",
+        "18446744073709551615",
+        " lines=2",
+        " outcome=told",
+        " outcome=folded",
+        " outcome=dropped",
+        "\n",
+        "{\"time\":\"",
+        "\",\"peer\":\"192.0.2.1\"",
+        ",\"port\":6379",
+        ",\"outcome\":\"told\"}",
+        "Nov 27 05:45:00 web kernel: ",
+        "Feb 29 ",
+        "1795758300.1 kernel: ",
+        "[1.2] ",
+        "redisguard drop: ",
+        "redisguard reject: ",
+        "SRC=192.0.2.1 ",
+        "PROTO=TCP ",
+        "DPT=6379 ",
+        "SYN",
+        "{\"MESSAGE\":\"redisguard drop: ",
+        "\",\"_TRANSPORT\":\"kernel\",\"__REALTIME_TIMESTAMP\":\"1\"}",
+        " ",
+    ]);
+    let piece = prop_oneof![
+        9 => known.prop_map(|text: &str| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..8),
+    ];
+    prop::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn any_bytes_are_lines_that_count_or_do_not(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        hold(&bytes)?;
+    }
+
+    #[test]
+    fn what_is_nearly_ours_counts_or_does_not(bytes in pieces()) {
+        hold(&bytes)?;
+    }
+}
