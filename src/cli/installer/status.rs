@@ -13,7 +13,7 @@ use crate::host::observe::Look;
 use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, bundle_source, listener_health, recent_attempts, rules_service};
 use crate::os::systemd;
-use crate::report::moment;
+use crate::report::to_rfc3339;
 use crate::spec::PortRange;
 use crate::status::findings::{
     Finding, another_bundle, answers, applied_bundle, dead_units, drifted, finding, in_the_way,
@@ -57,10 +57,10 @@ pub(super) struct Recent {
     pub library: Option<String>,
 }
 
-impl From<recent_attempts::Latest> for Recent {
-    fn from(latest: recent_attempts::Latest) -> Self {
-        let recent_attempts::Latest { at, source, port, answer, library } = latest;
-        let (at, source) = (moment(at), source.to_string());
+impl From<recent_attempts::RecentAttempt> for Recent {
+    fn from(latest: recent_attempts::RecentAttempt) -> Self {
+        let recent_attempts::RecentAttempt { at, source, port, answer, library } = latest;
+        let (at, source) = (to_rfc3339(at), source.to_string());
         Self { at, source, port, answer: answer.name(), library }
     }
 }
