@@ -4,8 +4,10 @@
 //! A ladder of modules; each imports only what stands above it here:
 //!
 //! - [`error`]: the error of everything that has effects.
+//! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
+//! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
 //! - [`guide`]: the marked sections in guides that people write; pure.
@@ -24,7 +26,7 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `spec`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `unit`, `spec`, `args` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -33,6 +35,7 @@ pub mod embedded;
 pub mod error;
 pub mod expectation;
 pub mod exposition;
+pub mod family;
 pub mod files;
 pub mod firewall;
 pub mod guide;
@@ -46,3 +49,4 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod unit;

@@ -2,7 +2,7 @@
 //! per template. What a spec means in words is said in `words`.
 
 use super::Bundle;
-use super::host_files::Family;
+use crate::family::Family;
 use crate::spec::{Backend, DocumentPath, Existing, External, Listen, Reserved, Spec};
 use askama::Template;
 

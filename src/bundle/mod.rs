@@ -14,8 +14,9 @@ mod phrases;
 pub use self::change_summary::meaning;
 pub use self::documents::{Documents, Section};
 pub use self::guard_config::{GuardConfig, PATH as FACTS, ReservedConfig};
-pub use self::host_files::{BINARY, Family, METRICS, UNITS};
+pub use self::host_files::BINARY;
 
+use crate::family::Family;
 use crate::spec::Spec;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};

@@ -1,8 +1,8 @@
 //! Owns what every way of loading rules can do, and that nothing which was counted is lost on the way.
 
 use super::Rulesets;
-use crate::bundle::Family;
 use crate::error::Error;
+use crate::family::Family;
 use crate::host::counters::Tally;
 use crate::plan::{Counter, Scope};
 

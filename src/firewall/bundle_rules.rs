@@ -2,8 +2,9 @@
 
 use super::nftables::Script;
 use super::{Ruleset, Rulesets};
-use crate::bundle::{Bundle, Family, GuardConfig, hex};
+use crate::bundle::{Bundle, GuardConfig, hex};
 use crate::error::Error;
+use crate::family::Family;
 
 /// A bundle's iptables rules.
 pub(super) fn rulesets(bundle: &Bundle) -> Result<Rulesets, Error> {

@@ -2,7 +2,8 @@
 //! `accept` ends one chain only, and those of others come behind it. Reads their rules as a stranger's
 //! packet meets them; what cannot be known of it (its address, its interface) is what no rule names.
 
-use crate::bundle::{Family, GuardConfig};
+use crate::bundle::GuardConfig;
+use crate::family::Family;
 use crate::spec::External;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

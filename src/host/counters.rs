@@ -9,8 +9,8 @@
 use super::Host;
 use super::receipt;
 use super::receipt::Receipt;
-use crate::bundle::Family;
 use crate::error::Error;
+use crate::family::Family;
 use crate::files;
 use crate::firewall::Live;
 use crate::plan::Counter;

@@ -1,6 +1,7 @@
 //! Owns asking the listener on this very host whether it tells what it must. Changes nothing.
 
-use crate::bundle::{Family, GuardConfig};
+use crate::bundle::GuardConfig;
+use crate::family::Family;
 use crate::os::systemd::UnitState;
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;

@@ -2,7 +2,7 @@
 //! the same as data.
 
 use super::cases::Row;
-use crate::bundle::Family;
+use crate::family::Family;
 use crate::probe::Outcome;
 use crate::spec::PortSet;
 use serde_json::{Value, json};

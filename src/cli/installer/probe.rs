@@ -2,8 +2,9 @@
 
 use super::{Status, err, inputs, out, print_json};
 use crate::args::{InstallerArgs, ProbeArgs};
-use crate::bundle::{Family, GuardConfig};
+use crate::bundle::GuardConfig;
 use crate::error::Error;
+use crate::family::Family;
 use crate::probe::Outcome;
 use crate::probe::hosts::{HostMet, Manner, Met, survey};
 use crate::spec::PortSet;

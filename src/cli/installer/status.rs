@@ -3,8 +3,9 @@
 use super::plan::computed;
 use super::{Status, coloured, out, print_json};
 use crate::args::InstallerArgs;
-use crate::bundle::{Family, GuardConfig};
+use crate::bundle::GuardConfig;
 use crate::error::Error;
+use crate::family::Family;
 use crate::firewall;
 use crate::firewall::missing_family;
 use crate::host::change::confirm;

@@ -1,8 +1,8 @@
 //! Owns telling the two kinds of iptables apart: `iptables` is one of them, and shows nothing of what
 //! the other holds, although the kernel asks both. Looking loads no kernel module and changes nothing.
 
-use crate::bundle::Family;
 use crate::error::Error;
+use crate::family::Family;
 use crate::firewall::backend::{Backend, Live};
 use crate::firewall::{Ruleset, Rulesets};
 use crate::os::command;

@@ -5,7 +5,8 @@
 //! listed once and the digests of that listing are put beside it, into a chain that no packet meets.
 //! Runs nothing.
 
-use crate::bundle::{Family, hex};
+use crate::bundle::hex;
+use crate::family::Family;
 use crate::plan::Counter;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
