@@ -6,11 +6,11 @@ use super::probe::{HostAnswer, PortAnswer, Unasked};
 use super::status::{Answered, PortCount};
 use super::{Steps, confirm, rules, status};
 use crate::cli::reference::Example;
+use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
 use crate::os::sockets::{Listener, Peer};
 use crate::plan::StepView;
-use crate::probe::Outcome;
-use crate::rehearse::{Expected, From, Observation, Report, Row};
+use crate::rehearse::{Case, Control, Observation, Report, Vantage};
 use crate::report::{
     Aggregate, AnswerKind, Filter, LibraryUse, LineFormat, Summary, TimestampParser, UnixMillis,
 };
@@ -81,7 +81,7 @@ fn no_steps() -> Steps<'static> {
 fn drifted() -> status::Answer {
     let (packets, bytes) = (12, 720);
     let family = Family::V4.name();
-    let outcome = Outcome::Refused.word();
+    let outcome = Outcome::Refused.name();
     status::Answer {
         in_sync: false,
         healthy: false,
@@ -182,13 +182,14 @@ fn rules_loaded() -> rules::Answer {
 }
 
 fn report() -> Report {
-    let what = "Default Redis Port".to_owned();
-    let row = Row { from: From::Outside, port: 6379, what, expected: Expected::Silence };
+    let service = "Default Redis Port".to_owned();
+    let (from, expected) = (Vantage::Outside, OutcomeKind::Silence);
+    let case = Case { from, port: 6379, service, expected };
     Report {
         bundle: BUNDLE.to_owned(),
         with_ipv6: true,
-        unguarded: (4, 4),
-        observations: vec![Observation { row, outcomes: vec![(Family::V4, Outcome::Silence)] }],
+        control: Control { reached: 4, tried: 4 },
+        observations: vec![Observation { case, outcomes: vec![(Family::V4, Outcome::Silence)] }],
     }
 }
 

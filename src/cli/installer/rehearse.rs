@@ -1,4 +1,4 @@
-//! `rehearse`: the bundle in throw-away network namespaces.
+//! `rehearse`: tries the bundle in network namespaces of its own.
 
 use super::{Status, inputs, out, print_json};
 use crate::args::InstallerArgs;

@@ -102,7 +102,7 @@ pub(super) struct Answered {
 impl From<listener_health::Answer> for Answered {
     fn from(answer: listener_health::Answer) -> Self {
         let listener_health::Answer { port, family, outcome, .. } = answer;
-        Self { port, family: family.name(), outcome: outcome.word() }
+        Self { port, family: family.name(), outcome: outcome.name() }
     }
 }
 

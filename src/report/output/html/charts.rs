@@ -43,7 +43,7 @@ const ANSWERS: [RGBColor; AnswerKind::ALL.len()] = [
     RGBColor(0xcf, 0x22, 0x2e),
     RGBColor(0x09, 0x69, 0xda),
 ];
-/// The size of letters. plotters draws them somewhat smaller than it is told.
+/// The size of letters. plotters draws them somewhat smaller.
 const FONT_SIZE: f64 = 16.0;
 
 /// A bar for each step, stacked by answer.
