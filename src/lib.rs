@@ -5,6 +5,7 @@
 //!
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
+//! - [`text_layout`]: text in lines of limited width; pure.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
@@ -49,4 +50,5 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod text_layout;
 pub mod unit;

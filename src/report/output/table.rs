@@ -6,6 +6,7 @@
 use super::sparkline::Glyphs;
 use crate::report::format::{day, grouped, library, minute, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
+use crate::text_layout::wrapped;
 
 /// The most columns of a line.
 const WIDTH: usize = 80;
@@ -210,23 +211,7 @@ fn notes(summary: &Summary) -> Vec<String> {
             "the kernel writes a few lines a minute for a source: `status` counts all".to_owned(),
         );
     }
-    notes.into_iter().flat_map(|note| wrapped(&note)).collect()
-}
-
-/// A text in lines of at most [`WIDTH`] columns; all but the first are indented.
-fn wrapped(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) => lines.push(format!("  {word}")),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    notes.iter().map(|note| wrapped(note, WIDTH, "", "  ")).collect()
 }
 
 /// A line of at most [`WIDTH`] columns: the end of a longer one is left out.
@@ -242,10 +227,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_is_wider_than_80_columns() {
+    fn a_long_line_is_cut_at_80_columns() {
         assert_eq!(truncated("x".repeat(80)).len(), 80);
         assert!(truncated("x".repeat(81)).ends_with("xxx..."));
-        assert!(wrapped(&"word ".repeat(40)).iter().all(|line| line.len() <= WIDTH));
     }
 
     #[test]
