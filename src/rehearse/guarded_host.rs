@@ -10,8 +10,7 @@ use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
-use crate::firewall::Firewall;
-use crate::host::counters::Tally;
+use crate::firewall::{CounterTotals, DryRunNetns, Firewall};
 use crate::probe::probe;
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
@@ -60,10 +59,10 @@ pub fn host(
     // The listener and the stub servers are there already, so that every port answers.
     let control = try_without_rules(&cases, cables, &mut outsider)?;
     let firewall = Firewall::of(bundle, guard_config)?;
-    let live = firewall.look()?;
-    // As `apply` does: rules are tried before they are loaded.
-    firewall.test(&live)?;
-    firewall.load(&live, &mut Tally::default())?;
+    let installed = firewall.observe()?;
+    // As `apply` does: rules are checked before they are loaded.
+    firewall.check(&installed, &DryRunNetns::default())?;
+    firewall.load(&installed, &mut CounterTotals::default())?;
 
     let mut observations = Vec::new();
     for case in cases {

@@ -7,7 +7,7 @@
 use super::stage::STAGE;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
-use crate::os::command;
+use crate::os::command::is_installed;
 use crate::spec::Backend;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -54,7 +54,7 @@ fn require_programs(guard_config: &GuardConfig) -> Result<(), Error> {
         Backend::Nftables => &[("nft", "nftables")],
     };
     let needed = firewall.iter().chain(&[("ip", "iproute2")]);
-    let missing: Vec<_> = needed.filter(|(program, _)| !command::is_installed(program)).collect();
+    let missing: Vec<_> = needed.filter(|(program, _)| !is_installed(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -2,9 +2,8 @@
 
 use crate::bundle::GuardConfig;
 use crate::error::Error;
-use crate::os::command;
+use crate::os::command::{Program, one_line};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::Command;
 
 /// The addresses at both ends of the cable, for one family.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +46,10 @@ pub(super) fn cables(guard_config: &GuardConfig) -> Result<[Cable; 2], Error> {
 /// It fails.
 pub(super) fn ip(arguments: &[&str]) -> Result<(), Error> {
     let action = format!("run ip {}", arguments.join(" "));
-    let mut ip = Command::new("ip");
-    let output = command::run(ip.args(arguments), &action, b"", command::LIMIT)?;
-    match output.success {
+    let output = Program::new("ip").args(arguments).run(&action)?;
+    match output.is_success() {
         true => Ok(()),
-        false => Err(Error::new(action, command::one_line(&output.stderr))),
+        false => Err(Error::new(action, one_line(&output.stderr))),
     }
 }
 

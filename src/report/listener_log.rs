@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// The longest line in bytes, without its line end: the listener writes none longer.
-const MAX_LINE: usize = 511;
+const MAX_LINE: usize = crate::listener_contract::MAX_LOG_LINE_BYTES - 1;
 
 /// A line's fields, before its `outcome` tells which kind of line it is.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::files;
 use crate::host::{Host, bundle_source, rules_service};
 use crate::log_sources::{self, LogSet, ReadResult};
-use crate::os::reverse_lookup;
+use crate::os::resolver;
 use crate::report::output::html::Page;
 use crate::report::output::sparkline::Glyphs;
 use crate::report::output::{csv, table};
@@ -70,7 +70,7 @@ fn show(
                 // The page repeats the log, which only root and the group may read. A file that is there
                 // keeps its mode: somebody may have opened it to others.
                 let mode = files::mode(path).unwrap_or(0o640);
-                files::stage(path, page.as_bytes(), mode, None)?.put_in_place()?;
+                files::stage(path, page.as_bytes(), mode, None)?.commit()?;
                 out!("wrote {}", path.display());
             }
         }
@@ -188,10 +188,10 @@ fn progress(bytes: u64) -> ProgressBar {
 /// Asks the name service for the names of the listed sources.
 fn resolve(summary: &mut Summary) {
     let addresses = summary.addresses();
-    if addresses.len() > reverse_lookup::MOST {
-        err!("note: only the {} heaviest sources are asked for their names", reverse_lookup::MOST);
+    if addresses.len() > resolver::NAMES_LIMIT {
+        err!("note: only the {} heaviest sources are asked for their names", resolver::NAMES_LIMIT);
     }
-    match reverse_lookup::of(&addresses) {
+    match resolver::names(&addresses) {
         Err(error) => report(&error),
         Ok(names) => summary.set_names(&names),
     }
