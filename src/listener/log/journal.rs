@@ -26,9 +26,6 @@ pub(in crate::listener) struct Journal {
     pending: LineBatch,
     /// When the first pending line came.
     pending_since: Option<Instant>,
-    /// Attempts with a line of their own, and those that were folded into a count.
-    logged: u64,
-    folded: u64,
 }
 
 impl Journal {
@@ -41,8 +38,6 @@ impl Journal {
             timestamps: TimestampCache::default(),
             pending: LineBatch::default(),
             pending_since: None,
-            logged: 0,
-            folded: 0,
         }
     }
 
@@ -50,12 +45,9 @@ impl Journal {
     pub(in crate::listener) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
         self.take_due(now);
         if self.limiter.admit(attempt.peer.ip(), now) {
-            self.logged += 1;
             let time = self.timestamps.format(Timestamp::now());
             self.pending.push(1, |out| attempt.write(self.format, time, out));
             self.queue_if_full(now);
-        } else {
-            self.folded += 1;
         }
     }
 
@@ -79,12 +71,10 @@ impl Journal {
         self.log.reopen();
     }
 
-    /// Writes everything, counts included, and waits a bounded time for the disk. Returns how many
-    /// connections got a line of their own, and how many were folded into a count.
-    pub(in crate::listener) fn finish(mut self, now: Instant) -> (u64, u64) {
+    /// Writes everything, counts included, and waits a bounded time for the disk.
+    pub(in crate::listener) fn finish(mut self, now: Instant) {
         self.flush(now);
         self.log.finish();
-        (self.logged, self.folded)
     }
 
     fn flush(&mut self, now: Instant) {

@@ -1,13 +1,13 @@
-//! Owns what the reference says: the words, defaults and bounds of every key. Holds no code.
+//! The table of tables and keys: words, defaults and bounds. Data only.
 
-use super::{Default, Given, Key, Kind, Table};
+use super::types::{Default, Key, Kind, Occurrence, Table};
 use crate::listener_contract;
 
 /// Every table, in the order in which they are best written.
 pub const TABLES: &[Table] = &[
     Table {
         name: "site",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What heads the generated documents.",
         keys: &[
             Key {
@@ -43,7 +43,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "contact",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Whom users may ask. It stands in the notice and in the documents.",
         keys: &[
             Key {
@@ -64,7 +64,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "cluster",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Where users go instead. These ports, and the bus ports 10000 above them, are never \
                 touched.",
         keys: &[
@@ -86,7 +86,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "reserved",
-        given: Given::Repeated,
+        occurrence: Occurrence::Repeated,
         about: "A port that users must leave. Services on the host itself are served in every case.",
         keys: &[
             Key {
@@ -141,7 +141,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "firewall",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "How the guard is built.",
         keys: &[
             Key {
@@ -183,7 +183,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "The listener, which tells the sentence to whoever still connects.",
         keys: &[
             Key {
@@ -250,7 +250,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice.tls",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "With what the listener ends TLS, so that TLS clients read the sentence too.",
         keys: &[
             Key {
@@ -273,7 +273,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "metrics",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every bundle.",
         keys: &[
             Key {
@@ -295,7 +295,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "docs",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "Where the documents go, relative to --docs-root.",
         keys: &[
             Key {

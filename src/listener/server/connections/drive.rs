@@ -332,8 +332,8 @@ impl Connection {
         Ok(self.transport.has_output(session))
     }
 
-    /// The address that the client meant. It costs system calls, so that only replies that contain it
-    /// get the real one.
+    /// The address that the client meant. It costs system calls, so only replies that contain it get the
+    /// real one.
     fn address_for(&self, session: &Session) -> IpAddr {
         if session.needs_address() {
             self.destination.address(&self.stream)

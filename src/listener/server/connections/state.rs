@@ -47,8 +47,8 @@ impl Input {
     pub(super) fn after_read(self, bytes: usize, capacity: usize) -> Input {
         match self {
             _ if bytes == 0 => Input::Ended,
-            // What did not fill the buffer has emptied the socket: the read that would say so is
-            // saved. It is not where the end is known to come: nothing would report that again.
+            // A read that does not fill the buffer has emptied the socket, so that the one which
+            // would say so is saved. Where the end is to come reads go on: it is reported only once.
             Input::Readable if bytes < capacity => Input::Drained,
             other => other,
         }
@@ -99,7 +99,7 @@ impl From<CloseReason> for Outcome {
     }
 }
 
-/// How far a connection's life has come. It only moves downwards.
+/// How far a connection has come from its beginning to its end. It never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lifecycle {
     /// Until one side closes.
@@ -158,8 +158,8 @@ pub(in crate::listener::server) struct Connection {
     pub(super) bytes: u64,
 }
 
-// An idle connection is this record, and a listener is to hold ten thousand of them in a few MiB.
-// docs/performance.md has the measured bytes; whoever adds a field looks for padding first.
+// An idle connection is this record and 40 bytes of the table, so that ten thousand take a few MiB
+// (docs/performance.md). Before the record grows, its padding is to be used up.
 const _: () = assert!(size_of::<Connection>() <= 136);
 
 impl Connection {
@@ -177,7 +177,7 @@ impl Connection {
             peer_port: peer.port(),
             destination,
             watched: None,
-            // Most clients send their first command with the handshake: one read is tried unasked.
+            // The first command of most clients is there already: one read is tried unasked.
             input: Input::Readable,
             output: Output::Writable,
             schedule: Schedule::Waiting,
@@ -206,7 +206,7 @@ impl Connection {
         self.schedule == Schedule::Runnable
     }
 
-    /// Waits for the event loop again if it is scheduled as `schedule`.
+    /// Goes from `schedule` back to [`Schedule::Waiting`]; another one stays.
     pub(super) fn leave(&mut self, schedule: Schedule) {
         if self.schedule == schedule {
             self.schedule = Schedule::Waiting;
@@ -221,7 +221,8 @@ impl Connection {
         }
     }
 
-    /// Everything that is there is to be read, to the end if it is: no more will be waited for.
+    /// Has the next reads take everything that has arrived, the peer's end included: a connection that
+    /// is closed here does not wait for another report.
     pub(super) fn read_to_end(&mut self) {
         self.input = self.input.reported(true);
     }
@@ -232,30 +233,27 @@ impl Connection {
         poller: &Poller,
         key: Key,
     ) -> io::Result<()> {
-        let interest = self.interest();
+        let interest = match self.output {
+            Output::Writable => Interest::Read,
+            Output::Blocked => Interest::ReadWrite,
+        };
+        poller.add(&self.stream, key, interest)?;
         self.watched = Some(interest);
-        poller.add(&self.stream, key, interest)
+        Ok(())
     }
 
-    /// Has the poller watch for room in the send buffer too, once it was full. That stays: most
-    /// connections never need it, and those that do need it again.
+    /// Has the poller watch for room in the send buffer too, if that is full. It stays so: most
+    /// connections never need it, and one that did is likely to need it again.
     pub(in crate::listener::server) fn update_interest(
         &mut self,
         poller: &Poller,
         key: Key,
     ) -> io::Result<()> {
         if self.watched == Some(Interest::Read) && self.output == Output::Blocked {
+            poller.modify(&self.stream, key, Interest::ReadWrite)?;
             self.watched = Some(Interest::ReadWrite);
-            return poller.modify(&self.stream, key, Interest::ReadWrite);
         }
         Ok(())
-    }
-
-    fn interest(&self) -> Interest {
-        match self.output {
-            Output::Writable => Interest::Read,
-            Output::Blocked => Interest::ReadWrite,
-        }
     }
 
     /// The attempt that the log records, once the connection is over.
