@@ -12,7 +12,7 @@ use crate::host::listener_health::Answer;
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, bundle_source, rules_service};
-use crate::listener;
+use crate::listener_contract;
 use crate::os::systemd::UnitState;
 use crate::plan::{FileState, InPlace, Observed, Step, attributes, kept_free, masked_unit};
 use crate::unit::Unit;
@@ -221,7 +221,7 @@ pub(crate) fn dead_units(
 /// What keeps some clients from the sentence of a listener that runs, in its own words.
 pub(crate) fn in_trouble(listener: &UnitState) -> Option<String> {
     let trouble = Some(&listener.says).filter(|_| listener.active == "active");
-    let trouble = listener::degraded(trouble?)?;
+    let trouble = listener_contract::degraded(trouble?)?;
     Some(format!("{trouble} (the cure: journalctl -u {})", Unit::Listener))
 }
 
