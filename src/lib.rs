@@ -6,7 +6,7 @@
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
-//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
+//! - [`listener_contract`]: what the generator, the listener, the report and the status share; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.

@@ -22,5 +22,5 @@ mod tls;
 
 pub use self::log::LogTarget;
 pub use self::net::bind::BindError;
-pub use self::server::run::{NoticeError, degraded, run};
+pub use self::server::run::{NoticeError, run};
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};
