@@ -7,7 +7,7 @@
 //! - [`family`]: IPv4 and IPv6.
 //! - [`text_layout`]: text in lines of limited width; pure.
 //! - [`exposition`]: the text format in which metrics are written; pure.
-//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
+//! - [`listener_contract`]: what the generator, the listener, the report and the status share; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.

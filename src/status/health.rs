@@ -7,7 +7,7 @@ use crate::firewall;
 use crate::firewall::Firewall;
 use crate::host::listener_health::{Answer, ask, stopped_process};
 use crate::host::{Host, units};
-use crate::listener;
+use crate::listener_contract;
 use crate::os::systemd::UnitState;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
@@ -55,7 +55,7 @@ fn listener_finding(detail: String) -> Finding {
 /// What keeps a listener that runs from telling some clients, in its own words (STATUS= of sd_notify(3)).
 fn listener_fault(listener: &UnitState) -> Option<String> {
     let text = Some(&listener.says).filter(|_| listener.active == "active");
-    let fault = listener::degraded(text?)?;
+    let fault = listener_contract::degraded(text?)?;
     Some(format!("{fault} (the cure: journalctl -u {})", Unit::Listener))
 }
 
