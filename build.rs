@@ -13,6 +13,9 @@ mod family;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
+#[allow(dead_code, reason = "the build needs the names only")]
+#[path = "src/unit.rs"]
+mod unit;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let modules = ["src/args", "src/bundle", "src/family.rs", "src/spec"];
+    let modules = ["src/args", "src/bundle", "src/family.rs", "src/spec", "src/unit.rs"];
     for input in ["build.rs", "askama.toml", "templates"].into_iter().chain(modules) {
         println!("cargo::rerun-if-changed={input}");
     }

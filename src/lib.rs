@@ -7,6 +7,7 @@
 //! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
+//! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
 //! - [`bundle`]: every artifact and document, rendered from a spec; pure.
 //! - [`guide`]: the marked sections in guides that people write; pure.
@@ -25,7 +26,7 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `family`, `spec`, `args` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `unit`, `spec`, `args` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
@@ -48,3 +49,4 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod unit;

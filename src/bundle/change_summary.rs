@@ -87,7 +87,7 @@ fn ports(old: Option<&Spec>, new: &Spec) -> Vec<String> {
         match changes.last_mut() {
             // The same of the next port is one sentence.
             Some((range, said)) if range.last() + 1 == port && *said == text => {
-                *range = range.through(port.into());
+                *range = range.hull(port.into());
             }
             _ => changes.push((port.into(), text)),
         }

@@ -184,7 +184,7 @@ impl<'a> Tree<'a> {
 fn branches(leaves: &[Leaf<'_>]) -> Vec<Branch> {
     let ends = |leaf: &Leaf<'_>| {
         let (first, last) = (leaf.reserved.first()?.ports, leaf.reserved.last()?.ports);
-        Some(Way { ports: first.through(last), suffix: leaf.suffix.clone() })
+        Some(Way { ports: first.hull(last), suffix: leaf.suffix.clone() })
     };
     let mut ways: Vec<Way> = leaves.iter().filter_map(ends).collect();
     let mut branches = Vec::new();
@@ -197,7 +197,7 @@ fn branches(leaves: &[Leaf<'_>]) -> Vec<Branch> {
             let rest = ways.split_off(FAN_OUT.min(ways.len()));
             let group = std::mem::replace(&mut ways, rest);
             let (Some(first), Some(last)) = (group.first(), group.last()) else { break };
-            let ports = first.ports.through(last.ports);
+            let ports = first.ports.hull(last.ports);
             let suffix = if is_top { String::new() } else { format!("-{level}-{}", ports.first()) };
             above.push(Way { ports, suffix: suffix.clone() });
             branches.push(Branch { suffix, ways: group });
@@ -208,7 +208,7 @@ fn branches(leaves: &[Leaf<'_>]) -> Vec<Branch> {
 }
 
 fn slots(range: PortRange) -> usize {
-    if range.first() == range.last() { 1 } else { 2 }
+    if range.is_single() { 1 } else { 2 }
 }
 
 /// The ports in at most `most` slots of a multiport match: as they were reserved where that fits,
@@ -230,7 +230,7 @@ fn coarse(reserved: &[PortRange], most: usize) -> Vec<PortRange> {
     widest.sort_unstable();
     let starts = std::iter::once(0).chain(widest.iter().copied());
     let ends = widest.iter().copied().chain([ranges.len()]);
-    starts.zip(ends).map(|(start, end)| ranges[start].through(ranges[end - 1])).collect()
+    starts.zip(ends).map(|(start, end)| ranges[start].hull(ranges[end - 1])).collect()
 }
 
 fn multiport(ranges: &[PortRange]) -> String {

@@ -1,8 +1,8 @@
 //! Owns what others than people must know of a bundle: guard.toml for the installer, and
 //! redisguard.yml for the Ansible role.
 
-use super::host_files::UNITS;
 use crate::spec::{Backend, Existing, External, Listen, PortRange, PortSet, Spec};
+use crate::unit::Unit;
 use askama::Template;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
@@ -110,5 +110,5 @@ pub(super) fn render_for_ansible(spec: &Spec, digest: &str) -> askama::Result<St
         Backend::Iptables => &["iptables"],
         Backend::Nftables => &["nftables"],
     };
-    ForAnsible { spec, digest, packages, units: UNITS }.render()
+    ForAnsible { spec, digest, packages, units: Unit::MAIN.map(Unit::name) }.render()
 }

@@ -3,22 +3,12 @@
 use super::firewall_rules;
 use crate::family::Family;
 use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec, TextfilePath};
+use crate::unit::Unit;
 use askama::Template;
 
 /// Where the installer keeps itself on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
 
-/// The units, in the order in which they are started.
-pub const UNITS: [&str; 4] = [
-    "redis-ports-block.service",
-    "redis-port-notice.service",
-    "redis-ports-check.service",
-    "redis-ports-check.timer",
-];
-
-/// The units that have the listener give way to a Redis, and come back behind an instance of one;
-/// only where a port is left if it is not free.
-const YIELD: [&str; 2] = ["redis-port-yield@.service", "redis-port-wait@.service"];
 /// The units of Redis and Valkey, as Debian and Fedora name them.
 const REDIS: &str = "redis-server.service redis.service valkey-server.service valkey.service";
 /// Those of which there can be several.
@@ -27,12 +17,6 @@ const TEMPLATES: &str =
 /// The one that pulled a unit of ours in, by what follows its `@`.
 const INSTANCES: &str =
     "redis-server@%i.service redis@%i.service valkey-server@%i.service valkey@%i.service";
-
-/// The unit that goes back at boot from a change that was not confirmed.
-const REVERT: &str = "redis-ports-revert.service";
-
-/// The unit that writes the metrics behind every check; only where the TOML names a file for them.
-pub const METRICS: &str = "redis-ports-metrics.service";
 
 /// Services that flush or replace the kernel's rules when they start or reload.
 const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
@@ -140,9 +124,8 @@ struct GuardFacts<'a> {
 /// # Errors
 /// Never on values that a [`Spec`] can hold; askama's signature has one.
 pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, String)>> {
-    let unit = |name: &str| format!("host/etc/systemd/system/{name}");
+    let unit = |unit: Unit| format!("host{}", unit.path());
     let ports = spec.reserved_ports().to_string();
-    let [block, notice, check, timer] = UNITS;
     let listened = listened(spec);
     let notice_unit = NoticeUnit {
         spec,
@@ -155,11 +138,11 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
     let block_unit = BlockUnit { spec, binary: BINARY, firewalls: FIREWALLS, ports };
     let check_unit = CheckUnit { spec, binary: BINARY, firewalls: FIREWALLS };
     let mut artifacts = vec![
-        (unit(block), block_unit.render()?),
-        (unit(notice), notice_unit.render()?),
-        (unit(check), check_unit.render()?),
-        (unit(timer), CheckTimer { spec }.render()?),
-        (unit(REVERT), RevertUnit { spec }.render()?),
+        (unit(Unit::Block), block_unit.render()?),
+        (unit(Unit::Listener), notice_unit.render()?),
+        (unit(Unit::Check), check_unit.render()?),
+        (unit(Unit::CheckTimer), CheckTimer { spec }.render()?),
+        (unit(Unit::Revert), RevertUnit { spec }.render()?),
         (Family::V4.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V4)?),
         (Family::V6.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V6)?),
         ("host/etc/redisguard/redisguard.nft".into(), firewall_rules::nft(spec, digest)?),
@@ -174,15 +157,15 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
     ];
     if let Some(textfile) = &spec.metrics.textfile {
         let metrics = MetricsUnit { spec, binary: BINARY, textfile };
-        artifacts.push((unit(METRICS), metrics.render()?));
+        artifacts.push((unit(Unit::Metrics), metrics.render()?));
     }
     let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
     let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
-    if !given_way.ranges().is_empty() {
+    if !given_way.is_empty() {
         let (templates, instances) = (TEMPLATES, INSTANCES);
         let yields = YieldUnit { spec, ports: given_way, redis: REDIS, templates, instances };
-        artifacts.push((unit(YIELD[0]), yields.render()?));
-        artifacts.push((unit(YIELD[1]), WaitUnit { spec, templates, instances }.render()?));
+        artifacts.push((unit(Unit::Yield), yields.render()?));
+        artifacts.push((unit(Unit::Wait), WaitUnit { spec, templates, instances }.render()?));
     }
     Ok(artifacts)
 }

@@ -14,7 +14,7 @@ mod phrases;
 pub use self::change_summary::meaning;
 pub use self::documents::{Documents, Section};
 pub use self::guard_config::{GuardConfig, PATH as FACTS, ReservedConfig};
-pub use self::host_files::{BINARY, METRICS, UNITS};
+pub use self::host_files::BINARY;
 
 use crate::family::Family;
 use crate::spec::Spec;

@@ -14,7 +14,7 @@ fn listed(items: impl Iterator<Item = String>) -> String {
 }
 
 fn is_plural(ports: &PortSet) -> bool {
-    ports.ports().nth(1).is_some()
+    ports.len() > 1
 }
 
 fn noun(ports: &PortSet) -> &'static str {

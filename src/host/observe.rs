@@ -4,12 +4,14 @@
 use super::receipt;
 use super::receipt::{Receipt, State};
 use super::{Host, counters, listener_health, local_reserved_ports, rules_service};
-use crate::bundle::{BINARY, Bundle, GuardConfig, UNITS};
+use crate::bundle::{BINARY, Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
 use crate::firewall::{CounterTotals, Firewall, InstalledRules};
 use crate::os::systemd;
-use crate::plan::{Bytes, FileState, Observed, Wanted};
+use crate::plan::{Bytes, FileState, Observed, UnitStatus, Wanted};
+use crate::unit;
+use crate::unit::Unit;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -33,7 +35,9 @@ pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Wanted, Err
     for (path, bytes) in bundle.host_files() {
         let state = FileState { bytes: bytes.into(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
-        if let Some(unit) = path.strip_prefix("/etc/systemd/system/") {
+        if let Some(unit) =
+            path.strip_prefix(unit::DIRECTORY).and_then(|name| name.strip_prefix('/'))
+        {
             wanted.links.extend(systemd::enablement(unit, &String::from_utf8_lossy(bytes)));
         }
     }
@@ -73,7 +77,9 @@ pub fn observe(
                 Look::Drift => Ok((firewall.observe_drift()?, CounterTotals::default())),
             })
         });
-        let asking = host.has_systemd().then(|| scope.spawn(|| systemd::states(&UNITS)));
+        let asking = host
+            .has_systemd()
+            .then(|| scope.spawn(|| systemd::states(&Unit::MAIN.map(Unit::name))));
         let mut observed = files_of(host, bundle, wanted, receipt)?;
         if firewall.is_some() {
             keep_free(host, wanted, receipt, &mut observed)?;
@@ -88,8 +94,12 @@ pub fn observe(
         }
         if let Some(asking) = asking {
             let states = asking.join().unwrap_or_else(|_| Err(lost("ask systemd")))?;
-            observed.mute = states.get(UNITS[1]).and_then(listener_health::is_stopped);
-            let states = states.into_iter().map(|(name, unit)| (name, (unit.load, unit.active)));
+            observed.mute = states.get(Unit::Listener.name()).and_then(listener_health::is_stopped);
+            let states = Unit::MAIN.into_iter().filter_map(|unit| {
+                let state = states.get(unit.name())?;
+                let (load, active) = (state.load.clone(), state.active.clone());
+                Some((unit, UnitStatus { load, active }))
+            });
             observed.units = Some(states.collect());
         }
         Ok(observed)

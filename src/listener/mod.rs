@@ -1,12 +1,14 @@
-//! The notice listener: whoever still connects to a reserved port reads, as the error of their own
-//! call, where to go instead. It needs nothing but its own settings.
+//! The notice listener: a client that still connects to a reserved port gets, as the error of its own
+//! command, the notice that says where to go instead.
 //!
-//! From the bottom up: `settings`; `protocol`, without I/O (`simulate` plays a conversation through it);
-//! `tls`; `net`; `log` and `metrics`; and on top `server`, which has the effects.
+//! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO (`simulate` replays
+//! sessions through it); `tls`; `net`; `log` and `metrics`; and `server`, which has the effects. Each
+//! imports only what stands before it here, and nothing else of the package but `error` and `exposition`.
 //!
-//! Must never hold a payload, follow a client's wish to be served, or let a hostile or slow client
-//! keep others from their sentence.
+//! Never: stores a payload, serves what a client asks for, or lets a hostile or slow client
+//! keep others from their notice.
 
+mod clock;
 mod log;
 pub mod metrics;
 pub mod net;
@@ -14,6 +16,7 @@ pub mod protocol;
 pub mod server;
 mod settings;
 pub mod simulate;
+mod source;
 mod tls;
 
 pub use self::log::{Log, LogTarget, Rotation};

@@ -1,89 +1,91 @@
-//! Owns the replaying of a conversation without a socket: what the property tests and the fuzz
-//! target in `tests/fuzz` look at. Must never do I/O, nor be used by the listener.
+//! Replays a session without a socket, for the property tests and the fuzz target in `tests/fuzz`.
+//!
+//! Never: does I/O. The listener itself does not use it.
 
 use super::protocol::encode::Notice;
-use super::protocol::parser::LARGEST_COMMAND;
-use super::protocol::reply_queue::Batch;
+use super::protocol::parser::MAX_COMMAND_BYTES;
+use super::protocol::reply_queue::WriteBuffer;
 use super::protocol::session::Session;
 
-/// How the other side behaves.
+/// How the simulated client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
-    /// How many bytes of answers it reads after each piece that it sent; the rest at the end.
+    /// How many bytes of replies it reads after each piece that it sends; it reads the rest at the end.
     pub reads: usize,
-    /// From how many bytes on a command of it counts as oversize.
-    pub largest_command: u64,
+    /// The most bytes of one command that the session accepts.
+    pub max_command_bytes: u64,
 }
 
 impl Default for Peer {
-    /// A peer that reads everything at once, with the listener's own limit.
+    /// A client that reads everything at once, and the listener's own limit.
     fn default() -> Peer {
-        Peer { reads: usize::MAX, largest_command: LARGEST_COMMAND }
+        Peer { reads: usize::MAX, max_command_bytes: MAX_COMMAND_BYTES }
     }
 }
 
-/// What became of a conversation. Only [`Replay::most_kept`] may depend on how the input was split
-/// and on how the peer reads.
+/// The result of a session. Only [`Replay::max_retained_bytes`] may depend on how the input was split and
+/// on how the client reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replay {
-    /// All bytes that were said.
+    /// All bytes that were sent to the client.
     pub wire: Vec<u8>,
-    /// Commands received, whole or ended by a fault of theirs.
+    /// Commands received, those that were cut off by a fault included.
     pub commands: u64,
-    /// Answers said in full.
+    /// Replies sent in full.
     pub replies: u64,
-    /// Whether the sentence was among them, or what stands for it.
-    pub told: bool,
-    /// What the log would say of it.
-    pub heard: String,
-    /// The most bytes that were kept for the conversation at any time.
-    pub most_kept: usize,
+    /// Whether the notice was among them (for TLS, the alert).
+    pub notice_sent: bool,
+    /// What the log would say about the client.
+    pub client: String,
+    /// The most heap bytes that the session held at any time.
+    pub max_retained_bytes: usize,
 }
 
-/// The sentence that replayed conversations are told.
+/// The notice of replayed sessions.
 pub const SENTENCE: &str = "PORTCLOSED 6379 is blocked here.";
 
-/// Has a peer send `pieces`, then end, and read everything.
+/// Replays a client that sends `pieces`, ends its input, and reads everything.
 pub fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, peer: Peer) -> Replay {
     let notice = Notice { sentence: SENTENCE.into(), port: 6379, address: [127, 0, 0, 1].into() };
-    let mut dialogue = Session::limited(peer.largest_command);
-    let (mut wire, mut most_kept, mut batch) = (Vec::new(), 0, Batch::default());
+    let mut session = Session::with_command_limit(peer.max_command_bytes);
+    let (mut wire, mut max_retained_bytes) = (Vec::new(), 0);
+    let mut buffer = WriteBuffer::default();
     for piece in pieces {
-        dialogue.receive(piece);
-        most_kept = most_kept.max(dialogue.kept());
-        read(&mut dialogue, &notice, peer.reads, &mut batch, &mut wire);
-        // As the listener does between two commands.
-        if let Some(pause) = dialogue.pause() {
-            dialogue.resume(pause);
+        session.receive(piece);
+        max_retained_bytes = max_retained_bytes.max(session.retained_bytes());
+        read(&mut session, &notice, peer.reads, &mut buffer, &mut wire);
+        // The listener parks a session between two commands, too.
+        if let Some(parked) = session.park() {
+            session.resume(parked);
         }
     }
-    dialogue.end_of_input();
-    most_kept = most_kept.max(dialogue.kept());
-    read(&mut dialogue, &notice, usize::MAX, &mut batch, &mut wire);
+    session.end_of_input();
+    max_retained_bytes = max_retained_bytes.max(session.retained_bytes());
+    read(&mut session, &notice, usize::MAX, &mut buffer, &mut wire);
     Replay {
         wire,
-        commands: dialogue.commands(),
-        replies: dialogue.replies(),
-        told: dialogue.told(),
-        heard: format!("{:?}", dialogue.heard()),
-        most_kept,
+        commands: session.commands(),
+        replies: session.replies_sent(),
+        notice_sent: session.notice_sent(),
+        client: format!("{:?}", session.client()),
+        max_retained_bytes,
     }
 }
 
-/// Reads at most `most` bytes of what is owed.
+/// Moves at most `limit` bytes of queued replies to `wire`.
 fn read(
-    dialogue: &mut Session,
+    session: &mut Session,
     notice: &Notice,
-    mut most: usize,
-    batch: &mut Batch,
+    mut limit: usize,
+    buffer: &mut WriteBuffer,
     wire: &mut Vec<u8>,
 ) {
-    while most > 0 && dialogue.owes() {
-        dialogue.fill(notice, batch);
-        let taken = batch.bytes().len().min(most);
-        wire.extend_from_slice(&batch.bytes()[..taken]);
-        dialogue.sent_bytes(batch, taken);
-        most -= taken;
+    while limit > 0 && session.owes_replies() {
+        session.render(notice, buffer);
+        let taken = buffer.bytes().len().min(limit);
+        wire.extend_from_slice(&buffer.bytes()[..taken]);
+        session.mark_sent(buffer, taken);
+        limit -= taken;
     }
 }
 
@@ -92,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_says_what_the_listener_would() {
+    fn a_replay_has_the_replies_of_the_listener() {
         let pieces = [&b"AUTH x\r\nPI"[..], b"NG\r\nGET"];
         for reads in [0, 1, 5, usize::MAX] {
             let replay = replay(pieces, Peer { reads, ..Peer::default() });
-            let said = String::from_utf8_lossy(&replay.wire).into_owned();
-            assert_eq!(said, format!("+OK\r\n-{SENTENCE}\r\n-{SENTENCE}\r\n"));
-            assert_eq!((replay.commands, replay.replies, replay.told), (2, 3, true));
-            assert!(replay.most_kept > 0);
+            let wire = String::from_utf8_lossy(&replay.wire).into_owned();
+            assert_eq!(wire, format!("+OK\r\n-{SENTENCE}\r\n-{SENTENCE}\r\n"));
+            assert_eq!((replay.commands, replay.replies, replay.notice_sent), (2, 3, true));
+            assert!(replay.max_retained_bytes > 0);
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The computation itself: pure, from what is wanted and what was observed to the steps between.
 
-use super::{InPlace, Observed, Plan, Step, Wanted};
-use crate::bundle::{BINARY, UNITS};
+use super::{InPlace, Observed, Plan, Step, UnitStatus, Wanted};
+use crate::bundle::BINARY;
+use crate::unit;
+use crate::unit::Unit;
 use std::collections::BTreeSet;
 
 /// The steps that make the host as it is wanted; none if it already is.
@@ -72,42 +74,42 @@ pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
         _ => None,
     });
     let units = observed.units.iter().flatten();
-    let loaded = units.filter(|(_, (load, _))| load == "masked").map(|(unit, _)| unit.as_str());
+    let loaded = units.filter(|(_, state)| state.load == "masked").map(|(unit, _)| unit.name());
     let masked: BTreeSet<&str> = linked.chain(loaded).collect();
     masked.into_iter().map(str::to_owned).collect()
 }
 
 /// The unit that such a link masks (systemctl(1), mask).
 pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
-    path.strip_prefix("/etc/systemd/system/").filter(|_| link == "/dev/null")
+    let name = path.strip_prefix(unit::DIRECTORY)?.strip_prefix('/')?;
+    (link == "/dev/null").then_some(name)
 }
 
 /// Which units must be started or restarted: those that are not active, and those that run with
 /// something that is about to change.
 fn units(observed: &Observed, steps: &mut Vec<Step>) {
     let Some(states) = &observed.units else { return };
-    let [block, notice, _, timer] = UNITS;
     let changed = |paths: &[&str]| {
         let among = |path: &String| paths.contains(&path.as_str());
         steps.iter().any(|step| matches!(step, Step::WriteFile { path, .. } if among(path)))
     };
-    let unit_file = |unit: &str| format!("/etc/systemd/system/{unit}");
     let rules = steps.iter().any(|step| matches!(step, Step::Rules { .. }));
-    let [block_file, notice_file, timer_file] = [block, notice, timer].map(unit_file);
+    let [block, listener, timer] = [Unit::Block, Unit::Listener, Unit::CheckTimer].map(Unit::path);
     let reasons = [
-        (block, rules || changed(&[&block_file]), "it loads the rules"),
+        (Unit::Block, rules || changed(&[&block]), "it loads the rules"),
         (
-            notice,
-            changed(&[&notice_file, "/etc/redisguard/notice.toml", BINARY]),
+            Unit::Listener,
+            changed(&[&listener, "/etc/redisguard/notice.toml", BINARY]),
             "its unit, settings or program change",
         ),
-        (timer, changed(&[&timer_file]), "its unit changes"),
+        (Unit::CheckTimer, changed(&[&timer]), "its unit changes"),
     ];
     let mut starts = Vec::new();
     for (unit, restart, reason) in reasons {
-        let state = states.get(unit).map_or("inactive", |(_, active)| active.as_str());
-        let active = matches!(state, "active" | "reloading" | "activating");
-        let mute = observed.mute.as_ref().filter(|_| unit == notice);
+        let state = states.get(&unit);
+        let active = state.is_some_and(UnitStatus::is_running);
+        let state = state.map_or("inactive", |state| state.active.as_str());
+        let mute = observed.mute.as_ref().filter(|_| unit == Unit::Listener);
         let (verb, reason) = match (active, restart, mute) {
             (true, true, _) => ("restart", reason.to_owned()),
             (true, false, Some(why)) => ("restart", why.clone()),
@@ -115,7 +117,7 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
             (false, _, _) => ("restart", format!("it is {state}")),
         };
         let verb = if active { verb } else { "start" };
-        starts.push(Step::Unit { name: unit.to_owned(), verb, reason });
+        starts.push(Step::Unit { unit, verb, reason });
     }
     steps.extend(starts);
 }
@@ -147,13 +149,13 @@ mod tests {
     }
 
     fn in_place() -> Observed {
-        let active = ("loaded".to_owned(), "active".to_owned());
+        let active = UnitStatus { load: "loaded".to_owned(), active: "active".to_owned() };
         Observed {
             files: wanted().files,
             links: wanted().links,
             rule_drift: Some(Vec::new()),
             guarded: true,
-            units: Some(UNITS.iter().map(|unit| ((*unit).to_owned(), active.clone())).collect()),
+            units: Some(Unit::MAIN.map(|unit| (unit, active.clone())).into()),
             receipt_current: true,
             ..Observed::default()
         }
@@ -255,9 +257,9 @@ mod tests {
         observed.links.insert(path, "/dev/null".into());
         assert_eq!(masked(&observed), [unit]);
         assert!(kinds(&observed)[0].contains("systemctl unmask"), "{:?}", kinds(&observed));
-        let timer = "redis-ports-check.timer";
-        observed.units.as_mut().unwrap().get_mut(timer).unwrap().0 = "masked".into();
-        assert_eq!(masked(&observed), [unit, timer]);
+        let timer = Unit::CheckTimer;
+        observed.units.as_mut().unwrap().get_mut(&timer).unwrap().load = "masked".into();
+        assert_eq!(masked(&observed), [unit, timer.name()]);
     }
 
     #[test]
@@ -275,7 +277,7 @@ mod tests {
     fn a_dead_unit_is_started() {
         let mut observed = in_place();
         let states = observed.units.as_mut().unwrap();
-        states.get_mut("redis-ports-check.timer").unwrap().1 = "failed".into();
+        states.get_mut(&Unit::CheckTimer).unwrap().active = "failed".into();
         assert_eq!(kinds(&observed)[0], "unit redis-ports-check.timer start (it is failed)");
     }
 }

@@ -10,6 +10,7 @@ pub use self::diff::{compute, kept_free, masked, masked_unit};
 use crate::bundle::BINARY;
 use crate::family::Family;
 use crate::spec::PortRange;
+use crate::unit::Unit;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -56,6 +57,22 @@ pub struct Counter {
     pub bytes: u64,
 }
 
+/// What systemd says of a unit (systemctl(1), show): LoadState= and ActiveState=.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitStatus {
+    /// `loaded`, `not-found`, `masked`, …
+    pub load: String,
+    /// `active`, `inactive`, `failed`, …
+    pub active: String,
+}
+
+impl UnitStatus {
+    /// Whether it runs, or is on its way to that.
+    pub fn is_running(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading" | "activating")
+    }
+}
+
 /// What a host looks like, gathered before anything is decided.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -73,8 +90,8 @@ pub struct Observed {
     pub counted_since: Option<String>,
     /// Whether any rule of ours is in the kernel.
     pub guarded: bool,
-    /// The units' states (load, active) by name. `None`: no systemd runs here.
-    pub units: Option<BTreeMap<String, (String, String)>>,
+    /// What systemd says of the main units. `None`: no systemd runs here.
+    pub units: Option<BTreeMap<Unit, UnitStatus>>,
     /// Why a listener that runs cannot answer, in words.
     pub mute: Option<String>,
     /// Ports that net.ipv4.ip_local_reserved_ports lacks. `None`: not looked at.
@@ -162,8 +179,8 @@ pub enum Step {
     },
     /// Start or restart a unit.
     Unit {
-        /// Its name.
-        name: String,
+        /// The unit.
+        unit: Unit,
         /// `start` or `restart`.
         verb: &'static str,
         /// Why.
@@ -272,8 +289,8 @@ impl Step {
                     .collect();
                 view("rules", "REDISGUARD", &format!("load ({})", lines.join("; ")), None)
             }
-            Self::Unit { name, verb, reason } => {
-                view("unit", name, &format!("{verb} ({reason})"), None)
+            Self::Unit { unit, verb, reason } => {
+                view("unit", unit.name(), &format!("{verb} ({reason})"), None)
             }
             Self::Receipt => view("receipt", "/var/lib/redisguard/receipt.json", "write", None),
         }

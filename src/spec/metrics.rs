@@ -61,7 +61,7 @@ pub(super) fn metrics(
 ) -> (Metrics, Option<Placed<u16>>) {
     let textfile = table.text("textfile", Check::Path, problems, TextfilePath::parse);
     let port = table.ports("scrape-port", problems, |ranges| match ranges.as_slice() {
-        [range] if range.first() == range.last() => Ok(range.first()),
+        [range] if range.is_single() => Ok(range.first()),
         _ => Err("the port for metrics is one port".to_owned()),
     });
     let scrape_port = port.as_ref().map(|port| port.value);

@@ -263,7 +263,7 @@ impl Spec {
             "PORTCLOSED {port} ({}) is blocked here. Use the Redis Cluster on port{} {}{of_host}, \
              e.g. {}. See {}. Contact {} {}.",
             reserved.label,
-            if cluster.ports.ports().nth(1).is_some() { "s" } else { "" },
+            if cluster.ports.len() > 1 { "s" } else { "" },
             cluster.ports,
             self.redis_cli(),
             docs.overview,

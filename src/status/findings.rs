@@ -2,7 +2,7 @@
 //! listed in docs/architecture.md; they stay.
 
 use crate::bundle::Bundle;
-use crate::bundle::{BINARY, GuardConfig, UNITS, hex};
+use crate::bundle::{BINARY, GuardConfig, hex};
 use crate::embedded;
 use crate::error::Error;
 use crate::firewall;
@@ -15,6 +15,7 @@ use crate::host::{Host, bundle_source, rules_service};
 use crate::listener;
 use crate::os::systemd::UnitState;
 use crate::plan::{FileState, InPlace, Observed, Step, attributes, kept_free, masked_unit};
+use crate::unit::Unit;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -189,8 +190,9 @@ pub(crate) fn dead_units(
     states: &BTreeMap<String, UnitState>,
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
-    let [_, listener, check, _] = UNITS;
-    for (name, state) in states.iter().filter(|(name, _)| UNITS.contains(&name.as_str())) {
+    let main = Unit::MAIN.map(Unit::name);
+    let [listener, check] = [Unit::Listener, Unit::Check].map(Unit::name);
+    for (name, state) in states.iter().filter(|(name, _)| main.contains(&name.as_str())) {
         // It runs for a moment now and then.
         let fine = if name == check { state.active != "failed" } else { state.active == "active" };
         let found = if state.load == "masked" {
@@ -220,7 +222,7 @@ pub(crate) fn dead_units(
 pub(crate) fn in_trouble(listener: &UnitState) -> Option<String> {
     let trouble = Some(&listener.says).filter(|_| listener.active == "active");
     let trouble = listener::trouble(trouble?)?;
-    Some(format!("{trouble} (the cure: journalctl -u {})", UNITS[1]))
+    Some(format!("{trouble} (the cure: journalctl -u {})", Unit::Listener))
 }
 
 /// What rules of others do to the guard: those that nobody sees, and those that stop outsiders before
@@ -241,6 +243,7 @@ pub(crate) fn answers(
 ) -> Vec<Answer> {
     let answers = listener_health::ask(guard_config, MOST, PATIENCE);
     let wrong = answers.iter().filter(|answer| expected && !answer.good);
-    findings.extend(wrong.map(|answer| finding("listener", UNITS[1], answer.to_string())));
+    findings
+        .extend(wrong.map(|answer| finding("listener", Unit::Listener.name(), answer.to_string())));
     answers
 }

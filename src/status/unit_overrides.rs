@@ -2,22 +2,23 @@
 //! ours, files that it has not read yet. None of it is mended by apply.
 
 use super::findings::{Finding, finding};
-use crate::bundle::UNITS;
 use crate::host::receipt::Receipt;
 use crate::os::systemd::UnitState;
+use crate::unit;
+use crate::unit::Unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const INSTALLED: &str = "/etc/systemd/system";
+const INSTALLED: &str = unit::DIRECTORY;
 
-/// All units that run by themselves: those of [`UNITS`], and what the receipt says was enabled. A
+/// All units that run by themselves: the main ones, and what the receipt says was enabled. A
 /// template runs as its instances only.
 pub(crate) fn units(receipt: &Receipt) -> BTreeSet<&str> {
     let enabled = receipt.links.keys().filter_map(|link| {
         let (directory, unit) = link.strip_prefix(INSTALLED)?.rsplit_once('/')?;
         (directory.ends_with(".wants") && !unit.contains("@.")).then_some(unit)
     });
-    enabled.chain(UNITS).collect()
+    enabled.chain(Unit::MAIN.map(Unit::name)).collect()
 }
 
 /// Names what is not as we installed it. Drop-ins may be an administrator's good right, so they break
@@ -72,7 +73,7 @@ fn is_for_all(unit: &str, drop_in: &str) -> bool {
 mod tests {
     use super::*;
 
-    const BLOCK: &str = UNITS[0];
+    const BLOCK: &str = Unit::Block.name();
 
     fn state(file: &str, drop_ins: &[&str], stale: bool) -> UnitState {
         let drop_ins = drop_ins.iter().map(|path| (*path).to_owned()).collect();
@@ -127,7 +128,7 @@ mod tests {
         let mut receipt = Receipt::default();
         receipt.links.extend(links);
         receipt.links.insert("/var/log/a.log".to_owned(), String::new());
-        let mut wanted: Vec<&str> = UNITS.to_vec();
+        let mut wanted: Vec<&str> = Unit::MAIN.map(Unit::name).to_vec();
         wanted.extend(["redis-port-yield@redis-server.service", "redis-ports-revert.service"]);
         assert_eq!(units(&receipt), wanted.into_iter().collect());
     }

@@ -6,13 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 #[allow(dead_code)]
-#[path = "../ansible/controller.rs"]
+#[path = "../system/ansible/controller.rs"]
 mod controller;
 #[path = "fleet/cost.rs"]
 mod cost;
 #[allow(dead_code)]
-#[path = "../ansible/played.rs"]
-mod played;
+#[path = "../system/ansible/playbook_run.rs"]
+mod playbook_run;
 #[allow(dead_code)]
 #[path = "notice/rounds.rs"]
 mod rounds;

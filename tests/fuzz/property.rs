@@ -5,12 +5,12 @@ use redisguard::listener::simulate::{Peer, Replay, replay};
 
 /// The most bytes that a conversation may keep: 256 answers that wait to be sent, 8 KiB that ECHO
 /// gives back, and a few short words, each in a buffer that may be twice as large as its content.
-pub const MOST_KEPT: usize = 32 * 1024;
+pub const MAX_RETAINED_BYTES: usize = 32 * 1024;
 
 /// Panics unless everything holds for `bytes`.
 pub fn check(bytes: &[u8]) {
-    for largest_command in [Peer::default().largest_command, 48] {
-        let peer = Peer { largest_command, ..Peer::default() };
+    for max_command_bytes in [Peer::default().max_command_bytes, 48] {
+        let peer = Peer { max_command_bytes, ..Peer::default() };
         let whole = replay([bytes], peer);
         is_bounded(bytes, &whole);
         let slow = Peer { reads: 0, ..peer };
@@ -31,15 +31,19 @@ fn is_bounded(bytes: &[u8], whole: &Replay) {
     assert!(whole.replies <= whole.commands + 1, "{} replies", whole.replies);
     assert!(whole.replies >= whole.commands, "{} commands", whole.commands);
     assert_eq!(replies_in(&whole.wire), Some(whole.replies), "{}", whole.wire.escape_ascii());
-    assert!(whole.told || whole.replies > 0 || !bytes.is_empty());
+    assert!(whole.notice_sent || whole.replies > 0 || !bytes.is_empty());
 }
 
 /// Only what is kept may differ, and has a bound too.
 fn is_the_same(whole: &Replay, other: &Replay) {
     for replay in [whole, other] {
-        assert!(replay.most_kept <= MOST_KEPT, "{} bytes are kept", replay.most_kept);
+        assert!(
+            replay.max_retained_bytes <= MAX_RETAINED_BYTES,
+            "{} bytes are kept",
+            replay.max_retained_bytes
+        );
     }
-    let other = Replay { most_kept: whole.most_kept, ..other.clone() };
+    let other = Replay { max_retained_bytes: whole.max_retained_bytes, ..other.clone() };
     assert_eq!(*whole, other, "the split makes a difference");
 }
 

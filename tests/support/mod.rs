@@ -1,10 +1,19 @@
 //! What the integration tests share. Each test file uses its own part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
+pub mod corpus;
+pub mod hostile_texts;
 pub mod machine;
 pub mod namespace;
+#[path = "../fuzz/property.rs"]
+pub mod property;
+pub mod readers;
 pub mod redis;
 pub mod release;
+pub mod report_logs;
+pub mod repository;
+pub mod resp_commands;
+pub mod sites;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

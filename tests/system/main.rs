@@ -4,23 +4,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod apply;
-mod boot;
-mod confirm;
-mod drift;
-mod failure;
+mod ansible;
+mod boot_and_restart;
+mod certificate_handover;
+mod commit_confirm;
+mod debian_package;
+mod drift_repair;
+mod failed_apply;
 mod firewalls;
-mod hooks;
-mod killed;
+mod first_apply;
+mod interrupted_apply;
+mod local_reserved_ports;
 mod metrics;
-mod offline;
-mod package;
-mod remove;
-mod shut;
-mod ssh;
-mod sysctl;
-mod tls;
-mod units;
+mod offline_tree;
+mod ports_stay_blocked;
+mod removal;
+mod ssh_access;
+mod unit_sandbox;
 
 use redisguard::probe::Outcome;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use super::plan::{Computed, computed, users, warn_of_obstacles, warn_of_the_list};
 use super::{Status, confirm_cut, err, inputs, is_unheard, locked, out, show, show_losses};
 use crate::args::{ApplyArgs, InstallerArgs};
-use crate::bundle::{Bundle, GuardConfig, UNITS};
+use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::firewall::missing_family;
 use crate::host;
@@ -14,6 +14,7 @@ use crate::host::receipt::Origin;
 use crate::os::sockets::Users;
 use crate::os::systemd;
 use crate::status::findings::in_trouble;
+use crate::unit::Unit;
 use std::time::Duration;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
@@ -105,8 +106,9 @@ fn apply_for(
 
 /// A listener that runs and cannot tell everybody is no reason to take the guard back, but to say so.
 fn warn_of_the_listener() {
-    let states = systemd::states(&[UNITS[1]]).unwrap_or_default();
-    if let Some(trouble) = states.get(UNITS[1]).and_then(in_trouble) {
-        err!("warning: {}: {trouble}", UNITS[1]);
+    let listener = Unit::Listener.name();
+    let states = systemd::states(&[listener]).unwrap_or_default();
+    if let Some(trouble) = states.get(listener).and_then(in_trouble) {
+        err!("warning: {listener}: {trouble}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Status, err, out, print_json};
 use crate::args::{InstallerArgs, RulesVerb};
-use crate::bundle::{GuardConfig, UNITS};
+use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::firewall;
 use crate::firewall::{DryRunNetns, firewalld};
@@ -11,6 +11,7 @@ use crate::host::rules_service::Loaded;
 use crate::host::{Host, bundle_source, local_reserved_ports};
 use crate::os::systemd;
 use crate::spec::PortSet;
+use crate::unit::Unit;
 use serde::Serialize;
 
 const KEPT_FREE: &str = "net.ipv4.ip_local_reserved_ports";
@@ -51,7 +52,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Erro
 
 /// How long that lasts, where the timer looks after the rules.
 fn until_when(host: &Host) -> String {
-    let timer = UNITS[3];
+    let timer = Unit::CheckTimer.name();
     let states = host.has_systemd().then(|| systemd::states(&[timer]));
     let states = states.and_then(Result::ok).unwrap_or_default();
     match states.get(timer) {

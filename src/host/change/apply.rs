@@ -5,7 +5,7 @@ use super::confirm;
 use super::intent;
 use super::intent::announced;
 use super::rollback_journal::Journal;
-use crate::bundle::{Bundle, GuardConfig, UNITS};
+use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
@@ -17,6 +17,7 @@ use crate::host::{Host, listener_health, local_reserved_ports, observe, rules_se
 use crate::os::systemd;
 use crate::plan;
 use crate::plan::{InPlace, Observed, Plan, Step, Wanted};
+use crate::unit::Unit;
 use std::time::Duration;
 
 /// How long a listener that was just started may take to answer: the host may be busy.
@@ -35,7 +36,7 @@ pub(crate) struct Change<'a> {
     /// The kernel's rules before they were touched.
     pub(super) live: Option<Snapshot>,
     /// Units that were told to start or restart; the others run on as they were.
-    pub(super) touched: Vec<String>,
+    pub(super) touched: Vec<Unit>,
     /// Whether rules may have been loaded, through their unit or without it.
     pub(super) rules_touched: bool,
     /// The effects up to this one tell what is ours and was there before.
@@ -214,11 +215,11 @@ impl Change<'_> {
                 rules_service::load(self.bundle, self.guard_config, &DryRunNetns::default())
                     .map(drop)
             }
-            Step::Unit { name, verb, .. } => {
-                self.rules_touched |= name == UNITS[0];
-                self.touched.push(name.clone());
-                forget_failures(name);
-                systemd::systemctl(&[verb, name]).map(drop)
+            Step::Unit { unit, verb, .. } => {
+                self.rules_touched |= *unit == Unit::Block;
+                self.touched.push(*unit);
+                forget_failures(*unit);
+                systemd::systemctl(&[verb, unit.name()]).map(drop)
             }
             _ => Ok(()),
         }
@@ -228,7 +229,7 @@ impl Change<'_> {
     fn loads_rules(&self, step: &Step) -> bool {
         match step {
             Step::Rules { .. } => !self.host.has_systemd(),
-            Step::Unit { name, .. } => name == UNITS[0],
+            Step::Unit { unit, .. } => *unit == Unit::Block,
             _ => false,
         }
     }
@@ -243,19 +244,20 @@ impl Change<'_> {
     /// Whether what was started runs, and the listener tells: one that dies at once, or is mute, is a
     /// step that failed.
     fn check_units(&self) -> Result<(), Error> {
-        let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
-        if touched.is_empty() {
+        if self.touched.is_empty() {
             return Ok(());
         }
-        let wrong = if touched.contains(&UNITS[1]) {
+        let wrong = if self.touched.contains(&Unit::Listener) {
             listener_health::wrong_answer(self.guard_config, PATIENCE)
         } else {
             None
         };
         if let Some(wrong) = wrong {
-            let what = format!("have {} answer", UNITS[1]);
-            return Err(Error::new(what, wrong).and(systemd::last_words(UNITS[1])));
+            let listener = Unit::Listener.name();
+            let what = format!("have {listener} answer");
+            return Err(Error::new(what, wrong).and(systemd::last_words(listener)));
         }
+        let touched: Vec<&str> = self.touched.iter().map(|unit| unit.name()).collect();
         for (unit, state) in systemd::states(&touched)? {
             if state.active != "active" {
                 let trouble = Error::new(format!("keep {unit} running"), state.active);
@@ -267,8 +269,8 @@ impl Change<'_> {
 }
 
 /// Starts that failed before must not count against the one that follows.
-pub(crate) fn forget_failures(unit: &str) {
-    let _ = systemd::systemctl(&["reset-failed", unit]);
+pub(crate) fn forget_failures(unit: Unit) {
+    let _ = systemd::systemctl(&["reset-failed", unit.name()]);
 }
 
 /// Removes what runs that were killed have left.

@@ -12,6 +12,7 @@ use crate::host::{Host, bundle_source, observe};
 use crate::os::command::Program;
 use crate::os::systemd;
 use crate::plan::{Observed, Plan, Step, Wanted};
+use crate::unit::Unit;
 use jiff::{Timestamp, ToSpan};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::time::{ClockId, clock_gettime};
@@ -36,7 +37,7 @@ pub(in crate::host) const FORMER_BUNDLE: &str = "/var/lib/redisguard/unconfirmed
 /// Gone after a restart, of a container too, which has the boot id of the machine it runs on.
 const MARK: &str = "/run/redisguard.unconfirmed";
 /// What runs the process that waits, where systemd runs.
-const UNIT: &str = "redis-ports-unconfirmed.service";
+const UNIT: &str = Unit::Unconfirmed.name();
 /// How the command line names waiting until the time is over.
 const WAIT: [&str; 2] = ["revert", "--when-lapsed"];
 

@@ -1,7 +1,7 @@
 //! Owns taking away what the receipt says is ours, in reverse, and putting back what was there. The
 //! receipt goes last, so that a removal that was stopped can be run again.
 
-use crate::bundle::{METRICS, UNITS};
+use super::apply::forget_failures;
 use crate::error::{self, Error};
 use crate::host::receipt;
 use crate::host::receipt::{Original, Receipt};
@@ -9,16 +9,20 @@ use crate::host::{Host, bundle_source, local_reserved_ports, observe, rules_serv
 use crate::os::systemd;
 use crate::plan::StepView;
 use crate::spec::PortSet;
+use crate::unit::Unit;
 use crate::{files, firewall};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+/// The main units in the order in which they are stopped: first what would load the rules again.
+const STOPPED: [Unit; 4] = [Unit::CheckTimer, Unit::Check, Unit::Block, Unit::Listener];
+
 /// One thing to take away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Takeaway {
     /// Stop a unit.
-    Unit(String),
+    Unit(Unit),
     /// Remove a link, or put back what stood there.
     Link(String),
     /// Remove a file, or put back what stood there.
@@ -42,11 +46,12 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Error> {
     let mut steps = Vec::new();
     let receipt = Receipt::read(host)?;
     if host.has_systemd() && receipt.is_some() {
-        for (unit, state) in systemd::states(&UNITS)?.iter().rev() {
-            if state.active != "inactive" && state.load != "not-found" {
-                steps.push(Takeaway::Unit(unit.clone()));
-            }
-        }
+        let states = systemd::states(&STOPPED.map(Unit::name))?;
+        let runs = |unit: &Unit| {
+            let state = states.get(unit.name());
+            state.is_some_and(|state| state.active != "inactive" && state.load != "not-found")
+        };
+        steps.extend(STOPPED.into_iter().filter(runs).map(Takeaway::Unit));
     }
     if let Some(receipt) = &receipt {
         let there = |path: &&String| observe::exists(host, path);
@@ -101,7 +106,7 @@ pub fn views(host: &Host, steps: &[Takeaway]) -> Result<Vec<StepView>, Error> {
     };
     let view = |step: &Takeaway| {
         let (kind, target, action) = match step {
-            Takeaway::Unit(unit) => ("unit", unit.as_str(), "stop".to_owned()),
+            Takeaway::Unit(unit) => ("unit", unit.name(), "stop".to_owned()),
             Takeaway::Link(path) => ("link", path.as_str(), former(path)),
             Takeaway::File(path) => ("file", path.as_str(), former(path)),
             Takeaway::KeptFree(ports) => (
@@ -134,7 +139,7 @@ pub fn remove(host: &Host, steps: &[Takeaway]) -> Result<(), Error> {
     let mut open = false;
     for step in steps {
         let done = match step {
-            Takeaway::Unit(unit) => stop(unit),
+            Takeaway::Unit(unit) => stop(*unit),
             Takeaway::Link(path) => unlink(host, &receipt, path),
             Takeaway::File(path) => put_back(host, &receipt, path),
             Takeaway::KeptFree(ports) => local_reserved_ports::take_out(host, ports),
@@ -207,16 +212,16 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
 }
 
 /// Stops a unit; with the timer what it has set off, which must not load rules once they are gone.
-fn stop(unit: &str) -> Result<(), Error> {
-    let units: &[&str] = if unit == UNITS[3] { &[unit, UNITS[2]] } else { &[unit] };
-    systemd::systemctl(&[&["stop"], units].concat())?;
-    if unit == UNITS[3] {
+fn stop(unit: Unit) -> Result<(), Error> {
+    if unit == Unit::CheckTimer {
+        systemd::systemctl(&["stop", unit.name(), Unit::Check.name()])?;
         // Not every bundle has it.
-        let _ = systemd::systemctl(&["stop", METRICS]);
+        let _ = systemd::systemctl(&["stop", Unit::Metrics.name()]);
+        forget_failures(Unit::Check);
+    } else {
+        systemd::systemctl(&["stop", unit.name()])?;
     }
-    for unit in units {
-        let _ = systemd::systemctl(&["reset-failed", unit]);
-    }
+    forget_failures(unit);
     Ok(())
 }
 

@@ -2,11 +2,11 @@
 //! the rules.
 
 use super::apply::{Change, forget_failures};
-use crate::bundle::UNITS;
 use crate::error::Error;
 use crate::firewall;
 use crate::host::{bundle_source, counters, rules_service};
 use crate::os::systemd;
+use crate::unit::Unit;
 use std::fs;
 
 impl Change<'_> {
@@ -37,33 +37,36 @@ impl Change<'_> {
 
     /// Has the units that were touched run as they ran before.
     fn take_back_units(&self) -> Result<(), Error> {
-        let former = |unit: &str| {
+        let former = |unit: Unit| {
             let units = self.observed.units.as_ref();
-            units.and_then(|units| units.get(unit)).map_or("inactive", |(_, active)| active)
+            units.and_then(|units| units.get(&unit)).map_or("inactive", |state| &state.active)
         };
-        for unit in self.touched.iter().rev() {
-            let mut units = vec![unit.as_str()];
-            if unit == UNITS[3] {
+        for unit in self.touched.iter().rev().copied() {
+            let mut units = vec![unit];
+            if unit == Unit::CheckTimer {
                 // What it has set off must not load anything behind our back.
-                units.push(UNITS[2]);
+                units.push(Unit::Check);
             }
-            units.iter().for_each(|unit| forget_failures(unit));
+            units.iter().copied().for_each(forget_failures);
             // One that had failed comes to fail again; that, and no less, is as it was.
             if matches!(former(unit), "inactive" | "deactivating") {
                 // A unit that never came to be cannot be stopped, and need not be.
-                let _ = systemd::systemctl(&[&["stop"], units.as_slice()].concat());
-                units.iter().for_each(|unit| forget_failures(unit));
+                let names: Vec<&str> = units.iter().map(|unit| unit.name()).collect();
+                let _ = systemd::systemctl(&[&["stop"], names.as_slice()].concat());
+                units.iter().copied().for_each(forget_failures);
             } else {
-                let _ = systemd::systemctl(&["restart", unit]);
+                let _ = systemd::systemctl(&["restart", unit.name()]);
             }
         }
         if self.touched.is_empty() {
             return Ok(());
         }
-        let touched: Vec<&str> = self.touched.iter().map(String::as_str).collect();
+        let touched: Vec<&str> = self.touched.iter().map(|unit| unit.name()).collect();
         let runs = |active: &str| matches!(active, "active" | "reloading" | "activating");
-        for (unit, state) in systemd::states(&touched)? {
-            let former = former(&unit);
+        let states = systemd::states(&touched)?;
+        for unit in self.touched.iter().copied() {
+            let Some(state) = states.get(unit.name()) else { continue };
+            let former = former(unit);
             if runs(former) != runs(&state.active) && former != "failed" {
                 let cause = format!("it was {former} and is {}", state.active);
                 return Err(Error::new(format!("put {unit} back"), cause));

@@ -38,7 +38,7 @@ pub(super) trait Sink: Write {
     fn at_once(&self) -> usize;
 
     /// Takes back the last `bytes` that were written; whether it could.
-    fn take_back(&mut self, bytes: usize) -> bool;
+    fn truncate_tail(&mut self, bytes: usize) -> bool;
 }
 
 /// The open file, or why there is none for now.
@@ -108,7 +108,7 @@ impl Sink for LogFile {
         self.at_once
     }
 
-    fn take_back(&mut self, bytes: usize) -> bool {
+    fn truncate_tail(&mut self, bytes: usize) -> bool {
         let Ok(file) = &self.file else { return false };
         let kept = file
             .metadata()
@@ -173,10 +173,10 @@ mod tests {
         let path = folder.path().join("log");
         let mut file = opened(&path);
         file.write_all(b"one\ntw").unwrap();
-        assert!(file.take_back(2));
+        assert!(file.truncate_tail(2));
         file.write_all(b"three\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\nthree\n");
-        assert!(!file.take_back(100));
+        assert!(!file.truncate_tail(100));
     }
 
     #[test]

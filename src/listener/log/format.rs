@@ -1,5 +1,5 @@
 //! Owns the wording of a log line, as logfmt and as JSON. Must never let an outside byte end a
-//! line, forge a field or reach a terminal raw, and never write a line beyond [`LONGEST`] bytes.
+//! line, forge a field or reach a terminal raw, and never write a line beyond [`MAX_LINE_BYTES`] bytes.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::listener::protocol::known_commands::Name;
-use crate::listener::protocol::session::{ClientInfo, Protocol};
+use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
+use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
-use crate::listener::tls::TlsOutcome;
 
 /// The most bytes of a line, its end included.
-pub(in crate::listener) const LONGEST: usize = 512;
+pub(in crate::listener) const MAX_LINE_BYTES: usize = 512;
 /// The most bytes of a library's name or version, escapes included.
 const LIBRARY: usize = 64;
 
@@ -66,18 +65,18 @@ impl Outcome {
 /// One connection, as the log tells it.
 #[derive(Debug)]
 pub(in crate::listener) struct Attempt<'a> {
-    /// Who connected.
+    /// The client's address.
     pub(in crate::listener) peer: SocketAddr,
-    /// The reserved port that was meant.
+    /// The reserved port that it connected to.
     pub(in crate::listener) port: u16,
     /// Whether a redirect brought it here.
     pub(in crate::listener) redirected: bool,
-    /// What was spoken.
-    pub(in crate::listener) heard: &'a ClientInfo,
-    /// Answers sent in full.
+    /// What it sent, as far as it is logged.
+    pub(in crate::listener) client: &'a ClientInfo,
+    /// Replies sent in full.
     pub(in crate::listener) replies: u64,
-    /// Whether the sentence was sent.
-    pub(in crate::listener) told: bool,
+    /// Whether the notice was sent in full.
+    pub(in crate::listener) notice_sent: bool,
     /// How long it lasted.
     pub(in crate::listener) duration: Duration,
     /// How it ended.
@@ -104,15 +103,15 @@ impl Attempt<'_> {
         line.number("port", u64::from(self.port));
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
-        line.word("protocol", protocol(self.heard.protocol));
-        if let Some(outcome) = self.heard.tls {
+        line.word("protocol", protocol(self.client.protocol));
+        if let Some(outcome) = self.client.tls {
             line.word("tls", tls(outcome));
         }
-        line.word("command", self.heard.command.map_or("none", Name::text));
-        if let Some(library) = self.heard.library() {
+        line.word("command", self.client.command.map_or("none", CommandName::as_str));
+        if let Some(library) = self.client.library_name() {
             line.text("library", library, LIBRARY);
         }
-        if let Some(version) = self.heard.library_version() {
+        if let Some(version) = self.client.library_version() {
             line.text("library-version", version, LIBRARY);
         }
         line.number("replies", self.replies);
@@ -124,17 +123,17 @@ impl Attempt<'_> {
 
 /// Words the time of lines: once for all lines of one millisecond.
 #[derive(Debug, Default)]
-pub(super) struct Stamp {
+pub(super) struct TimestampCache {
     millisecond: i64,
     text: String,
 }
 
-impl Stamp {
+impl TimestampCache {
     /// `time` in RFC 3339, in UTC.
     pub(super) fn word(&mut self, time: Timestamp) -> &str {
         let millisecond = time.as_millisecond();
         if self.text.is_empty() || self.millisecond != millisecond {
-            *self = Stamp { millisecond, text: format!("{time:.3}") };
+            *self = TimestampCache { millisecond, text: format!("{time:.3}") };
         }
         &self.text
     }
@@ -167,7 +166,7 @@ pub(super) fn dropped_line(
     lines: u64,
     attempts: u64,
 ) -> Vec<u8> {
-    let (mut stamp, mut out) = (Stamp::default(), Vec::new());
+    let (mut stamp, mut out) = (TimestampCache::default(), Vec::new());
     let mut line = Line::begin(format, stamp.word(time), &mut out);
     line.number("lines", lines);
     line.number("attempts", attempts);
@@ -291,7 +290,7 @@ impl<'a> Line<'a> {
         }
         self.out.push(b'\n');
         let length = self.out.len() - self.start;
-        debug_assert!(length <= LONGEST, "{length}");
+        debug_assert!(length <= MAX_LINE_BYTES, "{length}");
     }
 }
 

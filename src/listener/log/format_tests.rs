@@ -1,17 +1,16 @@
 //! What a log line looks like, and what it withstands.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::listener::protocol::known_commands;
-use crate::listener::protocol::session::Named;
+use crate::listener::protocol::client_info::ClientLibrary;
 
-fn attempt(heard: &ClientInfo) -> Attempt<'_> {
+fn attempt(client: &ClientInfo) -> Attempt<'_> {
     Attempt {
         peer: "192.0.2.1:50000".parse().unwrap(),
         port: 6379,
         redirected: false,
-        heard,
+        client,
         replies: 3,
-        told: true,
+        notice_sent: true,
         duration: Duration::from_millis(12),
         outcome: Outcome::Told,
     }
@@ -19,29 +18,29 @@ fn attempt(heard: &ClientInfo) -> Attempt<'_> {
 
 fn line(attempt: &Attempt<'_>, format: LogFormat, time: Timestamp) -> String {
     let mut out = Vec::new();
-    attempt.write(format, Stamp::default().word(time), &mut out);
+    attempt.write(format, TimestampCache::default().word(time), &mut out);
     String::from_utf8(out).unwrap()
 }
 
-fn heard(library: &[u8]) -> ClientInfo {
+fn client(library: &[u8]) -> ClientInfo {
     ClientInfo {
         protocol: Protocol::Resp,
-        command: known_commands::known(b"PING"),
-        library: Some(Box::new(Named { name: Some(library.into()), version: None })),
+        command: CommandName::find(b"PING"),
+        library: Some(Box::new(ClientLibrary { name: Some(library.into()), version: None })),
         tls: None,
     }
 }
 
 #[test]
 fn a_connection_is_one_line_in_either_format() {
-    let (heard, time) = (heard(b"redis-py"), Timestamp::UNIX_EPOCH);
+    let (client, time) = (client(b"redis-py"), Timestamp::UNIX_EPOCH);
     assert_eq!(
-        line(&attempt(&heard), LogFormat::Logfmt, time),
+        line(&attempt(&client), LogFormat::Logfmt, time),
         "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 peer-port=50000 port=6379 family=4 \
          via=local protocol=resp command=PING library=redis-py replies=3 duration-ms=12 \
          outcome=told\n"
     );
-    let json = line(&attempt(&heard), LogFormat::Json, time);
+    let json = line(&attempt(&client), LogFormat::Json, time);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["library"], "redis-py");
     assert_eq!(value["duration-ms"], 12);
@@ -51,13 +50,13 @@ fn a_connection_is_one_line_in_either_format() {
 fn no_outside_byte_breaks_a_line() {
     let every: Vec<u8> = (0..=255).collect();
     for piece in every.chunks(8) {
-        let heard = heard(piece);
+        let client = client(piece);
         for format in [LogFormat::Logfmt, LogFormat::Json] {
-            let line = line(&attempt(&heard), format, Timestamp::UNIX_EPOCH);
+            let line = line(&attempt(&client), format, Timestamp::UNIX_EPOCH);
             assert_eq!(line.matches('\n').count(), 1);
             assert!(line.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         }
-        let json = line(&attempt(&heard), LogFormat::Json, Timestamp::UNIX_EPOCH);
+        let json = line(&attempt(&client), LogFormat::Json, Timestamp::UNIX_EPOCH);
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         let expected: String = piece.iter().map(|byte| char::from(*byte)).collect();
         assert_eq!(value["library"], expected.as_str());
@@ -66,17 +65,17 @@ fn no_outside_byte_breaks_a_line() {
 
 #[test]
 fn a_forged_field_stays_inside_its_quotes() {
-    let heard = heard(b"x\" outcome=told\ntime=1");
-    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    let client = client(b"x\" outcome=told\ntime=1");
+    let line = line(&attempt(&client), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
     assert!(line.contains(r#"library="x\" outcome=told\x0atime=1" replies=3"#), "{line}");
 }
 
 #[test]
 fn the_longest_line_is_within_the_bound() {
-    let heard = ClientInfo {
+    let client = ClientInfo {
         protocol: Protocol::Inline,
-        command: known_commands::known(b"GEORADIUSBYMEMBER_RO"),
-        library: Some(Box::new(Named {
+        command: CommandName::find(b"GEORADIUSBYMEMBER_RO"),
+        library: Some(Box::new(ClientLibrary {
             name: Some(vec![0xff; 64].into()),
             version: Some(vec![b'"'; 64].into()),
         })),
@@ -86,23 +85,23 @@ fn the_longest_line_is_within_the_bound() {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
         port: 65535,
         redirected: true,
-        heard: &heard,
+        client: &client,
         replies: u64::MAX,
-        told: true,
+        notice_sent: true,
         duration: Duration::from_millis(u64::MAX),
         outcome: Outcome::Shutdown,
     };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
         let line = line(&longest, format, Timestamp::MAX);
-        assert!(line.len() <= LONGEST, "{}: {line}", line.len());
+        assert!(line.len() <= MAX_LINE_BYTES, "{}: {line}", line.len());
     }
 }
 
 #[test]
 fn what_became_of_tls_stands_beside_what_was_spoken_inside_of_it() {
-    let mut heard = heard(b"redis-py");
-    heard.tls = Some(TlsOutcome::Version13);
-    let line = line(&attempt(&heard), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    let mut client = client(b"redis-py");
+    client.tls = Some(TlsOutcome::Version13);
+    let line = line(&attempt(&client), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
     assert!(line.contains(" protocol=resp tls=1.3 command=PING "), "{line}");
 }
 
@@ -111,7 +110,7 @@ fn counts_are_lines_too() {
     let time = Timestamp::UNIX_EPOCH;
     let address = FoldedSource::Address([192, 0, 2, 1].into());
     let mut folded = Vec::new();
-    write_folded(LogFormat::Logfmt, Stamp::default().word(time), address, 7, &mut folded);
+    write_folded(LogFormat::Logfmt, TimestampCache::default().word(time), address, 7, &mut folded);
     let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
     assert_eq!(String::from_utf8(folded).unwrap(), expected);
     let dropped = String::from_utf8(dropped_line(LogFormat::Json, time, 2, 9)).unwrap();
@@ -121,7 +120,7 @@ fn counts_are_lines_too() {
 
 #[test]
 fn the_time_is_worded_anew_with_every_millisecond() {
-    let mut stamp = Stamp::default();
+    let mut stamp = TimestampCache::default();
     for (nanosecond, expected) in [(0, ".000Z"), (999_999, ".000Z"), (1_000_000, ".001Z")] {
         let time = Timestamp::new(7, nanosecond).unwrap();
         assert!(stamp.word(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
@@ -141,8 +140,8 @@ fn what_the_log_says_is_what_the_report_reads() {
     let every: Vec<u8> = (0..=255).collect();
     for format in [LogFormat::Logfmt, LogFormat::Json] {
         for piece in every.chunks(8) {
-            let heard = heard(piece);
-            let mut attempt = attempt(&heard);
+            let client = client(piece);
+            let mut attempt = attempt(&client);
             for (outcome, answer) in [
                 (Outcome::Told, Answer::Told),
                 (Outcome::Closed, Answer::Closed),

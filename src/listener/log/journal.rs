@@ -5,24 +5,24 @@ use jiff::Timestamp;
 use tokio::time::{Duration, Instant};
 
 use super::Log;
-use super::format::{Attempt, Stamp, write_folded};
-use super::limiter::{Folded, Ledger};
-use super::writer::Lines;
+use super::format::{Attempt, TimestampCache, write_folded};
+use super::limiter::{Folded, Limiter};
+use super::writer::LineBatch;
 use crate::listener::settings::{LogFormat, Settings};
 
 /// How long a line may wait for company.
-const PATIENCE: Duration = Duration::from_millis(100);
+const MAX_DELAY: Duration = Duration::from_millis(100);
 /// The bytes of lines that are handed over at once.
-const BATCH: usize = 32 * 1024;
+const BATCH_BYTES: usize = 32 * 1024;
 
-/// Lines on their way to the log.
+/// LineBatch on their way to the log.
 #[derive(Debug)]
 pub(in crate::listener) struct Journal {
     log: Log,
     format: LogFormat,
-    ledger: Ledger,
-    stamp: Stamp,
-    pending: Lines,
+    limiter: Limiter,
+    stamp: TimestampCache,
+    pending: LineBatch,
     /// When the first pending line came.
     since: Option<Instant>,
     written: u64,
@@ -35,9 +35,9 @@ impl Journal {
         Journal {
             log,
             format: settings.log_format,
-            ledger: Ledger::new(settings.log_per_source),
-            stamp: Stamp::default(),
-            pending: Lines::default(),
+            limiter: Limiter::new(settings.log_per_source),
+            stamp: TimestampCache::default(),
+            pending: LineBatch::default(),
             since: None,
             written: 0,
             folded: 0,
@@ -47,7 +47,7 @@ impl Journal {
     /// Notes a connection that ended just now.
     pub(in crate::listener) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
         self.take_due(now);
-        if self.ledger.admit(attempt.peer.ip(), now) {
+        if self.limiter.admit(attempt.peer.ip(), now) {
             self.written += 1;
             let time = self.stamp.word(Timestamp::now());
             self.pending.push(1, |out| attempt.write(self.format, time, out));
@@ -59,14 +59,14 @@ impl Journal {
 
     /// When [`Journal::tend`] has something to do, if ever.
     pub(in crate::listener) fn due(&self) -> Option<Instant> {
-        let pending = self.since.map(|since| since + PATIENCE);
-        [pending, self.ledger.due()].into_iter().flatten().min()
+        let pending = self.since.map(|since| since + MAX_DELAY);
+        [pending, self.limiter.due()].into_iter().flatten().min()
     }
 
     /// Hands over what has waited long enough, and writes the counts that are due.
     pub(in crate::listener) fn tend(&mut self, now: Instant) {
         self.take_due(now);
-        if self.since.is_some_and(|since| now >= since + PATIENCE) {
+        if self.since.is_some_and(|since| now >= since + MAX_DELAY) {
             self.hand_over();
         }
     }
@@ -86,14 +86,14 @@ impl Journal {
     }
 
     fn settle(&mut self, now: Instant) {
-        let folded = self.ledger.take_all();
+        let folded = self.limiter.take_all();
         self.push_folded(folded, now);
         self.hand_over();
     }
 
     fn take_due(&mut self, now: Instant) {
-        if self.ledger.due().is_some_and(|due| now >= due) {
-            let folded = self.ledger.take_due(now);
+        if self.limiter.due().is_some_and(|due| now >= due) {
+            let folded = self.limiter.take_due(now);
             self.push_folded(folded, now);
         }
     }
@@ -109,7 +109,7 @@ impl Journal {
 
     fn pushed(&mut self, now: Instant) {
         self.since.get_or_insert(now);
-        if self.pending.len() >= BATCH {
+        if self.pending.len() >= BATCH_BYTES {
             self.hand_over();
         }
     }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::format::FoldedSource;
-use crate::listener::server::connections::table::source_of;
+use crate::listener::source::source_of;
 
 /// How long lines are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Sources that are told apart at once; the others share one count.
-const MOST_SOURCES: usize = 4096;
+const MAX_SOURCES: usize = 4096;
 /// How often room is made for others.
-const SWEEP: Duration = Duration::from_secs(1);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The key of that shared count; nobody connects from it.
 const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -24,7 +24,7 @@ pub(super) type Folded = (FoldedSource, u64);
 
 /// The attempts of the latest minute, by source.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(super) struct Limiter {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
     due: Option<Instant>,
@@ -41,22 +41,22 @@ struct Window {
     peer: Option<IpAddr>,
 }
 
-impl Ledger {
+impl Limiter {
     /// Grants every source so many lines a minute.
-    pub(super) fn new(lines_per_window: u32) -> Ledger {
-        Ledger { lines_per_window, windows: HashMap::new(), due: None, swept: None }
+    pub(super) fn new(lines_per_window: u32) -> Limiter {
+        Limiter { lines_per_window, windows: HashMap::new(), due: None, swept: None }
     }
 
     /// Counts one attempt; says whether it gets a line of its own.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
         let mut source = source_of(peer);
-        if self.windows.len() >= MOST_SOURCES && !self.windows.contains_key(&source) {
+        if self.windows.len() >= MAX_SOURCES && !self.windows.contains_key(&source) {
             // Not for every newcomer: it takes as long as there are windows.
-            if self.swept.is_none_or(|swept| now >= swept + SWEEP) {
+            if self.swept.is_none_or(|swept| now >= swept + SWEEP_INTERVAL) {
                 self.swept = Some(now);
                 self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
             }
-            if self.windows.len() >= MOST_SOURCES {
+            if self.windows.len() >= MAX_SOURCES {
                 source = OTHERS;
             }
         }
@@ -137,51 +137,51 @@ mod tests {
 
     #[test]
     fn beyond_the_allowance_attempts_are_counted() {
-        let (mut ledger, now) = (Ledger::new(2), Instant::now());
-        let admitted: Vec<bool> = (0..5).map(|_| ledger.admit(address(1), now)).collect();
+        let (mut limiter, now) = (Limiter::new(2), Instant::now());
+        let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
-        assert!(ledger.admit(address(2), now));
-        assert_eq!(ledger.due(), Some(now + WINDOW));
-        assert!(ledger.take_due(now).is_empty());
-        assert_eq!(ledger.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
-        assert_eq!(ledger.due(), None);
-        assert!(ledger.admit(address(1), now + WINDOW));
+        assert!(limiter.admit(address(2), now));
+        assert_eq!(limiter.due(), Some(now + WINDOW));
+        assert!(limiter.take_due(now).is_empty());
+        assert_eq!(limiter.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
+        assert_eq!(limiter.due(), None);
+        assert!(limiter.admit(address(1), now + WINDOW));
     }
 
     #[test]
     fn a_count_taken_early_does_not_grant_new_lines() {
-        let (mut ledger, now) = (Ledger::new(1), Instant::now());
-        ledger.admit(address(1), now);
-        ledger.admit(address(1), now);
-        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
-        assert!(!ledger.admit(address(1), now));
-        assert_eq!(ledger.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        limiter.admit(address(1), now);
+        limiter.admit(address(1), now);
+        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+        assert!(!limiter.admit(address(1), now));
+        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
     }
 
     #[test]
     fn several_addresses_of_one_network_are_named_as_such() {
-        let (mut ledger, now) = (Ledger::new(0), Instant::now());
+        let (mut limiter, now) = (Limiter::new(0), Instant::now());
         for host in ["2001:db8::1", "2001:db8::2"] {
-            assert_eq!(host.parse().map(|peer| ledger.admit(peer, now)), Ok(false));
+            assert_eq!(host.parse().map(|peer| limiter.admit(peer, now)), Ok(false));
         }
         let network = "2001:db8::".parse().map(FoldedSource::Network);
-        assert_eq!(ledger.take_all().first().map(|folded| folded.0), network.ok());
+        assert_eq!(limiter.take_all().first().map(|folded| folded.0), network.ok());
     }
 
     #[test]
     fn with_any_number_of_sources_lines_and_counts_add_up() {
-        let (mut ledger, now) = (Ledger::new(1), Instant::now());
-        let attempts = 3 * u64::try_from(MOST_SOURCES).unwrap_or(0);
+        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        let attempts = 3 * u64::try_from(MAX_SOURCES).unwrap_or(0);
         let mut lines = 0;
         let mut counted = 0;
         for index in 0..attempts {
             let when = now + Duration::from_millis(20) * u32::try_from(index).unwrap_or(0);
             let peer = address(u32::try_from(index / 2).unwrap_or(0));
-            lines += u64::from(ledger.admit(peer, when));
-            counted += ledger.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
+            lines += u64::from(limiter.admit(peer, when));
+            counted += limiter.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
         }
-        assert!(ledger.windows.len() <= MOST_SOURCES + 1);
-        counted += ledger.take_all().iter().map(|folded| folded.1).sum::<u64>();
+        assert!(limiter.windows.len() <= MAX_SOURCES + 1);
+        counted += limiter.take_all().iter().map(|folded| folded.1).sum::<u64>();
         assert_eq!(lines + counted, attempts);
     }
 }

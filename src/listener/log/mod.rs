@@ -20,18 +20,18 @@ use self::file::LogFile;
 pub use self::file::LogTarget;
 pub(super) use self::format::{Attempt, Outcome};
 pub(super) use self::journal::Journal;
-use self::queue::{Found, Handover};
-use self::writer::{Lines, Tally, Writer};
+use self::queue::{LogQueue, Work};
+use self::writer::{LineBatch, LineTotals, Writer};
 
 /// How often a failing log is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the end waits for the disk.
-const LAST_PATIENCE: Duration = Duration::from_secs(3);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The open log.
 #[derive(Debug)]
 pub struct Log {
-    handover: Arc<Handover>,
+    queue: Arc<LogQueue>,
     rotation: Rotation,
 }
 
@@ -67,18 +67,18 @@ impl Log {
                 (file, true)
             }
         };
-        let handover = Arc::new(Handover::default());
-        let scribe = Scribe {
+        let queue = Arc::new(LogQueue::default());
+        let thread = WriterThread {
             writer: Writer::new(file, format, outdated),
             target: target.clone(),
-            handover: Arc::clone(&handover),
+            queue: Arc::clone(&queue),
             outdated,
-            next_try: Instant::now() + RETRY,
+            next_try: Instant::now() + RETRY_INTERVAL,
         };
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(|| scribe.write_until_the_end())?;
-        Ok(Log { handover, rotation: Rotation::default() })
+            .spawn(|| thread.write_until_the_end())?;
+        Ok(Log { queue, rotation: Rotation::default() })
     }
 
     /// A handle that asks for the file to be opened anew.
@@ -88,19 +88,19 @@ impl Log {
     }
 
     /// Hands `lines` over, or counts them as lost where the disk is too far behind.
-    fn write(&mut self, lines: Lines) {
-        if !self.handover.put(&lines) {
+    fn write(&mut self, lines: LineBatch) {
+        if !self.queue.put(&lines) {
             tracing::error!("could not hand lines to the log: its disk is slow; they are counted");
         }
     }
 
     /// Has the file opened anew, after what was handed over so far.
     fn reopen(&mut self) {
-        self.handover.reopen();
+        self.queue.reopen();
     }
 
     fn finish(&mut self) {
-        if let Err(Tally { lines, attempts }) = self.handover.finish(LAST_PATIENCE) {
+        if let Err(LineTotals { lines, attempts }) = self.queue.finish(SHUTDOWN_TIMEOUT) {
             tracing::error!(
                 "could not finish the log: its disk does not answer; \
                  it lacks {lines} lines, for {attempts} attempts"
@@ -110,20 +110,20 @@ impl Log {
 }
 
 /// The thread that writes.
-struct Scribe {
+struct WriterThread {
     writer: Writer<LogFile>,
     target: LogTarget,
-    handover: Arc<Handover>,
+    queue: Arc<LogQueue>,
     /// Whether the file that is open is not the one that it should be.
     outdated: bool,
     next_try: Instant,
 }
 
-impl Scribe {
+impl WriterThread {
     fn write_until_the_end(mut self) {
         loop {
             let in_trouble = self.outdated || self.writer.is_behind();
-            let found = self.handover.take(in_trouble.then_some(self.next_try));
+            let found = self.queue.take(in_trouble.then_some(self.next_try));
             self.write(&found);
             if found.reopen {
                 self.reopen();
@@ -133,31 +133,31 @@ impl Scribe {
             }
             // Not left to a time when nothing comes: that may be never.
             if Instant::now() >= self.next_try {
-                self.next_try = Instant::now() + RETRY;
+                self.next_try = Instant::now() + RETRY_INTERVAL;
                 if self.outdated {
                     self.reopen();
                 }
                 self.writer.catch_up();
-                self.handover.note_told(self.writer.told());
+                self.queue.note_told(self.writer.told());
             }
         }
-        let Tally { lines, attempts } = self.writer.leave();
+        let LineTotals { lines, attempts } = self.writer.leave();
         if lines > 0 {
             tracing::error!("the log lacks {lines} lines, for {attempts} attempts");
         }
         // Last of all: the program may end at once.
-        self.handover.note_finished();
+        self.queue.note_finished();
     }
 
-    fn write(&mut self, found: &Found) {
-        for piece in found.lines.pieces(self.writer.at_once()) {
+    fn write(&mut self, found: &Work) {
+        for piece in found.lines.chunks(self.writer.at_once()) {
             self.writer.write(piece);
-            self.handover.note_told(self.writer.told());
+            self.queue.note_told(self.writer.told());
         }
-        if found.missed != Tally::default() {
+        if found.missed != LineTotals::default() {
             self.writer.count_lost(found.missed);
             self.writer.catch_up();
-            self.handover.note_told(self.writer.told());
+            self.queue.note_told(self.writer.told());
         }
         if found.relieved {
             tracing::info!("the log keeps up again");

@@ -4,40 +4,40 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::writer::{Lines, Tally};
+use super::writer::{LineBatch, LineTotals};
 
 /// The most bytes of lines that wait; what comes beyond is counted.
-const MOST_WAITING: usize = 1 << 20;
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 
 /// The place between the two threads.
 #[derive(Debug, Default)]
-pub(super) struct Handover {
+pub(super) struct LogQueue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    lines: Lines,
+    lines: LineBatch,
     /// What found no room.
-    missed: Tally,
+    missed: LineTotals,
     /// Whether the trouble of finding no room is not over yet.
     crowded: bool,
     reopen: bool,
     finish: bool,
     finished: bool,
     /// What was handed over in all, room or not, and what of it the log says by now.
-    handed: Tally,
-    told: Tally,
+    handed: LineTotals,
+    told: LineTotals,
 }
 
 /// What the writing side finds.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    /// Lines to be written.
-    pub(super) lines: Lines,
+pub(super) struct Work {
+    /// LineBatch to be written.
+    pub(super) lines: LineBatch,
     /// What found no room after them.
-    pub(super) missed: Tally,
+    pub(super) missed: LineTotals,
     /// The file is to be opened anew, after these lines.
     pub(super) reopen: bool,
     /// Nothing comes after these lines.
@@ -46,12 +46,12 @@ pub(super) struct Found {
     pub(super) relieved: bool,
 }
 
-impl Handover {
+impl LogQueue {
     /// Hands `lines` over, or counts them where there is no room. False where that begins.
-    pub(super) fn put(&self, lines: &Lines) -> bool {
+    pub(super) fn put(&self, lines: &LineBatch) -> bool {
         let mut waiting = self.lock();
         waiting.handed.add(lines.tally());
-        let fits = waiting.lines.len() + lines.len() <= MOST_WAITING;
+        let fits = waiting.lines.len() + lines.len() <= MAX_QUEUED_BYTES;
         if fits {
             waiting.lines.append(lines);
         } else {
@@ -72,7 +72,7 @@ impl Handover {
     ///
     /// # Errors
     /// It did not within `timeout_of`; what the log lacks so far.
-    pub(super) fn finish(&self, timeout_of: Duration) -> Result<(), Tally> {
+    pub(super) fn finish(&self, timeout_of: Duration) -> Result<(), LineTotals> {
         let mut waiting = self.lock();
         waiting.finish = true;
         self.changed.notify_all();
@@ -84,7 +84,7 @@ impl Handover {
     }
 
     /// Takes what waits; where that is nothing, waits for it, at most until `latest`.
-    pub(super) fn take(&self, latest: Option<Instant>) -> Found {
+    pub(super) fn take(&self, latest: Option<Instant>) -> Work {
         let mut waiting = self.lock();
         loop {
             if waiting.is_something() {
@@ -92,7 +92,7 @@ impl Handover {
             }
             let timeout_of = latest.map(|latest| latest.saturating_duration_since(Instant::now()));
             waiting = match timeout_of {
-                Some(Duration::ZERO) => return Found::default(),
+                Some(Duration::ZERO) => return Work::default(),
                 Some(timeout_of) => {
                     let result = self.changed.wait_timeout(waiting, timeout_of);
                     result.unwrap_or_else(PoisonError::into_inner).0
@@ -103,7 +103,7 @@ impl Handover {
     }
 
     /// Notes what the log says by now.
-    pub(super) fn note_told(&self, told: Tally) {
+    pub(super) fn note_told(&self, told: LineTotals) {
         self.lock().told = told;
     }
 
@@ -122,16 +122,17 @@ impl Handover {
 impl Waiting {
     fn is_something(&self) -> bool {
         self.lines.len() > 0
-            || self.missed != Tally::default()
+            || self.missed != LineTotals::default()
             || self.crowded
             || self.reopen
             || self.finish
     }
 
-    fn found(&mut self) -> Found {
-        let relieved = self.crowded && self.missed == Tally::default() && self.lines.len() == 0;
+    fn found(&mut self) -> Work {
+        let relieved =
+            self.crowded && self.missed == LineTotals::default() && self.lines.len() == 0;
         self.crowded = self.crowded && !relieved;
-        Found {
+        Work {
             lines: std::mem::take(&mut self.lines),
             missed: std::mem::take(&mut self.missed),
             reopen: std::mem::take(&mut self.reopen),
@@ -145,8 +146,8 @@ impl Waiting {
 mod tests {
     use super::*;
 
-    fn lines(length: usize, attempts: u64) -> Lines {
-        let mut lines = Lines::default();
+    fn lines(length: usize, attempts: u64) -> LineBatch {
+        let mut lines = LineBatch::default();
         lines.push(attempts, |out| {
             out.extend_from_slice(format!("{}\n", "x".repeat(length - 1)).as_bytes())
         });
@@ -155,36 +156,36 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_told_of_once() {
-        let handover = Handover::default();
-        assert!(handover.put(&lines(MOST_WAITING, 1)));
-        assert!(!handover.put(&lines(100, 2)));
-        assert!(handover.put(&lines(100, 3)));
-        let found = handover.take(None);
-        assert_eq!(found.lines.len(), MOST_WAITING);
-        assert_eq!(found.missed, Tally { lines: 2, attempts: 5 });
+        let queue = LogQueue::default();
+        assert!(queue.put(&lines(MAX_QUEUED_BYTES, 1)));
+        assert!(!queue.put(&lines(100, 2)));
+        assert!(queue.put(&lines(100, 3)));
+        let found = queue.take(None);
+        assert_eq!(found.lines.len(), MAX_QUEUED_BYTES);
+        assert_eq!(found.missed, LineTotals { lines: 2, attempts: 5 });
         assert!(!found.relieved);
-        assert!(handover.put(&lines(100, 1)));
-        assert!(!handover.take(None).relieved);
-        assert!(handover.take(None).relieved);
-        assert!(handover.put(&lines(MOST_WAITING, 1)));
-        assert!(!handover.put(&lines(100, 2)), "it is told again when it begins again");
+        assert!(queue.put(&lines(100, 1)));
+        assert!(!queue.take(None).relieved);
+        assert!(queue.take(None).relieved);
+        assert!(queue.put(&lines(MAX_QUEUED_BYTES, 1)));
+        assert!(!queue.put(&lines(100, 2)), "it is told again when it begins again");
     }
 
     #[test]
     fn who_waits_in_vain_learns_what_the_log_lacks() {
-        let handover = Handover::default();
-        handover.put(&lines(100, 7));
-        handover.put(&lines(100, 5));
-        handover.note_told(Tally { lines: 1, attempts: 7 });
-        let lacking = Tally { lines: 1, attempts: 5 };
-        assert_eq!(handover.finish(Duration::ZERO), Err(lacking));
-        handover.note_finished();
-        assert_eq!(handover.finish(Duration::ZERO), Ok(()));
+        let queue = LogQueue::default();
+        queue.put(&lines(100, 7));
+        queue.put(&lines(100, 5));
+        queue.note_told(LineTotals { lines: 1, attempts: 7 });
+        let lacking = LineTotals { lines: 1, attempts: 5 };
+        assert_eq!(queue.finish(Duration::ZERO), Err(lacking));
+        queue.note_finished();
+        assert_eq!(queue.finish(Duration::ZERO), Ok(()));
     }
 
     #[test]
     fn nothing_is_awaited_beyond_the_time_given() {
-        let found = Handover::default().take(Some(Instant::now()));
+        let found = LogQueue::default().take(Some(Instant::now()));
         assert!(found.lines.len() == 0 && !found.finish && !found.reopen);
     }
 }

@@ -11,54 +11,54 @@ use crate::listener::settings::LogFormat;
 
 /// So many lines, which stand for so many attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct LineTotals {
     pub(super) lines: u64,
     pub(super) attempts: u64,
 }
 
-impl Tally {
+impl LineTotals {
     /// Adds `more`.
-    pub(super) fn add(&mut self, more: Tally) {
+    pub(super) fn add(&mut self, more: LineTotals) {
         self.lines += more.lines;
         self.attempts += more.attempts;
     }
 
     /// What is left without `part`.
-    pub(super) fn less(self, part: Tally) -> Tally {
-        Tally {
+    pub(super) fn less(self, part: LineTotals) -> LineTotals {
+        LineTotals {
             lines: self.lines.saturating_sub(part.lines),
             attempts: self.attempts.saturating_sub(part.attempts),
         }
     }
 }
 
-/// Lines, and how many attempts each stands for.
+/// LineBatch, and how many attempts each stands for.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineBatch {
     text: Vec<u8>,
     /// The bytes of each line, and its attempts.
     each: Vec<(usize, u64)>,
-    tally: Tally,
+    tally: LineTotals,
 }
 
 /// Some of them, few enough to be written at once.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Piece<'a> {
+pub(super) struct Chunk<'a> {
     pub(super) text: &'a [u8],
     pub(super) each: &'a [(usize, u64)],
 }
 
-impl Lines {
+impl LineBatch {
     /// Adds what `word` words: one line, its end included.
     pub(super) fn push(&mut self, attempts: u64, word: impl FnOnce(&mut Vec<u8>)) {
         let before = self.text.len();
         word(&mut self.text);
         self.each.push((self.text.len() - before, attempts));
-        self.tally.add(Tally { lines: 1, attempts });
+        self.tally.add(LineTotals { lines: 1, attempts });
     }
 
     /// Adds all of `more`.
-    pub(super) fn append(&mut self, more: &Lines) {
+    pub(super) fn append(&mut self, more: &LineBatch) {
         self.text.extend_from_slice(&more.text);
         self.each.extend_from_slice(&more.each);
         self.tally.add(more.tally);
@@ -70,12 +70,12 @@ impl Lines {
     }
 
     /// What they stand for.
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> LineTotals {
         self.tally
     }
 
-    /// The same lines in pieces of at most `most` bytes, or of one line.
-    pub(super) fn pieces(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
+    /// The same lines in chunks of at most `most` bytes, or of one line.
+    pub(super) fn chunks(&self, most: usize) -> impl Iterator<Item = Chunk<'_>> {
         let (mut text, mut each) = (self.text.as_slice(), self.each.as_slice());
         std::iter::from_fn(move || {
             let mut bytes = 0;
@@ -87,7 +87,7 @@ impl Lines {
             let (these, later) = each.split_at(count);
             let (piece, rest) = text.split_at(these.iter().map(|(length, _)| length).sum());
             (text, each) = (rest, later);
-            (count > 0).then_some(Piece { text: piece, each: these })
+            (count > 0).then_some(Chunk { text: piece, each: these })
         })
     }
 }
@@ -98,26 +98,26 @@ pub(super) struct Writer<S> {
     sink: S,
     format: LogFormat,
     /// What was not written, and is not told in the log yet.
-    lost: Tally,
+    lost: LineTotals,
     /// A line whose beginning is written.
-    torn: Option<Torn>,
+    torn: Option<PartialLine>,
     /// What the log says by now, in lines and in counts.
-    told: Tally,
+    told: LineTotals,
     failing: bool,
 }
 
 #[derive(Debug)]
-struct Torn {
+struct PartialLine {
     line: Vec<u8>,
     written: usize,
     /// What is lost where it is not completed.
-    tally: Tally,
+    tally: LineTotals,
 }
 
 impl<S: Sink> Writer<S> {
     /// A writer to `sink`; `failing` where people know already that it cannot be written.
     pub(super) fn new(sink: S, format: LogFormat, failing: bool) -> Writer<S> {
-        let (lost, told) = (Tally::default(), Tally::default());
+        let (lost, told) = (LineTotals::default(), LineTotals::default());
         Writer { sink, format, lost, torn: None, told, failing }
     }
 
@@ -127,17 +127,17 @@ impl<S: Sink> Writer<S> {
     }
 
     /// Writes `lines`, after what is owed from before.
-    pub(super) fn write(&mut self, lines: Piece<'_>) {
+    pub(super) fn write(&mut self, lines: Chunk<'_>) {
         let mut left = lines.each;
         if self.catch_up() {
             let (written, result) = write_some(&mut self.sink, lines.text);
             let mut whole = 0;
             while let Some(((length, attempts), later)) = left.split_first() {
-                let tally = Tally { lines: 1, attempts: *attempts };
+                let tally = LineTotals { lines: 1, attempts: *attempts };
                 if whole + length > written {
                     if written > whole {
                         let line = lines.text[whole..whole + length].to_vec();
-                        self.torn = Some(Torn { line, written: written - whole, tally });
+                        self.torn = Some(PartialLine { line, written: written - whole, tally });
                         left = later;
                     }
                     break;
@@ -149,18 +149,18 @@ impl<S: Sink> Writer<S> {
             self.judge(result);
         }
         for (_, attempts) in left {
-            self.lost.add(Tally { lines: 1, attempts: *attempts });
+            self.lost.add(LineTotals { lines: 1, attempts: *attempts });
         }
     }
 
     /// Counts lines that were lost before they came here.
-    pub(super) fn count_lost(&mut self, lost: Tally) {
+    pub(super) fn count_lost(&mut self, lost: LineTotals) {
         self.lost.add(lost);
     }
 
     /// Whether something is owed from before.
     pub(super) fn is_behind(&self) -> bool {
-        self.torn.is_some() || self.lost != Tally::default()
+        self.torn.is_some() || self.lost != LineTotals::default()
     }
 
     /// Completes a torn line and tells the loss, where it can; whether nothing is owed now.
@@ -169,7 +169,7 @@ impl<S: Sink> Writer<S> {
             let mut torn = self.torn.take().unwrap_or_else(|| {
                 let tally = std::mem::take(&mut self.lost);
                 let line = dropped_line(self.format, Timestamp::now(), tally.lines, tally.attempts);
-                Torn { line, written: 0, tally }
+                PartialLine { line, written: 0, tally }
             });
             let (written, result) = write_some(&mut self.sink, &torn.line[torn.written..]);
             torn.written += written;
@@ -196,18 +196,18 @@ impl<S: Sink> Writer<S> {
     }
 
     /// Ends what is begun in the present sink, or takes it back. What stays lost.
-    pub(super) fn leave(&mut self) -> Tally {
+    pub(super) fn leave(&mut self) -> LineTotals {
         if !self.catch_up()
             && let Some(torn) = self.torn.take()
         {
-            self.sink.take_back(torn.written);
+            self.sink.truncate_tail(torn.written);
             self.lost.add(torn.tally);
         }
         self.lost
     }
 
     /// What the log says by now, in lines and in counts.
-    pub(super) fn told(&self) -> Tally {
+    pub(super) fn told(&self) -> LineTotals {
         self.told
     }
 

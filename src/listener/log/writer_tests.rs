@@ -40,7 +40,7 @@ impl Sink for Disk {
         4096
     }
 
-    fn take_back(&mut self, bytes: usize) -> bool {
+    fn truncate_tail(&mut self, bytes: usize) -> bool {
         self.bytes.truncate(self.bytes.len() - bytes);
         self.room += bytes;
         true
@@ -53,9 +53,9 @@ fn writer(room: usize) -> Writer<Disk> {
 
 /// Writes so many lines of eleven bytes and one attempt each.
 fn write(writer: &mut Writer<Disk>, count: usize) {
-    let mut lines = Lines::default();
+    let mut lines = LineBatch::default();
     (0..count).for_each(|_| lines.push(1, |out| out.extend_from_slice(b"0123456789\n")));
-    lines.pieces(4096).for_each(|piece| writer.write(piece));
+    lines.chunks(4096).for_each(|piece| writer.write(piece));
 }
 
 /// The attempts that the text accounts for; every line of it must be whole.
@@ -87,7 +87,7 @@ fn whatever_room_the_disk_has_every_line_is_whole_and_accounted_for() {
         assert!(writer.catch_up() && !writer.is_behind());
         write(&mut writer, 1);
         assert_eq!(accounted(&writer.sink.text()), 19, "room for {room}");
-        assert_eq!(writer.told(), Tally { lines: 19, attempts: 19 }, "room for {room}");
+        assert_eq!(writer.told(), LineTotals { lines: 19, attempts: 19 }, "room for {room}");
     }
 }
 
@@ -122,23 +122,23 @@ fn at_the_end_every_line_is_whole_and_the_loss_is_known() {
 #[test]
 fn what_was_lost_on_the_way_is_told_as_well() {
     let mut writer = writer(1000);
-    writer.count_lost(Tally { lines: 2, attempts: 40 });
+    writer.count_lost(LineTotals { lines: 2, attempts: 40 });
     write(&mut writer, 1);
     assert_eq!(accounted(&writer.sink.text()), 41);
 }
 
 #[test]
 fn pieces_hold_whole_lines_and_all_of_them() {
-    let mut lines = Lines::default();
+    let mut lines = LineBatch::default();
     let lengths = [1, 4096, 4095, 1, 2, 5000, 5000, 4000, 96, 1];
     for length in lengths {
         let line = format!("{}\n", "x".repeat(length - 1));
         lines.push(1, |out| out.extend_from_slice(line.as_bytes()));
     }
-    let pieces: Vec<_> = lines.pieces(4096).collect();
-    let counts: Vec<_> = pieces.iter().map(|piece| piece.each.len()).collect();
+    let chunks: Vec<_> = lines.chunks(4096).collect();
+    let counts: Vec<_> = chunks.iter().map(|piece| piece.each.len()).collect();
     assert_eq!(counts, [1, 1, 2, 1, 1, 1, 2, 1]);
-    assert!(pieces.iter().all(|piece| piece.text.ends_with(b"\n")));
-    let text: Vec<u8> = pieces.iter().flat_map(|piece| piece.text.to_vec()).collect();
+    assert!(chunks.iter().all(|piece| piece.text.ends_with(b"\n")));
+    let text: Vec<u8> = chunks.iter().flat_map(|piece| piece.text.to_vec()).collect();
     assert_eq!(text, lines.text);
 }

@@ -56,7 +56,7 @@ impl Counts {
         let count = before.checked_sub(1).and_then(|index| self.ports.get(index));
         if let Some(count) = count.filter(|count| attempt.port <= count.last) {
             count.connections.fetch_add(1, Relaxed);
-            count.told.fetch_add(u64::from(attempt.told), Relaxed);
+            count.told.fetch_add(u64::from(attempt.notice_sent), Relaxed);
             count.latest.store(now(), Relaxed);
         }
     }

@@ -1,5 +1,8 @@
-//! Owns the taking of ports: which are bound, in which family, and which are left to others and
-//! why. Must never accept a connection, and never hold half of a port that is to be left alone.
+//! The listening sockets: which ports are bound, in which family, and which are left to other
+//! programs and why.
+//!
+//! Guarantees: a port is bound in both families or in neither.
+//! Never: accepts a connection.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -10,42 +13,58 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::listener::settings::{Listen, Reservation, Settings};
 
-/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+/// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`, which is
+/// 4096 since Linux 5.4.
+pub(in crate::listener) const BACKLOG: u16 = 4096;
 
-/// What connections to a listener are meant for.
+/// Which port a listening socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum BoundSocket {
-    /// This very port, a reserved one.
+pub(in crate::listener) enum ListenPort {
+    /// A reserved port.
     Reserved(u16),
-    /// The notice port; the connection knows where it wanted to go.
-    Redirected,
+    /// The notice port: connection tracking knows which reserved port each client meant.
+    Notice(u16),
 }
 
-/// The ports that were taken, ready to be served.
+impl ListenPort {
+    fn number(self) -> u16 {
+        match self {
+            ListenPort::Reserved(port) | ListenPort::Notice(port) => port,
+        }
+    }
+}
+
+/// A socket that accepts connections.
+#[derive(Debug)]
+pub(in crate::listener) struct Listener {
+    pub(in crate::listener) socket: TcpListener,
+    pub(in crate::listener) port: ListenPort,
+}
+
+/// The bound ports, ready to be served.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(in crate::listener) sockets: Vec<(TcpListener, BoundSocket)>,
+    pub(in crate::listener) sockets: Vec<Listener>,
     left_alone: Vec<LeftAlone>,
 }
 
-/// A reserved port that the listener does not hold.
+/// A reserved port that the listener does not bind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftAlone {
     /// The port.
     pub port: u16,
-    /// Why it is not held.
+    /// Why it is not bound.
     pub reason: String,
 }
 
-/// A port that must be held could not be taken.
+/// A port that must be bound could not be.
 #[derive(Debug)]
 pub struct BindError {
     /// The address and port.
     pub address: SocketAddr,
     /// Whether it is the notice port, not a reserved one.
     pub is_notice_port: bool,
-    /// What the kernel said.
+    /// The kernel's error.
     pub cause: io::Error,
 }
 
@@ -81,41 +100,41 @@ impl std::error::Error for BindError {
 }
 
 impl Listeners {
-    /// Takes every port that the settings ask for, on all IPv4 and all IPv6 addresses. A host
+    /// Binds every port that the settings ask for, on all IPv4 and all IPv6 addresses. A host
     /// without IPv6 is served on IPv4 alone.
     ///
     /// # Errors
-    /// A port with `listen = "always"`, or the notice port, could not be taken.
+    /// A port with `listen = "always"`, or the notice port, could not be bound.
     pub fn bind(settings: &Settings) -> Result<Listeners, BindError> {
         let mut listeners = Listeners { sockets: Vec::new(), left_alone: Vec::new() };
         for reservation in &settings.reserved {
             for port in reservation.first..=reservation.last {
-                listeners.take_reserved(reservation, port)?;
+                listeners.add_reserved(reservation, port)?;
             }
         }
         if let Some(port) = settings.port {
-            listeners.take(port, BoundSocket::Redirected)?;
+            listeners.add(ListenPort::Notice(port))?;
         }
         Ok(listeners)
     }
 
-    /// The addresses that were taken, in the order of the settings.
+    /// The bound addresses, in the order of the settings.
     #[must_use]
     pub fn bound(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|(socket, _)| socket.local_addr().ok()).collect()
+        self.sockets.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
     }
 
-    /// The reserved ports that are left to others, and why.
+    /// The reserved ports that are left to other programs, and why.
     #[must_use]
     pub fn left_alone(&self) -> &[LeftAlone] {
         &self.left_alone
     }
 
-    fn take_reserved(&mut self, reservation: &Reservation, port: u16) -> Result<(), BindError> {
+    fn add_reserved(&mut self, reservation: &Reservation, port: u16) -> Result<(), BindError> {
         let reason = match reservation.listen {
-            Listen::Always => return self.take(port, BoundSocket::Reserved(port)),
+            Listen::Always => return self.add(ListenPort::Reserved(port)),
             Listen::Never => "listen = \"never\"".to_owned(),
-            Listen::IfFree => match self.take(port, BoundSocket::Reserved(port)) {
+            Listen::IfFree => match self.add(ListenPort::Reserved(port)) {
                 Ok(()) => return Ok(()),
                 Err(busy) if busy.cause.kind() == ErrorKind::AddrInUse => {
                     format!("{} is in use", busy.address)
@@ -127,16 +146,16 @@ impl Listeners {
         Ok(())
     }
 
-    /// Takes `port` in both families or in neither.
-    fn take(&mut self, port: u16, door: BoundSocket) -> Result<(), BindError> {
-        let four = Bound::to(Ipv4Addr::UNSPECIFIED.into(), port, door)?;
-        let six = match Bound::to(Ipv6Addr::UNSPECIFIED.into(), port, door) {
-            Ok(six) => Some(six.listening()?),
+    /// Binds `port` in both families or in neither.
+    fn add(&mut self, port: ListenPort) -> Result<(), BindError> {
+        let four = BoundSocket::new(Ipv4Addr::UNSPECIFIED.into(), port)?;
+        let six = match BoundSocket::new(Ipv6Addr::UNSPECIFIED.into(), port) {
+            Ok(six) => Some(six.listen()?),
             Err(error) if means_no_ipv6(&error.cause) => None,
             Err(error) => return Err(error),
         };
-        self.sockets.push((four.listening()?, door));
-        self.sockets.extend(six.map(|six| (six, door)));
+        self.sockets.push(four.listen()?);
+        self.sockets.extend(six);
         Ok(())
     }
 }
@@ -148,33 +167,34 @@ fn means_no_ipv6(cause: &io::Error) -> bool {
         .is_some_and(|errno| matches!(errno, Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
 }
 
-/// A socket that has its address and does not listen yet: nobody can connect to a port that is
-/// then left alone.
-struct Bound {
-    address: SocketAddr,
-    door: BoundSocket,
+/// A socket that is bound and does not listen yet: while the other family may still turn out to be
+/// busy, no client may connect.
+struct BoundSocket {
     socket: Socket,
+    address: SocketAddr,
+    port: ListenPort,
 }
 
-impl Bound {
-    fn to(ip: IpAddr, port: u16, door: BoundSocket) -> Result<Bound, BindError> {
-        let address = SocketAddr::new(ip, port);
+impl BoundSocket {
+    fn new(ip: IpAddr, port: ListenPort) -> Result<BoundSocket, BindError> {
+        let address = SocketAddr::new(ip, port.number());
         match bound_socket(address) {
-            Ok(socket) => Ok(Bound { address, door, socket }),
-            Err(cause) => Err(bind_error(address, door, cause)),
+            Ok(socket) => Ok(BoundSocket { socket, address, port }),
+            Err(cause) => Err(bind_error(address, port, cause)),
         }
     }
 
-    fn listening(self) -> Result<TcpListener, BindError> {
-        match self.socket.listen(BACKLOG) {
-            Ok(()) => Ok(self.socket.into()),
-            Err(cause) => Err(bind_error(self.address, self.door, cause)),
+    fn listen(self) -> Result<Listener, BindError> {
+        let BoundSocket { socket, address, port } = self;
+        match socket.listen(BACKLOG.into()) {
+            Ok(()) => Ok(Listener { socket: socket.into(), port }),
+            Err(cause) => Err(bind_error(address, port, cause)),
         }
     }
 }
 
-fn bind_error(address: SocketAddr, door: BoundSocket, cause: io::Error) -> BindError {
-    BindError { address, is_notice_port: door == BoundSocket::Redirected, cause }
+fn bind_error(address: SocketAddr, port: ListenPort, cause: io::Error) -> BindError {
+    BindError { address, is_notice_port: matches!(port, ListenPort::Notice(_)), cause }
 }
 
 fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
@@ -183,11 +203,12 @@ fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
     }
     // Connections of an earlier listener may still be in TIME_WAIT. A socket that *listens* on
-    // the port is in the way all the same, also one that listens on a single address.
+    // the port makes bind fail all the same, even if it listens on a single address.
     socket.set_reuse_address(true)?;
-    // Inherited by what is accepted: a reply never waits for the acknowledgement of another.
+    // Accepted sockets inherit it: no reply waits for the acknowledgement of another.
     socket.set_tcp_nodelay(true)?;
-    // Inherited as well: for a few packets the plainest congestion control is the cheapest.
+    // Inherited too. For a few packets the simplest congestion control is the cheapest: bbr, where
+    // it is the default, costs one or two percent more (docs/performance.md).
     let _ = socket.set_tcp_congestion(b"reno");
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(address))?;
@@ -212,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_free_port_is_taken_in_both_families() {
+    fn a_free_port_is_bound_in_both_families() {
         let probe = TcpListener::bind("[::]:0").unwrap();
         let port = probe.local_addr().unwrap().port();
         drop(probe);
@@ -234,12 +255,12 @@ mod tests {
             } else {
                 Ipv4Addr::LOCALHOST.into()
             };
-            assert!(is_free(other, port), "{holder}: the other family is held");
+            assert!(is_free(other, port), "{holder}: the other family is bound");
         }
     }
 
     #[test]
-    fn a_busy_port_that_must_be_held_is_an_error_with_port_cause_and_cure() {
+    fn a_busy_port_that_must_be_bound_is_an_error_with_port_cause_and_fix() {
         let held = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = held.local_addr().unwrap().port();
         let message = Listeners::bind(&settings(port, "always")).unwrap_err().to_string();

@@ -1,82 +1,106 @@
-//! Owns the question which sockets are ready: an epoll instance of the listener's own, of which
-//! tokio knows only that something in it is ready. A socket that tokio watched itself would cost
-//! several hundred bytes and two more system calls a connection. Must never read, write or accept.
+//! Readiness of sockets: the listener's own epoll instance, edge triggered. tokio watches that one
+//! descriptor; a socket that tokio watched itself would cost several hundred bytes and two more
+//! system calls a connection.
+//!
+//! Never: reads, writes or accepts.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use tokio::io::Interest;
+use tokio::io::Interest as TokioInterest;
 use tokio::io::unix::AsyncFd;
 
-/// How many ready sockets are told at once.
-const MOST_AT_ONCE: usize = 256;
+/// Events taken from the kernel at once.
+const MAX_EVENTS: usize = 256;
+
+/// What a socket is watched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::listener) enum Interest {
+    /// Input, and the peer's end.
+    Read,
+    /// The same, and room in its send buffer.
+    ReadWrite,
+}
+
+impl Interest {
+    fn flags(self) -> EpollFlags {
+        let read = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+        match self {
+            Interest::Read => read,
+            Interest::ReadWrite => read | EpollFlags::EPOLLOUT,
+        }
+    }
+}
 
 /// What a socket is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::listener) struct Ready {
-    /// The name under which it is watched.
+    /// The key under which it is watched.
     pub(in crate::listener) key: u64,
-    /// Whether more room for writing came up.
+    /// Whether its send buffer has room again.
     pub(in crate::listener) writable: bool,
     /// Whether the peer has ended, so that reading leads to the end or an error.
     pub(in crate::listener) ended: bool,
 }
 
-/// The set of watched sockets. Each readiness is told once: whoever is told goes on until the
-/// socket has no more.
+/// The watched sockets. Each readiness is reported once: its user goes on until the socket would
+/// block.
 #[derive(Debug)]
 pub(in crate::listener) struct Poller {
-    set: AsyncFd<Set>,
+    epoll: AsyncFd<EpollFd>,
     events: Vec<EpollEvent>,
 }
 
+/// nix's epoll instance with the trait that tokio asks for.
 #[derive(Debug)]
-struct Set(Epoll);
+struct EpollFd(Epoll);
 
-impl AsRawFd for Set {
+impl AsRawFd for EpollFd {
     fn as_raw_fd(&self) -> RawFd {
         self.0.0.as_raw_fd()
     }
 }
 
 impl Poller {
-    /// An empty set; a tokio runtime with I/O must be at work.
+    /// An empty epoll instance; call it within a tokio runtime with its I/O driver enabled.
     #[expect(
         deprecated,
-        reason = "its successor is unsafe, to be told that the descriptor stays open: it does"
+        reason = "its successor is unsafe: the caller vouches that the descriptor stays open"
     )]
     pub(in crate::listener) fn new() -> io::Result<Poller> {
-        let set = Set(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
-        let set = AsyncFd::with_interest(set, Interest::READABLE)?;
-        Ok(Poller { set, events: vec![EpollEvent::empty(); MOST_AT_ONCE] })
+        let epoll = EpollFd(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        let epoll = AsyncFd::with_interest(epoll, TokioInterest::READABLE)?;
+        Ok(Poller { epoll, events: vec![EpollEvent::empty(); MAX_EVENTS] })
     }
 
-    /// Watches `socket`, for room to write too where that is wanted.
-    pub(in crate::listener) fn watch(
+    /// Watches `socket` from now on. Closing it ends that.
+    pub(in crate::listener) fn add(
         &self,
         socket: impl AsFd,
         key: u64,
-        writing: bool,
+        interest: Interest,
     ) -> io::Result<()> {
-        Ok(self.set.get_ref().0.add(socket, EpollEvent::new(interest(writing), key))?)
+        Ok(self.epoll.get_ref().0.add(socket, EpollEvent::new(interest.flags(), key))?)
     }
 
-    /// From now on watches `socket` for room to write too.
-    pub(in crate::listener) fn watch_for_room(
+    /// Watches `socket`, which was added before, with another interest.
+    pub(in crate::listener) fn modify(
         &self,
         socket: impl AsFd,
         key: u64,
+        interest: Interest,
     ) -> io::Result<()> {
-        let mut event = EpollEvent::new(interest(true), key);
-        Ok(self.set.get_ref().0.modify(socket, &mut event)?)
+        let mut event = EpollEvent::new(interest.flags(), key);
+        Ok(self.epoll.get_ref().0.modify(socket, &mut event)?)
     }
 
-    /// Waits until some socket is ready; how many are. [`Poller::told`] names them.
+    /// Waits until sockets are ready; returns how many. [`Poller::event`] names them.
     pub(in crate::listener) async fn ready(&mut self) -> io::Result<usize> {
         loop {
-            let mut guard = self.set.readable().await?;
-            let count = self.set.get_ref().0.wait(&mut self.events, EpollTimeout::ZERO)?;
+            let mut guard = self.epoll.readable().await?;
+            let count = self.epoll.get_ref().0.wait(&mut self.events, EpollTimeout::ZERO)?;
+            // A full list may not be all: only then is the epoll instance known to be still ready.
             if count < self.events.len() {
                 guard.clear_ready();
             }
@@ -86,9 +110,9 @@ impl Poller {
         }
     }
 
-    /// The socket at `place` among those that were found ready.
-    pub(in crate::listener) fn told(&self, place: usize) -> Ready {
-        let event = &self.events[place];
+    /// The socket at `index` among those that [`Poller::ready`] found.
+    pub(in crate::listener) fn event(&self, index: usize) -> Ready {
+        let event = &self.events[index];
         let flags = event.events();
         let end = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
         Ready {
@@ -97,9 +121,4 @@ impl Poller {
             ended: flags.intersects(end),
         }
     }
-}
-
-fn interest(writing: bool) -> EpollFlags {
-    let reading = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
-    if writing { reading | EpollFlags::EPOLLOUT } else { reading }
 }

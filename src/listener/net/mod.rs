@@ -1,5 +1,5 @@
-//! Sockets: which ports are bound, which connections are ready, where they were bound for, and the
-//! transport (plain or TLS) that carries their bytes.
+//! Sockets: the bound ports, readiness, the original destination of a connection, and the transport
+//! (plain or TLS) that carries its bytes.
 
 pub(crate) mod bind;
 pub(crate) mod epoll;

@@ -1,6 +1,7 @@
-//! Owns the question where a connection wanted to go: the port that it reached, or, behind a
-//! netfilter redirect, the destination that connection tracking remembers. Must never guess: an
-//! unknown destination is spoken for by the first reservation.
+//! The original destination of a connection: the port that it reached or, behind a netfilter
+//! redirect, the one that connection tracking remembers (`SO_ORIGINAL_DST`).
+//!
+//! Never: guesses. The first reservation speaks for an unknown destination.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
@@ -8,41 +9,54 @@ use nix::sys::socket::{getsockopt, sockopt};
 
 use crate::listener::settings::Settings;
 
-/// The reserved port that was meant, and whether a redirect brought the connection here.
+/// The port that a client meant, and how it came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct Origin {
-    /// The reserved port that the client meant.
+pub(in crate::listener) struct OriginalDestination {
+    /// The reserved port.
     pub(in crate::listener) port: u16,
-    /// Whether a redirect brought it here.
+    /// Whether a netfilter rule redirected it to the notice port.
     pub(in crate::listener) redirected: bool,
 }
 
-/// Which port `stream`, accepted on the notice port from `peer`, wanted to reach.
-pub(in crate::listener) fn origin(stream: &TcpStream, peer: IpAddr, settings: &Settings) -> Origin {
-    settle(original_destination(stream, peer.is_ipv4()), settings)
+impl OriginalDestination {
+    /// The destination of a connection that was accepted on the reserved `port`.
+    pub(in crate::listener) fn direct(port: u16) -> OriginalDestination {
+        OriginalDestination { port, redirected: false }
+    }
+
+    /// The destination of `stream`, accepted on the notice port from `peer`.
+    pub(in crate::listener) fn of_redirected(
+        stream: &TcpStream,
+        peer: IpAddr,
+        settings: &Settings,
+    ) -> OriginalDestination {
+        reserved_destination(conntrack_destination(stream, peer.is_ipv4()), settings)
+    }
+
+    /// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
+    pub(in crate::listener) fn address(self, stream: &TcpStream) -> IpAddr {
+        let local = stream.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
+        let original =
+            self.redirected.then(|| conntrack_destination(stream, local.is_ipv4())).flatten();
+        original.map_or(local, |original| original.ip())
+    }
 }
 
-/// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
-pub(in crate::listener) fn address(stream: &TcpStream, redirected: bool) -> IpAddr {
-    let local = stream.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
-    let original = redirected.then(|| original_destination(stream, local.is_ipv4())).flatten();
-    original.map_or(local, |original| original.ip())
-}
-
-/// Makes the best of what connection tracking says.
-fn settle(original: Option<SocketAddr>, settings: &Settings) -> Origin {
+/// `original` where its port is reserved; else the first reserved port. A client can connect to the
+/// notice port itself, and then there is nothing to remember.
+fn reserved_destination(original: Option<SocketAddr>, settings: &Settings) -> OriginalDestination {
     match original {
         Some(original) if settings.reservation(original.port()).is_some() => {
-            Origin { port: original.port(), redirected: true }
+            OriginalDestination { port: original.port(), redirected: true }
         }
         _ => {
-            let port = settings.reserved.first().map_or(0, |reservation| reservation.first);
-            Origin { port, redirected: false }
+            let first = settings.reserved.first().map_or(0, |reservation| reservation.first);
+            OriginalDestination::direct(first)
         }
     }
 }
 
-fn original_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
+fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
     if is_ipv4 {
         let raw = getsockopt(stream, sockopt::OriginalDst).ok()?;
         let octets = raw.sin_addr.s_addr.to_ne_bytes();
@@ -66,13 +80,14 @@ mod tests {
              sentence = \"PORTCLOSED {port}\"\n",
         )
         .unwrap();
-        let settled = |original: Option<&str>| {
-            let origin = settle(original.map(|text| text.parse().unwrap()), &settings);
-            (origin.port, origin.redirected)
+        let found = |original: Option<&str>| {
+            let original = original.map(|text| text.parse().unwrap());
+            let destination = reserved_destination(original, &settings);
+            (destination.port, destination.redirected)
         };
-        assert_eq!(settled(Some("192.0.2.1:6381")), (6381, true));
-        assert_eq!(settled(Some("[2001:db8::1]:6379")), (6379, true));
-        assert_eq!(settled(Some("192.0.2.1:63790")), (6379, false));
-        assert_eq!(settled(None), (6379, false));
+        assert_eq!(found(Some("192.0.2.1:6381")), (6381, true));
+        assert_eq!(found(Some("[2001:db8::1]:6379")), (6379, true));
+        assert_eq!(found(Some("192.0.2.1:63790")), (6379, false));
+        assert_eq!(found(None), (6379, false));
     }
 }

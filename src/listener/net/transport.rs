@@ -1,20 +1,21 @@
-//! Owns what lies between a socket's bytes and the dialogue: nothing, or TLS, as the first bytes
-//! decide. Must never do I/O, and never count an answer as sent before its last byte is.
+//! The transport between a socket and its session: plain or TLS, as the client's first bytes decide.
+//!
+//! Guarantees: a reply counts as sent only when its last byte, sealed or plain, is sent.
+//! Never: does I/O; its callers read and write.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::reply_queue::Batch;
+use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
-use crate::listener::tls::{Opening, TlsOutcome, TlsSession, opening};
+use crate::listener::tls::TlsSession;
+use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
-/// The first byte of a TLS record, which alone decides nothing.
-const HANDSHAKE: u8 = 0x16;
-
-/// What a connection's bytes go through.
+/// A connection's transport.
 #[derive(Debug)]
 pub(in crate::listener) struct Transport {
     kind: Kind,
@@ -22,128 +23,139 @@ pub(in crate::listener) struct Transport {
 
 #[derive(Debug)]
 enum Kind {
-    /// TLS can be ended here; whether it is asked for is not known yet. Whether [`HANDSHAKE`]
-    /// was received and is kept back.
-    Undecided { config: Arc<ServerConfig>, held: bool },
-    /// Every byte is the dialogue's; a client that speaks TLS is answered by it, with an alert.
+    /// TLS is available, and the first bytes have not decided yet.
+    Undecided {
+        config: Arc<ServerConfig>,
+        /// Whether [`HANDSHAKE`] was received and is held back.
+        held: bool,
+    },
+    /// The session gets every byte; it answers a TLS client with an alert.
     Plain,
-    /// TLS is ended here; so many bytes of the latest batch are sealed and not all sent.
-    Tls { session: Box<TlsSession>, sealed: u32 },
+    /// The session gets what TLS opens.
+    Tls {
+        tls: Box<TlsSession>,
+        /// Bytes of the latest rendered replies that are sealed and not all sent.
+        sealed: u32,
+    },
 }
 
 impl Transport {
-    /// The layer of a new connection, where TLS can be ended with `config`.
+    /// The transport of a new connection; `config` is there where TLS is available.
     pub(in crate::listener) fn new(config: Option<Arc<ServerConfig>>) -> Transport {
         let undecided = |config| Kind::Undecided { config, held: false };
         Transport { kind: config.map_or(Kind::Plain, undecided) }
     }
 
-    /// The socket brought `bytes`; `admit` is asked whether a handshake may begin.
+    /// Passes `bytes` that were read to the session. `admit` says whether a handshake may begin.
     pub(in crate::listener) fn receive(
         &mut self,
         bytes: &[u8],
-        dialogue: &mut Session,
+        session: &mut Session,
         admit: impl FnOnce() -> bool,
     ) {
         if let Kind::Undecided { config, held } = &mut self.kind {
             let was_held = *held;
-            let opening = match bytes {
-                [first, ..] if was_held => opening(&[HANDSHAKE, *first]),
-                _ => opening(bytes),
+            let detected = match bytes {
+                [first, ..] if was_held => detect(&[HANDSHAKE, *first]),
+                _ => detect(bytes),
             };
-            match opening {
-                Opening::Undecided => *held |= !bytes.is_empty(),
-                Opening::Tls if admit() => {
-                    self.kind = Kind::Tls { session: Box::new(TlsSession::new(config)), sealed: 0 };
+            match detected {
+                Detected::NeedsMore => *held |= !bytes.is_empty(),
+                Detected::Tls if admit() => {
+                    self.kind = Kind::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 };
                 }
-                Opening::Plain | Opening::Tls => self.kind = Kind::Plain,
+                Detected::Plain | Detected::Tls => self.kind = Kind::Plain,
             }
             if was_held {
-                self.pass_on(&[HANDSHAKE], dialogue);
+                self.pass_on(&[HANDSHAKE], session);
             }
         }
-        self.pass_on(bytes, dialogue);
+        self.pass_on(bytes, session);
     }
 
-    fn pass_on(&mut self, bytes: &[u8], dialogue: &mut Session) {
+    fn pass_on(&mut self, bytes: &[u8], session: &mut Session) {
         match &mut self.kind {
             Kind::Undecided { .. } => {}
-            Kind::Plain => dialogue.receive(bytes),
-            Kind::Tls { session, .. } => {
-                let taken = session.receive(bytes, &mut |plain| dialogue.receive(plain));
+            Kind::Plain => session.receive(bytes),
+            Kind::Tls { tls, .. } => {
+                let taken = tls.receive(bytes, &mut |plain| session.receive(plain));
                 if taken.is_err() {
-                    dialogue.abort();
-                } else if session.peer_closed() {
-                    dialogue.end_of_input();
+                    session.abort();
+                } else if tls.peer_closed() {
+                    session.end_of_input();
                 }
             }
         }
     }
 
-    /// The socket brings nothing more.
-    pub(in crate::listener) fn end_of_input(&mut self, dialogue: &mut Session) {
+    /// Passes the end of the input to the session.
+    pub(in crate::listener) fn end_of_input(&mut self, session: &mut Session) {
         match &self.kind {
-            // Nothing can be said to who leaves before there are keys.
-            Kind::Tls { session, .. } if session.is_handshaking() => dialogue.abort(),
-            _ => dialogue.end_of_input(),
+            // Before the handshake is done there are no keys to seal the notice with.
+            Kind::Tls { tls, .. } if tls.is_handshaking() => session.abort(),
+            _ => session.end_of_input(),
         }
     }
 
-    /// Whether a handshake is under way, so that a client that says nothing is not silent.
+    /// Whether a handshake is under way: a session without input is then not a silent client's.
     pub(in crate::listener) fn is_handshaking(&self) -> bool {
-        matches!(&self.kind, Kind::Tls { session, .. } if session.is_handshaking())
+        matches!(&self.kind, Kind::Tls { tls, .. } if tls.is_handshaking())
     }
 
-    /// Whether there is something that the socket could take now.
-    pub(in crate::listener) fn has_to_send(&self, dialogue: &Session) -> bool {
+    /// Whether there are bytes to send now.
+    pub(in crate::listener) fn has_output(&self, session: &Session) -> bool {
         match &self.kind {
-            Kind::Tls { session, .. } => session.owes() || (session.is_ready() && dialogue.owes()),
-            _ => dialogue.owes(),
+            Kind::Tls { tls, .. } => tls.owes() || (tls.is_ready() && session.owes_replies()),
+            _ => session.owes_replies(),
         }
     }
 
-    /// Lets `write` take what is owed, worded by `notice`, about a batch at most, and returns how
-    /// many bytes it took. That it would block is no error.
+    /// Renders pending replies with `notice`, about one buffer of them, and writes them with `write`.
+    /// Returns how many bytes that took; zero where it would block.
+    ///
+    /// # Errors
+    /// Those of `write`, but for [`ErrorKind::WouldBlock`].
     pub(in crate::listener) fn send(
         &mut self,
-        dialogue: &mut Session,
+        session: &mut Session,
         notice: &Notice,
-        batch: &mut Batch,
+        buffer: &mut WriteBuffer,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let Kind::Tls { session, sealed } = &mut self.kind else {
-            dialogue.fill(notice, batch);
-            return match write(batch.bytes()) {
+        let Kind::Tls { tls, sealed } = &mut self.kind else {
+            session.render(notice, buffer);
+            return match write(buffer.bytes()) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
-                taken => taken.inspect(|bytes| dialogue.sent_bytes(batch, *bytes)),
+                taken => taken.inspect(|bytes| session.mark_sent(buffer, *bytes)),
             };
         };
-        let mut sent = session.send(write)?;
-        if *sealed == 0 && session.is_ready() && dialogue.owes() {
-            dialogue.fill(notice, batch);
-            session.seal(batch.bytes());
-            *sealed = u32::try_from(batch.bytes().len()).unwrap_or(u32::MAX);
-            sent += session.send(write)?;
+        let mut sent = tls.send(write)?;
+        if *sealed == 0 && tls.is_ready() && session.owes_replies() {
+            session.render(notice, buffer);
+            tls.seal(buffer.bytes());
+            *sealed = u32::try_from(buffer.bytes().len()).unwrap_or(u32::MAX);
+            sent += tls.send(write)?;
         }
-        if *sealed > 0 && !session.owes() {
-            // Filled anew, it begins as it did: answers are only ever added behind.
-            dialogue.fill(notice, batch);
-            dialogue.sent_bytes(batch, std::mem::take(sealed) as usize);
+        if *sealed > 0 && !tls.owes() {
+            // The buffer may have served other connections since. Rendered again it begins with the
+            // same replies: new ones are only ever added behind them.
+            session.render(notice, buffer);
+            session.mark_sent(buffer, std::mem::take(sealed) as usize);
         }
         Ok(sent)
     }
 
-    /// Says what there is to be said behind the last answer.
+    /// Adds what follows the last reply: the close_notify alert of TLS.
     pub(in crate::listener) fn close(&mut self) {
-        if let Kind::Tls { session, .. } = &mut self.kind {
-            session.close();
+        if let Kind::Tls { tls, .. } = &mut self.kind {
+            tls.close();
         }
     }
 
-    /// What became of TLS, where it was asked for and could be ended here. The session is over.
+    /// Ends the transport; returns how TLS went, where a client began it.
     pub(in crate::listener) fn finish(&mut self) -> Option<TlsOutcome> {
         match std::mem::replace(&mut self.kind, Kind::Plain) {
-            Kind::Tls { session, .. } => Some(session.outcome()),
+            Kind::Tls { tls, .. } => Some(tls.outcome()),
             _ => None,
         }
     }

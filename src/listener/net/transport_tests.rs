@@ -1,4 +1,4 @@
-//! That what lies between changes nothing of what is said, or of what counts as said.
+//! The transport changes neither what is sent nor when a reply counts as sent.
 #![allow(clippy::unwrap_used)]
 use std::io::Write;
 
@@ -6,9 +6,9 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::*;
+use crate::listener::protocol::client_info::Protocol;
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::known_commands::Name;
-use crate::listener::protocol::session::Protocol;
+use crate::listener::protocol::known_commands::CommandName;
 
 fn notice() -> Notice {
     Notice { sentence: "PORTCLOSED".into(), port: 6379, address: [127, 0, 0, 1].into() }
@@ -35,10 +35,10 @@ fn sealed(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// What is sent to a socket that takes so many bytes and is full then.
-fn sent(layer: &mut Transport, dialogue: &mut Session, mut room: usize) -> Vec<u8> {
-    let (mut batch, mut taken) = (Batch::default(), Vec::new());
-    while layer.has_to_send(dialogue) {
+/// What is sent to a socket whose send buffer has room for so many bytes.
+fn sent(transport: &mut Transport, session: &mut Session, mut room: usize) -> Vec<u8> {
+    let (mut buffer, mut taken) = (WriteBuffer::default(), Vec::new());
+    while transport.has_output(session) {
         let mut write = |bytes: &[u8]| match room.min(bytes.len()) {
             0 => Err(ErrorKind::WouldBlock.into()),
             size => {
@@ -47,17 +47,17 @@ fn sent(layer: &mut Transport, dialogue: &mut Session, mut room: usize) -> Vec<u
                 Ok(size)
             }
         };
-        if layer.send(dialogue, &notice(), &mut batch, &mut write).unwrap() == 0 {
+        if transport.send(session, &notice(), &mut buffer, &mut write).unwrap() == 0 {
             break;
         }
     }
     taken
 }
 
-/// Carries bytes to and fro, the client's first ones in two pieces, until nobody has any.
-fn shake_hands(
-    layer: &mut Transport,
-    dialogue: &mut Session,
+/// Exchanges bytes until neither side has any; the client's are split in two at `split`.
+fn handshake(
+    transport: &mut Transport,
+    session: &mut Session,
     client: &mut ClientConnection,
     split: usize,
 ) {
@@ -65,83 +65,85 @@ fn shake_hands(
         let bytes = sealed(client);
         let (first, rest) = bytes.split_at(split.min(bytes.len()));
         for piece in [first, rest].into_iter().filter(|piece| !piece.is_empty()) {
-            layer.receive(piece, dialogue, || true);
+            transport.receive(piece, session, || true);
         }
-        let answer = sent(layer, dialogue, usize::MAX);
+        let answer = sent(transport, session, usize::MAX);
         if bytes.is_empty() && answer.is_empty() {
             break;
         }
         client.read_tls(&mut answer.as_slice()).unwrap();
         client.process_new_packets().unwrap();
     }
-    assert!(!client.is_handshaking() && !layer.is_handshaking());
+    assert!(!client.is_handshaking() && !transport.is_handshaking());
 }
 
 #[test]
-fn an_answer_counts_when_its_last_sealed_byte_is_sent() {
+fn a_reply_counts_when_its_last_sealed_byte_is_sent() {
     let (mut client, config) = pair();
-    let (mut layer, mut dialogue) = (Transport::new(Some(config)), Session::new());
-    shake_hands(&mut layer, &mut dialogue, &mut client, 0);
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    handshake(&mut transport, &mut session, &mut client, 0);
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
-    layer.receive(&sealed(&mut client), &mut dialogue, || true);
-    let mut answers = sent(&mut layer, &mut dialogue, 20);
-    assert_eq!((answers.len(), dialogue.replies(), dialogue.told()), (20, 0, false));
-    // What is added meanwhile comes behind it.
+    transport.receive(&sealed(&mut client), &mut session, || true);
+    let mut answers = sent(&mut transport, &mut session, 20);
+    assert_eq!((answers.len(), session.replies_sent(), session.notice_sent()), (20, 0, false));
+    // A reply that is added meanwhile comes after them.
     client.writer().write_all(b"QUIT\r\n").unwrap();
-    layer.receive(&sealed(&mut client), &mut dialogue, || true);
-    answers.extend(sent(&mut layer, &mut dialogue, usize::MAX));
-    assert_eq!((dialogue.replies(), dialogue.told()), (3, true));
+    transport.receive(&sealed(&mut client), &mut session, || true);
+    answers.extend(sent(&mut transport, &mut session, usize::MAX));
+    assert_eq!((session.replies_sent(), session.notice_sent()), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
     client.process_new_packets().unwrap();
     let mut text = [0; 99];
     let length = std::io::Read::read(&mut client.reader(), &mut text).unwrap();
     assert_eq!(&text[..length], b"-PORTCLOSED\r\n-PORTCLOSED\r\n+OK\r\n");
-    assert_eq!(layer.finish(), Some(TlsOutcome::Version13));
+    assert_eq!(transport.finish(), Some(TlsOutcome::Version13));
 }
 
 #[test]
-fn nothing_is_owed_to_the_socket_before_there_are_keys() {
+fn there_is_no_output_before_there_are_keys() {
     let (mut client, config) = pair();
-    let (mut layer, mut dialogue) = (Transport::new(Some(config)), Session::new());
-    layer.receive(&sealed(&mut client)[..60], &mut dialogue, || true);
-    dialogue.close_with_notice();
-    assert!(dialogue.owes() && layer.is_handshaking() && !layer.has_to_send(&dialogue));
-    layer.end_of_input(&mut dialogue);
-    assert!(dialogue.has_ended() && !dialogue.owes());
-    layer.close();
-    assert_eq!(layer.finish(), Some(TlsOutcome::Unfinished));
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    transport.receive(&sealed(&mut client)[..60], &mut session, || true);
+    session.close_with_notice();
+    assert!(
+        session.owes_replies() && transport.is_handshaking() && !transport.has_output(&session)
+    );
+    transport.end_of_input(&mut session);
+    assert!(session.is_closing() && !session.owes_replies());
+    transport.close();
+    assert_eq!(transport.finish(), Some(TlsOutcome::Unfinished));
 }
 
 #[test]
 fn the_first_two_bytes_decide_wherever_they_are_split() {
     for split in 0..=3 {
         let (mut client, config) = pair();
-        let (mut layer, mut dialogue) = (Transport::new(Some(config)), Session::new());
-        shake_hands(&mut layer, &mut dialogue, &mut client, split);
-        assert_eq!(layer.finish(), Some(TlsOutcome::Version13));
+        let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+        handshake(&mut transport, &mut session, &mut client, split);
+        assert_eq!(transport.finish(), Some(TlsOutcome::Version13));
     }
     for (bytes, command) in [(&b"\x16PING\r\n"[..], "other"), (b"PING\r\n", "PING")] {
         for split in 0..=2 {
-            let (mut layer, mut dialogue) = (Transport::new(Some(pair().1)), Session::new());
+            let (mut transport, mut session) = (Transport::new(Some(pair().1)), Session::new());
             for piece in [&bytes[..split], &bytes[split..]].into_iter().filter(|it| !it.is_empty())
             {
-                layer.receive(piece, &mut dialogue, || true);
+                transport.receive(piece, &mut session, || true);
             }
-            assert_eq!(dialogue.heard().command.map(Name::text), Some(command), "{split}");
-            assert_eq!(sent(&mut layer, &mut dialogue, usize::MAX), b"-PORTCLOSED\r\n");
-            assert_eq!(layer.finish(), None);
+            assert_eq!(session.client().command.map(CommandName::as_str), Some(command), "{split}");
+            assert_eq!(sent(&mut transport, &mut session, usize::MAX), b"-PORTCLOSED\r\n");
+            assert_eq!(transport.finish(), None);
         }
     }
-    let (mut layer, mut dialogue) = (Transport::new(None), Session::new());
-    layer.receive(b"\x16\x03\x01", &mut dialogue, || true);
-    assert_eq!(dialogue.heard().protocol, Protocol::Tls);
-    assert_eq!(layer.finish(), None);
+    let (mut transport, mut session) = (Transport::new(None), Session::new());
+    transport.receive(b"\x16\x03\x01", &mut session, || true);
+    assert_eq!(session.client().protocol, Protocol::Tls);
+    assert_eq!(transport.finish(), None);
 }
 
 #[test]
-fn who_comes_when_no_handshake_may_begin_gets_the_alert() {
+fn a_client_whose_handshake_is_not_admitted_gets_the_alert() {
     let (mut client, config) = pair();
-    let (mut layer, mut dialogue) = (Transport::new(Some(config)), Session::new());
-    layer.receive(&sealed(&mut client), &mut dialogue, || false);
-    assert_eq!(sent(&mut layer, &mut dialogue, 99), [0x15, 3, 3, 0, 2, 2, 49]);
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    transport.receive(&sealed(&mut client), &mut session, || false);
+    assert_eq!(sent(&mut transport, &mut session, 99), [0x15, 3, 3, 0, 2, 2, 49]);
 }

@@ -1,48 +1,52 @@
-//! Owns what is remembered of one command while its bytes go by: its name, how many words it
-//! has, and the few short words that the answer depends on. Must never hold a key, a value, a
-//! user or a password: [`Command::kept`] is the whole list of what is kept.
+//! What is kept of one command while its bytes pass: the name, the number of words, and the few short
+//! words that the reply depends on.
+//!
+//! Never: keeps a key, a value, a user or a password. [`Command::retention`] is the whole list of what
+//! is kept.
 
-use super::known_commands;
-use super::known_commands::Name;
+use super::known_commands::CommandName;
 
-/// One byte more than a name may have, so that a longer one is seen to be longer.
-const NAME_KEPT: usize = 33;
-/// Enough for every subcommand, option and attribute that is told apart.
-const WORD_KEPT: usize = 16;
-/// What a library may call itself in the log, before escaping.
-const LIBRARY_KEPT: usize = 64;
-/// The longest argument that ECHO gives back; the mark of `redis-cli --pipe` has 20 bytes.
-pub(in crate::listener) const ECHO_KEPT: usize = 512;
-/// The options of HELLO go through one slot, one after the other.
+/// One byte more than the longest name in `known_commands.txt` may have, so that a longer word does
+/// not pass for its beginning.
+const NAME_BYTES: usize = 33;
+/// The longest words that are told apart, `TRACKINGINFO` for example, fit.
+const WORD_BYTES: usize = 16;
+/// The most of a library's name or version that is kept for the log, before escaping.
+const LIBRARY_BYTES: usize = 64;
+/// The longest argument that ECHO returns; the mark of `redis-cli --pipe` has 20 bytes.
+pub(in crate::listener) const MAX_ECHO_BYTES: usize = 512;
+/// The slot that holds the options of HELLO, one after the other.
 const OPTION_SLOT: usize = 2;
 
-/// How the last word of a request line begins.
+/// The beginning of a request line's last word (RFC 9112, section 3).
 const HTTP_VERSION: &[u8] = b"HTTP/";
 
-/// How a command was written.
+/// How a command was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Form {
+pub(in crate::listener) enum Framing {
     /// As a RESP array of bulk strings.
     Array,
-    /// As a line of words.
+    /// As a line of words (an "inline command").
     Inline,
 }
 
-/// The start of a word, and how long it was.
+/// The beginning of a word, and the length of the whole.
 #[derive(Debug, Default)]
 struct Word {
     start: Vec<u8>,
-    keep: usize,
+    /// The most bytes that `start` may have.
+    limit: usize,
     length: u64,
 }
 
 impl Word {
-    fn reset(&mut self, keep: usize) {
+    fn reset(&mut self, limit: usize) {
         self.start.clear();
-        self.keep = keep;
+        self.limit = limit;
         self.length = 0;
     }
 
+    /// The word, unless it was cut.
     fn whole(&self) -> Option<&[u8]> {
         (self.length == self.start.len() as u64).then_some(self.start.as_slice())
     }
@@ -52,74 +56,76 @@ impl Word {
     }
 }
 
-/// What is remembered of one command.
+/// What is kept of one command.
 #[derive(Debug)]
 pub(in crate::listener) struct Command {
-    form: Form,
+    framing: Framing,
+    /// Words begun so far, the name included.
     words: u64,
     kept: [Word; 4],
+    /// The slot of the current word; `None` if nothing of it is kept.
     slot: Option<usize>,
-    /// Where the next option of HELLO stands; `None` once one made no sense.
-    hello_option: Option<u64>,
-    /// How far the latest word has been `HTTP/` so far; `None` once it is another word.
-    http: Option<usize>,
+    /// The position of HELLO's next option; `None` once an option was not valid.
+    next_hello_option: Option<u64>,
+    /// How many bytes of `HTTP/` the current word has matched; `None` once it differs.
+    http_matched: Option<usize>,
 }
 
 impl Command {
     pub(in crate::listener) fn new() -> Command {
         Command {
-            form: Form::Array,
+            framing: Framing::Array,
             words: 0,
             kept: Default::default(),
             slot: None,
-            hello_option: Some(2),
-            http: None,
+            next_hello_option: Some(2),
+            http_matched: None,
         }
     }
 
-    /// Forgets the last command; another begins.
-    pub(in crate::listener) fn begin(&mut self, form: Form) {
-        self.form = form;
+    /// Drops what was kept; another command begins.
+    pub(in crate::listener) fn begin(&mut self, framing: Framing) {
+        self.framing = framing;
         self.words = 0;
-        self.hello_option = Some(2);
+        self.next_hello_option = Some(2);
         self.kept.iter_mut().for_each(|word| word.reset(0));
         self.slot = None;
-        self.http = None;
+        self.http_matched = None;
     }
 
     /// The next word begins.
     pub(in crate::listener) fn begin_word(&mut self) {
-        let place = self.kept(self.words);
+        let retention = self.retention(self.words);
         self.words += 1;
-        self.http = (self.form == Form::Inline).then_some(0);
-        self.slot = place.map(|(slot, keep)| {
-            self.kept[slot].reset(keep);
+        self.http_matched = (self.framing == Framing::Inline).then_some(0);
+        self.slot = retention.map(|(slot, limit)| {
+            self.kept[slot].reset(limit);
             slot
         });
     }
 
-    /// More bytes of the present word.
+    /// More bytes of the current word.
     pub(in crate::listener) fn extend_word(&mut self, bytes: &[u8]) {
-        if let Some(known) = self.http {
-            let awaited = &HTTP_VERSION[known..];
-            let compared = awaited.len().min(bytes.len());
-            let same = awaited[..compared] == bytes[..compared];
-            self.http = same.then_some(known + compared);
+        if let Some(matched) = self.http_matched {
+            let expected = &HTTP_VERSION[matched..];
+            let compared = expected.len().min(bytes.len());
+            let same = expected[..compared] == bytes[..compared];
+            self.http_matched = same.then_some(matched + compared);
         }
         if let Some(slot) = self.slot {
             let word = &mut self.kept[slot];
-            let room = word.keep.saturating_sub(word.start.len()).min(bytes.len());
+            let room = word.limit.saturating_sub(word.start.len()).min(bytes.len());
             word.start.extend_from_slice(&bytes[..room]);
             word.length += bytes.len() as u64;
         }
     }
 
-    /// The present word is complete.
+    /// The current word is complete.
     pub(in crate::listener) fn end_word(&mut self) {
         let position = self.words.saturating_sub(1);
-        if self.hello_option == Some(position) && self.is("HELLO") {
+        if self.next_hello_option == Some(position) && self.name_is("HELLO") {
             let option = &self.kept[OPTION_SLOT];
-            self.hello_option = if option.is("AUTH") {
+            self.next_hello_option = if option.is("AUTH") {
                 Some(position + 3)
             } else if option.is("SETNAME") {
                 Some(position + 2)
@@ -130,36 +136,37 @@ impl Command {
         self.slot = None;
     }
 
-    /// Which slot keeps how much of the word at `position`: all that is ever kept.
-    fn kept(&self, position: u64) -> Option<(usize, usize)> {
+    /// The slot for the word at `position`, and how many bytes of the word it keeps; `None` for words of
+    /// which nothing is kept.
+    fn retention(&self, position: u64) -> Option<(usize, usize)> {
         match position {
-            0 => Some((0, NAME_KEPT)),
-            1 if self.is("ECHO") => Some((1, ECHO_KEPT)),
-            1 if self.is("HELLO") || self.is("CLIENT") || self.is("CLUSTER") => {
-                Some((1, WORD_KEPT))
+            0 => Some((0, NAME_BYTES)),
+            1 if self.name_is("ECHO") => Some((1, MAX_ECHO_BYTES)),
+            1 if self.name_is("HELLO") || self.name_is("CLIENT") || self.name_is("CLUSTER") => {
+                Some((1, WORD_BYTES))
             }
-            2 if self.is_client("SETINFO") => Some((2, WORD_KEPT)),
+            2 if self.is_client("SETINFO") => Some((2, WORD_BYTES)),
             3 if self.is_client("SETINFO") && self.library_attribute().is_some() => {
-                Some((3, LIBRARY_KEPT))
+                Some((3, LIBRARY_BYTES))
             }
-            _ if self.hello_option == Some(position) && self.is("HELLO") => {
-                Some((OPTION_SLOT, WORD_KEPT))
+            _ if self.next_hello_option == Some(position) && self.name_is("HELLO") => {
+                Some((OPTION_SLOT, WORD_BYTES))
             }
             _ => None,
         }
     }
 
-    /// How many bytes are kept.
-    pub(in crate::listener) fn bytes_kept(&self) -> usize {
+    /// The heap bytes held.
+    pub(in crate::listener) fn retained_bytes(&self) -> usize {
         self.kept.iter().map(|word| word.start.capacity()).sum()
     }
 
-    /// How it was written.
-    pub(in crate::listener) fn form(&self) -> Form {
-        self.form
+    /// How it was sent.
+    pub(in crate::listener) fn framing(&self) -> Framing {
+        self.framing
     }
 
-    /// How many words follow the name.
+    /// The number of words after the name.
     pub(in crate::listener) fn arguments(&self) -> u64 {
         self.words.saturating_sub(1)
     }
@@ -170,72 +177,73 @@ impl Command {
     }
 
     /// Whether the name is `name`, in any case.
-    pub(in crate::listener) fn is(&self, name: &str) -> bool {
+    pub(in crate::listener) fn name_is(&self, name: &str) -> bool {
         self.kept[0].is(name)
     }
 
-    /// Whether the name is `name` to the letter.
-    pub(in crate::listener) fn is_exactly(&self, name: &str) -> bool {
+    /// Whether the name is `name`, in the same case.
+    pub(in crate::listener) fn name_is_exactly(&self, name: &str) -> bool {
         self.kept[0].whole() == Some(name.as_bytes())
     }
 
-    /// Whether the word after the name is `name`, in any case (only where it is kept).
+    /// Whether the word after the name is `name`, in any case; false for words that are not kept.
     pub(in crate::listener) fn subcommand_is(&self, name: &str) -> bool {
         self.words > 1 && self.kept[1].is(name)
     }
 
     fn is_client(&self, subcommand: &str) -> bool {
-        self.is("CLIENT") && self.subcommand_is(subcommand)
+        self.name_is("CLIENT") && self.subcommand_is(subcommand)
     }
 
-    /// The first argument of HELLO or ECHO, unless it was too long to keep.
+    /// The first argument of HELLO or ECHO; `None` if it was cut.
     pub(in crate::listener) fn first_argument(&self) -> Option<&[u8]> {
         if self.words > 1 { self.kept[1].whole() } else { None }
     }
 
-    /// Whether everything after HELLO's version is `AUTH user password` and `SETNAME name`.
-    pub(in crate::listener) fn hello_options_fit(&self) -> bool {
-        self.words <= 2 || self.hello_option == Some(self.words)
+    /// Whether the words after HELLO's version are nothing but `AUTH user password` and `SETNAME name`.
+    pub(in crate::listener) fn hello_options_are_valid(&self) -> bool {
+        self.words <= 2 || self.next_hello_option == Some(self.words)
     }
 
-    fn library_attribute(&self) -> Option<Library> {
+    fn library_attribute(&self) -> Option<LibraryAttribute> {
         let attribute = &self.kept[2];
         if attribute.is("LIB-NAME") {
-            Some(Library::Name)
+            Some(LibraryAttribute::Name)
         } else if attribute.is("LIB-VER") {
-            Some(Library::Version)
+            Some(LibraryAttribute::Version)
         } else {
             None
         }
     }
 
-    /// What `CLIENT SETINFO` says about the client's library; long values come cut.
-    pub(in crate::listener) fn library(&self) -> Option<(Library, &[u8])> {
+    /// What `CLIENT SETINFO` says about the client's library; long values are cut.
+    pub(in crate::listener) fn library(&self) -> Option<(LibraryAttribute, &[u8])> {
         if self.words != 4 || !self.is_client("SETINFO") {
             return None;
         }
         Some((self.library_attribute()?, &self.kept[3].start))
     }
 
-    /// The name for the log, `other` where it is none that is known.
-    pub(in crate::listener) fn name_for_log(&self) -> Name {
-        self.kept[0].whole().and_then(known_commands::known).unwrap_or(Name::OTHER)
+    /// The name for the log: `other` unless it is a known command, because an unknown word may be a
+    /// password.
+    pub(in crate::listener) fn name_for_log(&self) -> CommandName {
+        self.kept[0].whole().and_then(CommandName::find).unwrap_or(CommandName::OTHER)
     }
 
     /// Whether this line is the request line of HTTP/1 (RFC 9112, section 3).
     pub(in crate::listener) fn is_http_request(&self) -> bool {
-        let verb = self.kept[0].whole().unwrap_or_default();
-        self.form == Form::Inline
+        let method = self.kept[0].whole().unwrap_or_default();
+        self.framing == Framing::Inline
             && self.words >= 2
-            && !verb.is_empty()
-            && verb.iter().all(|byte| byte.is_ascii_uppercase())
-            && self.http == Some(HTTP_VERSION.len())
+            && !method.is_empty()
+            && method.iter().all(|byte| byte.is_ascii_uppercase())
+            && self.http_matched == Some(HTTP_VERSION.len())
     }
 }
 
-/// What of a library `CLIENT SETINFO` names.
+/// The attribute of a client library that `CLIENT SETINFO` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Library {
+pub(in crate::listener) enum LibraryAttribute {
     /// `LIB-NAME`.
     Name,
     /// `LIB-VER`.

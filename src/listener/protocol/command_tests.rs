@@ -4,7 +4,7 @@ use super::*;
 
 fn command(words: &[&str]) -> Command {
     let mut command = Command::new();
-    command.begin(Form::Array);
+    command.begin(Framing::Array);
     for word in words {
         command.begin_word();
         word.bytes().for_each(|byte| command.extend_word(&[byte]));
@@ -13,17 +13,17 @@ fn command(words: &[&str]) -> Command {
     command
 }
 
-fn held(command: &Command) -> String {
+fn retained(command: &Command) -> String {
     command.kept.iter().map(|word| String::from_utf8_lossy(&word.start)).collect()
 }
 
 #[test]
-fn no_key_value_user_or_password_is_held() {
-    assert_eq!(held(&command(&["SET", "key", "value"])), "SET");
-    assert_eq!(held(&command(&["AUTH", "user", "secret"])), "AUTH");
-    assert_eq!(held(&command(&["CLIENT", "SETNAME", "secret"])), "CLIENTSETNAME");
+fn no_key_value_user_or_password_is_kept() {
+    assert_eq!(retained(&command(&["SET", "key", "value"])), "SET");
+    assert_eq!(retained(&command(&["AUTH", "user", "secret"])), "AUTH");
+    assert_eq!(retained(&command(&["CLIENT", "SETNAME", "secret"])), "CLIENTSETNAME");
     let hello = command(&["HELLO", "3", "AUTH", "user", "secret", "SETNAME", "me"]);
-    assert_eq!(held(&hello), "HELLO3SETNAME");
+    assert_eq!(retained(&hello), "HELLO3SETNAME");
 }
 
 #[test]
@@ -34,23 +34,23 @@ fn the_options_of_hello_are_checked() {
         &["hello", "3", "auth", "u", "p"],
         &["HELLO", "2", "SETNAME", "n", "AUTH", "u", "p"],
     ] {
-        assert!(command(good).hello_options_fit(), "{good:?}");
+        assert!(command(good).hello_options_are_valid(), "{good:?}");
     }
     for bad in [
         &["HELLO", "3", "AUTH", "u"][..],
         &["HELLO", "3", "COLOUR", "red"],
         &["HELLO", "3", "SETNAME", "n", "p"],
     ] {
-        assert!(!command(bad).hello_options_fit(), "{bad:?}");
+        assert!(!command(bad).hello_options_are_valid(), "{bad:?}");
     }
 }
 
 #[test]
-fn only_names_of_commands_reach_the_log() {
-    assert_eq!(command(&["get"]).name_for_log().text(), "GET");
-    assert_eq!(command(&["json.set"]).name_for_log().text(), "JSON.SET");
+fn only_known_commands_reach_the_log() {
+    assert_eq!(command(&["get"]).name_for_log().as_str(), "GET");
+    assert_eq!(command(&["json.set"]).name_for_log().as_str(), "JSON.SET");
     for odd in ["", "p4ss", "hunter", "correcthorsebattery", "a b", "x\ny", &"a".repeat(33)] {
-        assert_eq!(command(&[odd]).name_for_log().text(), "other");
+        assert_eq!(command(&[odd]).name_for_log().as_str(), "other");
     }
 }
 
@@ -58,7 +58,7 @@ fn only_names_of_commands_reach_the_log() {
 fn the_library_is_read_and_cut() {
     let long = "x".repeat(200);
     let named = command(&["client", "setinfo", "lib-name", &long]);
-    assert_eq!(named.library(), Some((Library::Name, &long.as_bytes()[..LIBRARY_KEPT])));
+    assert_eq!(named.library(), Some((LibraryAttribute::Name, &long.as_bytes()[..LIBRARY_BYTES])));
     assert_eq!(command(&["CLIENT", "SETINFO", "LIB-COLOUR", "red"]).library(), None);
     assert_eq!(command(&["CLIENT", "SETNAME", "LIB-NAME", "red"]).library(), None);
 }

@@ -1,59 +1,64 @@
-//! Owns the bytes of every answer: RESP2 and RESP3 (the Redis serialization protocol), HTTP/1.1
-//! (RFC 9112) and one TLS alert (RFC 8446, section 6). Must never decide which answer is due.
+//! Encoder of replies: RESP2 and RESP3, HTTP/1.1 and one TLS alert.
+//!
+//! Source: the Redis serialization protocol specification, RFC 9112 (HTTP/1.1), RFC 8446 (TLS 1.3).
+//! Never: decides which reply is due.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::reply_policy::{Answer, Version};
+use super::reply_policy::{Reply, RespVersion};
 
-/// A version that every library takes for a server of today.
+/// The version in INFO: recent enough for every client library.
 const SERVER_VERSION: &str = "7.0.0";
-/// The same in HELLO: redis-py refuses older servers before it lets a command with a client-side
-/// cache through.
+/// The version in HELLO: with a client-side cache, redis-py refuses older servers before it sends the
+/// first command.
 const HELLO_VERSION: &str = "7.4.0";
-/// Record type 21, TLS 1.2, two bytes: fatal (2), `access_denied` (49).
+/// A TLS record (RFC 8446, section 6): type 21 (alert), version 3.3 (TLS 1.2), length 2, level 2
+/// (fatal), description 49 (`access_denied`).
 pub(in crate::listener) const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
-/// How far above the port a cluster node has its bus.
+/// A cluster node's bus port is its client port plus this (the Redis cluster specification).
 const BUS_OFFSET: u16 = 10_000;
 
-/// What one connection is told: the sentence, and where it was said.
+/// What replies to one connection are made of.
 #[derive(Debug, Clone)]
 pub(in crate::listener) struct Notice {
-    /// The sentence, without sign or line end.
+    /// The notice: one line, without sign or line end.
     pub(in crate::listener) sentence: Rc<str>,
-    /// The reserved port that the client meant.
+    /// The reserved port that the client connected to.
     pub(in crate::listener) port: u16,
-    /// The address that the client meant.
+    /// The address that the client connected to; any address if no reply needs it.
     pub(in crate::listener) address: IpAddr,
 }
 
 impl Notice {
-    /// Appends the bytes of `answer` to `out`.
-    pub(in crate::listener) fn render(&self, answer: &Answer, out: &mut Vec<u8>) {
-        match answer {
-            Answer::Sentence => {
+    /// Appends the bytes of `reply` to `out`.
+    pub(in crate::listener) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+        match reply {
+            Reply::NoticeError => {
                 out.push(b'-');
                 out.extend_from_slice(self.sentence.as_bytes());
                 out.extend_from_slice(b"\r\n");
             }
-            Answer::Done | Answer::Farewell => out.extend_from_slice(b"+OK\r\n"),
-            Answer::Number => out.extend_from_slice(b":1\r\n"),
-            Answer::Echo(text) => bulk(text, out),
-            Answer::Info => bulk(self.info().as_bytes(), out),
-            Answer::Nodes => bulk(self.nodes().as_bytes(), out),
-            Answer::ClusterState => bulk(CLUSTER_STATE.as_bytes(), out),
-            Answer::Hello(version) => out.extend_from_slice(hello(*version).as_bytes()),
-            Answer::Slots => out.extend_from_slice(self.slots().as_bytes()),
-            Answer::Shards(version) => out.extend_from_slice(self.shards(*version).as_bytes()),
-            Answer::Http { body } => out.extend_from_slice(self.http(*body).as_bytes()),
-            Answer::TlsAlert => out.extend_from_slice(&ACCESS_DENIED),
+            Reply::Ok | Reply::OkAndClose => out.extend_from_slice(b"+OK\r\n"),
+            Reply::ClientId => out.extend_from_slice(b":1\r\n"),
+            Reply::Echo(text) => bulk(text, out),
+            Reply::Info => bulk(self.info().as_bytes(), out),
+            Reply::ClusterNodes => bulk(self.nodes().as_bytes(), out),
+            Reply::ClusterInfo => bulk(CLUSTER_STATE.as_bytes(), out),
+            Reply::Hello(version) => out.extend_from_slice(hello(*version).as_bytes()),
+            Reply::ClusterSlots => out.extend_from_slice(self.slots().as_bytes()),
+            Reply::ClusterShards(version) => {
+                out.extend_from_slice(self.shards(*version).as_bytes())
+            }
+            Reply::Http { body } => out.extend_from_slice(self.http(*body).as_bytes()),
+            Reply::TlsAlert => out.extend_from_slice(&ACCESS_DENIED),
         }
     }
 
     fn info(&self) -> String {
         let sentence = &self.sentence;
-        // As a field: libraries that make a table of it drop comments.
+        // The notice is a field, because libraries drop comment lines when they parse INFO.
         format!("notice:{sentence}\r\nredis_version:{SERVER_VERSION}\r\nloading:0\r\n")
     }
 
@@ -71,7 +76,7 @@ impl Notice {
         response
     }
 
-    /// Forty hexadecimal digits that are this node's own, the same on every call.
+    /// A node id of forty hexadecimal digits: the same in every reply, another for each port and address.
     fn node_id(&self) -> String {
         let mut id = String::with_capacity(40);
         let bytes = match self.address {
@@ -96,7 +101,7 @@ impl Notice {
         format!("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n{address}:{port}\r\n{id}")
     }
 
-    fn shards(&self, version: Version) -> String {
+    fn shards(&self, version: RespVersion) -> String {
         let address = text(&self.address.to_string());
         let node = map(
             version,
@@ -116,14 +121,14 @@ impl Notice {
     }
 }
 
-/// The fields that clients look at, of a cluster that has nothing wrong with it.
+/// The fields of `CLUSTER INFO` that client libraries check, for a healthy cluster.
 const CLUSTER_STATE: &str = "cluster_enabled:1\r\ncluster_state:ok\r\n\
     cluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_slots_pfail:0\r\n\
     cluster_slots_fail:0\r\ncluster_known_nodes:1\r\ncluster_size:1\r\n\
     cluster_current_epoch:1\r\ncluster_my_epoch:1\r\n";
 
-fn hello(version: Version) -> String {
-    let protocol = if version == Version::Resp3 { ":3\r\n" } else { ":2\r\n" };
+fn hello(version: RespVersion) -> String {
+    let protocol = if version == RespVersion::Resp3 { ":3\r\n" } else { ":2\r\n" };
     map(
         version,
         &[
@@ -138,11 +143,11 @@ fn hello(version: Version) -> String {
     )
 }
 
-/// A map of RESP3; in RESP2 an array of keys and values by turns.
-fn map(version: Version, entries: &[(&str, String)]) -> String {
+/// A map of RESP3; in RESP2, which has none, an array of keys and values in turn.
+fn map(version: RespVersion, entries: &[(&str, String)]) -> String {
     let mut out = match version {
-        Version::Resp2 => format!("*{}\r\n", 2 * entries.len()),
-        Version::Resp3 => format!("%{}\r\n", entries.len()),
+        RespVersion::Resp2 => format!("*{}\r\n", 2 * entries.len()),
+        RespVersion::Resp3 => format!("%{}\r\n", entries.len()),
     };
     for (key, value) in entries {
         out.push_str(&text(key));
@@ -165,61 +170,61 @@ fn bulk(value: &[u8], out: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    fn rendered(answer: &Answer) -> String {
+    fn encoded(reply: &Reply) -> String {
         let notice = Notice {
             sentence: "PORTCLOSED 6379 is blocked".into(),
             port: 6379,
             address: IpAddr::from([192, 0, 2, 7]),
         };
         let mut out = Vec::new();
-        notice.render(answer, &mut out);
+        notice.encode(reply, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
-    fn the_sentence_is_a_redis_error() {
-        assert_eq!(rendered(&Answer::Sentence), "-PORTCLOSED 6379 is blocked\r\n");
+    fn the_notice_is_a_redis_error() {
+        assert_eq!(encoded(&Reply::NoticeError), "-PORTCLOSED 6379 is blocked\r\n");
     }
 
     #[test]
-    fn hello_is_a_map_in_either_protocol() {
-        let two = rendered(&Answer::Hello(Version::Resp2));
+    fn hello_is_a_map_in_either_version() {
+        let two = encoded(&Reply::Hello(RespVersion::Resp2));
         assert!(two.starts_with("*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n"), "{two}");
         assert!(two.contains("$5\r\nproto\r\n:2\r\n"), "{two}");
-        let three = rendered(&Answer::Hello(Version::Resp3));
+        let three = encoded(&Reply::Hello(RespVersion::Resp3));
         assert!(three.starts_with("%7\r\n"), "{three}");
         assert!(three.contains("$5\r\nproto\r\n:3\r\n"), "{three}");
     }
 
     #[test]
-    fn the_only_node_is_the_address_and_the_reserved_port() {
-        let slots = rendered(&Answer::Slots);
+    fn the_only_cluster_node_is_the_address_and_the_reserved_port() {
+        let slots = encoded(&Reply::ClusterSlots);
         assert!(
             slots.starts_with("*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n$9\r\n192.0.2.7\r\n:6379\r\n")
         );
-        let nodes = rendered(&Answer::Nodes);
+        let nodes = encoded(&Reply::ClusterNodes);
         assert!(nodes.contains(" 192.0.2.7:6379@16379 myself,master "), "{nodes}");
         assert_eq!(nodes.split("\r\n").nth(1).and_then(|line| line.find(' ')), Some(40));
-        let shards = rendered(&Answer::Shards(Version::Resp3));
+        let shards = encoded(&Reply::ClusterShards(RespVersion::Resp3));
         assert!(shards.starts_with("*1\r\n%2\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n"));
-        assert!(rendered(&Answer::Shards(Version::Resp2)).starts_with("*1\r\n*4\r\n"));
-        assert!(rendered(&Answer::ClusterState).contains("cluster_state:ok\r\n"));
+        assert!(encoded(&Reply::ClusterShards(RespVersion::Resp2)).starts_with("*1\r\n*4\r\n"));
+        assert!(encoded(&Reply::ClusterInfo).contains("cluster_state:ok\r\n"));
     }
 
     #[test]
-    fn info_satisfies_a_ready_check_and_tells_people() {
-        let info = rendered(&Answer::Info);
+    fn info_satisfies_a_ready_check_and_contains_the_notice() {
+        let info = encoded(&Reply::Info);
         for part in ["notice:PORTCLOSED 6379", "\r\nredis_version:7.0.0\r\n", "\r\nloading:0\r\n"] {
             assert!(info.contains(part), "{info}");
         }
     }
 
     #[test]
-    fn http_says_it_in_the_reason_and_in_the_body() {
-        let full = rendered(&Answer::Http { body: true });
+    fn http_has_the_notice_as_reason_and_as_body() {
+        let full = encoded(&Reply::Http { body: true });
         assert!(full.starts_with("HTTP/1.1 421 PORTCLOSED 6379 is blocked\r\n"), "{full}");
         assert!(full.contains("\r\nContent-Length: 27\r\n"), "{full}");
         assert!(full.ends_with("\r\n\r\nPORTCLOSED 6379 is blocked\n"), "{full}");
-        assert!(rendered(&Answer::Http { body: false }).ends_with("close\r\n\r\n"));
+        assert!(encoded(&Reply::Http { body: false }).ends_with("close\r\n\r\n"));
     }
 }

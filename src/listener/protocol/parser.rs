@@ -1,134 +1,165 @@
-//! Owns the reading of what a client sends: RESP arrays of bulk strings and inline commands
-//! (the Redis serialization protocol), the request line of HTTP/1 and the first two bytes of
-//! TLS. A pure machine: bytes in, events out, the same events however the bytes are split.
-//! Must never do I/O, and never hold a payload (see [`Command`] for the little it keeps).
+//! Incremental parser of what a client sends: RESP arrays of bulk strings, inline commands, the request
+//! line of HTTP/1 and the first two bytes of TLS.
+//!
+//! Source: the Redis serialization protocol specification, RFC 9112 (HTTP/1.1), RFC 8446 (TLS 1.3).
+//! Guarantees: the same events however the bytes are split.
+//! Never: does I/O, or holds a payload (see [`Command`] for the little that is kept).
 
-use super::command::{Command, Form};
-use super::resp_length::{Number, Progress};
+use super::command::{Command, Framing};
+use super::resp_length::{LengthStep, PartialLength};
 
-/// The most bytes that one command may have before it counts as oversize.
-pub(in crate::listener) const LARGEST_COMMAND: u64 = 256 << 20;
+/// The most bytes of one command. Redis takes values of 512 MiB; whoever sends that much to a
+/// retired port learns sooner that it is in vain.
+pub(in crate::listener) const MAX_COMMAND_BYTES: u64 = 256 << 20;
 
-/// What the bytes said.
+/// What the parser found.
 #[derive(Debug)]
 pub(in crate::listener) enum Event<'a> {
-    /// A whole command went by.
+    /// A whole command.
     Command(&'a Command),
-    /// A request line of HTTP/1 opened the connection; nothing after it is looked at.
+    /// The connection began with a request line of HTTP/1. The parser is closed.
     Http(&'a Command),
-    /// A TLS record opened the connection; nothing after it is looked at.
+    /// The connection began with a TLS record. The parser is closed.
     Tls,
-    /// These bytes are not RESP; nothing after them is looked at.
+    /// The bytes are not RESP. The parser is closed.
     Malformed,
-    /// One command went past the limit; nothing after it is looked at.
+    /// A command exceeds the limit. The parser is closed.
     Oversize(&'a Command),
 }
 
-/// Where between two bytes the machine stands.
+/// What the next byte is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Before the first byte.
+    /// The connection's first byte.
     Start,
-    /// After a first byte 0x16.
+    /// The second byte, after 0x16: TLS, or an odd inline command.
     PerhapsTls,
-    /// Before a command.
+    /// The first byte of a command.
     Between,
-    /// In the number after `*`.
-    Words(Number),
-    /// In the number after `$`.
-    Length(Number),
-    /// Before the `$` of a word.
+    /// The number after `*`.
+    Words(PartialLength),
+    /// The number after `$`.
+    Length(PartialLength),
+    /// The `$` of a word.
     BeforeWord,
-    /// In a word of an array, this many bytes before its end.
+    /// A word of an array, `left` bytes before its end.
     Word { left: u64 },
-    /// In the CR LF after a word.
+    /// The CR LF after a word, `left` bytes before its end.
     WordEnd { left: u8 },
-    /// In an inline command, and whether in a word.
+    /// An inline command, within a word or between two.
     Line { in_word: bool },
-    /// Nothing counts any more.
-    Deaf,
+    /// Nothing: all input is ignored.
+    Closed,
 }
 
-/// What has to be remembered of a machine that stands between two commands.
+/// Where a parser is, as far as a session needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::listener) enum Position {
+    /// No byte has come.
+    Start,
+    /// Between two commands.
+    Between,
+    /// In an inline command, or in a line of an array's structure, as a person types them.
+    InLine,
+    /// In a word of an array.
+    InValue,
+    /// Input is ignored.
+    Closed,
+}
+
+/// What an idle connection holds of its parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum Rest {
-    /// No byte has come yet.
+pub(in crate::listener) enum ParkedParser {
+    /// No byte has come.
     #[default]
-    Untouched,
-    /// Bytes came, but no command yet.
-    Uncommanded,
+    Start,
+    /// Bytes came, such as blank lines, but no command.
+    BeforeFirstCommand,
     /// A command came.
-    Commanded,
-    /// Nothing counts any more.
-    Deaf,
+    AfterCommand,
+    /// Input is ignored.
+    Closed,
 }
 
-/// The machine.
+/// The parser of one connection.
 #[derive(Debug)]
-pub(in crate::listener) struct Scanner {
+pub(in crate::listener) struct Parser {
     state: State,
     command: Command,
-    /// Words of the present array that are still to come.
+    /// Words of the current array that are still to come.
     words_left: u64,
-    /// Bytes that the present command may still have.
-    allowance: u64,
-    largest: u64,
-    first_command: bool,
+    /// Bytes that the current command may still have.
+    budget: u64,
+    max_command_bytes: u64,
+    /// No command was complete yet: only the first line can be HTTP's.
+    expects_first_command: bool,
 }
 
-impl Scanner {
-    /// A machine for a new connection, for commands of at most `largest` bytes.
-    pub(in crate::listener) fn new(largest: u64) -> Scanner {
-        Scanner {
+impl Parser {
+    /// A parser for a new connection, for commands of at most `max_command_bytes`.
+    pub(in crate::listener) fn new(max_command_bytes: u64) -> Parser {
+        Parser {
             state: State::Start,
             command: Command::new(),
             words_left: 0,
-            allowance: largest,
-            largest,
-            first_command: true,
+            budget: max_command_bytes,
+            max_command_bytes,
+            expects_first_command: true,
         }
     }
 
-    /// What to remember of it, where it stands between two commands.
-    pub(in crate::listener) fn rest(&self) -> Option<Rest> {
+    /// What to keep of it, if it is between two commands.
+    pub(in crate::listener) fn park(&self) -> Option<ParkedParser> {
         match self.state {
-            State::Start => Some(Rest::Untouched),
-            State::Between if self.first_command => Some(Rest::Uncommanded),
-            State::Between => Some(Rest::Commanded),
-            State::Deaf => Some(Rest::Deaf),
+            State::Start => Some(ParkedParser::Start),
+            State::Between if self.expects_first_command => Some(ParkedParser::BeforeFirstCommand),
+            State::Between => Some(ParkedParser::AfterCommand),
+            State::Closed => Some(ParkedParser::Closed),
             _ => None,
         }
     }
 
-    /// Goes on where another machine rested.
-    pub(in crate::listener) fn resume(&mut self, rest: Rest) {
-        self.state = match rest {
-            Rest::Untouched => State::Start,
-            Rest::Uncommanded | Rest::Commanded => State::Between,
-            Rest::Deaf => State::Deaf,
+    /// Continues where another parser was parked.
+    pub(in crate::listener) fn resume(&mut self, parked: ParkedParser) {
+        self.state = match parked {
+            ParkedParser::Start => State::Start,
+            ParkedParser::BeforeFirstCommand | ParkedParser::AfterCommand => State::Between,
+            ParkedParser::Closed => State::Closed,
         };
-        self.first_command = matches!(rest, Rest::Untouched | Rest::Uncommanded);
-        self.allowance = self.largest;
-        self.command.begin(Form::Array);
+        self.expects_first_command =
+            matches!(parked, ParkedParser::Start | ParkedParser::BeforeFirstCommand);
+        self.budget = self.max_command_bytes;
+        self.command.begin(Framing::Array);
     }
 
-    /// Whether no byte has come yet.
-    pub(in crate::listener) fn is_untouched(&self) -> bool {
-        self.state == State::Start
+    /// Where it is now.
+    pub(in crate::listener) fn position(&self) -> Position {
+        match self.state {
+            State::Start => Position::Start,
+            State::Between => Position::Between,
+            State::PerhapsTls
+            | State::Line { .. }
+            | State::Words(_)
+            | State::Length(_)
+            | State::BeforeWord => Position::InLine,
+            State::Word { .. } | State::WordEnd { .. } => Position::InValue,
+            State::Closed => Position::Closed,
+        }
     }
 
-    /// Reads `bytes` and reports each event as soon as it is known.
+    /// Reads `bytes`, and reports each event as soon as it is known.
     pub(in crate::listener) fn feed(
         &mut self,
         mut bytes: &[u8],
         report: &mut dyn FnMut(Event<'_>),
     ) {
         while !bytes.is_empty() {
-            // Up to the byte that is too many and no further, as if they came one by one.
-            let most = usize::try_from(self.allowance).unwrap_or(usize::MAX).saturating_add(1);
+            // Up to the first byte over the budget and no further, as if the bytes came one by one:
+            // else an oversize command would keep more of a word when it comes in large pieces.
+            let most = usize::try_from(self.budget).unwrap_or(usize::MAX).saturating_add(1);
             let within = &bytes[..bytes.len().min(most)];
             let taken = match self.state {
-                State::Deaf => return,
+                State::Closed => return,
                 State::Word { left } => self.word(within, left),
                 State::Line { in_word: true } => self.word_of_line(within),
                 _ => {
@@ -137,40 +168,24 @@ impl Scanner {
                 }
             };
             bytes = &bytes[taken..];
-            self.spend(taken as u64, report);
+            self.charge(taken as u64, report);
         }
     }
 
-    /// Whether a line was begun and not ended, so that a person may be waiting.
-    pub(in crate::listener) fn in_a_line(&self) -> bool {
-        matches!(
-            self.state,
-            State::PerhapsTls
-                | State::Line { .. }
-                | State::Words(_)
-                | State::Length(_)
-                | State::BeforeWord
-        )
+    /// The command under way, if at least one byte of its name or its length has come.
+    pub(in crate::listener) fn partial_command(&self) -> Option<&Command> {
+        let is_under_way = matches!(self.position(), Position::InLine | Position::InValue);
+        (is_under_way && !self.command.is_empty()).then_some(&self.command)
     }
 
-    /// Whether a command was begun and not ended.
-    pub(in crate::listener) fn in_a_command(&self) -> bool {
-        self.in_a_line() || matches!(self.state, State::Word { .. } | State::WordEnd { .. })
+    /// The bytes that are kept of the current command.
+    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+        self.command.retained_bytes()
     }
 
-    /// The command that was begun, where its name is known to be complete or cut off.
-    pub(in crate::listener) fn begun(&self) -> Option<&Command> {
-        (self.in_a_command() && !self.command.is_empty()).then_some(&self.command)
-    }
-
-    /// The bytes that are kept of the present command.
-    pub(in crate::listener) fn kept(&self) -> usize {
-        self.command.bytes_kept()
-    }
-
-    /// Stops listening: whatever comes is discarded.
+    /// Ignores all further input.
     pub(in crate::listener) fn close(&mut self) {
-        self.state = State::Deaf;
+        self.state = State::Closed;
     }
 
     fn byte(&mut self, byte: u8, report: &mut dyn FnMut(Event<'_>)) {
@@ -178,50 +193,52 @@ impl Scanner {
             State::Start if byte == 0x16 => self.state = State::PerhapsTls,
             State::PerhapsTls if byte == 0x03 => self.end(Event::Tls, report),
             State::PerhapsTls => {
-                self.begin(Form::Inline);
+                self.begin(Framing::Inline);
                 self.command.begin_word();
                 self.command.extend_word(&[0x16]);
                 self.state = State::Line { in_word: true };
                 self.in_line(byte, report);
             }
             State::Start | State::Between if byte == b'*' => {
-                self.begin(Form::Array);
-                self.state = State::Words(Number::default());
+                self.begin(Framing::Array);
+                self.state = State::Words(PartialLength::default());
             }
             State::Start | State::Between => {
-                self.begin(Form::Inline);
+                self.begin(Framing::Inline);
                 self.state = State::Line { in_word: false };
                 self.in_line(byte, report);
             }
-            State::Words(number) => match number.read(byte) {
-                Progress::Unfinished(number) => self.state = State::Words(number),
-                Progress::Finished(words) => self.words(words),
-                Progress::Malformed => self.end(Event::Malformed, report),
+            State::Words(length) => match length.read(byte) {
+                LengthStep::Partial(length) => self.state = State::Words(length),
+                LengthStep::Complete(words) => self.words(words),
+                LengthStep::Malformed => self.end(Event::Malformed, report),
             },
-            State::Length(number) => match number.read(byte) {
-                Progress::Unfinished(number) => self.state = State::Length(number),
-                Progress::Finished(length) => self.length(length, report),
-                Progress::Malformed => self.end(Event::Malformed, report),
+            State::Length(length) => match length.read(byte) {
+                LengthStep::Partial(length) => self.state = State::Length(length),
+                LengthStep::Complete(length) => self.length(length, report),
+                LengthStep::Malformed => self.end(Event::Malformed, report),
             },
-            State::BeforeWord if byte == b'$' => self.state = State::Length(Number::default()),
+            State::BeforeWord if byte == b'$' => {
+                self.state = State::Length(PartialLength::default())
+            }
             State::WordEnd { left } => self.word_end(left, report),
             State::Line { .. } => self.in_line(byte, report),
             State::BeforeWord => self.end(Event::Malformed, report),
-            State::Word { .. } | State::Deaf => {}
+            State::Word { .. } | State::Closed => {}
         }
     }
 
-    /// An array of so many words begins. Redis passes over empty and null ones in silence.
+    /// An array of `words` begins. Redis ignores empty and null arrays, without a reply.
     fn words(&mut self, words: Option<u64>) {
         self.words_left = words.unwrap_or(0);
         self.state = if self.words_left == 0 { State::Between } else { State::BeforeWord };
     }
 
-    /// A word of so many bytes begins.
+    /// A word of `length` bytes begins.
     fn length(&mut self, length: Option<u64>, report: &mut dyn FnMut(Event<'_>)) {
         let Some(left) = length else { return self.end(Event::Malformed, report) };
         self.command.begin_word();
-        if left > self.largest {
+        if left > self.max_command_bytes {
             return self.oversize(report);
         }
         self.state = if left == 0 { State::WordEnd { left: 2 } } else { State::Word { left } };
@@ -237,7 +254,7 @@ impl Scanner {
         taken
     }
 
-    /// The line end of a word is not looked at, as in Redis.
+    /// Two bytes end a word; like Redis, this does not check that they are CR LF.
     fn word_end(&mut self, left: u8, report: &mut dyn FnMut(Event<'_>)) {
         if left > 1 {
             self.state = State::WordEnd { left: left - 1 };
@@ -287,39 +304,39 @@ impl Scanner {
         }
     }
 
-    fn begin(&mut self, form: Form) {
-        self.command.begin(form);
-        self.allowance = self.largest;
+    fn begin(&mut self, framing: Framing) {
+        self.command.begin(framing);
+        self.budget = self.max_command_bytes;
     }
 
     fn complete(&mut self, report: &mut dyn FnMut(Event<'_>)) {
         self.state = State::Between;
-        if std::mem::take(&mut self.first_command) && self.command.is_http_request() {
-            self.state = State::Deaf;
+        if std::mem::take(&mut self.expects_first_command) && self.command.is_http_request() {
+            self.state = State::Closed;
             report(Event::Http(&self.command));
         } else {
             report(Event::Command(&self.command));
         }
     }
 
-    fn spend(&mut self, bytes: u64, report: &mut dyn FnMut(Event<'_>)) {
+    fn charge(&mut self, bytes: u64, report: &mut dyn FnMut(Event<'_>)) {
         if self.state == State::Between {
-            self.allowance = self.largest;
-        } else if self.state != State::Deaf {
-            match self.allowance.checked_sub(bytes) {
-                Some(rest) => self.allowance = rest,
+            self.budget = self.max_command_bytes;
+        } else if self.state != State::Closed {
+            match self.budget.checked_sub(bytes) {
+                Some(rest) => self.budget = rest,
                 None => self.oversize(report),
             }
         }
     }
 
     fn oversize(&mut self, report: &mut dyn FnMut(Event<'_>)) {
-        self.state = State::Deaf;
+        self.state = State::Closed;
         report(Event::Oversize(&self.command));
     }
 
     fn end(&mut self, event: Event<'_>, report: &mut dyn FnMut(Event<'_>)) {
-        self.state = State::Deaf;
+        self.state = State::Closed;
         report(event);
     }
 }

@@ -1,17 +1,20 @@
-//! What the scanner makes of bytes.
+//! What the parser makes of bytes.
 
 use super::*;
 
-fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, largest: u64) -> Vec<String> {
-    let mut scanner = Scanner::new(largest);
+fn events_of<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    max_command_bytes: u64,
+) -> Vec<String> {
+    let mut parser = Parser::new(max_command_bytes);
     let mut events = Vec::new();
     for piece in pieces {
-        scanner.feed(piece, &mut |event| {
+        parser.feed(piece, &mut |event| {
             events.push(match event {
                 Event::Command(command) => {
-                    format!("{} {}", command.name_for_log().text(), command.arguments())
+                    format!("{} {}", command.name_for_log().as_str(), command.arguments())
                 }
-                Event::Http(command) => format!("http {}", command.name_for_log().text()),
+                Event::Http(command) => format!("http {}", command.name_for_log().as_str()),
                 Event::Tls => "tls".to_owned(),
                 Event::Malformed => "malformed".to_owned(),
                 Event::Oversize(_) => "oversize".to_owned(),
@@ -22,7 +25,7 @@ fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, largest: u64) -> Ve
 }
 
 fn events(bytes: &[u8]) -> Vec<String> {
-    events_of([bytes], LARGEST_COMMAND)
+    events_of([bytes], MAX_COMMAND_BYTES)
 }
 
 #[test]
@@ -81,9 +84,9 @@ fn a_command_past_the_limit_is_oversize() {
 fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
     let name = format!("CLIENT SETINFO LIB-NAME {}", "x".repeat(60));
     let kept = |pieces: &mut dyn Iterator<Item = &[u8]>| {
-        let (mut scanner, mut kept) = (Scanner::new(48), 0);
+        let (mut parser, mut kept) = (Parser::new(48), 0);
         pieces.for_each(|piece| {
-            scanner.feed(piece, &mut |event| {
+            parser.feed(piece, &mut |event| {
                 let Event::Oversize(command) = event else { panic!("{event:?}") };
                 kept = command.library().map_or(0, |(_, name)| name.len());
             });
@@ -96,16 +99,17 @@ fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
 
 #[test]
 fn an_unfinished_line_is_told_from_an_unfinished_value() {
-    let stands = |bytes: &[u8]| {
-        let mut scanner = Scanner::new(LARGEST_COMMAND);
-        scanner.feed(bytes, &mut |_| {});
-        (scanner.in_a_line(), scanner.in_a_command())
+    let position = |bytes: &[u8]| {
+        let mut parser = Parser::new(MAX_COMMAND_BYTES);
+        parser.feed(bytes, &mut |_| {});
+        parser.position()
     };
-    assert_eq!(stands(b""), (false, false));
-    assert_eq!(stands(b"PI"), (true, true));
-    assert_eq!(stands(b"*1\r\n$4"), (true, true));
-    assert_eq!(stands(b"*1\r\n$4\r\nPI"), (false, true));
-    assert_eq!(stands(b"PING\r\n"), (false, false));
+    assert_eq!(position(b""), Position::Start);
+    assert_eq!(position(b"PI"), Position::InLine);
+    assert_eq!(position(b"*1\r\n$4"), Position::InLine);
+    assert_eq!(position(b"*1\r\n$4\r\nPI"), Position::InValue);
+    assert_eq!(position(b"PING\r\n"), Position::Between);
+    assert_eq!(position(b"*x"), Position::Closed);
 }
 
 /// A small linear congruential generator: the same numbers on every run.

@@ -1,203 +1,207 @@
-//! Owns the decision: which command gets which answer. Everything gets the sentence, except what
-//! client libraries send by themselves while they connect and whose failure they would swallow,
-//! reword or retry for ever. Must never do I/O, nor look at anything but the command.
+//! Which command gets which reply. Every command gets the notice, except those that client libraries
+//! send by themselves while they connect: the libraries would swallow, reword or endlessly retry an
+//! error there, and the notice would not reach a person.
+//!
+//! Never: looks at anything but the command and the protocol version.
 
 use std::num::NonZeroU8;
 
 use super::command::Command;
 
-/// The protocol that the client asked for with HELLO.
+/// The version of RESP that the client asked for with HELLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum Version {
-    /// What every connection starts with.
+pub(in crate::listener) enum RespVersion {
+    /// Every connection starts with it.
     #[default]
     Resp2,
     /// After `HELLO 3`.
     Resp3,
 }
 
-/// One answer, to be put into bytes when there is room to send them.
+/// One owed reply; `encode` renders it when it can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::listener) enum Answer {
-    /// The sentence, as an error.
-    Sentence,
+pub(in crate::listener) enum Reply {
+    /// The notice, as a Redis error.
+    NoticeError,
     /// `+OK`.
-    Done,
-    /// `+OK`, after which the connection ends.
-    Farewell,
-    /// `:1`, the client's number.
-    Number,
-    /// The map of HELLO.
-    Hello(Version),
+    Ok,
+    /// `+OK`, the last reply of the connection.
+    OkAndClose,
+    /// `:1`, the id of the client.
+    ClientId,
+    /// The map that HELLO returns.
+    Hello(RespVersion),
     /// The argument of ECHO.
     Echo(Box<[u8]>),
-    /// A server that is up, and the sentence as one of its fields.
+    /// INFO of a server that is ready, with the notice as one of its fields.
     Info,
-    /// This address as the only node of a cluster, as `CLUSTER SLOTS` tells it.
-    Slots,
-    /// The same as `CLUSTER SHARDS` tells it.
-    Shards(Version),
-    /// The same as `CLUSTER NODES` tells it.
-    Nodes,
-    /// The state of that cluster.
-    ClusterState,
-    /// 421 with the sentence as reason, and as body where the request wants one.
+    /// `CLUSTER SLOTS`: the address that the client connected to is the only node.
+    ClusterSlots,
+    /// `CLUSTER SHARDS` with that node.
+    ClusterShards(RespVersion),
+    /// `CLUSTER NODES` with that node.
+    ClusterNodes,
+    /// `CLUSTER INFO` of that cluster.
+    ClusterInfo,
+    /// HTTP status 421 with the notice as reason phrase. The last reply of the connection.
     Http {
-        /// Whether a body may follow.
+        /// Whether the notice is the body, too; a HEAD request forbids one.
         body: bool,
     },
-    /// The fatal TLS alert `access_denied`.
+    /// The fatal TLS alert `access_denied`. The last reply of the connection.
     TlsAlert,
 }
 
-impl Answer {
-    /// Whether the sentence (or for TLS, what stands for it) is in this answer.
-    pub(in crate::listener) fn tells(&self) -> bool {
-        matches!(self, Answer::Sentence | Answer::Info | Answer::Http { .. } | Answer::TlsAlert)
+impl Reply {
+    /// Whether the client learns from this reply that the port is blocked. TLS has no words for it: the
+    /// alert counts.
+    pub(in crate::listener) fn carries_notice(&self) -> bool {
+        matches!(self, Reply::NoticeError | Reply::Info | Reply::Http { .. } | Reply::TlsAlert)
     }
 
-    /// Whether the address that the client meant is in this answer.
-    pub(in crate::listener) fn names_address(&self) -> bool {
-        matches!(self, Answer::Slots | Answer::Shards(_) | Answer::Nodes)
+    /// Whether the reply contains the address that the client connected to.
+    pub(in crate::listener) fn needs_address(&self) -> bool {
+        matches!(self, Reply::ClusterSlots | Reply::ClusterShards(_) | Reply::ClusterNodes)
     }
 
-    /// A number that it shares with the answers that are equal to it; `None` for an echo and for what
-    /// comes only once.
+    /// A small number, the same for equal replies; `None` for ECHO, of which each differs, and for
+    /// what can come only once.
     pub(in crate::listener) fn kind(&self) -> Option<NonZeroU8> {
         NonZeroU8::new(match self {
-            Answer::Sentence => 1,
-            Answer::Done => 2,
-            Answer::Number => 3,
-            Answer::Hello(Version::Resp2) => 4,
-            Answer::Hello(Version::Resp3) => 5,
-            Answer::Info => 6,
-            Answer::Slots => 7,
-            Answer::Shards(Version::Resp2) => 8,
-            Answer::Shards(Version::Resp3) => 9,
-            Answer::Nodes => 10,
-            Answer::ClusterState => 11,
-            Answer::Echo(_) | Answer::Farewell | Answer::Http { .. } | Answer::TlsAlert => 0,
+            Reply::NoticeError => 1,
+            Reply::Ok => 2,
+            Reply::ClientId => 3,
+            Reply::Hello(RespVersion::Resp2) => 4,
+            Reply::Hello(RespVersion::Resp3) => 5,
+            Reply::Info => 6,
+            Reply::ClusterSlots => 7,
+            Reply::ClusterShards(RespVersion::Resp2) => 8,
+            Reply::ClusterShards(RespVersion::Resp3) => 9,
+            Reply::ClusterNodes => 10,
+            Reply::ClusterInfo => 11,
+            Reply::Echo(_) | Reply::OkAndClose | Reply::Http { .. } | Reply::TlsAlert => 0,
         })
     }
 
-    /// Whether nothing is said after this answer.
+    /// Whether the session ends after this reply.
     pub(in crate::listener) fn is_last(&self) -> bool {
-        matches!(self, Answer::Farewell | Answer::Http { .. } | Answer::TlsAlert)
+        matches!(self, Reply::OkAndClose | Reply::Http { .. } | Reply::TlsAlert)
     }
 }
 
-/// Decides the answer to `command`; HELLO changes `version` for what follows.
-pub(in crate::listener) fn answer(command: &Command, version: &mut Version) -> Answer {
+/// The reply to `command`. HELLO changes `version` for the commands after it.
+pub(in crate::listener) fn reply_to(command: &Command, version: &mut RespVersion) -> Reply {
     let arguments = command.arguments();
-    if command.is("HELLO") {
+    if command.name_is("HELLO") {
         hello(command, version)
-    } else if (command.is("AUTH") && (1..=2).contains(&arguments))
-        || (command.is("SELECT") && arguments == 1)
+    } else if (command.name_is("AUTH") && (1..=2).contains(&arguments))
+        || (command.name_is("SELECT") && arguments == 1)
     {
-        Answer::Done
-    } else if command.is("READONLY") && arguments == 0 && *version == Version::Resp3 {
+        Reply::Ok
+    } else if command.name_is("READONLY") && arguments == 0 && *version == RespVersion::Resp3 {
         // Cluster libraries that may read from replicas send it between HELLO and discovery.
-        Answer::Done
-    } else if command.is("CLIENT") {
+        Reply::Ok
+    } else if command.name_is("CLIENT") {
         client(command)
-    } else if command.is("CLUSTER") && arguments == 1 {
+    } else if command.name_is("CLUSTER") && arguments == 1 {
         cluster(command, *version)
-    } else if command.is("ECHO") && arguments == 1 {
-        command.first_argument().map_or(Answer::Sentence, |text| Answer::Echo(text.into()))
-    } else if command.is("QUIT") {
-        Answer::Farewell
-    } else if command.is_exactly("info") && arguments == 0 {
+    } else if command.name_is("ECHO") && arguments == 1 {
+        // `redis-cli --pipe` ends its input with an ECHO, and waits for that very text.
+        command.first_argument().map_or(Reply::NoticeError, |text| Reply::Echo(text.into()))
+    } else if command.name_is("QUIT") {
+        Reply::OkAndClose
+    } else if command.name_is_exactly("info") && arguments == 0 {
         // The ready check of ioredis and node-redis; people and monitors write INFO.
-        Answer::Info
+        Reply::Info
     } else {
-        Answer::Sentence
+        Reply::NoticeError
     }
 }
 
-fn hello(command: &Command, version: &mut Version) -> Answer {
+fn hello(command: &Command, version: &mut RespVersion) -> Reply {
     let wanted = match command.first_argument() {
         None if command.arguments() == 0 => *version,
-        Some(b"2") => Version::Resp2,
-        Some(b"3") => Version::Resp3,
-        _ => return Answer::Sentence,
+        Some(b"2") => RespVersion::Resp2,
+        Some(b"3") => RespVersion::Resp3,
+        _ => return Reply::NoticeError,
     };
-    if !command.hello_options_fit() {
-        return Answer::Sentence;
+    if !command.hello_options_are_valid() {
+        return Reply::NoticeError;
     }
     *version = wanted;
-    Answer::Hello(wanted)
+    Reply::Hello(wanted)
 }
 
-fn client(command: &Command) -> Answer {
+fn client(command: &Command) -> Reply {
     match command.arguments() {
-        3 if command.subcommand_is("SETINFO") => Answer::Done,
-        2 if command.subcommand_is("SETNAME") => Answer::Done,
-        // Client-side caches need it before their first command.
-        2.. if command.subcommand_is("TRACKING") => Answer::Done,
-        1 if command.subcommand_is("ID") => Answer::Number,
-        _ => Answer::Sentence,
+        3 if command.subcommand_is("SETINFO") => Reply::Ok,
+        2 if command.subcommand_is("SETNAME") => Reply::Ok,
+        // Libraries with a client-side cache send it before their first command.
+        2.. if command.subcommand_is("TRACKING") => Reply::Ok,
+        1 if command.subcommand_is("ID") => Reply::ClientId,
+        _ => Reply::NoticeError,
     }
 }
 
-fn cluster(command: &Command, version: Version) -> Answer {
+fn cluster(command: &Command, version: RespVersion) -> Reply {
     if command.subcommand_is("SLOTS") {
-        Answer::Slots
+        Reply::ClusterSlots
     } else if command.subcommand_is("SHARDS") {
-        Answer::Shards(version)
+        Reply::ClusterShards(version)
     } else if command.subcommand_is("NODES") {
-        Answer::Nodes
+        Reply::ClusterNodes
     } else if command.subcommand_is("INFO") {
-        Answer::ClusterState
+        Reply::ClusterInfo
     } else {
-        Answer::Sentence
+        Reply::NoticeError
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::protocol::command::Form;
+    use crate::listener::protocol::command::Framing;
 
-    fn answer_to(line: &str, version: &mut Version) -> Answer {
+    fn reply_to_line(line: &str, version: &mut RespVersion) -> Reply {
         let mut command = Command::new();
-        command.begin(Form::Array);
+        command.begin(Framing::Array);
         for word in line.split(' ') {
             command.begin_word();
             command.extend_word(word.as_bytes());
             command.end_word();
         }
-        answer(&command, version)
+        reply_to(&command, version)
     }
 
-    fn first_answer(line: &str) -> Answer {
-        answer_to(line, &mut Version::Resp2)
+    fn first_reply(line: &str) -> Reply {
+        reply_to_line(line, &mut RespVersion::Resp2)
     }
 
     #[test]
-    fn what_libraries_send_while_connecting_is_granted() {
+    fn what_libraries_send_while_connecting_is_accepted() {
         for (line, expected) in [
-            ("AUTH secret", Answer::Done),
-            ("auth user secret", Answer::Done),
-            ("SELECT 3", Answer::Done),
-            ("CLIENT SETNAME me", Answer::Done),
-            ("client setinfo LIB-VER 5", Answer::Done),
-            ("CLIENT TRACKING ON", Answer::Done),
-            ("CLIENT TRACKING ON OPTIN", Answer::Done),
-            ("CLIENT ID", Answer::Number),
-            ("ECHO mark", Answer::Echo((*b"mark").into())),
-            ("QUIT", Answer::Farewell),
-            ("CLUSTER SLOTS", Answer::Slots),
-            ("CLUSTER SHARDS", Answer::Shards(Version::Resp2)),
-            ("cluster nodes", Answer::Nodes),
-            ("CLUSTER INFO", Answer::ClusterState),
-            ("info", Answer::Info),
+            ("AUTH secret", Reply::Ok),
+            ("auth user secret", Reply::Ok),
+            ("SELECT 3", Reply::Ok),
+            ("CLIENT SETNAME me", Reply::Ok),
+            ("client setinfo LIB-VER 5", Reply::Ok),
+            ("CLIENT TRACKING ON", Reply::Ok),
+            ("CLIENT TRACKING ON OPTIN", Reply::Ok),
+            ("CLIENT ID", Reply::ClientId),
+            ("ECHO mark", Reply::Echo((*b"mark").into())),
+            ("QUIT", Reply::OkAndClose),
+            ("CLUSTER SLOTS", Reply::ClusterSlots),
+            ("CLUSTER SHARDS", Reply::ClusterShards(RespVersion::Resp2)),
+            ("cluster nodes", Reply::ClusterNodes),
+            ("CLUSTER INFO", Reply::ClusterInfo),
+            ("info", Reply::Info),
         ] {
-            assert_eq!(first_answer(line), expected, "{line}");
+            assert_eq!(first_reply(line), expected, "{line}");
         }
     }
 
     #[test]
-    fn everything_else_gets_the_sentence() {
+    fn every_other_command_gets_the_notice() {
         for line in [
             "PING",
             "COMMAND DOCS",
@@ -226,31 +230,37 @@ mod tests {
             "HELLO 3 AUTH u",
             "HELLO 3 COLOUR red",
         ] {
-            assert_eq!(first_answer(line), Answer::Sentence, "{line}");
+            assert_eq!(first_reply(line), Reply::NoticeError, "{line}");
         }
         let long = format!("ECHO {}", "x".repeat(600));
-        assert_eq!(first_answer(&long), Answer::Sentence);
+        assert_eq!(first_reply(&long), Reply::NoticeError);
     }
 
     #[test]
-    fn whoever_said_hello_may_ask_for_replicas() {
-        let mut version = Version::default();
-        assert_eq!(answer_to("READONLY", &mut version), Answer::Sentence);
-        answer_to("HELLO 3", &mut version);
-        assert_eq!(answer_to("READONLY", &mut version), Answer::Done);
-        assert_eq!(answer_to("READONLY please", &mut version), Answer::Sentence);
+    fn readonly_is_accepted_after_hello_3() {
+        let mut version = RespVersion::default();
+        assert_eq!(reply_to_line("READONLY", &mut version), Reply::NoticeError);
+        reply_to_line("HELLO 3", &mut version);
+        assert_eq!(reply_to_line("READONLY", &mut version), Reply::Ok);
+        assert_eq!(reply_to_line("READONLY please", &mut version), Reply::NoticeError);
     }
 
     #[test]
-    fn hello_changes_the_protocol_of_what_follows() {
-        let mut version = Version::default();
-        assert_eq!(answer_to("HELLO", &mut version), Answer::Hello(Version::Resp2));
-        assert_eq!(answer_to("HELLO 4", &mut version), Answer::Sentence);
-        assert_eq!(answer_to("CLUSTER SHARDS", &mut version), Answer::Shards(Version::Resp2));
+    fn hello_changes_the_version_of_later_replies() {
+        let mut version = RespVersion::default();
+        assert_eq!(reply_to_line("HELLO", &mut version), Reply::Hello(RespVersion::Resp2));
+        assert_eq!(reply_to_line("HELLO 4", &mut version), Reply::NoticeError);
+        assert_eq!(
+            reply_to_line("CLUSTER SHARDS", &mut version),
+            Reply::ClusterShards(RespVersion::Resp2)
+        );
         let full = "HELLO 3 AUTH u p SETNAME n";
-        assert_eq!(answer_to(full, &mut version), Answer::Hello(Version::Resp3));
-        assert_eq!(answer_to("CLUSTER SHARDS", &mut version), Answer::Shards(Version::Resp3));
-        assert_eq!(answer_to("HELLO", &mut version), Answer::Hello(Version::Resp3));
-        assert_eq!(answer_to("HELLO 2", &mut version), Answer::Hello(Version::Resp2));
+        assert_eq!(reply_to_line(full, &mut version), Reply::Hello(RespVersion::Resp3));
+        assert_eq!(
+            reply_to_line("CLUSTER SHARDS", &mut version),
+            Reply::ClusterShards(RespVersion::Resp3)
+        );
+        assert_eq!(reply_to_line("HELLO", &mut version), Reply::Hello(RespVersion::Resp3));
+        assert_eq!(reply_to_line("HELLO 2", &mut version), Reply::Hello(RespVersion::Resp2));
     }
 }

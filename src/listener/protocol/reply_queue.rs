@@ -1,189 +1,189 @@
-//! Owns the answers that are owed and not yet sent: counted, not built, so that a pipeline of any
-//! length costs the same. Must never lose or reorder an answer, and never hold rendered bytes.
+//! The replies that are owed and not yet sent: counted, and rendered only when they can be sent, so that
+//! a pipeline of any length takes the same memory.
+//!
+//! Guarantees: replies are neither lost nor reordered, and which ones come depends neither on how the
+//! client's bytes are split nor on how fast it reads.
+//! Never: holds rendered bytes.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU8;
 
 use super::encode::Notice;
-use super::reply_policy::Answer;
+use super::reply_policy::Reply;
 
-/// How often one connection may be given another answer than before; no client's set-up comes
-/// near. Beyond it everything gets the sentence. Counted over the whole connection, not over what
-/// waits: which answers come must not depend on how the peer's bytes are split, nor on how fast it
+/// How often one connection may get another kind of reply than the one before; after that every
+/// command gets the notice. The set-up of no client library comes near. Counted over the whole
+/// connection and not over what is queued, or else the replies would depend on how fast the client
 /// reads.
-const MOST_CHANGES: u16 = 255;
-/// Bytes of ECHO arguments that one connection may be given back, for the same reason.
-const MOST_ECHOED: u16 = 8 * 1024;
-/// Bytes that one batch aims at.
-const BATCH: usize = 16 * 1024;
+const MAX_REPLY_CHANGES: u16 = 255;
+/// Bytes of ECHO arguments that one connection may get back; counted like the changes.
+const MAX_ECHOED_BYTES: u16 = 8 * 1024;
+/// About so many bytes are rendered at once.
+const TARGET_BYTES: usize = 16 * 1024;
 
-/// Rendered answers on their way into a socket; one buffer serves all connections.
+/// Rendered replies on their way into a socket; one buffer serves all connections.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct Batch {
+pub(in crate::listener) struct WriteBuffer {
     bytes: Vec<u8>,
-    /// Where in `bytes` each answer ends.
+    /// Where in `bytes` each reply ends.
     ends: Vec<usize>,
 }
 
-impl Batch {
+impl WriteBuffer {
     /// What is to be sent.
     pub(in crate::listener) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// What has to be remembered of an outbox that is empty.
+/// The counts of a queue, and its limits: all that an idle connection holds of it.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct Tally {
-    /// Answers sent in full.
+pub(in crate::listener) struct ReplyStats {
+    /// Replies sent in full.
     pub(in crate::listener) sent: u64,
-    /// Whether the sentence was among them.
-    pub(in crate::listener) told: bool,
-    /// Whether no further answer is taken.
-    ended: bool,
+    /// Whether the notice was among them.
+    pub(in crate::listener) notice_sent: bool,
+    /// Whether no further reply is accepted.
+    closed: bool,
+    /// Changes of kind so far, up to [`MAX_REPLY_CHANGES`].
     changes: u16,
-    /// Bytes of ECHO arguments.
+    /// Bytes of ECHO arguments so far, up to [`MAX_ECHOED_BYTES`].
     echoed: u16,
-    /// The kind of the latest answer owed, sent or not; `None` at the start and after an ECHO.
-    latest: Option<NonZeroU8>,
+    /// The kind of the last reply, sent or not; `None` at the start and after an ECHO.
+    last_kind: Option<NonZeroU8>,
 }
 
-/// The answers owed, in order.
+/// The owed replies of one connection, in order.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct Outbox {
-    runs: VecDeque<(Answer, u64)>,
-    /// Bytes of the first answer that are sent already.
-    begun: usize,
-    tally: Tally,
+pub(in crate::listener) struct ReplyQueue {
+    /// Equal replies in a row are one entry with a count.
+    runs: VecDeque<(Reply, u64)>,
+    /// Bytes of the first reply that are sent already.
+    head_sent: usize,
+    stats: ReplyStats,
 }
 
-impl Outbox {
-    /// Owes one more answer, or the sentence in its place.
-    pub(in crate::listener) fn owe(&mut self, answer: Answer) {
-        if self.tally.ended {
+impl ReplyQueue {
+    /// Adds a reply, or the notice in its place if the connection is over its limits. Ignored once
+    /// closed.
+    pub(in crate::listener) fn push(&mut self, reply: Reply) {
+        if self.stats.closed {
             return;
         }
-        self.tally.ended = answer.is_last();
-        let answer = self.granted(answer);
+        self.stats.closed = reply.is_last();
+        let reply = self.within_limits(reply);
         match self.runs.back_mut() {
-            Some((last, count)) if *last == answer => *count += 1,
-            _ => self.runs.push_back((answer, 1)),
+            Some((last, count)) if *last == reply => *count += 1,
+            _ => self.runs.push_back((reply, 1)),
         }
     }
 
-    /// This answer where there may be one more like it, else the sentence; last words always.
-    fn granted(&mut self, mut answer: Answer) -> Answer {
-        if let Answer::Echo(text) = &answer {
-            let echoed = usize::from(self.tally.echoed) + text.len();
-            if let Some(echoed) = u16::try_from(echoed).ok().filter(|bytes| *bytes <= MOST_ECHOED) {
-                self.tally.echoed = echoed;
-            } else {
-                answer = Answer::Sentence;
+    /// `reply`, or the notice if the limits do not allow `reply`. The last reply is always allowed.
+    fn within_limits(&mut self, mut reply: Reply) -> Reply {
+        if let Reply::Echo(text) = &reply {
+            let echoed = usize::from(self.stats.echoed) + text.len();
+            match u16::try_from(echoed) {
+                Ok(echoed) if echoed <= MAX_ECHOED_BYTES => self.stats.echoed = echoed,
+                _ => reply = Reply::NoticeError,
             }
         }
-        let is_same = answer.kind().is_some() && self.tally.latest == answer.kind();
-        if is_same || answer.is_last() {
-            return answer;
+        let repeats = reply.kind().is_some() && self.stats.last_kind == reply.kind();
+        if repeats || reply.is_last() {
+            return reply;
         }
-        if self.tally.changes < MOST_CHANGES {
-            self.tally.changes += 1;
+        if self.stats.changes < MAX_REPLY_CHANGES {
+            self.stats.changes += 1;
         } else {
-            answer = Answer::Sentence;
+            reply = Reply::NoticeError;
         }
-        self.tally.latest = answer.kind();
-        answer
+        self.stats.last_kind = reply.kind();
+        reply
     }
 
-    /// Takes out what has to be remembered of it, where nothing waits to be sent.
-    pub(in crate::listener) fn pause(&mut self) -> Option<Tally> {
-        self.runs.is_empty().then(|| std::mem::take(&mut self.tally))
+    /// Moves the counts out, if nothing is queued.
+    pub(in crate::listener) fn park(&mut self) -> Option<ReplyStats> {
+        self.runs.is_empty().then(|| std::mem::take(&mut self.stats))
     }
 
-    /// Goes on where another one paused.
-    pub(in crate::listener) fn resume(&mut self, tally: Tally) {
-        self.abandon();
-        self.tally = tally;
+    /// Replaces all state by parked counts.
+    pub(in crate::listener) fn resume(&mut self, stats: ReplyStats) {
+        self.discard();
+        self.stats = stats;
     }
 
-    /// Whether an answer is owed that names the address that the client meant.
-    pub(in crate::listener) fn names_address(&self) -> bool {
-        self.runs.iter().any(|(answer, _)| answer.names_address())
-    }
-
-    /// Owes nothing at all any more.
-    pub(in crate::listener) fn abandon(&mut self) {
+    /// Drops every queued reply, and accepts no further one.
+    pub(in crate::listener) fn discard(&mut self) {
         self.runs.clear();
-        self.begun = 0;
-        self.tally.ended = true;
+        self.head_sent = 0;
+        self.stats.closed = true;
     }
 
-    /// Owes nothing more after what is owed now.
-    pub(in crate::listener) fn end(&mut self) {
-        self.tally.ended = true;
+    /// Accepts no further reply; queued ones stay.
+    pub(in crate::listener) fn close(&mut self) {
+        self.stats.closed = true;
     }
 
-    /// Whether no further answer is taken.
-    pub(in crate::listener) fn has_ended(&self) -> bool {
-        self.tally.ended
+    /// Whether no further reply is accepted.
+    pub(in crate::listener) fn is_closed(&self) -> bool {
+        self.stats.closed
     }
 
-    /// Whether nothing waits to be sent.
+    /// Whether nothing is queued.
     pub(in crate::listener) fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// Whether the sentence was sent, or waits to be.
-    pub(in crate::listener) fn tells(&self) -> bool {
-        self.tally.told || self.runs.iter().any(|(answer, _)| answer.tells())
+    /// The counts so far.
+    pub(in crate::listener) fn stats(&self) -> &ReplyStats {
+        &self.stats
     }
 
-    /// Whether the sentence was sent.
-    pub(in crate::listener) fn told(&self) -> bool {
-        self.tally.told
+    /// Whether the notice was sent or is queued.
+    pub(in crate::listener) fn carries_notice(&self) -> bool {
+        self.stats.notice_sent || self.runs.iter().any(|(reply, _)| reply.carries_notice())
     }
 
-    /// How many answers were sent in full.
-    pub(in crate::listener) fn sent(&self) -> u64 {
-        self.tally.sent
+    /// Whether a queued reply contains the address that the client connected to.
+    pub(in crate::listener) fn needs_address(&self) -> bool {
+        self.runs.iter().any(|(reply, _)| reply.needs_address())
     }
 
-    /// The most bytes that may be kept for what is owed.
-    pub(in crate::listener) fn kept(&self) -> usize {
-        self.runs.capacity() * size_of::<(Answer, u64)>() + usize::from(self.tally.echoed)
+    /// An upper bound of the heap bytes held.
+    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+        self.runs.capacity() * size_of::<(Reply, u64)>() + usize::from(self.stats.echoed)
     }
 
-    /// Renders the next answers, about [`BATCH`] bytes of them.
-    pub(in crate::listener) fn fill(&self, notice: &Notice, batch: &mut Batch) {
-        batch.bytes.clear();
-        batch.ends.clear();
-        for (answer, count) in &self.runs {
+    /// Renders the next replies into `buffer`, about [`TARGET_BYTES`] of them.
+    pub(in crate::listener) fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
+        buffer.bytes.clear();
+        buffer.ends.clear();
+        // The part of the first reply that was sent is rendered again, and cut off below.
+        let target = TARGET_BYTES + self.head_sent;
+        'runs: for (reply, count) in &self.runs {
             for _ in 0..*count {
-                notice.render(answer, &mut batch.bytes);
-                batch.ends.push(batch.bytes.len());
-                if batch.bytes.len() >= BATCH + self.begun {
-                    break;
+                notice.encode(reply, &mut buffer.bytes);
+                buffer.ends.push(buffer.bytes.len());
+                if buffer.bytes.len() >= target {
+                    break 'runs;
                 }
             }
-            if batch.bytes.len() >= BATCH + self.begun {
-                break;
-            }
         }
-        batch.bytes.drain(..self.begun);
-        batch.ends.iter_mut().for_each(|end| *end -= self.begun);
+        buffer.bytes.drain(..self.head_sent);
+        buffer.ends.iter_mut().for_each(|end| *end -= self.head_sent);
     }
 
-    /// Notes that the first `bytes` of `batch`, the latest one filled, are sent.
-    pub(in crate::listener) fn sent_bytes(&mut self, batch: &Batch, bytes: usize) {
-        let whole = batch.ends.partition_point(|end| *end <= bytes);
-        self.begun = match whole.checked_sub(1).and_then(|last| batch.ends.get(last)) {
+    /// Removes what was sent: the first `bytes` of `buffer`, as it was rendered last.
+    pub(in crate::listener) fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
+        let whole = buffer.ends.partition_point(|end| *end <= bytes);
+        self.head_sent = match whole.checked_sub(1).and_then(|last| buffer.ends.get(last)) {
             Some(end) => bytes - end,
-            None => self.begun + bytes,
+            None => self.head_sent + bytes,
         };
-        self.tally.sent += whole as u64;
+        self.stats.sent += whole as u64;
         let mut left = whole as u64;
         while left > 0 {
-            let Some((answer, count)) = self.runs.front_mut() else { return };
-            self.tally.told |= answer.tells();
+            let Some((reply, count)) = self.runs.front_mut() else { return };
+            self.stats.notice_sent |= reply.carries_notice();
             let done = left.min(*count);
             left -= done;
             *count -= done;
@@ -192,6 +192,7 @@ impl Outbox {
             }
         }
         if self.runs.is_empty() {
+            // What a burst made it grow to is not held until the next one.
             self.runs.shrink_to(4);
         }
     }
@@ -206,89 +207,90 @@ mod tests {
     }
 
     /// Sends everything, at most `step` bytes at a time.
-    fn sent_in_steps(outbox: &mut Outbox, step: usize) -> Vec<u8> {
-        let (notice, mut batch, mut wire) = (notice(), Batch::default(), Vec::new());
-        while !outbox.is_empty() {
-            outbox.fill(&notice, &mut batch);
-            let taken = step.min(batch.bytes().len());
-            wire.extend_from_slice(&batch.bytes()[..taken]);
-            outbox.sent_bytes(&batch, taken);
+    fn sent_in_steps(queue: &mut ReplyQueue, step: usize) -> Vec<u8> {
+        let (notice, mut buffer, mut wire) = (notice(), WriteBuffer::default(), Vec::new());
+        while !queue.is_empty() {
+            queue.render(&notice, &mut buffer);
+            let taken = step.min(buffer.bytes().len());
+            wire.extend_from_slice(&buffer.bytes()[..taken]);
+            queue.mark_sent(&buffer, taken);
         }
         wire
     }
 
     #[test]
-    fn however_little_the_socket_takes_the_bytes_are_the_same() {
+    fn the_bytes_are_the_same_however_little_the_socket_takes() {
         for step in [1, 2, 3, 7, 64, usize::MAX] {
-            let mut outbox = Outbox::default();
+            let mut queue = ReplyQueue::default();
             for _ in 0..3 {
-                outbox.owe(Answer::Done);
-                outbox.owe(Answer::Sentence);
-                outbox.owe(Answer::Sentence);
+                queue.push(Reply::Ok);
+                queue.push(Reply::NoticeError);
+                queue.push(Reply::NoticeError);
             }
-            outbox.owe(Answer::Echo((*b"mark").into()));
+            queue.push(Reply::Echo((*b"mark").into()));
             let expected = format!("{}$4\r\nmark\r\n", "+OK\r\n-NO\r\n-NO\r\n".repeat(3));
-            assert_eq!(sent_in_steps(&mut outbox, step), expected.as_bytes(), "{step}");
-            assert_eq!((outbox.sent(), outbox.told()), (10, true));
+            assert_eq!(sent_in_steps(&mut queue, step), expected.as_bytes(), "{step}");
+            assert_eq!((queue.stats().sent, queue.stats().notice_sent), (10, true));
         }
     }
 
     #[test]
-    fn a_million_owed_answers_are_one_entry() {
-        let mut outbox = Outbox::default();
-        (0..1_000_000).for_each(|_| outbox.owe(Answer::Sentence));
-        assert_eq!(outbox.runs.len(), 1);
-        assert_eq!(sent_in_steps(&mut outbox, usize::MAX).len(), 5_000_000);
-        assert_eq!(outbox.sent(), 1_000_000);
+    fn a_million_equal_replies_are_one_entry() {
+        let mut queue = ReplyQueue::default();
+        (0..1_000_000).for_each(|_| queue.push(Reply::NoticeError));
+        assert_eq!(queue.runs.len(), 1);
+        assert_eq!(sent_in_steps(&mut queue, usize::MAX).len(), 5_000_000);
+        assert_eq!(queue.stats().sent, 1_000_000);
     }
 
     #[test]
-    fn answers_too_varied_to_remember_are_still_counted() {
-        let mut outbox = Outbox::default();
+    fn replies_over_the_limits_are_still_counted() {
+        let mut queue = ReplyQueue::default();
         for index in 0..100_000 {
-            outbox.owe(if index % 2 == 0 { Answer::Done } else { Answer::Number });
-            outbox.owe(Answer::Echo(vec![b'x'; 400].into()));
+            queue.push(if index % 2 == 0 { Reply::Ok } else { Reply::ClientId });
+            queue.push(Reply::Echo(vec![b'x'; 400].into()));
         }
         assert!(
-            outbox.runs.len() <= usize::from(MOST_CHANGES) + 1
-                && outbox.tally.echoed <= MOST_ECHOED
+            queue.runs.len() <= usize::from(MAX_REPLY_CHANGES) + 1
+                && queue.stats.echoed <= MAX_ECHOED_BYTES
         );
-        assert!(outbox.kept() <= 32 * 1024, "{} bytes are kept", outbox.kept());
-        sent_in_steps(&mut outbox, usize::MAX);
-        assert_eq!(outbox.sent(), 200_000);
+        assert!(queue.retained_bytes() <= 32 * 1024, "{} bytes are kept", queue.retained_bytes());
+        sent_in_steps(&mut queue, usize::MAX);
+        assert_eq!(queue.stats().sent, 200_000);
     }
 
     #[test]
-    fn how_fast_the_peer_reads_does_not_change_what_it_reads() {
-        let owe = |outbox: &mut Outbox, index: usize| match index % 5 {
-            0 => outbox.owe(Answer::Done),
-            1 => outbox.owe(Answer::Echo(vec![b'x'; index % 300].into())),
-            2 => outbox.owe(Answer::Number),
-            _ => outbox.owe(Answer::Sentence),
+    fn how_fast_the_client_reads_does_not_change_what_it_reads() {
+        let push = |queue: &mut ReplyQueue, index: usize| match index % 5 {
+            0 => queue.push(Reply::Ok),
+            1 => queue.push(Reply::Echo(vec![b'x'; index % 300].into())),
+            2 => queue.push(Reply::ClientId),
+            _ => queue.push(Reply::NoticeError),
         };
-        let (mut slow, mut quick, mut read) = (Outbox::default(), Outbox::default(), Vec::new());
+        let (mut slow, mut quick, mut read) =
+            (ReplyQueue::default(), ReplyQueue::default(), Vec::new());
         for index in 0..500 {
-            owe(&mut slow, index);
-            owe(&mut quick, index);
+            push(&mut slow, index);
+            push(&mut quick, index);
             read.extend(sent_in_steps(&mut quick, 9));
         }
         assert_eq!(sent_in_steps(&mut slow, usize::MAX), read);
     }
 
     #[test]
-    fn repeated_answers_are_granted_for_ever() {
-        let mut outbox = Outbox::default();
-        (0..10_000).for_each(|_| outbox.owe(Answer::Number));
-        assert_eq!(sent_in_steps(&mut outbox, usize::MAX), b":1\r\n".repeat(10_000));
+    fn a_repeated_reply_has_no_limit() {
+        let mut queue = ReplyQueue::default();
+        (0..10_000).for_each(|_| queue.push(Reply::ClientId));
+        assert_eq!(sent_in_steps(&mut queue, usize::MAX), b":1\r\n".repeat(10_000));
     }
 
     #[test]
-    fn nothing_is_owed_after_a_farewell() {
-        let mut outbox = Outbox::default();
-        outbox.owe(Answer::Farewell);
-        outbox.owe(Answer::Sentence);
-        assert!(outbox.has_ended());
-        assert_eq!(sent_in_steps(&mut outbox, 9), b"+OK\r\n");
-        assert!(!outbox.told());
+    fn no_reply_follows_the_one_to_quit() {
+        let mut queue = ReplyQueue::default();
+        queue.push(Reply::OkAndClose);
+        queue.push(Reply::NoticeError);
+        assert!(queue.is_closed());
+        assert_eq!(sent_in_steps(&mut queue, 9), b"+OK\r\n");
+        assert!(!queue.stats().notice_sent);
     }
 }

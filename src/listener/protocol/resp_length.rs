@@ -1,45 +1,49 @@
-//! Owns the reading of a count or length, as RESP writes them after `*` and `$`: digits, perhaps
-//! a minus, CR LF. Must never overflow, and never remember more than the value.
+//! The number after `*` and `$` in RESP: digits, perhaps a minus, CR LF.
+//!
+//! Never: overflows, or keeps more than the value.
 
-/// The most digits that make sense; twelve are a terabyte.
-const MOST_DIGITS: u8 = 12;
+/// Twelve digits are a terabyte; Redis itself takes at most 512 MiB.
+const MAX_DIGITS: u8 = 12;
 
-/// A number on its way in.
+/// A count or length of which not all bytes have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) struct Number {
+pub(in crate::listener) struct PartialLength {
     value: u64,
     digits: u8,
     negative: bool,
-    ending: bool,
+    /// CR came, LF must follow.
+    after_cr: bool,
 }
 
-/// What one more byte made of the number.
+/// The result of one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Progress {
-    /// It goes on.
-    Unfinished(Number),
-    /// It is complete; `None` is a negative number.
-    Finished(Option<u64>),
-    /// It is none.
+pub(in crate::listener) enum LengthStep {
+    /// More bytes are needed.
+    Partial(PartialLength),
+    /// The number is complete; `None` if it is negative.
+    Complete(Option<u64>),
+    /// This is not a number.
     Malformed,
 }
 
-impl Number {
+impl PartialLength {
     /// Reads one more byte.
-    pub(in crate::listener) fn read(self, byte: u8) -> Progress {
+    pub(in crate::listener) fn read(self, byte: u8) -> LengthStep {
         match byte {
-            b'\n' if self.ending => Progress::Finished((!self.negative).then_some(self.value)),
-            _ if self.ending => Progress::Malformed,
-            b'0'..=b'9' if self.digits < MOST_DIGITS => Progress::Unfinished(Number {
+            b'\n' if self.after_cr => LengthStep::Complete((!self.negative).then_some(self.value)),
+            _ if self.after_cr => LengthStep::Malformed,
+            b'0'..=b'9' if self.digits < MAX_DIGITS => LengthStep::Partial(PartialLength {
                 value: self.value * 10 + u64::from(byte - b'0'),
                 digits: self.digits + 1,
                 ..self
             }),
             b'-' if self.digits == 0 && !self.negative => {
-                Progress::Unfinished(Number { negative: true, ..self })
+                LengthStep::Partial(PartialLength { negative: true, ..self })
             }
-            b'\r' if self.digits > 0 => Progress::Unfinished(Number { ending: true, ..self }),
-            _ => Progress::Malformed,
+            b'\r' if self.digits > 0 => {
+                LengthStep::Partial(PartialLength { after_cr: true, ..self })
+            }
+            _ => LengthStep::Malformed,
         }
     }
 }
@@ -48,26 +52,26 @@ impl Number {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Progress {
-        let start = Progress::Unfinished(Number::default());
-        text.bytes().fold(start, |progress, byte| match progress {
-            Progress::Unfinished(number) => number.read(byte),
-            ended => ended,
+    fn read(text: &str) -> LengthStep {
+        let start = LengthStep::Partial(PartialLength::default());
+        text.bytes().fold(start, |step, byte| match step {
+            LengthStep::Partial(length) => length.read(byte),
+            last => last,
         })
     }
 
     #[test]
     fn numbers_are_read() {
-        assert_eq!(read("0\r\n"), Progress::Finished(Some(0)));
-        assert_eq!(read("999999999999\r\n"), Progress::Finished(Some(999_999_999_999)));
-        assert_eq!(read("-1\r\n"), Progress::Finished(None));
-        assert!(matches!(read("12\r"), Progress::Unfinished(_)));
+        assert_eq!(read("0\r\n"), LengthStep::Complete(Some(0)));
+        assert_eq!(read("999999999999\r\n"), LengthStep::Complete(Some(999_999_999_999)));
+        assert_eq!(read("-1\r\n"), LengthStep::Complete(None));
+        assert!(matches!(read("12\r"), LengthStep::Partial(_)));
     }
 
     #[test]
-    fn what_is_no_number_is_refused() {
+    fn anything_else_is_malformed() {
         for odd in ["\r\n", "-\r\n", "--1", "1-", "+1", "1\n", "1\rx", "1000000000000", "0x1"] {
-            assert_eq!(read(odd), Progress::Malformed, "{odd:?}");
+            assert_eq!(read(odd), LengthStep::Malformed, "{odd:?}");
         }
     }
 }

@@ -1,314 +1,287 @@
-//! Owns one connection's conversation without its socket: bytes received, answers owed, and what
-//! the log will say about it. Must never do I/O or look at a clock, so that it can be replayed.
+//! The protocol session of one connection, sans-IO: received bytes in, owed replies out.
+//!
+//! Which replies a session owes follows from its [`Phase`] and from what happens:
+//!
+//! | event | reply owed | next phase |
+//! |---|---|---|
+//! | a whole command | what `reply_policy` decides; the last one for QUIT, HTTP and a TLS record | `Busy`; `Closing` after the last one |
+//! | malformed or oversize input | the notice | `Closing` |
+//! | a wait is over, in `AwaitingInput` or `PartialLine` | the notice, once per session | `Busy` |
+//! | end of input, in `AwaitingInput` or with a command under way | the notice | `Closing` |
+//! | end of input, else | none | `Closing` |
+//! | this side closes | the notice, unless it was sent or is queued | `Closing` |
+//! | the transport broke | none; queued ones are discarded | `Closed` |
+//! | the last queued reply is sent | none | `Busy` to `Idle`, `Closing` to `Closed` |
+//!
+//! Guarantees: the same replies and the same log fields however the bytes are split.
+//! Never: does I/O or reads a clock, so that any session can be replayed.
 
-use super::command::{Command, Form, Library};
+use super::client_info::{ClientInfo, Protocol, TlsOutcome};
 use super::encode::Notice;
-use super::known_commands::Name;
-use super::parser::{Event, LARGEST_COMMAND, Rest, Scanner};
-use super::reply_policy::{Answer, Version, answer};
-use super::reply_queue::{Batch, Outbox, Tally};
-use crate::listener::tls::TlsOutcome;
+use super::parser::{Event, MAX_COMMAND_BYTES, ParkedParser, Parser, Position};
+use super::reply_policy::{Reply, RespVersion, reply_to};
+use super::reply_queue::{ReplyQueue, ReplyStats, WriteBuffer};
 
-/// What a connection turned out to speak.
+/// Where a session is between two events; it decides how long its connection may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::listener) enum Phase {
+    /// No byte was received, and no notice was sent: after a while the client gets it unprompted.
+    AwaitingInput,
+    /// A line was begun and not ended: a person may be typing, and gets the notice unprompted.
+    PartialLine,
+    /// A command is under way, or replies are queued.
+    Busy,
+    /// Every reply is sent, and no command is under way.
+    Idle,
+    /// The queued replies are the last ones; input is ignored.
+    Closing,
+    /// Nothing is owed any more; input is ignored.
+    Closed,
+}
+
+/// Whether the notice was queued without a command that asked for it: at most once per session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum Protocol {
-    /// Nothing that could be told.
+enum Unprompted {
     #[default]
-    None,
-    /// RESP arrays.
-    Resp,
-    /// Redis commands as lines of words.
-    Inline,
-    /// HTTP/1.
-    Http,
-    /// TLS.
-    Tls,
+    Unsent,
+    Sent,
 }
 
-/// What the log says about a conversation, apart from where and when.
-#[derive(Debug, Default)]
-pub(in crate::listener) struct ClientInfo {
-    /// What was spoken first.
-    pub(in crate::listener) protocol: Protocol,
-    /// The first command's name, fit for the log.
-    pub(in crate::listener) command: Option<Name>,
-    /// The client's library, where it named itself.
-    pub(in crate::listener) library: Option<Box<Named>>,
-    /// What became of TLS, where it is ended here and a client asked for it.
-    pub(in crate::listener) tls: Option<TlsOutcome>,
-}
-
-/// What a client's library says of itself, cut but not escaped.
-#[derive(Debug, Default)]
-pub(in crate::listener) struct Named {
-    pub(in crate::listener) name: Option<Box<[u8]>>,
-    pub(in crate::listener) version: Option<Box<[u8]>>,
-}
-
-/// What has to be remembered of a conversation in which nothing is owed and no command is under
-/// way: all that an idle connection holds of it.
+/// All that an idle connection holds of its session, so that thousands can wait in little memory.
 #[derive(Debug, Default)]
 pub(in crate::listener) struct ParkedSession {
-    heard: ClientInfo,
-    scanner: Rest,
-    version: Version,
-    tally: Tally,
+    client: ClientInfo,
+    parser: ParkedParser,
+    version: RespVersion,
+    stats: ReplyStats,
     commands: u64,
-    spoken_up: bool,
+    unprompted: Unprompted,
 }
 
 impl ParkedSession {
-    /// What the log says about it.
-    pub(in crate::listener) fn heard(&self) -> &ClientInfo {
-        &self.heard
+    /// What the log says about the client.
+    pub(in crate::listener) fn client(&self) -> &ClientInfo {
+        &self.client
     }
 
-    /// Answers sent in full so far.
-    pub(in crate::listener) fn replies(&self) -> u64 {
-        self.tally.sent
+    /// Replies sent in full so far.
+    pub(in crate::listener) fn replies_sent(&self) -> u64 {
+        self.stats.sent
     }
 
-    /// Whether the sentence was sent.
-    pub(in crate::listener) fn told(&self) -> bool {
-        self.tally.told
+    /// Whether the notice was sent in full.
+    pub(in crate::listener) fn notice_sent(&self) -> bool {
+        self.stats.notice_sent
     }
 }
 
-/// One connection's conversation.
+/// The protocol session of one connection.
 #[derive(Debug)]
 pub(in crate::listener) struct Session {
-    scanner: Scanner,
-    version: Version,
-    outbox: Outbox,
-    heard: ClientInfo,
+    parser: Parser,
+    version: RespVersion,
+    queue: ReplyQueue,
+    client: ClientInfo,
     commands: u64,
-    spoken_up: bool,
+    unprompted: Unprompted,
 }
 
 impl Session {
-    /// A conversation that begins.
+    /// A new session.
     pub(in crate::listener) fn new() -> Session {
-        Session::limited(LARGEST_COMMAND)
+        Session::with_command_limit(MAX_COMMAND_BYTES)
     }
 
-    /// The same, with another limit for one command.
-    pub(in crate::listener) fn limited(largest_command: u64) -> Session {
+    /// A new session in which one command may have `max_command_bytes`.
+    pub(in crate::listener) fn with_command_limit(max_command_bytes: u64) -> Session {
         Session {
-            scanner: Scanner::new(largest_command),
-            version: Version::default(),
-            outbox: Outbox::default(),
-            heard: ClientInfo::default(),
+            parser: Parser::new(max_command_bytes),
+            version: RespVersion::default(),
+            queue: ReplyQueue::default(),
+            client: ClientInfo::default(),
             commands: 0,
-            spoken_up: false,
+            unprompted: Unprompted::default(),
         }
     }
 
-    /// What to remember of it until more comes, where nothing is owed and no command is under way.
-    /// Nothing of it is left here.
-    pub(in crate::listener) fn pause(&mut self) -> Option<ParkedSession> {
-        let scanner = self.scanner.rest()?;
-        let tally = self.outbox.pause()?;
+    /// Moves the state out, if no reply is queued and no command is under way. What remains here is
+    /// only fit for [`Session::resume`].
+    pub(in crate::listener) fn park(&mut self) -> Option<ParkedSession> {
+        let parser = self.parser.park()?;
+        let stats = self.queue.park()?;
         Some(ParkedSession {
-            heard: std::mem::take(&mut self.heard),
-            scanner,
+            client: std::mem::take(&mut self.client),
+            parser,
             version: self.version,
-            tally,
+            stats,
             commands: self.commands,
-            spoken_up: self.spoken_up,
+            unprompted: self.unprompted,
         })
     }
 
-    /// Becomes the conversation that paused.
-    pub(in crate::listener) fn resume(&mut self, pause: ParkedSession) {
-        let ParkedSession { heard, scanner, version, tally, commands, spoken_up } = pause;
-        self.scanner.resume(scanner);
-        self.outbox.resume(tally);
-        (self.heard, self.version, self.commands, self.spoken_up) =
-            (heard, version, commands, spoken_up);
+    /// Replaces the state with the parked one.
+    pub(in crate::listener) fn resume(&mut self, parked: ParkedSession) {
+        let ParkedSession { client, parser, version, stats, commands, unprompted } = parked;
+        self.parser.resume(parser);
+        self.queue.resume(stats);
+        (self.client, self.version, self.commands, self.unprompted) =
+            (client, version, commands, unprompted);
     }
 
-    /// The peer sent `bytes`.
+    /// The client sent `bytes`.
     pub(in crate::listener) fn receive(&mut self, bytes: &[u8]) {
-        let Session { scanner, version, outbox, heard, commands, .. } = self;
-        scanner.feed(bytes, &mut |event| {
-            if outbox.has_ended() {
+        let Session { parser, version, queue, client, commands, .. } = self;
+        parser.feed(bytes, &mut |event| {
+            // After QUIT the parser still reports what else is in `bytes`.
+            if queue.is_closed() {
                 return;
             }
             *commands += 1;
             match event {
                 Event::Command(command) => {
-                    heard.note(command);
-                    outbox.owe(answer(command, version));
+                    client.record_command(command);
+                    queue.push(reply_to(command, version));
                 }
                 Event::Http(command) => {
-                    heard.note(command);
-                    heard.protocol = Protocol::Http;
-                    outbox.owe(Answer::Http { body: !command.is_exactly("HEAD") });
+                    client.record_command(command);
+                    client.protocol = Protocol::Http;
+                    queue.push(Reply::Http { body: !command.name_is_exactly("HEAD") });
                 }
                 Event::Tls => {
-                    heard.protocol = Protocol::Tls;
-                    outbox.owe(Answer::TlsAlert);
+                    client.protocol = Protocol::Tls;
+                    queue.push(Reply::TlsAlert);
                 }
                 Event::Oversize(command) => {
-                    heard.note(command);
-                    outbox.owe(Answer::Sentence);
-                    outbox.end();
+                    client.record_command(command);
+                    queue.push(Reply::NoticeError);
+                    queue.close();
                 }
                 Event::Malformed => {
-                    outbox.owe(Answer::Sentence);
-                    outbox.end();
+                    queue.push(Reply::NoticeError);
+                    queue.close();
                 }
             }
         });
-        if self.outbox.has_ended() {
-            self.scanner.close();
+        if self.queue.is_closed() {
+            self.parser.close();
         }
     }
 
-    /// The peer will send nothing more: what is unfinished is answered, and whoever said nothing
-    /// is told all the same.
+    /// The client will send nothing more. A command that was cut off still gets the notice, and so does
+    /// a client that never sent a byte: `nc` without input shows it, for example.
     pub(in crate::listener) fn end_of_input(&mut self) {
         self.record_partial_command();
-        if self.scanner.in_a_command() || (self.scanner.is_untouched() && !self.spoken_up) {
-            self.outbox.owe(Answer::Sentence);
+        let owes_notice = match self.parser.position() {
+            Position::Start => self.unprompted == Unprompted::Unsent,
+            Position::InLine | Position::InValue => true,
+            Position::Between | Position::Closed => false,
+        };
+        if owes_notice {
+            self.queue.push(Reply::NoticeError);
         }
-        self.scanner.close();
-        self.outbox.end();
+        self.close();
     }
 
-    /// Says the sentence unasked, once, to a peer that waits for something.
+    /// Queues the notice for a client that waits without having asked, if this is the first time.
     pub(in crate::listener) fn send_unprompted_notice(&mut self) {
-        if !std::mem::replace(&mut self.spoken_up, true) {
-            self.outbox.owe(Answer::Sentence);
+        if std::mem::replace(&mut self.unprompted, Unprompted::Sent) == Unprompted::Unsent {
+            self.queue.push(Reply::NoticeError);
         }
     }
 
-    /// Ends the conversation from this side; nobody leaves without the sentence.
+    /// Ends the session from this side. The notice is queued unless the client has it, or will.
     pub(in crate::listener) fn close_with_notice(&mut self) {
         self.record_partial_command();
-        if !self.outbox.tells() {
-            self.outbox.owe(Answer::Sentence);
+        if !self.queue.carries_notice() {
+            self.queue.push(Reply::NoticeError);
         }
-        self.scanner.close();
-        self.outbox.end();
+        self.close();
     }
 
-    /// Nothing can be said or heard any more: what lies below broke.
+    /// The transport broke: queued replies are discarded.
     pub(in crate::listener) fn abort(&mut self) {
-        self.scanner.close();
-        self.outbox.abandon();
+        self.parser.close();
+        self.queue.discard();
     }
 
-    /// Notes what became of TLS; without a word inside of it, it is what was spoken.
-    pub(in crate::listener) fn note_tls(&mut self, outcome: TlsOutcome) {
-        self.heard.tls = Some(outcome);
-        if self.heard.protocol == Protocol::None {
-            self.heard.protocol = Protocol::Tls;
-        }
+    /// Records what became of TLS below this session.
+    pub(in crate::listener) fn record_tls(&mut self, outcome: TlsOutcome) {
+        self.client.record_tls(outcome);
+    }
+
+    fn close(&mut self) {
+        self.parser.close();
+        self.queue.close();
     }
 
     fn record_partial_command(&mut self) {
-        if let Some(command) = self.scanner.begun() {
-            self.heard.note(command);
+        if let Some(command) = self.parser.partial_command() {
+            self.client.record_command(command);
         }
     }
 
-    /// Whether the sentence may be said unasked because nothing was received yet.
-    pub(in crate::listener) fn is_silent(&self) -> bool {
-        self.scanner.is_untouched() && !self.spoken_up && !self.outbox.has_ended()
+    /// Where the session is now.
+    pub(in crate::listener) fn phase(&self) -> Phase {
+        let (unsent, drained) = (self.unprompted == Unprompted::Unsent, self.queue.is_empty());
+        match self.parser.position() {
+            Position::Closed if drained => Phase::Closed,
+            Position::Closed => Phase::Closing,
+            Position::Start if unsent => Phase::AwaitingInput,
+            // Even while replies are queued: they answer what came before this line.
+            Position::InLine if unsent => Phase::PartialLine,
+            Position::Start | Position::Between if drained => Phase::Idle,
+            _ => Phase::Busy,
+        }
     }
 
-    /// Whether it may be said unasked once an unfinished line has rested.
-    pub(in crate::listener) fn is_in_a_line(&self) -> bool {
-        self.scanner.in_a_line() && !self.spoken_up
+    /// Whether replies are queued.
+    pub(in crate::listener) fn owes_replies(&self) -> bool {
+        !self.queue.is_empty()
     }
 
-    /// Whether every answer is sent and no command is under way.
-    pub(in crate::listener) fn is_at_rest(&self) -> bool {
-        self.outbox.is_empty() && !self.scanner.in_a_command() && !self.is_silent()
+    /// Whether no reply will be added to the queued ones.
+    pub(in crate::listener) fn is_closing(&self) -> bool {
+        self.queue.is_closed()
     }
 
-    /// Whether answers wait to be sent.
-    pub(in crate::listener) fn owes(&self) -> bool {
-        !self.outbox.is_empty()
-    }
-
-    /// Whether nothing will be said beyond what is owed now.
-    pub(in crate::listener) fn has_ended(&self) -> bool {
-        self.outbox.has_ended()
-    }
-
-    /// Commands received so far.
+    /// Commands received so far, those that were cut off by a fault included.
     pub(in crate::listener) fn commands(&self) -> u64 {
         self.commands
     }
 
-    /// Answers sent in full so far.
-    pub(in crate::listener) fn replies(&self) -> u64 {
-        self.outbox.sent()
+    /// Replies sent in full so far.
+    pub(in crate::listener) fn replies_sent(&self) -> u64 {
+        self.queue.stats().sent
     }
 
-    /// Whether the sentence was sent.
-    pub(in crate::listener) fn told(&self) -> bool {
-        self.outbox.told()
+    /// Whether the notice was sent in full.
+    pub(in crate::listener) fn notice_sent(&self) -> bool {
+        self.queue.stats().notice_sent
     }
 
-    /// What the log says about it.
-    pub(in crate::listener) fn heard(&self) -> &ClientInfo {
-        &self.heard
+    /// What the log says about the client.
+    pub(in crate::listener) fn client(&self) -> &ClientInfo {
+        &self.client
     }
 
-    /// The bytes that are kept because of what was received.
-    pub(in crate::listener) fn kept(&self) -> usize {
-        let named = [self.heard.library(), self.heard.library_version()];
-        let named: usize = named.into_iter().flatten().map(<[u8]>::len).sum();
-        self.scanner.kept() + self.outbox.kept() + named
+    /// An upper bound of the heap bytes held because of what was received.
+    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+        self.parser.retained_bytes() + self.queue.retained_bytes() + self.client.retained_bytes()
     }
 
-    /// Whether an answer is owed that names the address that the client meant.
-    pub(in crate::listener) fn names_address(&self) -> bool {
-        self.outbox.names_address()
+    /// Whether a queued reply contains the address that the client connected to.
+    pub(in crate::listener) fn needs_address(&self) -> bool {
+        self.queue.needs_address()
     }
 
-    /// Renders the next answers owed, worded by `notice`.
-    pub(in crate::listener) fn fill(&self, notice: &Notice, batch: &mut Batch) {
-        self.outbox.fill(notice, batch);
+    /// Renders the next queued replies into `buffer`; nothing is sent or removed by that.
+    pub(in crate::listener) fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
+        self.queue.render(notice, buffer);
     }
 
-    /// Notes that the first `bytes` of the latest batch are sent.
-    pub(in crate::listener) fn sent_bytes(&mut self, batch: &Batch, bytes: usize) {
-        self.outbox.sent_bytes(batch, bytes);
-    }
-}
-
-impl ClientInfo {
-    /// What the client's library calls itself.
-    pub(in crate::listener) fn library(&self) -> Option<&[u8]> {
-        self.library.as_ref()?.name.as_deref()
-    }
-
-    /// Which version it says it has.
-    pub(in crate::listener) fn library_version(&self) -> Option<&[u8]> {
-        self.library.as_ref()?.version.as_deref()
-    }
-
-    fn named(&mut self) -> &mut Named {
-        self.library.get_or_insert_default()
-    }
-
-    fn note(&mut self, command: &Command) {
-        if self.command.is_none() {
-            self.command = Some(command.name_for_log());
-            self.protocol = match command.form() {
-                Form::Array => Protocol::Resp,
-                Form::Inline => Protocol::Inline,
-            };
-        }
-        match command.library() {
-            Some((Library::Name, name)) => self.named().name = Some(name.into()),
-            Some((Library::Version, version)) => self.named().version = Some(version.into()),
-            None => {}
-        }
+    /// Removes what was sent: the first `bytes` of `buffer`, as it was rendered last.
+    pub(in crate::listener) fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
+        self.queue.mark_sent(buffer, bytes);
     }
 }
 

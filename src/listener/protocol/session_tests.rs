@@ -1,6 +1,7 @@
 //! What a whole conversation looks like, without a socket.
 
 use super::*;
+use crate::listener::protocol::known_commands::CommandName;
 
 const SENTENCE: &str = "-PORTCLOSED 6379 is blocked\r\n";
 
@@ -12,32 +13,32 @@ fn notice() -> Notice {
     }
 }
 
-fn said(dialogue: &mut Session) -> String {
-    let (mut batch, mut wire) = (Batch::default(), Vec::new());
-    while dialogue.owes() {
-        dialogue.fill(&notice(), &mut batch);
+fn said(session: &mut Session) -> String {
+    let (mut batch, mut wire) = (WriteBuffer::default(), Vec::new());
+    while session.owes_replies() {
+        session.render(&notice(), &mut batch);
         wire.extend_from_slice(batch.bytes());
-        dialogue.sent_bytes(&batch, batch.bytes().len());
+        session.mark_sent(&batch, batch.bytes().len());
     }
     String::from_utf8_lossy(&wire).into_owned()
 }
 
 /// All that is said to `bytes` in pieces of `size`, followed by the end of input.
 fn said_to(bytes: &[u8], size: usize) -> String {
-    let mut dialogue = Session::new();
+    let mut session = Session::new();
     let mut wire = String::new();
     for piece in bytes.chunks(size) {
-        dialogue.receive(piece);
-        wire.push_str(&said(&mut dialogue));
+        session.receive(piece);
+        wire.push_str(&said(&mut session));
         // What an idle connection holds of it must be enough to go on.
-        if let Some(pause) = dialogue.pause() {
-            dialogue = Session::new();
-            dialogue.receive(b"*1\r\n$4\r\nQUIT\r\n*9\r\n");
-            dialogue.resume(pause);
+        if let Some(pause) = session.park() {
+            session = Session::new();
+            session.receive(b"*1\r\n$4\r\nQUIT\r\n*9\r\n");
+            session.resume(pause);
         }
     }
-    dialogue.end_of_input();
-    wire + &said(&mut dialogue)
+    session.end_of_input();
+    wire + &said(&mut session)
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn a_session_reads_the_same_however_it_is_split() {
 #[test]
 fn a_peer_that_says_nothing_is_told_once() {
     let mut silent = Session::new();
-    assert!(silent.is_silent());
+    assert_eq!(silent.phase(), Phase::AwaitingInput);
     silent.end_of_input();
     assert_eq!(said(&mut silent), SENTENCE);
     let mut waiting = Session::new();
@@ -64,18 +65,18 @@ fn a_peer_that_says_nothing_is_told_once() {
     waiting.send_unprompted_notice();
     waiting.end_of_input();
     assert_eq!(said(&mut waiting), SENTENCE);
-    assert!(waiting.told());
+    assert!(waiting.notice_sent());
 }
 
 #[test]
 fn after_speaking_up_commands_are_still_answered() {
-    let mut dialogue = Session::new();
-    dialogue.receive(b"PI");
-    assert!(dialogue.is_in_a_line() && !dialogue.is_at_rest());
-    dialogue.send_unprompted_notice();
-    dialogue.receive(b"NG\r\n");
-    assert_eq!(said(&mut dialogue), SENTENCE.repeat(2));
-    assert!(dialogue.is_at_rest());
+    let mut session = Session::new();
+    session.receive(b"PI");
+    assert_eq!(session.phase(), Phase::PartialLine);
+    session.send_unprompted_notice();
+    session.receive(b"NG\r\n");
+    assert_eq!(said(&mut session), SENTENCE.repeat(2));
+    assert_eq!(session.phase(), Phase::Idle);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
     let mut unfinished = Session::new();
     unfinished.receive(b"*2\r\n$3\r\nget\r\n$9\r\nab");
     unfinished.end_of_input();
-    assert_eq!(unfinished.heard().command.map(Name::text), Some("GET"));
+    assert_eq!(unfinished.client().command.map(CommandName::as_str), Some("GET"));
 }
 
 #[test]
@@ -107,10 +108,10 @@ fn http_and_tls_get_an_answer_of_their_own_and_no_more() {
     assert!(http.starts_with("HTTP/1.1 421 PORTCLOSED") && http.ends_with("blocked\n"), "{http}");
     let mut tls = Session::new();
     tls.receive(b"\x16\x03\x01\x02\x00\x01PING\r\n");
-    let mut batch = Batch::default();
-    tls.fill(&notice(), &mut batch);
+    let mut batch = WriteBuffer::default();
+    tls.render(&notice(), &mut batch);
     assert_eq!(batch.bytes(), [0x15, 3, 3, 0, 2, 2, 49]);
-    assert_eq!(tls.heard().protocol, Protocol::Tls);
+    assert_eq!(tls.client().protocol, Protocol::Tls);
 }
 
 #[test]
@@ -121,15 +122,15 @@ fn oversize_and_malformed_input_gets_one_sentence() {
 
 #[test]
 fn the_log_learns_names_and_never_arguments() {
-    let mut dialogue = Session::new();
-    dialogue.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
-    dialogue.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
-    let heard = dialogue.heard();
-    assert_eq!(heard.command.map(Name::text), Some("AUTH"));
-    assert_eq!(heard.protocol, Protocol::Inline);
-    assert_eq!(heard.library(), Some(&b"redis-py"[..]));
-    assert_eq!(heard.library_version(), Some(&b"5.0"[..]));
-    let held = format!("{dialogue:?}");
+    let mut session = Session::new();
+    session.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
+    session.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
+    let client = session.client();
+    assert_eq!(client.command.map(CommandName::as_str), Some("AUTH"));
+    assert_eq!(client.protocol, Protocol::Inline);
+    assert_eq!(client.library_name(), Some(&b"redis-py"[..]));
+    assert_eq!(client.library_version(), Some(&b"5.0"[..]));
+    let held = format!("{session:?}");
     for secret in ["hunter2", "value", "104, 117, 110", "118, 97, 108, 117, 101"] {
         assert!(!held.contains(secret), "{secret} is held: {held}");
     }

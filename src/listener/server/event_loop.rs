@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use nix::errno::Errno;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::clock::{Clock, Tick};
 use super::connections::table::{ConnectionTable, FIRST_KEY, Key};
-use super::connections::{Connection, Order, Progress, Wakeup, timeout_of};
+use super::connections::{Connection, Order, Progress, Wakeup};
 use super::shared::WorkerState;
+use crate::listener::clock::{Clock, Tick};
 use crate::listener::log::{Journal, Log, Outcome};
 use crate::listener::metrics::counters::Counts;
-use crate::listener::net::bind::{BoundSocket, Listeners};
-use crate::listener::net::epoll::{Poller, Ready};
-use crate::listener::net::original_dst::{Origin, origin};
+use crate::listener::net::bind::{BACKLOG, ListenPort, Listener, Listeners};
+use crate::listener::net::epoll::{Interest, Poller, Ready};
+use crate::listener::net::original_dst::OriginalDestination;
 use crate::listener::net::transport::Transport;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
@@ -39,8 +39,6 @@ const MOST_EAGER: usize = 4;
 const CROWD: usize = 4;
 /// How long a failure to accept is not told again.
 const COMPLAINT: Duration = Duration::from_secs(60);
-/// The most connections that may have waited at a door when it closes.
-const MOST_WAITING: usize = 4096;
 
 /// What was served, once it is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +62,7 @@ struct Server {
     desk: WorkerState,
     poller: Poller,
     room: ConnectionTable<Connection>,
-    doors: Vec<(TcpListener, BoundSocket)>,
+    doors: Vec<Listener>,
     /// Doors at which more may wait.
     crowded: Vec<Key>,
     /// Connections that could go on at once, in the order of their turns.
@@ -107,7 +105,7 @@ pub(in crate::listener) async fn serve(
             () = &mut shutdown => break,
             () = rotation.requested() => {
                 hall.journal.rotate(Instant::now());
-                hall.desk.identity.read_again();
+                hall.desk.identity.reload();
             }
             result = hall.next() => result?,
         }
@@ -130,12 +128,7 @@ impl Server {
         let (clock, instant) = (Clock::start(), Instant::now());
         let idle = Duration::from_secs(settings.idle);
         let hall = Server {
-            room: ConnectionTable::new(
-                settings.max_connections,
-                settings.max_per_source,
-                idle,
-                timeout_of,
-            ),
+            room: ConnectionTable::new(settings.max_connections, settings.max_per_source, idle),
             journal: Journal::new(log, &settings),
             desk: WorkerState::new(settings, identity),
             poller: Poller::new()?,
@@ -147,12 +140,12 @@ impl Server {
             complained: None,
             summary: Summary::default(),
             counts,
-            now: clock.moment(instant),
+            now: clock.tick(instant),
             instant,
             clock,
         };
-        for (key, (socket, _)) in hall.doors.iter().enumerate() {
-            hall.poller.watch(socket, key as Key, false)?;
+        for (key, listener) in hall.doors.iter().enumerate() {
+            hall.poller.add(&listener.socket, key as Key, Interest::Read)?;
         }
         Ok(hall)
     }
@@ -178,7 +171,7 @@ impl Server {
         self.look_at_the_clock();
         let unwatched = std::mem::take(&mut self.fresh);
         for place in 0..ready {
-            let ready = self.poller.told(place);
+            let ready = self.poller.event(place);
             self.attend(ready.key, Wakeup::Ready(ready));
         }
         for key in std::mem::take(&mut self.crowded) {
@@ -203,18 +196,18 @@ impl Server {
 
     fn look_at_the_clock(&mut self) {
         self.instant = Instant::now();
-        self.now = self.clock.moment(self.instant);
+        self.now = self.clock.tick(self.instant);
     }
 
     /// When something is to be done although nothing happens.
     fn due(&self) -> Option<Instant> {
-        let waits = [self.room.due(), self.retry];
-        let waits = waits.into_iter().flatten().map(|moment| self.clock.instant(moment));
+        let waits = [self.room.next_timeout(), self.retry];
+        let waits = waits.into_iter().flatten().map(|tick| self.clock.instant(tick));
         waits.chain(self.journal.due()).min()
     }
 
     fn tend(&mut self) {
-        while let Some((key, wait)) = self.room.overdue(self.now) {
+        while let Some((key, wait)) = self.room.timed_out(self.now) {
             self.attend(key, Wakeup::Due(wait));
         }
         if self.retry.is_some_and(|when| when <= self.now) {
@@ -237,7 +230,7 @@ impl Server {
             }
             return;
         }
-        let Some(connection) = self.room.guest(key) else { return };
+        let Some(connection) = self.room.get_mut(key) else { return };
         if let Wakeup::Ready(ready) = call
             && connection.is_eager()
         {
@@ -249,11 +242,11 @@ impl Server {
         let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
         match (turn, watched) {
             (Progress::Over, _) | (_, Err(_)) => {
-                let connection = self.room.leave(key);
+                let connection = self.room.remove(key);
                 self.record(&connection);
             }
-            (Progress::TimeoutKind(wait) | Progress::Again(wait), Ok(())) => {
-                self.room.wait(key, wait, active, self.now);
+            (Progress::Wait(wait) | Progress::Again(wait), Ok(())) => {
+                self.room.set_timeout(key, wait, active, self.now);
                 if eager {
                     self.eager.push_back(key);
                 }
@@ -264,10 +257,10 @@ impl Server {
     /// Lets in who waits at a door; says whether more may wait there.
     fn accept(&mut self, key: Key) -> bool {
         for _ in 0..MOST_ACCEPTED {
-            let Some((listener, door)) = self.doors.get(key as usize) else { return false };
-            let door = *door;
-            match listener.accept() {
-                Ok((stream, peer)) => self.welcome(stream, peer, door),
+            let Some(listener) = self.doors.get(key as usize) else { return false };
+            let port = listener.port;
+            match listener.socket.accept() {
+                Ok((stream, peer)) => self.welcome(stream, peer, port),
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => return false,
                 Err(cause) => {
                     if !self.survives(&cause) {
@@ -280,25 +273,27 @@ impl Server {
         true
     }
 
-    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr, door: BoundSocket) {
+    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr, port: ListenPort) {
         if let Some(key) = self.room.eviction_candidate_for(peer.ip()) {
             self.attend(key, Wakeup::Go(Order::MakeRoom));
         }
         if let Some(key) = self.room.overdue_close() {
             self.attend(key, Wakeup::Go(Order::Vanish));
         }
-        let origin = match door {
-            BoundSocket::Reserved(port) => Origin { port, redirected: false },
-            BoundSocket::Redirected => origin(&stream, peer.ip(), &self.desk.settings),
+        let destination = match port {
+            ListenPort::Reserved(port) => OriginalDestination::direct(port),
+            ListenPort::Notice(_) => {
+                OriginalDestination::of_redirected(&stream, peer.ip(), &self.desk.settings)
+            }
         };
-        let layer = Transport::new(self.desk.identity.config().cloned());
-        let mut connection = Connection::new(stream, peer, origin, layer, self.now);
+        let layer = Transport::new(self.desk.identity.server_config().cloned());
+        let mut connection = Connection::new(stream, peer, destination, layer, self.now);
         let turn = connection.drive(Wakeup::Welcome, &mut self.desk, self.now);
         let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
-        let (Progress::TimeoutKind(wait) | Progress::Again(wait)) = turn else {
+        let (Progress::Wait(wait) | Progress::Again(wait)) = turn else {
             return self.record(&connection);
         };
-        let key = self.room.enter(connection, peer.ip(), wait, self.now);
+        let key = self.room.insert(connection, peer.ip(), wait, self.now);
         self.fresh.push(key);
         if eager {
             self.eager.push_back(key);
@@ -307,7 +302,7 @@ impl Server {
 
     /// Has a connection watched, if it is still there.
     fn watch(&mut self, key: Key) {
-        let Some(connection) = self.room.guest(key) else { return };
+        let Some(connection) = self.room.get_mut(key) else { return };
         if let Err(cause) = connection.watch(&self.poller, key) {
             tracing::warn!("could not watch a connection: {cause}");
             self.attend(key, Wakeup::Go(Order::Vanish));
@@ -340,7 +335,7 @@ impl Server {
     fn record(&mut self, connection: &Connection) {
         let attempt = connection.attempt(self.now);
         self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.told);
+        self.summary.told += u64::from(attempt.notice_sent);
         self.summary.replies += attempt.replies;
         self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
         if let Some(counts) = &self.counts {
@@ -353,11 +348,11 @@ impl Server {
     fn close_doors(&mut self) {
         self.look_at_the_clock();
         for door in 0..self.doors.len() {
-            let mut rounds = 0..MOST_WAITING / MOST_ACCEPTED;
+            let mut rounds = 0..usize::from(BACKLOG) / MOST_ACCEPTED;
             while rounds.next().is_some() && self.accept(door as Key) {}
         }
         self.doors.clear();
-        for key in self.room.everybody() {
+        for key in self.room.keys() {
             self.attend(key, Wakeup::Go(Order::Stop));
         }
     }

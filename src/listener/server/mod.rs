@@ -1,6 +1,5 @@
-//! The listener's effects: the process, its one event loop, and the table of connections.
+//! The server: the process, its one event loop, and the table of connections.
 
-pub(crate) mod clock;
 pub(crate) mod connections;
 pub(crate) mod event_loop;
 pub(crate) mod run;

@@ -132,7 +132,7 @@ fn announce(listeners: &Listeners, identity: &Identity, unseen: Option<String>) 
     if let Some(unseen) = &unseen {
         tracing::warn!("{unseen}");
     }
-    let troubles: Vec<String> = [identity.trouble(), unseen].into_iter().flatten().collect();
+    let troubles: Vec<String> = [identity.error(), unseen].into_iter().flatten().collect();
     let trouble = match troubles.as_slice() {
         [] => String::new(),
         troubles => format!("{TROUBLE}{}", troubles.join(", ")),
@@ -142,7 +142,7 @@ fn announce(listeners: &Listeners, identity: &Identity, unseen: Option<String>) 
 }
 
 fn through_tls(identity: &Identity) -> &'static str {
-    let through = identity.config().is_some() && identity.trouble().is_none();
+    let through = identity.server_config().is_some() && identity.error().is_none();
     if through { ", also through TLS" } else { "" }
 }
 

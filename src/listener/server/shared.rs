@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::listener::protocol::encode::Notice;
-use crate::listener::protocol::reply_queue::Batch;
+use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
-use crate::listener::tls::handshake_limit::Handshakes;
+use crate::listener::tls::handshake_limit::HandshakeLimit;
 
 /// Bytes that are read at once.
 const READ: usize = 64 * 1024;
@@ -22,9 +22,9 @@ const MOST_SPARE: usize = 16;
 pub(in crate::listener) struct WorkerState {
     pub(in crate::listener) settings: Settings,
     pub(in crate::listener) identity: Identity,
-    pub(in crate::listener) handshakes: Handshakes,
+    pub(in crate::listener) handshakes: HandshakeLimit,
     pub(in crate::listener) read: Box<[u8]>,
-    pub(in crate::listener) batch: Batch,
+    pub(in crate::listener) batch: WriteBuffer,
     #[expect(clippy::vec_box, reason = "a connection keeps the box while something is under way")]
     spare: Vec<Box<Session>>,
     sentences: HashMap<u16, Rc<str>>,
@@ -36,9 +36,9 @@ impl WorkerState {
         WorkerState {
             settings,
             identity,
-            handshakes: Handshakes::default(),
+            handshakes: HandshakeLimit::default(),
             read: vec![0; READ].into(),
-            batch: Batch::default(),
+            batch: WriteBuffer::default(),
             spare: Vec::new(),
             sentences: HashMap::new(),
         }

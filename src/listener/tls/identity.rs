@@ -21,7 +21,7 @@ const CREDENTIALS: [&str; 2] = ["notice-cert", "notice-key"];
 /// What the unit hands over in the place of a file that is not there.
 const STAND_IN: &[u8] = b"missing";
 /// The most bytes of a file, systemd's bound for a credential.
-const LARGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 /// What clients meet while there is no identity.
 const ALERT: &str = "TLS clients get an alert instead of the notice";
 
@@ -33,7 +33,7 @@ pub struct Identity {
     files: Option<TlsFiles>,
     credentials: Option<PathBuf>,
     config: Option<Arc<ServerConfig>>,
-    trouble: Option<Error>,
+    error: Option<Error>,
 }
 
 impl Identity {
@@ -44,53 +44,53 @@ impl Identity {
         credentials: Option<&OsStr>,
     ) -> Identity {
         let credentials = credentials.map(PathBuf::from);
-        let mut identity = Identity { files, credentials, config: None, trouble: None };
-        identity.read_again();
+        let mut identity = Identity { files, credentials, config: None, error: None };
+        identity.reload();
         identity
     }
 
     /// Reads both files again; where that fails, the certificate that was read before stays.
-    pub(in crate::listener) fn read_again(&mut self) {
+    pub(in crate::listener) fn reload(&mut self) {
         let Some(files) = &self.files else { return };
         match load(files, self.credentials.as_deref()) {
             Ok(config) => {
                 self.config = Some(Arc::new(config));
-                self.trouble = None;
+                self.error = None;
             }
-            Err(trouble) => {
+            Err(error) => {
                 match self.config {
                     Some(_) => {
-                        tracing::error!("{trouble}\n  the former certificate is still shown")
+                        tracing::error!("{error}\n  the former certificate is still shown")
                     }
-                    None => tracing::error!("{trouble}\n  until then {ALERT}"),
+                    None => tracing::error!("{error}\n  until then {ALERT}"),
                 }
-                self.trouble = Some(trouble);
+                self.error = Some(error);
             }
         }
     }
 
     /// What new sessions are made with; `None` where TLS is answered with the alert.
-    pub(in crate::listener) fn config(&self) -> Option<&Arc<ServerConfig>> {
+    pub(in crate::listener) fn server_config(&self) -> Option<&Arc<ServerConfig>> {
         self.config.as_ref()
     }
 
     /// What keeps TLS clients from the sentence, in one line.
-    pub(in crate::listener) fn trouble(&self) -> Option<String> {
-        let told = self.trouble.as_ref().filter(|_| self.config.is_none())?.to_string();
+    pub(in crate::listener) fn error(&self) -> Option<String> {
+        let told = self.error.as_ref().filter(|_| self.config.is_none())?.to_string();
         Some(format!("{ALERT}: {}", told.lines().next().unwrap_or_default()))
     }
 }
 
 /// One of both files: how it is called, and where it is read from.
-struct Source<'a> {
+struct PemFile<'a> {
     what: &'static str,
     named: &'a Path,
     read: PathBuf,
     handed_over: bool,
 }
 
-impl Source<'_> {
-    fn trouble(&self, cause: impl std::fmt::Display, cure: &str) -> Error {
+impl PemFile<'_> {
+    fn error(&self, cause: impl std::fmt::Display, cure: &str) -> Error {
         let what = format!("read the {} {}", self.what, self.named.display());
         let again = match self.handed_over {
             true => "then restart the service: it got a copy when it started",
@@ -101,11 +101,11 @@ impl Source<'_> {
 
     fn bytes(&self) -> Result<Vec<u8>, Error> {
         let bytes = read_file(&self.read).map_err(|cause| {
-            self.trouble(cause, "put it where the listener's user can read it, in PEM")
+            self.error(cause, "put it where the listener's user can read it, in PEM")
         })?;
         if self.handed_over && bytes == STAND_IN {
             let cause = "there was no such file when the service started";
-            return Err(self.trouble(cause, "put it there"));
+            return Err(self.error(cause, "put it there"));
         }
         Ok(bytes)
     }
@@ -118,13 +118,14 @@ fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Er
     let unusable = |cause: rustls::Error| match cause {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             let cause = format!("the key {} belongs to another one", key.named.display());
-            cert.trouble(cause, "name the two files of one pair, the server's certificate first")
+            cert.error(cause, "name the two files of one pair, the server's certificate first")
         }
         rustls::Error::InvalidCertificate(cause) => {
-            cert.trouble(format!("{cause}"), "begin the file with the server's certificate")
+            cert.error(format!("{cause}"), "begin the file with the server's certificate")
         }
-        cause => key
-            .trouble(cause, "use RSA of 2048 to 4096 bits, ECDSA over P-256 or P-384, or Ed25519"),
+        cause => {
+            key.error(cause, "use RSA of 2048 to 4096 bits, ECDSA over P-256 or P-384, or Ed25519")
+        }
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -139,41 +140,41 @@ fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Er
 }
 
 /// Where both files are read from: the service manager's copies if it made both, else the paths.
-fn sources<'a>(files: &'a TlsFiles, credentials: Option<&Path>) -> [Source<'a>; 2] {
+fn sources<'a>(files: &'a TlsFiles, credentials: Option<&Path>) -> [PemFile<'a>; 2] {
     let copies = credentials.map(|folder| CREDENTIALS.map(|name| folder.join(name)));
     let copies = copies.filter(|copies| copies.iter().all(|copy| copy.exists()));
     let handed_over = copies.is_some();
     let [cert, key] = copies.unwrap_or_else(|| [files.cert.clone(), files.key.clone()]);
     [
-        Source { what: "certificate", named: &files.cert, read: cert, handed_over },
-        Source { what: "key", named: &files.key, read: key, handed_over },
+        PemFile { what: "certificate", named: &files.cert, read: cert, handed_over },
+        PemFile { what: "key", named: &files.key, read: key, handed_over },
     ]
 }
 
-fn chain(source: &Source<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn chain(file: &PemFile<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
     const CURE: &str = "put PEM there that begins with the server's certificate";
     let found: Result<Vec<_>, pem::Error> =
-        CertificateDer::pem_slice_iter(&source.bytes()?).collect();
+        CertificateDer::pem_slice_iter(&file.bytes()?).collect();
     match found {
-        Ok(chain) if chain.is_empty() => Err(source.trouble("it holds no certificate", CURE)),
+        Ok(chain) if chain.is_empty() => Err(file.error("it holds no certificate", CURE)),
         Ok(chain) => Ok(chain),
-        Err(cause) => Err(source.trouble(cause, CURE)),
+        Err(cause) => Err(file.error(cause, CURE)),
     }
 }
 
-fn private_key(source: &Source<'_>) -> Result<PrivateKeyDer<'static>, Error> {
-    let bytes = source.bytes()?;
+fn private_key(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
+    let bytes = file.bytes()?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| {
         if bytes.windows(9).any(|part| part == b"ENCRYPTED") {
             let cure = "decrypt it (`openssl pkey -in KEY -out PLAIN`) and protect it by its mode";
-            return source.trouble("it is encrypted, and nobody is there to be asked", cure);
+            return file.error("it is encrypted, and nobody is there to be asked", cure);
         }
         let cause = match cause {
             // The parser's own words may show what it stumbled over.
             pem::Error::NoItemsFound => "it holds no private key",
             _ => "it is not PEM",
         };
-        source.trouble(cause, "put a key in PEM there (PKCS#8, PKCS#1 or SEC1)")
+        file.error(cause, "put a key in PEM there (PKCS#8, PKCS#1 or SEC1)")
     })
 }
 
@@ -183,8 +184,8 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is not an ordinary file"));
     }
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
+    fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(io::Error::other("it has more than 1 MiB"));
     }
     Ok(bytes)

@@ -137,22 +137,22 @@ fn what_a_service_manager_hands_over_takes_the_paths_place() {
 fn trouble_is_one_line_and_a_certificate_that_was_read_outlives_it() {
     let folder = Folder::new();
     let key = folder.text("key.pem");
-    assert!(Identity::read(None, None).config().is_none());
-    assert_eq!(Identity::read(None, None).trouble(), None);
+    assert!(Identity::read(None, None).server_config().is_none());
+    assert_eq!(Identity::read(None, None).error(), None);
     let mut identity = Identity::read(Some(folder.files()), None);
-    let before = Arc::clone(identity.config().unwrap());
+    let before = Arc::clone(identity.server_config().unwrap());
     fs::write(folder.path("key.pem"), "").unwrap();
-    identity.read_again();
-    assert!(Arc::ptr_eq(identity.config().unwrap(), &before));
-    assert_eq!(identity.trouble(), None);
+    identity.reload();
+    assert!(Arc::ptr_eq(identity.server_config().unwrap(), &before));
+    assert_eq!(identity.error(), None);
     let mut fresh = Identity::read(Some(folder.files()), None);
-    let trouble = fresh.trouble().unwrap();
-    assert!(fresh.config().is_none() && !trouble.contains('\n'), "{trouble}");
+    let trouble = fresh.error().unwrap();
+    assert!(fresh.server_config().is_none() && !trouble.contains('\n'), "{trouble}");
     assert!(trouble.contains("alert instead of the notice: could not read the key"), "{trouble}");
     fs::write(folder.path("key.pem"), key).unwrap();
     for identity in [&mut fresh, &mut identity] {
-        identity.read_again();
-        assert_eq!(identity.trouble(), None);
-        assert!(!Arc::ptr_eq(identity.config().unwrap(), &before), "it was not read again");
+        identity.reload();
+        assert_eq!(identity.error(), None);
+        assert!(!Arc::ptr_eq(identity.server_config().unwrap(), &before), "it was not read again");
     }
 }

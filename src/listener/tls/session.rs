@@ -8,30 +8,14 @@ use std::sync::Arc;
 
 use rustls::{AlertDescription, Error, ProtocolVersion, ServerConfig, ServerConnection};
 
+use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::ACCESS_DENIED;
 
 /// The most sealed bytes that may come without any plain ones among them. It bounds the handshake
 /// and whatever else a peer may send that is no data; a record of data has half as many.
-const BARREN: usize = 32 * 1024;
+const MAX_OVERHEAD_BYTES: usize = 32 * 1024;
 /// Records below this size are sent together.
-const PACKET: usize = 4096;
-
-/// What became of TLS on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum TlsOutcome {
-    /// The handshake has not come to its end.
-    Unfinished,
-    /// TLS 1.2 is spoken.
-    Version12,
-    /// TLS 1.3 is spoken.
-    Version13,
-    /// The client refused our certificate.
-    Untrusted,
-    /// The client knows no version or cipher that we know.
-    Incompatible,
-    /// What the client sent is not TLS, or against its rules.
-    Broken,
-}
+const COALESCE_BYTES: usize = 4096;
 
 /// Nothing more can be received or sealed; what is owed, an alert perhaps, can still be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +26,9 @@ pub(in crate::listener) struct TlsSession {
     /// `None` once it broke, so that it holds no memory any more.
     connection: Option<Box<ServerConnection>>,
     /// What a broken one still owes.
-    last_words: Vec<u8>,
+    final_alert: Vec<u8>,
     /// Sealed bytes since the latest plain ones.
-    barren: usize,
+    overhead: usize,
     outcome: TlsOutcome,
     closed: bool,
     peer_closed: bool,
@@ -58,11 +42,11 @@ impl TlsSession {
             connection.set_buffer_limit(None);
             Box::new(connection)
         });
-        let last_words = if connection.is_none() { ACCESS_DENIED.to_vec() } else { Vec::new() };
+        let final_alert = if connection.is_none() { ACCESS_DENIED.to_vec() } else { Vec::new() };
         TlsSession {
             connection,
-            last_words,
-            barren: 0,
+            final_alert,
+            overhead: 0,
             outcome: TlsOutcome::Unfinished,
             closed: false,
             peer_closed: false,
@@ -88,17 +72,17 @@ impl TlsSession {
                 Ok(0) | Err(_) => Err(Error::General("more than a session may hold".into())),
                 Ok(_) => connection.process_new_packets(),
             };
-            self.barren += before - sealed.len();
+            self.overhead += before - sealed.len();
             if hand_out(connection, plain) {
-                self.barren = 0;
+                self.overhead = 0;
             }
             match processed {
                 Ok(state) => self.peer_closed = state.peer_has_closed(),
-                Err(cause) => return Err(self.break_off(&cause)),
+                Err(cause) => return Err(self.fail(&cause)),
             }
             self.note_version();
-            if self.barren > BARREN {
-                return Err(self.break_off(&Error::General("nothing but overhead".into())));
+            if self.overhead > MAX_OVERHEAD_BYTES {
+                return Err(self.fail(&Error::General("nothing but overhead".into())));
             }
         }
         Ok(())
@@ -121,7 +105,7 @@ impl TlsSession {
 
     /// Whether bytes wait to be sent.
     pub(in crate::listener) fn owes(&self) -> bool {
-        !self.last_words.is_empty()
+        !self.final_alert.is_empty()
             || self.connection.as_ref().is_some_and(|connection| connection.wants_write())
     }
 
@@ -138,8 +122,8 @@ impl TlsSession {
         while self.owes() {
             let taken = match &mut self.connection {
                 Some(connection) => connection.write_tls(&mut Sink(write)),
-                None => write(&self.last_words).inspect(|taken| {
-                    self.last_words.drain(..*taken);
+                None => write(&self.final_alert).inspect(|taken| {
+                    self.final_alert.drain(..*taken);
                 }),
             };
             match taken {
@@ -186,11 +170,9 @@ impl TlsSession {
     }
 
     /// Gives the connection up, and keeps what it still has to say.
-    fn break_off(&mut self, cause: &Error) -> TlsBroken {
+    fn fail(&mut self, cause: &Error) -> TlsBroken {
         self.outcome = match cause {
-            Error::AlertReceived(alert) if is_about_our_certificate(*alert) => {
-                TlsOutcome::Untrusted
-            }
+            Error::AlertReceived(alert) if rejects_certificate(*alert) => TlsOutcome::Untrusted,
             Error::PeerIncompatible(_) => TlsOutcome::Incompatible,
             // Whoever was let in and then broke off spoke TLS all the same.
             _ if self.outcome != TlsOutcome::Unfinished => self.outcome,
@@ -202,9 +184,9 @@ impl TlsSession {
             let speechless = self.outcome == TlsOutcome::Broken && !connection.wants_write();
             let hung_up = matches!(cause, Error::AlertReceived(_));
             if reworded || (speechless && !hung_up) {
-                self.last_words.extend(ACCESS_DENIED);
+                self.final_alert.extend(ACCESS_DENIED);
             } else {
-                while matches!(connection.write_tls(&mut self.last_words), Ok(1..)) {}
+                while matches!(connection.write_tls(&mut self.final_alert), Ok(1..)) {}
             }
         }
         TlsBroken
@@ -231,7 +213,7 @@ fn hand_out(connection: &mut ServerConnection, plain: &mut dyn FnMut(&[u8])) -> 
 }
 
 /// The alerts by which clients say that they do not accept a certificate (RFC 8446, section 6.2).
-fn is_about_our_certificate(alert: AlertDescription) -> bool {
+fn rejects_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,
         AlertDescription::BadCertificate
@@ -255,12 +237,12 @@ impl Write for Sink<'_> {
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match pieces {
-            [first, _, ..] if first.len() < PACKET => {
-                let mut joined = Vec::with_capacity(2 * PACKET);
-                let fitting = pieces.iter().take_while(|piece| piece.len() < PACKET);
+            [first, _, ..] if first.len() < COALESCE_BYTES => {
+                let mut joined = Vec::with_capacity(2 * COALESCE_BYTES);
+                let fitting = pieces.iter().take_while(|piece| piece.len() < COALESCE_BYTES);
                 for piece in fitting {
                     joined.extend_from_slice(piece);
-                    if joined.len() >= PACKET {
+                    if joined.len() >= COALESCE_BYTES {
                         break;
                     }
                 }

@@ -276,7 +276,7 @@ fn who_sends_nothing_but_overhead_is_not_listened_to_for_ever() {
     // Fresh keys, again and again.
     let mut established = pair(&TLS13);
     established.talk(usize::MAX).unwrap();
-    for _ in 0..(2 * BARREN / 20) {
+    for _ in 0..(2 * MAX_OVERHEAD_BYTES / 20) {
         established.client.refresh_traffic_keys().unwrap();
         let _ = established.talk(usize::MAX);
     }
@@ -297,7 +297,7 @@ fn nothing_is_kept_for_a_session_that_comes_back() {
         for _ in 0..2 {
             let name = ServerName::try_from(NAME).unwrap();
             let client = ClientConnection::new(Arc::clone(&config), name).unwrap();
-            let mut pair = Pair::new(client, ours.config().unwrap());
+            let mut pair = Pair::new(client, ours.server_config().unwrap());
             pair.talk(usize::MAX).unwrap();
             assert_eq!(pair.client.handshake_kind(), Some(rustls::HandshakeKind::Full));
             assert_eq!(pair.client.tls13_tickets_received(), 0);

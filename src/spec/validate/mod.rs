@@ -116,7 +116,7 @@ fn contact(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Contact> {
 fn cluster(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Placed<Cluster>> {
     let ports = table.ports("ports", problems, |ranges| {
         let set: PortSet = ranges.into_iter().collect();
-        if set.ranges().is_empty() { Err("`ports` names no port".to_owned()) } else { Ok(set) }
+        if set.is_empty() { Err("`ports` names no port".to_owned()) } else { Ok(set) }
     });
     let ports = needed(table, "ports", "[cluster] ports = \"7000-7002\"", ports, problems);
     let host = table.text("host", Check::Contact, problems, Host::parse);
@@ -224,7 +224,7 @@ fn covers_a_family(networks: &[IpNet]) -> bool {
 
 fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Placed<u16>) {
     let port = table.ports("port", problems, |ranges| match ranges.as_slice() {
-        [range] if range.first() == range.last() => Ok(range.first()),
+        [range] if range.is_single() => Ok(range.first()),
         _ => Err("the notice port is one port".to_owned()),
     });
     let default = || Placed { value: table.default_port("port"), span: table.span.clone() };
@@ -313,7 +313,7 @@ fn reserved_apart(
     let bus = cluster.value.bus_ports();
     for (port, _) in reserved {
         for (ports, what) in [(&cluster.value.ports, "a port"), (&bus, "a bus port")] {
-            if ports.ranges().iter().any(|range| range.overlaps(port.value)) {
+            if ports.overlaps(port.value) {
                 let message = format!("port {} is {what} of the cluster", port.value);
                 let problem = Problem::new(Check::ReservedCluster, port.span.clone(), message);
                 let problem = problem.help("users must be able to go there: reserve another port");

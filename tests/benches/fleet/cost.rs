@@ -1,7 +1,7 @@
 //! Owns what a run cost the controller and the wire.
 
 use crate::controller::Controller;
-use crate::played::Played;
+use crate::playbook_run::Played;
 use crate::rounds::median;
 use nix::sys::resource::{UsageWho, getrusage};
 use std::collections::HashSet;

@@ -1,13 +1,14 @@
 //! Beside the firewalls of others, on hosts that run them: the guard holds whatever they do, and they
 //! are as they were when it is gone.
 
-mod containers;
+mod container_engine;
 mod firewalld;
-mod flushed;
-mod nftables;
+mod flushed_tables;
+mod iptables_variants;
+mod missing_features;
+mod nftables_service;
+mod service_hooks;
 mod ufw;
-mod variants;
-mod without;
 
 use super::*;
 use std::collections::BTreeMap;

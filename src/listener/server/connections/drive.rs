@@ -13,12 +13,11 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::Connection;
-use super::table::TimeoutKind;
+use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
+use crate::listener::clock::Tick;
 use crate::listener::log::Outcome;
 use crate::listener::net::epoll::Ready;
-use crate::listener::net::original_dst;
-use crate::listener::protocol::session::Session;
-use crate::listener::server::clock::Tick;
+use crate::listener::protocol::session::{Phase, Session};
 use crate::listener::server::shared::WorkerState;
 
 /// Commands after which a connection is taken for a loop that retries.
@@ -27,26 +26,12 @@ const PATIENT_COMMANDS: u64 = 50;
 const LARGE_READ: usize = 4096;
 /// How many bytes a whole connection may carry, both ways, and how many more its end may bring.
 const LARGEST: u64 = 1 << 30;
-/// How long the whole connection may last.
-const LONGEST: Duration = Duration::from_secs(3600);
 /// How long the peer may go on sending after the last word.
 const LONGEST_END: Duration = Duration::from_secs(30);
 /// Reads in one turn.
 const MOST_READS: usize = 4;
 /// Batches of answers sent in one turn.
 const MOST_BATCHES: usize = 8;
-
-/// How long each wait lasts.
-pub(in crate::listener) fn timeout_of(wait: TimeoutKind, idle: Duration) -> Duration {
-    match wait {
-        TimeoutKind::Silent | TimeoutKind::Leaving => Duration::from_secs(1),
-        TimeoutKind::Unfinished => Duration::from_secs(2),
-        TimeoutKind::Resting | TimeoutKind::Busy => idle.min(LONGEST),
-        TimeoutKind::Tarpit => Duration::from_millis(200),
-        TimeoutKind::Stopping => Duration::from_millis(500),
-        TimeoutKind::Lingering => Duration::from_secs(5),
-    }
-}
 
 /// Why a connection has its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +63,7 @@ pub(in crate::listener) enum Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::listener) enum Progress {
     /// It waits.
-    TimeoutKind(TimeoutKind),
+    Wait(TimeoutKind),
     /// It waits like this, but could go on at once: others come first.
     Again(TimeoutKind),
     /// It is over.
@@ -112,7 +97,7 @@ impl Connection {
             let turn = connection.converse(call, dialogue, desk, now);
             let is_over = matches!(turn, Ok(Progress::Over) | Err(_)) || connection.said.is_some();
             if let Some(outcome) = is_over.then(|| connection.layer.finish()).flatten() {
-                dialogue.note_tls(outcome);
+                dialogue.record_tls(outcome);
             }
             turn
         });
@@ -138,10 +123,10 @@ impl Connection {
         now: Tick,
     ) -> io::Result<Progress> {
         match call {
-            Wakeup::Due(TimeoutKind::Silent | TimeoutKind::Unfinished) => {
+            Wakeup::Due(TimeoutKind::FirstByte | TimeoutKind::PartialLine) => {
                 dialogue.send_unprompted_notice()
             }
-            Wakeup::Due(TimeoutKind::Resting | TimeoutKind::Busy) => {
+            Wakeup::Due(TimeoutKind::Idle | TimeoutKind::Busy) => {
                 self.leave(dialogue, Outcome::Idle)
             }
             // Before more is read, or a loop would never see an answer.
@@ -154,20 +139,20 @@ impl Connection {
         }
         match call {
             // It came to its end by itself.
-            Wakeup::Go(_) if self.peer_ended || dialogue.has_ended() => {}
+            Wakeup::Go(_) if self.peer_ended || dialogue.is_closing() => {}
             Wakeup::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
             Wakeup::Go(_) => self.leave(dialogue, Outcome::Shed),
-            _ if self.carried > LARGEST || now.since(self.started) > LONGEST => {
+            _ if self.carried > LARGEST || now.since(self.started) > CONNECTION_LIMIT => {
                 self.leave(dialogue, Outcome::Limit);
             }
-            _ if self.delayed => return Ok(Progress::TimeoutKind(TimeoutKind::Tarpit)),
+            _ if self.delayed => return Ok(Progress::Wait(TimeoutKind::Tarpit)),
             _ => {}
         }
         let more_to_send = self.send(dialogue, desk, now)?;
-        if dialogue.has_ended() && !dialogue.owes() {
+        if dialogue.phase() == Phase::Closed {
             self.layer.close();
             self.send(dialogue, desk, now)?;
-            if !self.layer.has_to_send(dialogue) {
+            if !self.layer.has_output(dialogue) {
                 return Ok(self.hang_up(call, desk, now));
             }
         }
@@ -176,7 +161,7 @@ impl Connection {
         }
         let wait = self.next_wait(dialogue);
         let more = more_to_send || self.readable;
-        Ok(if more { Progress::Again(wait) } else { Progress::TimeoutKind(wait) })
+        Ok(if more { Progress::Again(wait) } else { Progress::Wait(wait) })
     }
 
     fn next_wait(&self, dialogue: &Session) -> TimeoutKind {
@@ -184,23 +169,22 @@ impl Connection {
             wait
         } else if self.layer.is_handshaking() {
             TimeoutKind::Busy
-        } else if dialogue.is_silent() {
-            TimeoutKind::Silent
-        } else if dialogue.is_in_a_line() {
-            TimeoutKind::Unfinished
-        } else if dialogue.is_at_rest() {
-            TimeoutKind::Resting
         } else {
-            TimeoutKind::Busy
+            match dialogue.phase() {
+                Phase::AwaitingInput => TimeoutKind::FirstByte,
+                Phase::PartialLine => TimeoutKind::PartialLine,
+                Phase::Idle | Phase::Closed => TimeoutKind::Idle,
+                Phase::Busy | Phase::Closing => TimeoutKind::Busy,
+            }
         }
     }
 
     /// What it waits for where this side ends it.
     fn departure(&self) -> Option<TimeoutKind> {
         if self.stopping {
-            Some(TimeoutKind::Stopping)
+            Some(TimeoutKind::Shutdown)
         } else {
-            self.ending.map(|_| TimeoutKind::Leaving)
+            self.ending.map(|_| TimeoutKind::Closing)
         }
     }
 
@@ -227,7 +211,7 @@ impl Connection {
     fn linger(&mut self, call: Wakeup, desk: &mut WorkerState, now: Tick) -> Progress {
         let is_due = matches!(
             call,
-            Wakeup::Due(TimeoutKind::Leaving | TimeoutKind::Stopping | TimeoutKind::Lingering)
+            Wakeup::Due(TimeoutKind::Closing | TimeoutKind::Shutdown | TimeoutKind::Lingering)
         );
         if is_due || call == Wakeup::Go(Order::Vanish) {
             return Progress::Over;
@@ -244,7 +228,7 @@ impl Connection {
             return Progress::Over;
         }
         let wait = self.departure().unwrap_or(TimeoutKind::Lingering);
-        if self.readable { Progress::Again(wait) } else { Progress::TimeoutKind(wait) }
+        if self.readable { Progress::Again(wait) } else { Progress::Wait(wait) }
     }
 
     /// Hands what comes to the conversation.
@@ -277,7 +261,7 @@ impl Connection {
 
     fn is_a_loop(&self, dialogue: &Session) -> bool {
         let has_more_to_ask = !self.end_comes && self.ending.is_none();
-        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes()
+        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes_replies()
     }
 
     /// Reads what there is, into the desk's buffer: `None` where there is nothing, `Some(0)` at the
@@ -312,10 +296,10 @@ impl Connection {
         now: Tick,
     ) -> io::Result<bool> {
         for _ in 0..MOST_BATCHES {
-            if self.blocked || !self.layer.has_to_send(dialogue) {
+            if self.blocked || !self.layer.has_output(dialogue) {
                 return Ok(false);
             }
-            let notice = desk.notice(self.port, self.address_for(dialogue));
+            let notice = desk.notice(self.destination.port, self.address_for(dialogue));
             let (socket, blocked) = (self.stream.as_raw_fd(), &mut self.blocked);
             let mut write = |bytes: &[u8]| {
                 let sent = send(socket, bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
@@ -326,13 +310,13 @@ impl Connection {
             self.carried += sent as u64;
             self.active = if sent > 0 { now } else { self.active };
         }
-        Ok(self.layer.has_to_send(dialogue))
+        Ok(self.layer.has_output(dialogue))
     }
 
     /// The address that the client meant, looked up only for answers that name it.
     fn address_for(&self, dialogue: &Session) -> IpAddr {
-        if dialogue.names_address() {
-            original_dst::address(&self.stream, self.redirected)
+        if dialogue.needs_address() {
+            self.destination.address(&self.stream)
         } else {
             Ipv4Addr::UNSPECIFIED.into()
         }

@@ -1,75 +1,76 @@
-//! Owns the order in which things stand in line: first-in-first-out queues whose members are known
-//! by small numbers, so that joining, leaving and finding the first cost the same however many
-//! there are. Must never know what stands in line.
+//! A doubly linked list whose links lie in its members: appending, removing and finding the first
+//! take constant time and allocate nothing.
+//!
+//! Never: know what its members are; they are indices into a slab of the caller's.
 
-/// Stands for no member.
-const NOBODY: u32 = u32::MAX;
+/// The index that stands for no member.
+const NONE: u32 = u32::MAX;
 
 /// A member's neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct Links {
-    before: u32,
-    after: u32,
+pub(super) struct Links {
+    previous: u32,
+    next: u32,
 }
 
 impl Default for Links {
     fn default() -> Links {
-        Links { before: NOBODY, after: NOBODY }
+        Links { previous: NONE, next: NONE }
     }
 }
 
-/// Where the members' neighbours are kept.
-pub(in crate::listener) trait Neighbours {
-    /// Those of `member`.
+/// Where the members keep their links. A member of several lists has links for each.
+pub(super) trait LinkStorage {
+    /// The links of `member`.
     fn links(&mut self, member: u32) -> &mut Links;
 }
 
-/// One queue. Who is a member of which is for the caller to know.
+/// The ends of one list. The caller knows which list a member is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct Queue {
+pub(super) struct List {
     first: u32,
     last: u32,
 }
 
-impl Default for Queue {
-    fn default() -> Queue {
-        Queue { first: NOBODY, last: NOBODY }
+impl Default for List {
+    fn default() -> List {
+        List { first: NONE, last: NONE }
     }
 }
 
-impl Queue {
-    /// Who has stood in it for longest.
-    pub(in crate::listener) fn first(&self) -> Option<u32> {
-        (self.first != NOBODY).then_some(self.first)
+impl List {
+    /// The member that was appended first.
+    pub(super) fn first(&self) -> Option<u32> {
+        (self.first != NONE).then_some(self.first)
     }
 
-    /// Appends a newcomer.
-    pub(in crate::listener) fn join(&mut self, neighbours: &mut impl Neighbours, member: u32) {
-        *neighbours.links(member) = Links { before: self.last, after: NOBODY };
+    /// Appends `member`, which is in no list of this storage.
+    pub(super) fn push_back(&mut self, storage: &mut impl LinkStorage, member: u32) {
+        *storage.links(member) = Links { previous: self.last, next: NONE };
         match self.last {
-            NOBODY => self.first = member,
-            last => neighbours.links(last).after = member,
+            NONE => self.first = member,
+            last => storage.links(last).next = member,
         }
         self.last = member;
     }
 
-    /// Takes out a member.
-    pub(in crate::listener) fn leave(&mut self, neighbours: &mut impl Neighbours, member: u32) {
-        let Links { before, after } = std::mem::take(neighbours.links(member));
-        match before {
-            NOBODY => self.first = after,
-            before => neighbours.links(before).after = after,
+    /// Removes `member`, which is in this list.
+    pub(super) fn remove(&mut self, storage: &mut impl LinkStorage, member: u32) {
+        let Links { previous, next } = std::mem::take(storage.links(member));
+        match previous {
+            NONE => self.first = next,
+            previous => storage.links(previous).next = next,
         }
-        match after {
-            NOBODY => self.last = before,
-            after => neighbours.links(after).before = before,
+        match next {
+            NONE => self.last = previous,
+            next => storage.links(next).previous = previous,
         }
     }
 
-    /// The member behind `member`.
-    pub(in crate::listener) fn next(neighbours: &mut impl Neighbours, member: u32) -> Option<u32> {
-        let after = neighbours.links(member).after;
-        (after != NOBODY).then_some(after)
+    /// The member after `member`.
+    pub(super) fn next(storage: &mut impl LinkStorage, member: u32) -> Option<u32> {
+        let next = storage.links(member).next;
+        (next != NONE).then_some(next)
     }
 }
 
@@ -79,33 +80,33 @@ mod tests {
 
     use super::*;
 
-    impl Neighbours for Vec<Links> {
+    impl LinkStorage for Vec<Links> {
         fn links(&mut self, member: u32) -> &mut Links {
             &mut self[member as usize]
         }
     }
 
-    fn members(queue: Queue, neighbours: &mut Vec<Links>) -> Vec<u32> {
-        std::iter::successors(queue.first(), |member| Queue::next(neighbours, *member)).collect()
+    fn members(list: List, storage: &mut Vec<Links>) -> Vec<u32> {
+        std::iter::successors(list.first(), |member| List::next(storage, *member)).collect()
     }
 
     #[test]
-    fn it_is_what_a_queue_of_copies_would_be() {
-        let mut neighbours = vec![Links::default(); 8];
-        let (mut queue, mut model) = (Queue::default(), VecDeque::new());
-        // A walk through joining and leaving at every place, the same on each run.
-        let mut dice = 1_u32;
+    fn it_keeps_the_order_of_a_plain_queue() {
+        let mut storage = vec![Links::default(); 8];
+        let (mut list, mut model) = (List::default(), VecDeque::new());
+        // A pseudo-random walk, the same on each run: members come and go at every position.
+        let mut random = 1_u32;
         for _ in 0..10_000 {
-            dice = dice.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let member = dice >> 29;
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let member = random >> 29;
             if model.contains(&member) {
-                queue.leave(&mut neighbours, member);
+                list.remove(&mut storage, member);
                 model.retain(|other| *other != member);
             } else {
-                queue.join(&mut neighbours, member);
+                list.push_back(&mut storage, member);
                 model.push_back(member);
             }
-            assert_eq!(members(queue, &mut neighbours), Vec::from(model.clone()));
+            assert_eq!(members(list, &mut storage), Vec::from(model.clone()));
         }
     }
 }

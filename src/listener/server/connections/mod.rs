@@ -4,20 +4,21 @@
 mod drive;
 mod intrusive_list;
 pub(crate) mod table;
+mod timeout;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use self::table::Key;
-use super::clock::Tick;
 use super::shared::WorkerState;
+use crate::listener::clock::Tick;
 use crate::listener::log::{Attempt, Outcome};
-use crate::listener::net::epoll::Poller;
-use crate::listener::net::original_dst::Origin;
+use crate::listener::net::epoll::{Interest, Poller};
+use crate::listener::net::original_dst::OriginalDestination;
 use crate::listener::net::transport::Transport;
 use crate::listener::protocol::session::{ParkedSession, Session};
 
-pub(in crate::listener) use self::drive::{Order, Progress, Wakeup, timeout_of};
+pub(in crate::listener) use self::drive::{Order, Progress, Wakeup};
 
 /// The conversation, whole only while something is under way.
 #[derive(Debug)]
@@ -32,8 +33,7 @@ pub(in crate::listener) struct Connection {
     stream: TcpStream,
     peer: IpAddr,
     peer_port: u16,
-    port: u16,
-    redirected: bool,
+    destination: OriginalDestination,
     /// Whether there may be something to read.
     readable: bool,
     /// Whether reading leads to the end of what the peer sends.
@@ -71,7 +71,7 @@ impl Connection {
     pub(in crate::listener) fn new(
         stream: TcpStream,
         peer: SocketAddr,
-        origin: Origin,
+        destination: OriginalDestination,
         layer: Transport,
         now: Tick,
     ) -> Connection {
@@ -79,8 +79,7 @@ impl Connection {
             stream,
             peer: peer.ip(),
             peer_port: peer.port(),
-            port: origin.port,
-            redirected: origin.redirected,
+            destination,
             readable: true,
             end_comes: false,
             peer_ended: false,
@@ -119,7 +118,8 @@ impl Connection {
     /// Has its socket watched under the name `key`.
     pub(in crate::listener) fn watch(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         self.watched_for_room = self.blocked;
-        poller.watch(&self.stream, key, self.blocked)
+        let interest = if self.blocked { Interest::ReadWrite } else { Interest::Read };
+        poller.add(&self.stream, key, interest)
     }
 
     /// Has its socket watched for room to write as well, once that is needed.
@@ -132,27 +132,29 @@ impl Connection {
             return Ok(());
         }
         self.watched_for_room = true;
-        poller.watch_for_room(&self.stream, key)
+        poller.modify(&self.stream, key, Interest::ReadWrite)
     }
 
     /// What the log says about it, if it is over.
     pub(in crate::listener) fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let (heard, replies, told) = match &self.talk {
-            Talk::Paused(pause) => (pause.heard(), pause.replies(), pause.told()),
-            Talk::Open(dialogue) => (dialogue.heard(), dialogue.replies(), dialogue.told()),
+        let (client, replies, notice_sent) = match &self.talk {
+            Talk::Paused(pause) => (pause.client(), pause.replies_sent(), pause.notice_sent()),
+            Talk::Open(dialogue) => {
+                (dialogue.client(), dialogue.replies_sent(), dialogue.notice_sent())
+            }
         };
-        let by_itself = match (self.broken, told) {
+        let by_itself = match (self.broken, notice_sent) {
             (true, _) => Outcome::Reset,
             (false, true) => Outcome::Told,
             (false, false) => Outcome::Closed,
         };
         Attempt {
             peer: SocketAddr::new(self.peer, self.peer_port),
-            port: self.port,
-            redirected: self.redirected,
-            heard,
+            port: self.destination.port,
+            redirected: self.destination.redirected,
+            client,
             replies,
-            told,
+            notice_sent,
             duration: now.since(self.started),
             outcome: self.ending.unwrap_or(by_itself),
         }
@@ -174,7 +176,7 @@ impl Connection {
                 }
             };
         let result = work(self, &mut dialogue, desk);
-        self.talk = match dialogue.pause() {
+        self.talk = match dialogue.park() {
             Some(pause) => {
                 desk.take_back(dialogue);
                 Talk::Paused(pause)

@@ -1,353 +1,318 @@
-//! Owns the list of who is present: how many there are, from whom, what each waits for and until
-//! when, and who has to leave so that a newcomer finds room. Must never turn a newcomer away, and
-//! never do I/O.
+//! The connection table: the open connections, what each waits for and until when, how many come
+//! from each source, and which one has to go when there are too many.
+//!
+//! Guarantees: the most idle connection makes room, of the same source first, so a new connection
+//! is never refused. All operations take constant time, but for [`ConnectionTable::keys`].
+//! Never: do I/O, or look into a connection.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use slab::Slab;
 
-use super::intrusive_list::{Links, Neighbours, Queue};
-use crate::listener::server::clock::Tick;
+use super::intrusive_list::{LinkStorage, Links, List};
+use super::timeout::TimeoutKind;
+use crate::listener::clock::Tick;
+use crate::listener::source::source_key;
 
-/// Members of one source that are looked at for one at rest.
-const MOST_LOOKED_AT: usize = 32;
+/// Connections of one source that are searched for an idle one.
+const IDLE_SEARCH_LIMIT: usize = 32;
 
-/// What a guest waits for; each wait has one length, so that who began first is due first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum TimeoutKind {
-    /// The first byte.
-    Silent,
-    /// The rest of a line.
-    Unfinished,
-    /// The next command; all is said so far.
-    Resting,
-    /// The rest of a command, or room to send.
-    Busy,
-    /// The end of the delay for loops that retry.
-    Tarpit,
-    /// The end of its last words, to make room.
-    Leaving,
-    /// The same, because the listener stops.
-    Stopping,
-    /// The peer's hanging up.
-    Lingering,
-}
-
-/// A kind of wait for each queue.
-const WAITS: [TimeoutKind; 8] = [
-    TimeoutKind::Silent,
-    TimeoutKind::Unfinished,
-    TimeoutKind::Resting,
-    TimeoutKind::Busy,
-    TimeoutKind::Tarpit,
-    TimeoutKind::Leaving,
-    TimeoutKind::Stopping,
-    TimeoutKind::Lingering,
-];
-
-impl TimeoutKind {
-    /// Whether the guest is on its way out, and takes none of the room.
-    fn is_departure(self) -> bool {
-        matches!(self, TimeoutKind::Leaving | TimeoutKind::Stopping | TimeoutKind::Lingering)
-    }
-
-    /// Whether activity gives it more time.
-    fn is_extended(self) -> bool {
-        !matches!(self, TimeoutKind::Silent | TimeoutKind::Leaving | TimeoutKind::Stopping)
-    }
-}
-
-/// One guest's place.
-#[derive(Debug)]
-struct Slot<G> {
-    guest: G,
-    waits: Links,
-    kin: Links,
-    since: Tick,
-    number: u32,
-    /// Whose guest it is while it takes room, else [`NO_SOURCE`].
-    source: u32,
-    wait: TimeoutKind,
-}
-
-/// Stands for no source.
-const NO_SOURCE: u32 = u32::MAX;
-
-/// The guests of one source.
-#[derive(Debug)]
-struct Source {
-    address: u64,
-    count: u32,
-    /// In the order of their latest activity.
-    members: Queue,
-}
-
-/// Everybody who is present.
-#[derive(Debug)]
-pub(in crate::listener) struct ConnectionTable<G> {
-    most: usize,
-    most_per_source: usize,
-    /// How long each kind of wait lasts.
-    timeout_of: fn(TimeoutKind, Duration) -> Duration,
-    idle: Duration,
-    seats: Slab<Slot<G>>,
-    queues: [Queue; WAITS.len()],
-    sources: Slab<Source>,
-    addresses: HashMap<u64, u32>,
-    staying: usize,
-    latest: u32,
-}
-
-/// The neighbours in the queue of a wait.
-struct Waits<'a, G>(&'a mut Slab<Slot<G>>);
-
-impl<G> Neighbours for Waits<'_, G> {
-    fn links(&mut self, member: u32) -> &mut Links {
-        &mut self.0[member as usize].waits
-    }
-}
-
-/// The neighbours among those of one source.
-struct Kin<'a, G>(&'a mut Slab<Slot<G>>);
-
-impl<G> Neighbours for Kin<'_, G> {
-    fn links(&mut self, member: u32) -> &mut Links {
-        &mut self.0[member as usize].kin
-    }
-}
-
-/// A guest's name: its seat, and a number that tells it from who sat there before; never below
-/// [`FIRST_KEY`].
+/// Slot index (low 32 bits) and generation (high 32): a stale key never matches a reused slot. Never
+/// below [`FIRST_KEY`].
 pub(in crate::listener) type Key = u64;
 
-/// Smaller keys are free for others to use.
+/// The lowest key of a connection; the event loop numbers its listeners below it.
 pub(in crate::listener) const FIRST_KEY: Key = 1 << 32;
 
-fn seat_of(key: Key) -> u32 {
-    (key & u64::from(u32::MAX)) as u32
+/// The index that stands for no source.
+const NO_SOURCE: u32 = u32::MAX;
+
+/// A connection's place in the table.
+#[derive(Debug)]
+struct Slot<T> {
+    connection: T,
+    /// In the list of its kind of wait.
+    by_timeout: Links,
+    /// In the list of its source.
+    by_source: Links,
+    /// When the present wait began.
+    since: Tick,
+    generation: u32,
+    /// Index of its source, or [`NO_SOURCE`] while it is being closed.
+    source: u32,
+    timeout: TimeoutKind,
 }
 
-impl<G> ConnectionTable<G> {
-    /// An empty room for `most` guests, `most_per_source` of them from one source. `timeout_of` says
-    /// how long each wait lasts, given how long one may be idle.
+/// The connections from one source that are not being closed.
+#[derive(Debug)]
+struct Source {
+    key: u64,
+    count: u32,
+    /// In the order of their latest activity.
+    members: List,
+}
+
+/// The open connections.
+#[derive(Debug)]
+pub(in crate::listener) struct ConnectionTable<T> {
+    max_connections: usize,
+    max_per_source: usize,
+    idle: Duration,
+    slots: Slab<Slot<T>>,
+    /// For each kind of wait, the connections in the order in which they began it.
+    timeouts: [List; TimeoutKind::ALL.len()],
+    sources: Slab<Source>,
+    /// Indices into `sources`.
+    source_index: HashMap<u64, u32>,
+    /// Connections that are not being closed: those that count towards the limits.
+    counted: usize,
+    last_generation: u32,
+}
+
+/// The links in the lists by kind of wait.
+struct ByTimeout<'a, T>(&'a mut Slab<Slot<T>>);
+
+impl<T> LinkStorage for ByTimeout<'_, T> {
+    fn links(&mut self, member: u32) -> &mut Links {
+        &mut self.0[member as usize].by_timeout
+    }
+}
+
+/// The links in the lists by source.
+struct BySource<'a, T>(&'a mut Slab<Slot<T>>);
+
+impl<T> LinkStorage for BySource<'_, T> {
+    fn links(&mut self, member: u32) -> &mut Links {
+        &mut self.0[member as usize].by_source
+    }
+}
+
+impl<T> ConnectionTable<T> {
+    /// An empty table for `max_connections`, `max_per_source` of them from one source. `idle` is the
+    /// configured idle time.
     pub(in crate::listener) fn new(
-        most: usize,
-        most_per_source: usize,
+        max_connections: usize,
+        max_per_source: usize,
         idle: Duration,
-        timeout_of: fn(TimeoutKind, Duration) -> Duration,
-    ) -> ConnectionTable<G> {
+    ) -> ConnectionTable<T> {
         ConnectionTable {
-            most,
-            most_per_source,
-            timeout_of,
+            max_connections,
+            max_per_source,
             idle,
-            seats: Slab::new(),
-            queues: Default::default(),
+            slots: Slab::new(),
+            timeouts: Default::default(),
             sources: Slab::new(),
-            addresses: HashMap::new(),
-            staying: 0,
-            latest: 0,
+            source_index: HashMap::new(),
+            counted: 0,
+            last_generation: 0,
         }
     }
 
-    /// Who has to leave before another from `peer` comes in, if anybody.
+    /// The connection to evict before one from `peer` is added: the most idle one of its source at
+    /// that source's limit, else the most idle of all when the table is full.
     pub(in crate::listener) fn eviction_candidate_for(&mut self, peer: IpAddr) -> Option<Key> {
-        let source = self.addresses.get(&compact(peer)).copied();
+        let source = self.source_index.get(&source_key(peer)).copied();
         if let Some(source) = source
-            && self.sources[source as usize].count as usize >= self.most_per_source
+            && self.sources[source as usize].count as usize >= self.max_per_source
         {
             return self.most_idle_of(source);
         }
-        if self.staying >= self.most { self.most_idle() } else { None }
+        if self.counted >= self.max_connections { self.most_idle() } else { None }
     }
 
-    /// Who is on the way out for longest, where they are more than those who may stay.
+    /// The connection that has been closing for longest, when more are closing than may be open:
+    /// peers that never close their side must not fill the table either.
     pub(in crate::listener) fn overdue_close(&self) -> Option<Key> {
-        let leaving = self.seats.len() - self.staying;
-        if leaving > self.most { self.departing() } else { None }
+        let closing = self.slots.len() - self.counted;
+        if closing > self.max_connections { self.longest_closing() } else { None }
     }
 
-    /// Who can be parted with at once, so that a descriptor becomes free.
+    /// The connection to close at once when descriptors run out.
     pub(in crate::listener) fn cheapest_to_close(&self) -> Option<Key> {
-        self.departing().or_else(|| self.most_idle())
+        self.longest_closing().or_else(|| self.most_idle())
     }
 
-    /// Lets `guest` in, who came from `peer` and waits for `wait`.
-    pub(in crate::listener) fn enter(
+    /// Adds a connection from `peer` that waits for `timeout`.
+    pub(in crate::listener) fn insert(
         &mut self,
-        guest: G,
+        connection: T,
         peer: IpAddr,
-        wait: TimeoutKind,
+        timeout: TimeoutKind,
         now: Tick,
     ) -> Key {
-        self.latest = self.latest.checked_add(1).unwrap_or(1);
-        let (waits, kin, number) = (Links::default(), Links::default(), self.latest);
-        let seat = Slot { guest, waits, kin, since: now, number, source: NO_SOURCE, wait };
-        let index = self.seats.insert(seat) as u32;
-        self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
-        if !wait.is_departure() {
-            self.join_source(index, compact(peer));
-            self.staying += 1;
+        // Zero would make keys that lie below FIRST_KEY.
+        self.last_generation = self.last_generation.checked_add(1).unwrap_or(1);
+        let index = self.slots.insert(Slot {
+            connection,
+            by_timeout: Links::default(),
+            by_source: Links::default(),
+            since: now,
+            generation: self.last_generation,
+            source: NO_SOURCE,
+            timeout,
+        }) as u32;
+        self.timeouts[timeout as usize].push_back(&mut ByTimeout(&mut self.slots), index);
+        if !timeout.is_closing() {
+            self.add_to_source(index, source_key(peer));
+            self.counted += 1;
         }
         self.key(index)
     }
 
-    /// The guest of that name, while it is there.
-    pub(in crate::listener) fn guest(&mut self, key: Key) -> Option<&mut G> {
-        let seat = self.seats.get_mut(seat_of(key) as usize)?;
-        (u64::from(seat.number) == key >> 32).then_some(&mut seat.guest)
+    /// The connection with that key, while it is open.
+    pub(in crate::listener) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let slot = self.slots.get_mut(index_of(key) as usize)?;
+        (u64::from(slot.generation) == key >> 32).then_some(&mut slot.connection)
     }
 
-    /// Notes what the guest waits for now, and when it was last active.
-    pub(in crate::listener) fn wait(
+    /// Stores what the connection waits for now; `active` is when a byte last moved.
+    pub(in crate::listener) fn set_timeout(
         &mut self,
         key: Key,
-        wait: TimeoutKind,
+        timeout: TimeoutKind,
         active: Tick,
         now: Tick,
     ) {
-        let index = seat_of(key);
-        let Some(seat) = self.seats.get_mut(index as usize) else { return };
-        let before = seat.wait;
-        if before == wait && !(wait.is_extended() && active > seat.since) {
+        let index = index_of(key);
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let before = slot.timeout;
+        if before == timeout && !(timeout.is_extended_by_activity() && active > slot.since) {
             return;
         }
-        (seat.wait, seat.since) = (wait, now);
-        self.queues[before as usize].leave(&mut Waits(&mut self.seats), index);
-        self.queues[wait as usize].join(&mut Waits(&mut self.seats), index);
-        if wait.is_departure() {
-            self.leave_source(index);
+        (slot.timeout, slot.since) = (timeout, now);
+        self.timeouts[before as usize].remove(&mut ByTimeout(&mut self.slots), index);
+        self.timeouts[timeout as usize].push_back(&mut ByTimeout(&mut self.slots), index);
+        if timeout.is_closing() {
+            self.remove_from_source(index);
         } else if let Some(source) =
-            self.sources.get_mut(self.seats[index as usize].source as usize)
+            self.sources.get_mut(self.slots[index as usize].source as usize)
         {
-            source.members.leave(&mut Kin(&mut self.seats), index);
-            source.members.join(&mut Kin(&mut self.seats), index);
+            source.members.remove(&mut BySource(&mut self.slots), index);
+            source.members.push_back(&mut BySource(&mut self.slots), index);
         }
     }
 
-    /// Takes the guest out.
-    pub(in crate::listener) fn leave(&mut self, key: Key) -> G {
-        let index = seat_of(key);
-        let wait = self.seats[index as usize].wait;
-        self.queues[wait as usize].leave(&mut Waits(&mut self.seats), index);
-        self.leave_source(index);
-        self.seats.remove(index as usize).guest
+    /// Removes the connection with that key, which is in the table.
+    pub(in crate::listener) fn remove(&mut self, key: Key) -> T {
+        let index = index_of(key);
+        let timeout = self.slots[index as usize].timeout;
+        self.timeouts[timeout as usize].remove(&mut ByTimeout(&mut self.slots), index);
+        self.remove_from_source(index);
+        self.slots.remove(index as usize).connection
     }
 
-    /// When the next wait is over, if anybody waits.
-    pub(in crate::listener) fn due(&self) -> Option<Tick> {
-        WAITS.iter().filter_map(|wait| self.first(*wait).map(|(_, due)| due)).min()
+    /// When the next wait is over.
+    pub(in crate::listener) fn next_timeout(&self) -> Option<Tick> {
+        TimeoutKind::ALL.iter().filter_map(|kind| self.first(*kind).map(|(_, due)| due)).min()
     }
 
-    /// Somebody whose wait is over by `now`, and what it waited for.
-    pub(in crate::listener) fn overdue(&self, now: Tick) -> Option<(Key, TimeoutKind)> {
-        WAITS.iter().find_map(|wait| {
-            let (index, due) = self.first(*wait)?;
-            (due <= now).then(|| (self.key(index), *wait))
+    /// A connection whose wait is over by `now`, and what it waited for.
+    pub(in crate::listener) fn timed_out(&self, now: Tick) -> Option<(Key, TimeoutKind)> {
+        TimeoutKind::ALL.iter().find_map(|kind| {
+            let (index, due) = self.first(*kind)?;
+            (due <= now).then(|| (self.key(index), *kind))
         })
     }
 
-    /// Everybody who is present.
-    pub(in crate::listener) fn everybody(&self) -> Vec<Key> {
-        self.seats.iter().map(|(index, _)| self.key(index as u32)).collect()
+    /// The keys of all connections.
+    pub(in crate::listener) fn keys(&self) -> Vec<Key> {
+        self.slots.iter().map(|(index, _)| self.key(index as u32)).collect()
     }
 
-    /// How many are there.
+    /// How many connections are open, those that are being closed included.
     pub(in crate::listener) fn len(&self) -> usize {
-        self.seats.len()
+        self.slots.len()
     }
 
-    /// Whether nobody is present.
+    /// Whether no connection is open.
     pub(in crate::listener) fn is_empty(&self) -> bool {
-        self.seats.is_empty()
+        self.slots.is_empty()
     }
 
     fn key(&self, index: u32) -> Key {
-        u64::from(self.seats[index as usize].number) << 32 | u64::from(index)
+        u64::from(self.slots[index as usize].generation) << 32 | u64::from(index)
     }
 
-    fn first(&self, wait: TimeoutKind) -> Option<(u32, Tick)> {
-        let index = self.queues[wait as usize].first()?;
-        let since = self.seats[index as usize].since;
-        Some((index, since.after((self.timeout_of)(wait, self.idle))))
+    /// The first connection that waits like this, and when its wait is over.
+    fn first(&self, kind: TimeoutKind) -> Option<(u32, Tick)> {
+        let index = self.timeouts[kind as usize].first()?;
+        let since = self.slots[index as usize].since;
+        Some((index, since.after(kind.length(self.idle))))
     }
 
-    fn first_of(&self, waits: &[TimeoutKind]) -> Option<Key> {
-        let firsts = waits.iter().filter_map(|wait| self.queues[*wait as usize].first());
-        let oldest = firsts.min_by_key(|index| self.seats[*index as usize].since)?;
+    /// The connection that has waited longest for any of `kinds`.
+    fn longest_waiting(&self, kinds: &[TimeoutKind]) -> Option<Key> {
+        let firsts = kinds.iter().filter_map(|kind| self.timeouts[*kind as usize].first());
+        let oldest = firsts.min_by_key(|index| self.slots[*index as usize].since)?;
         Some(self.key(oldest))
     }
 
-    /// Who has rested longest; who is being talked to comes last.
+    /// The connection that has been idle for longest; one in the middle of an exchange only where
+    /// none is idle.
     fn most_idle(&self) -> Option<Key> {
-        let talking =
-            [TimeoutKind::Silent, TimeoutKind::Unfinished, TimeoutKind::Busy, TimeoutKind::Tarpit];
-        self.first_of(&[TimeoutKind::Resting]).or_else(|| self.first_of(&talking))
+        self.longest_waiting(&[TimeoutKind::Idle]).or_else(|| {
+            self.longest_waiting(&[
+                TimeoutKind::FirstByte,
+                TimeoutKind::PartialLine,
+                TimeoutKind::Busy,
+                TimeoutKind::Tarpit,
+            ])
+        })
     }
 
-    fn departing(&self) -> Option<Key> {
-        self.first_of(&[TimeoutKind::Lingering])
-            .or_else(|| self.first_of(&[TimeoutKind::Leaving, TimeoutKind::Stopping]))
+    /// The connection that has been closing for longest; one with unsent replies only where none
+    /// has everything sent.
+    fn longest_closing(&self) -> Option<Key> {
+        self.longest_waiting(&[TimeoutKind::Lingering])
+            .or_else(|| self.longest_waiting(&[TimeoutKind::Closing, TimeoutKind::Shutdown]))
     }
 
+    /// The least recently active idle connection among the first few of `source`, else the first.
     fn most_idle_of(&mut self, source: u32) -> Option<Key> {
         let first = self.sources[source as usize].members.first()?;
         let mut next = Some(first);
-        for _ in 0..MOST_LOOKED_AT {
+        for _ in 0..IDLE_SEARCH_LIMIT {
             let Some(index) = next else { break };
-            if self.seats[index as usize].wait == TimeoutKind::Resting {
+            if self.slots[index as usize].timeout == TimeoutKind::Idle {
                 return Some(self.key(index));
             }
-            next = Queue::next(&mut Kin(&mut self.seats), index);
+            next = List::next(&mut BySource(&mut self.slots), index);
         }
         Some(self.key(first))
     }
 
-    fn join_source(&mut self, index: u32, address: u64) {
+    fn add_to_source(&mut self, index: u32, key: u64) {
         let sources = &mut self.sources;
-        let source = *self.addresses.entry(address).or_insert_with(|| {
-            sources.insert(Source { address, count: 0, members: Queue::default() }) as u32
+        let source = *self.source_index.entry(key).or_insert_with(|| {
+            sources.insert(Source { key, count: 0, members: List::default() }) as u32
         });
-        self.seats[index as usize].source = source;
+        self.slots[index as usize].source = source;
         let source = &mut self.sources[source as usize];
         source.count += 1;
-        source.members.join(&mut Kin(&mut self.seats), index);
+        source.members.push_back(&mut BySource(&mut self.slots), index);
     }
 
-    fn leave_source(&mut self, index: u32) {
-        let number = std::mem::replace(&mut self.seats[index as usize].source, NO_SOURCE);
-        if number == NO_SOURCE {
+    /// Takes a connection out of its source, if it still counts there.
+    fn remove_from_source(&mut self, index: u32) {
+        let source_id = std::mem::replace(&mut self.slots[index as usize].source, NO_SOURCE);
+        if source_id == NO_SOURCE {
             return;
         }
-        self.staying -= 1;
-        let source = &mut self.sources[number as usize];
-        source.members.leave(&mut Kin(&mut self.seats), index);
+        self.counted -= 1;
+        let source = &mut self.sources[source_id as usize];
+        source.members.remove(&mut BySource(&mut self.slots), index);
         source.count -= 1;
         if source.count == 0 {
-            self.addresses.remove(&source.address);
-            self.sources.remove(number as usize);
+            self.source_index.remove(&source.key);
+            self.sources.remove(source_id as usize);
         }
     }
 }
 
-/// The source of an address in few bytes: the upper half of an IPv6 address, or an IPv4 address, which
-/// stands below all of them that are in use (RFC 4291, section 2.4).
-fn compact(address: IpAddr) -> u64 {
-    match address {
-        IpAddr::V4(four) => four.to_bits().into(),
-        IpAddr::V6(six) => (six.to_bits() >> 64) as u64,
-    }
-}
-
-/// Whom an address belongs to: one IPv4 address, or one IPv6 /64, which is what a single
-/// subscriber gets (RFC 6177).
-pub(in crate::listener) fn source_of(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
-    }
+fn index_of(key: Key) -> u32 {
+    (key & u64::from(u32::MAX)) as u32
 }
 
 #[cfg(test)]

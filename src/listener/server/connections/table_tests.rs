@@ -1,19 +1,11 @@
-//! Who has to go, and when, whoever comes.
+//! Which connection is evicted, and when waits end.
 
 use super::*;
 
 const IDLE: Duration = Duration::from_secs(300);
 
-fn timeout_of(wait: TimeoutKind, idle: Duration) -> Duration {
-    match wait {
-        TimeoutKind::Resting | TimeoutKind::Busy => idle,
-        TimeoutKind::Lingering => Duration::from_secs(5),
-        _ => Duration::from_secs(1),
-    }
-}
-
-fn room(most: usize, most_per_source: usize) -> ConnectionTable<u8> {
-    ConnectionTable::new(most, most_per_source, IDLE, timeout_of)
+fn table(max_connections: usize, max_per_source: usize) -> ConnectionTable<u8> {
+    ConnectionTable::new(max_connections, max_per_source, IDLE)
 }
 
 fn address(last: u8) -> IpAddr {
@@ -24,114 +16,116 @@ fn second(second: u64) -> Tick {
     Tick::default().after(Duration::from_secs(second))
 }
 
-fn enter(room: &mut ConnectionTable<u8>, guest: u8, source: u8, wait: TimeoutKind, at: u64) -> Key {
-    room.enter(guest, address(source), wait, second(at))
+fn insert(
+    table: &mut ConnectionTable<u8>,
+    connection: u8,
+    source: u8,
+    timeout: TimeoutKind,
+    at: u64,
+) -> Key {
+    table.insert(connection, address(source), timeout, second(at))
 }
 
-fn name(room: &mut ConnectionTable<u8>, key: Option<Key>) -> Option<u8> {
-    key.and_then(|key| room.guest(key).copied())
+fn connection(table: &mut ConnectionTable<u8>, key: Option<Key>) -> Option<u8> {
+    key.and_then(|key| table.get_mut(key).copied())
 }
 
 #[test]
-fn the_one_who_rested_longest_makes_room() {
-    let mut room = room(3, 3);
+fn the_longest_idle_connection_is_evicted() {
+    let mut table = table(3, 3);
     let keys: Vec<Key> =
-        (0..3).map(|guest| enter(&mut room, guest, guest, TimeoutKind::Silent, 0)).collect();
-    room.wait(keys[1], TimeoutKind::Busy, second(1), second(1));
-    room.wait(keys[2], TimeoutKind::Resting, second(2), second(2));
-    room.wait(keys[0], TimeoutKind::Resting, second(3), second(3));
-    let key = room.eviction_candidate_for(address(9));
-    assert_eq!(name(&mut room, key), Some(2));
-    room.wait(keys[2], TimeoutKind::Resting, second(4), second(4));
-    let key = room.eviction_candidate_for(address(9));
-    assert_eq!(name(&mut room, key), Some(0), "activity counts, not arrival");
+        (0..3).map(|id| insert(&mut table, id, id, TimeoutKind::FirstByte, 0)).collect();
+    table.set_timeout(keys[1], TimeoutKind::Busy, second(1), second(1));
+    table.set_timeout(keys[2], TimeoutKind::Idle, second(2), second(2));
+    table.set_timeout(keys[0], TimeoutKind::Idle, second(3), second(3));
+    let key = table.eviction_candidate_for(address(9));
+    assert_eq!(connection(&mut table, key), Some(2));
+    table.set_timeout(keys[2], TimeoutKind::Idle, second(4), second(4));
+    let key = table.eviction_candidate_for(address(9));
+    assert_eq!(connection(&mut table, key), Some(0), "activity counts, not age");
 }
 
 #[test]
-fn whom_nobody_talks_to_goes_before_who_is_being_talked_to() {
-    let mut room = room(2, 2);
+fn an_idle_connection_is_evicted_before_a_busy_one() {
+    let mut table = table(2, 2);
     let (busy, silent) = (
-        enter(&mut room, 0, 0, TimeoutKind::Busy, 0),
-        enter(&mut room, 1, 1, TimeoutKind::Silent, 5),
+        insert(&mut table, 0, 0, TimeoutKind::Busy, 0),
+        insert(&mut table, 1, 1, TimeoutKind::FirstByte, 5),
     );
-    let key = room.eviction_candidate_for(address(9));
+    let key = table.eviction_candidate_for(address(9));
     assert_eq!(key, Some(busy));
-    room.wait(silent, TimeoutKind::Resting, second(6), second(6));
-    assert_eq!(room.eviction_candidate_for(address(9)), Some(silent));
+    table.set_timeout(silent, TimeoutKind::Idle, second(6), second(6));
+    assert_eq!(table.eviction_candidate_for(address(9)), Some(silent));
 }
 
 #[test]
-fn a_source_with_too_many_makes_room_for_itself() {
-    let mut room = room(10, 2);
-    enter(&mut room, 0, 1, TimeoutKind::Resting, 0);
-    let first = enter(&mut room, 1, 2, TimeoutKind::Busy, 1);
-    let second_key = enter(&mut room, 2, 2, TimeoutKind::Resting, 2);
-    assert_eq!(room.eviction_candidate_for(address(2)), Some(second_key), "the one at rest");
-    room.wait(second_key, TimeoutKind::Busy, second(3), second(3));
-    assert_eq!(room.eviction_candidate_for(address(2)), Some(first), "or else the oldest");
-    assert_eq!(room.eviction_candidate_for(address(1)), None);
-    room.wait(first, TimeoutKind::Leaving, second(3), second(3));
-    assert_eq!(room.eviction_candidate_for(address(2)), None);
+fn a_source_at_its_limit_evicts_its_own() {
+    let mut table = table(10, 2);
+    insert(&mut table, 0, 1, TimeoutKind::Idle, 0);
+    let first = insert(&mut table, 1, 2, TimeoutKind::Busy, 1);
+    let second_key = insert(&mut table, 2, 2, TimeoutKind::Idle, 2);
+    assert_eq!(table.eviction_candidate_for(address(2)), Some(second_key), "the idle one");
+    table.set_timeout(second_key, TimeoutKind::Busy, second(3), second(3));
+    assert_eq!(
+        table.eviction_candidate_for(address(2)),
+        Some(first),
+        "else the least recently active"
+    );
+    assert_eq!(table.eviction_candidate_for(address(1)), None);
+    table.set_timeout(first, TimeoutKind::Closing, second(3), second(3));
+    assert_eq!(table.eviction_candidate_for(address(2)), None);
 }
 
 #[test]
-fn those_who_leave_slowly_are_not_more_than_those_who_stay() {
-    let mut room = room(2, 9);
-    for guest in 0..3 {
-        let key = enter(&mut room, guest, 1, TimeoutKind::Resting, u64::from(guest));
-        assert_eq!(room.overdue_close(), None);
-        room.wait(key, TimeoutKind::Lingering, second(9), second(9));
+fn no_more_are_closing_than_may_be_open() {
+    let mut table = table(2, 9);
+    for id in 0..3 {
+        let key = insert(&mut table, id, 1, TimeoutKind::Idle, u64::from(id));
+        assert_eq!(table.overdue_close(), None);
+        table.set_timeout(key, TimeoutKind::Lingering, second(9), second(9));
     }
-    let key = room.overdue_close();
-    assert_eq!(name(&mut room, key), Some(0));
+    let key = table.overdue_close();
+    assert_eq!(connection(&mut table, key), Some(0));
 }
 
 #[test]
-fn without_descriptors_who_lingers_goes_first() {
-    let mut room = room(9, 9);
-    assert_eq!(room.cheapest_to_close(), None);
-    let resting = enter(&mut room, 0, 1, TimeoutKind::Resting, 0);
-    let lingering = enter(&mut room, 1, 1, TimeoutKind::Lingering, 1);
-    assert_eq!(room.cheapest_to_close(), Some(lingering));
-    room.leave(lingering);
-    assert_eq!(room.cheapest_to_close(), Some(resting));
+fn without_descriptors_a_lingering_connection_is_closed_first() {
+    let mut table = table(9, 9);
+    assert_eq!(table.cheapest_to_close(), None);
+    let idle = insert(&mut table, 0, 1, TimeoutKind::Idle, 0);
+    let lingering = insert(&mut table, 1, 1, TimeoutKind::Lingering, 1);
+    assert_eq!(table.cheapest_to_close(), Some(lingering));
+    table.remove(lingering);
+    assert_eq!(table.cheapest_to_close(), Some(idle));
 }
 
 #[test]
-fn a_wait_is_over_when_its_time_has_passed_and_activity_extends_it() {
-    let mut room = room(9, 9);
-    let silent = enter(&mut room, 0, 1, TimeoutKind::Silent, 10);
-    let resting = enter(&mut room, 1, 1, TimeoutKind::Resting, 0);
-    assert_eq!(room.due(), Some(second(11)));
-    assert_eq!(room.overdue(second(10)), None);
-    assert_eq!(room.overdue(second(11)), Some((silent, TimeoutKind::Silent)));
-    room.wait(silent, TimeoutKind::Silent, second(11), second(11));
-    assert_eq!(room.due(), Some(second(11)), "who has said nothing gets no more time");
-    room.leave(silent);
-    room.wait(resting, TimeoutKind::Resting, second(0), second(100));
-    assert_eq!(room.due(), Some(second(300)), "nothing happened");
-    room.wait(resting, TimeoutKind::Resting, second(100), second(100));
-    assert_eq!(room.due(), Some(second(400)));
+fn activity_extends_a_wait_but_not_the_one_for_the_first_byte() {
+    let mut table = table(9, 9);
+    let silent = insert(&mut table, 0, 1, TimeoutKind::FirstByte, 10);
+    let idle = insert(&mut table, 1, 1, TimeoutKind::Idle, 0);
+    assert_eq!(table.next_timeout(), Some(second(11)));
+    assert_eq!(table.timed_out(second(10)), None);
+    assert_eq!(table.timed_out(second(11)), Some((silent, TimeoutKind::FirstByte)));
+    table.set_timeout(silent, TimeoutKind::FirstByte, second(11), second(11));
+    assert_eq!(table.next_timeout(), Some(second(11)), "a silent client gets no more time");
+    table.remove(silent);
+    table.set_timeout(idle, TimeoutKind::Idle, second(0), second(100));
+    assert_eq!(table.next_timeout(), Some(second(300)), "nothing happened");
+    table.set_timeout(idle, TimeoutKind::Idle, second(100), second(100));
+    assert_eq!(table.next_timeout(), Some(second(400)));
 }
 
 #[test]
-fn a_name_is_not_inherited_with_the_seat() {
-    let mut room = room(9, 9);
-    let first = enter(&mut room, 0, 1, TimeoutKind::Silent, 0);
-    room.leave(first);
-    let second = enter(&mut room, 1, 1, TimeoutKind::Silent, 0);
+fn a_stale_key_does_not_match_a_reused_slot() {
+    let mut table = table(9, 9);
+    let first = insert(&mut table, 0, 1, TimeoutKind::FirstByte, 0);
+    table.remove(first);
+    let second = insert(&mut table, 1, 1, TimeoutKind::FirstByte, 0);
     assert!(first != second && second >= FIRST_KEY);
-    assert_eq!(name(&mut room, Some(first)), None);
-    assert_eq!(name(&mut room, Some(second)), Some(1));
-    room.leave(second);
-    assert!(room.is_empty() && room.addresses.is_empty() && room.sources.is_empty());
-    assert_eq!((room.staying, room.due()), (0, None));
-}
-
-#[test]
-fn one_ipv6_subscriber_is_one_source() {
-    let source = |text: &str| text.parse().map(source_of);
-    assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
-    assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
-    assert_eq!(source_of(address(1)), address(1));
+    assert_eq!(connection(&mut table, Some(first)), None);
+    assert_eq!(connection(&mut table, Some(second)), Some(1));
+    table.remove(second);
+    assert!(table.is_empty() && table.source_index.is_empty() && table.sources.is_empty());
+    assert_eq!((table.counted, table.next_timeout()), (0, None));
 }

@@ -1,0 +1,122 @@
+//! Changes of the rules, watched by an outsider who never stops trying.
+
+use super::packet_counters::{ARRIVED, spec};
+use super::*;
+
+/// Counts who asks for a connection, before every rule of ours and behind them.
+const WATCH: &str = "table inet watch {
+    counter asked {
+    }
+    counter through {
+    }
+    chain prerouting {
+        type filter hook prerouting priority -1000; policy accept
+        tcp dport { 6379, 6380 } tcp flags & (fin | syn | rst | ack) == syn counter name asked
+    }
+    chain input {
+        type filter hook input priority 10; policy accept
+        tcp dport { 6379, 6380 } tcp flags & (fin | syn | rst | ack) == syn counter name through
+    }
+}
+";
+
+/// Sends packets that ask for a connection as fast as it can, until it is told to stop. Their checksum is
+/// wrong: the host forgets them once they have passed all rules.
+const ASKER: &str = r#"
+import select, socket, struct, sys
+kinds = [socket.AF_INET, socket.AF_INET6]
+raw = [socket.socket(kind, socket.SOCK_RAW, socket.IPPROTO_TCP) for kind in kinds]
+asks = [struct.pack("!HHIIBBHHH", 40000, port, 1, 0, 5 << 4, 2, 1024, 0, 0) for port in (6379, 6380)]
+while not select.select([sys.stdin], [], [], 0)[0]:
+    for _ in range(100):
+        for sender, address in zip(raw, sys.argv[1:]):
+            for ask in asks:
+                sender.sendto(ask, (address, 0))
+"#;
+
+/// How many packets of an outsider asked for a connection while this was done, and how many of them
+/// came through.
+fn asked_while(site: &Site, done: impl FnOnce()) -> (u64, u64) {
+    // The neighbours know each other, so that no packet waits for an address.
+    site.met("7000");
+    site.host.sh(&format!("nft --file - <<'END'\n{WATCH}END"));
+    let mut command = site.outside.command("python3");
+    let mut asker = command.args(["-c", ASKER]).args(HOST).stdin(Stdio::piped()).spawn().unwrap();
+    done();
+    drop(asker.stdin.take());
+    assert!(asker.wait().unwrap().success());
+    site.host.sh(ARRIVED);
+    let counted = ["asked", "through"].map(|counter| {
+        let listed = site.host.sh(&format!("nft list counter inet watch {counter}"));
+        let mut words = listed.split_whitespace().skip_while(|word| *word != "packets");
+        words.nth(1).unwrap().parse().unwrap()
+    });
+    site.host.sh("nft delete table inet watch");
+    assert!(counted[0] > 1000, "{counted:?}");
+    counted.into()
+}
+
+#[test]
+fn no_packet_comes_through_while_backends_take_turns() {
+    if !able() {
+        return;
+    }
+    let site = Site::new("iptables");
+    site.guard("reject", "");
+    let (asked, through) = asked_while(&site, || {
+        for backend in ["nftables", "iptables"].into_iter().cycle().take(12) {
+            site.guard_by(backend, "reject", "");
+        }
+    });
+    assert_eq!(through, 0, "of {asked}");
+    // It would have seen an opening.
+    let (_, through) = asked_while(&site, || {
+        site.host.sh("for tables in iptables ip6tables; do $tables -w -D INPUT 1; $tables -w -D INPUT 1; done; sleep 0.3");
+        site.guard("reject", "");
+    });
+    assert!(through > 0);
+}
+
+#[test]
+fn no_packet_comes_through_while_bundles_take_turns() {
+    on_both(|site| {
+        site.apply(&spec(site.backend, 0, "drop", ""));
+        let (asked, through) = asked_while(&site, || {
+            for round in 1..16 {
+                // A range beside the single ports, and another one.
+                let more = match round % 4 {
+                    0 | 2 => String::new(),
+                    other => {
+                        format!("[[reserved]]\nport = \"6381-639{other}\"\nlisten = \"never\"\n")
+                    }
+                };
+                site.apply(&spec(site.backend, round, "drop", &more));
+            }
+        });
+        assert_eq!(through, 0, "of {asked}, {}", site.backend);
+        // It would have seen one.
+        let (_, through) = asked_while(&site, || {
+            site.host.install(&["rules", "unload"]);
+            site.host.sh("sleep 0.2");
+        });
+        assert!(through > 0);
+    });
+}
+
+#[test]
+fn no_packet_of_an_allowed_network_is_stopped_while_rules_change() {
+    if !able() {
+        return;
+    }
+    let site = Site::new("iptables");
+    let change = |round: usize| {
+        // Every other change is of the networks alone.
+        let backend = BACKENDS[round.div_ceil(2) % 2];
+        let others = ["", "\"198.51.3.0/24\", ", "\"198.51.4.0/24\", "][round % 3];
+        let allow = format!("{others}\"198.51.1.0/24\", \"fd00:6379:1::/64\"");
+        site.apply(&format!("{}allow = [{allow}]\n", spec(backend, round, "reject", "")));
+    };
+    change(0);
+    let (asked, through) = asked_while(&site, || (1..24).for_each(change));
+    assert_eq!(through, asked);
+}

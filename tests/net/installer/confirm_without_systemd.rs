@@ -1,0 +1,128 @@
+//! `apply --confirm` where no systemd runs.
+
+use super::failure_at_every_step::{Scene, difference, without_times};
+use super::{OTHER, able, bundle, status};
+use crate::support::namespace::Host;
+use crate::support::{INSTALL, assert_same, told, tools};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
+    if !able() || !tools(&["script"]) {
+        return;
+    }
+    let host = Host::new();
+    let before = (host.rules(), host.changed_files());
+    let apply = format!("{INSTALL} apply --confirm 5s");
+    // What is left in the session of a terminal goes with it.
+    let said = host.run("script", &["--quiet", "--return", "--command", &apply, "/dev/null"]);
+    assert_eq!(status(&said), 0, "{}", told(&said));
+    assert!(told(&said).contains("redisguard-install confirm"), "{}", told(&said));
+    assert!(host.rules().contains("REDISGUARD-IN"));
+    assert_eq!(status(&host.install(&["apply"])), 2);
+
+    let started = Instant::now();
+    while host.has("/var/lib/redisguard") || host.has("/etc/redisguard") {
+        assert!(started.elapsed() < Duration::from_secs(90), "it is not taken back");
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_same(&(host.rules(), host.changed_files()), &before, "before");
+}
+
+#[test]
+fn without_a_way_back_nothing_is_changed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let refused = |said: &str| {
+        let before = (host.rules(), host.changed_files());
+        let output = host.install(&["apply", "--confirm", "5s"]);
+        assert_eq!(status(&output), 2, "{}", told(&output));
+        assert!(told(&output).contains(said), "{said}: {}", told(&output));
+        assert_same(&(host.rules(), host.changed_files()), &before, said);
+        assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{said}");
+        assert!(!host.has("/run/redisguard.unconfirmed"), "{said}");
+    };
+    host.sh("mkdir /var/lib/redisguard; mount -t tmpfs -o noexec tmpfs /var/lib/redisguard");
+    refused("noexec");
+    host.sh("umount /var/lib/redisguard; mount -t tmpfs -o size=64k tmpfs /var/lib/redisguard");
+    refused("free some space");
+    host.sh("umount /var/lib/redisguard; rmdir /var/lib/redisguard");
+
+    // The bundle that was applied, damaged, and another one to change to.
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
+    refused("SHA256SUMS");
+    host.sh("rm -r /var/lib/redisguard");
+    refused("rules of ours are loaded");
+
+    let tree = tempfile::tempdir().unwrap();
+    let offline = ["apply", "--confirm", "1h", "--root"];
+    let output = Command::new(INSTALL).args(offline).arg(tree.path()).output().unwrap();
+    assert!(status(&output) == 2 && told(&output).contains("offline"), "{}", told(&output));
+    assert!(std::fs::read_dir(tree.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn what_was_killed_half_way_cannot_be_confirmed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let before = (host.rules(), host.changed_files());
+    host.sh(r#"cat > /usr/local/bin/iptables-restore <<END
+#!/bin/sh
+[ "\$(readlink /proc/self/ns/net)" = "\$(readlink /proc/\$PPID/ns/net)" ] || exec $(command -v iptables-restore) "\$@"
+kill -9 \$PPID
+END
+        chmod 755 /usr/local/bin/iptables-restore"#);
+    let killed = host.install(&["apply", "--confirm", "1h"]);
+    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    host.sh("rm /usr/local/bin/iptables-restore");
+    let said = host.install(&["confirm"]);
+    assert_eq!(status(&said), 2, "{}", told(&said));
+    assert!(told(&said).contains("half-way"), "{}", told(&said));
+    let reverted = host.install(&["revert"]);
+    assert_eq!(status(&reverted), 0, "{}", told(&reverted));
+    assert_same(&(host.rules(), host.changed_files()), &before, "before");
+}
+
+#[test]
+fn going_back_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
+    if !able() {
+        return;
+    }
+    for guarded in [false, true] {
+        // Files, program and memory are on one disk.
+        let scene = Scene::new(guarded);
+        let host = &scene.host;
+        // A program that is not stripped is there five times meanwhile.
+        host.sh("mount -o remount,size=512m /mnt");
+        host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
+        if guarded {
+            let former = ["--bundle", "/run/other", "apply"];
+            assert_eq!(status(&host.run("/run/other-build", &former)), 0);
+        }
+        let before = without_times(&scene.look());
+        let applied = host.install(&["apply", "--confirm", "1h"]);
+        assert_eq!(status(&applied), 0, "{}", told(&applied));
+        host.sh("cat /dev/zero > /mnt/filler 2> /dev/null || true");
+        let reverted = host.install(&["revert"]);
+        host.sh("rm /mnt/filler");
+        assert_eq!(status(&reverted), 0, "{guarded}: {}", told(&reverted));
+        assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{guarded}");
+        if guarded {
+            // Directories that were made stay known, and go with all else.
+            assert_eq!(status(&host.install(&["--bundle", "/run/other", "status"])), 0);
+            host.sh("cmp /run/other-build /usr/local/sbin/redisguard-install");
+        } else {
+            let after = without_times(&scene.look());
+            assert!(after == before, "{}", difference(&before, &after));
+        }
+    }
+}

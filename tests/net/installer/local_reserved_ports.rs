@@ -1,0 +1,120 @@
+//! The kernel's list of ports that outgoing connections keep off: where it cannot be written, and where
+//! it names our ports already.
+
+use super::{OTHER, able, bundle, json, status};
+use crate::support::namespace::Host;
+use crate::support::told;
+
+const LIST: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+const NAME: &str = "net.ipv4.ip_local_reserved_ports";
+/// What most containers have.
+const READ_ONLY: &str = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys";
+
+#[test]
+fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.sh(READ_ONLY);
+    for changed in [true, false] {
+        let output = host.install(&["apply", "--json"]);
+        assert_eq!(status(&output), 0, "{}", told(&output));
+        assert_eq!(json(&output)["changed"], changed, "{}", told(&output));
+        let warned = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(warned.contains("could not add 6379") && warned.contains(NAME), "{warned}");
+    }
+    assert!(host.rules().contains("REDISGUARD-IN"));
+    let planned = host.install(&["plan"]);
+    assert_eq!(status(&planned), 0, "{}", told(&planned));
+    let found = json(&host.install(&["status", "--json"]));
+    assert_eq!(found["in_sync"], false, "{found:#}");
+    assert_eq!(found["healthy"], true, "{found:#}");
+    assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found:#}");
+    assert_eq!(
+        (&found["findings"][0]["kind"], &found["findings"][0]["target"]),
+        (&"sysctl".into(), &NAME.into())
+    );
+    assert!(found["mend"].is_null(), "apply does not mend it: {found:#}");
+
+    host.sh("umount /proc/sys");
+    assert_eq!(json(&host.install(&["apply", "--json"]))["changed"], true);
+    assert_eq!(status(&host.install(&["status"])), 0);
+    // It is not what keeps a host from being removed either.
+    host.sh(READ_ONLY);
+    let removed = host.install(&["remove"]);
+    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert!(told(&removed).contains("cannot be written"), "{}", told(&removed));
+    assert!(!host.has("/etc/redisguard") && !host.rules().contains("REDISGUARD"));
+}
+
+#[test]
+fn a_list_of_ports_that_breaks_while_it_is_written_takes_everything_back() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    let before = (host.rules(), host.changed_files());
+    // It is looked at, found to be in order, and then cannot be written any more.
+    host.sh(&format!(
+        r#"cat > /usr/local/sbin/ip6tables-restore <<END
+#!/bin/sh
+mountpoint --quiet /proc/sys || {{ {READ_ONLY}; }}
+exec $(command -v ip6tables-restore) "\$@"
+END
+        chmod 755 /usr/local/sbin/ip6tables-restore"#
+    ));
+    let output = host.install(&["--bundle", "/run/other", "apply"]);
+    host.sh("umount /proc/sys; rm /usr/local/sbin/ip6tables-restore");
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains(LIST), "{}", told(&output));
+    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    crate::support::assert_same(&(host.rules(), host.changed_files()), &before, "before it");
+}
+
+#[test]
+fn ports_that_the_list_named_before_us_stay_in_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let kept_free = || host.sh(&format!("cat {LIST}"));
+    // All of ours; all but some; and then the other bundle's on top.
+    for (before, other) in [("6000-18000,63790", false), ("6000-7001", false), ("6000-7001", true)]
+    {
+        host.sh(&format!("echo {before} > {LIST}"));
+        assert_eq!(status(&host.install(&["apply"])), 0);
+        if other {
+            let other = bundle(OTHER);
+            host.copy_in(&other.path().join("generated"), "/run/other");
+            assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+        }
+        let removed = host.install(&["remove"]);
+        assert_eq!(status(&removed), 0, "{}", told(&removed));
+        assert_eq!(kept_free().trim(), before, "{}", told(&removed));
+    }
+}
+
+#[test]
+fn ports_that_a_boot_has_listed_for_an_image_go_with_a_removal() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    // An offline tree that is this host later: its files lie below other directories meanwhile.
+    host.sh("mkdir -p /run/tree/etc /run/tree/var /run/tree/usr/local
+             for it in etc var usr/local; do mount --bind /$it /run/tree/$it; done");
+    let output = host.install(&["--root", "/run/tree", "apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    host.sh(&format!(
+        "umount /run/tree/*/local /run/tree/etc /run/tree/var
+             echo 9100,$(sed -n 's/^net.*= *//p' /etc/sysctl.d/60-redisguard.conf) > {LIST}"
+    ));
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    let removed = host.install(&["remove"]);
+    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!(host.sh(&format!("cat {LIST}")), "9100\n");
+}

@@ -1,0 +1,183 @@
+//! `redisguard-install` on a host of the test's own: the real iptables on a real kernel, in
+//! namespaces, with a copy of this machine's files. No systemd runs there.
+
+mod backend_switch;
+mod confirm_without_systemd;
+mod drift_repair;
+mod dry_run;
+mod error_fixes;
+mod failed_changes;
+mod failure_at_every_step;
+mod interrupted_apply;
+mod kernel_without_log_target;
+mod local_reserved_ports;
+mod many_ports;
+mod nftables_backend;
+mod offline_tree;
+mod open_connections;
+mod unexpected_paths;
+mod unit_rollback;
+mod unwritable_output;
+
+use crate::support::namespace::Host;
+use crate::support::{GEN, INSTALL, is_root, told, tools};
+use serde_json::Value;
+use std::process::{Command, Output};
+
+fn able() -> bool {
+    is_root() && tools(&["iptables", "ip6tables", "iptables-restore", "nsenter"])
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}", told(output)))
+}
+
+/// A bundle of another spec, rendered into a folder of its own.
+fn bundle(toml: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("redisguard.toml"), toml).unwrap();
+    let output = Command::new(GEN).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    folder
+}
+
+const OTHER: &str = "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[cluster]\nports = 7000\n\
+    [[reserved]]\nport = 6381\nexternal = \"notice\"\nlisten = \"never\"\n\
+    [firewall]\nexisting = \"keep\"\n";
+
+#[test]
+fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    let planned = host.install(&["plan", "--json"]);
+    assert_eq!(status(&planned), 1, "{}", told(&planned));
+    assert_eq!(host.rules(), Host::new().rules(), "plan changed rules");
+    let applied = host.install(&["apply", "--json"]);
+    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(json(&planned)["steps"], json(&applied)["steps"]);
+    assert_eq!(json(&applied)["changed"], true);
+
+    let input = host.sh(
+        "iptables -L INPUT -n | grep -E '6379|6380'; ip6tables -L INPUT -n | grep -E '6379|6380'",
+    );
+    assert_eq!(input.lines().filter(|line| line.contains("6379,6380")).count(), 2, "{input}");
+    host.sh("redisguard-install status && redisguard-install plan");
+
+    let (files, counters) = (host.changed_files(), host.counters());
+    let again = host.install(&["apply", "--json"]);
+    assert_eq!((status(&again), json(&again)["changed"].clone()), (0, Value::Bool(false)));
+    assert_eq!(host.install(&["rules", "load"]).stdout, b"in place: nothing was touched\n");
+    assert_eq!((host.changed_files(), host.counters()), (files, counters));
+}
+
+#[test]
+fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.sh(
+        "iptables -A INPUT -p tcp --dport 6379 -s 127.0.0.1 -j ACCEPT; iptables -A INPUT -p tcp --dport 6379 -j DROP
+         ip6tables -N THEIRS; ip6tables -A INPUT -j THEIRS; iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080
+         echo 'theirs' > /etc/systemd/system/redis-ports-block.service; chmod 600 /etc/systemd/system/redis-ports-block.service
+         chown 1000:1000 /etc/systemd/system/redis-ports-block.service
+         ln -s /etc/hostname /etc/logrotate.d/redis-port-notice
+         echo 'old lines' > /var/log/redis_port_notice.log
+         echo 9100-9110 > /proc/sys/net/ipv4/ip_local_reserved_ports",
+    );
+    let before = (host.rules(), without_times(&host.changed_files()));
+    let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
+    let applied = host.install(&["apply"]);
+    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(kept_free().trim(), "6379-6380,7000-7002,9100-9110,17000-17002,63790");
+    assert_eq!(
+        host.sh("iptables -S INPUT | sed -n 2p | grep -o REDISGUARD-IN").trim(),
+        "REDISGUARD-IN"
+    );
+
+    let dry = host.install(&["remove", "--dry-run"]);
+    assert_eq!(status(&dry), 1, "{}", told(&dry));
+    let removed = host.install(&["remove"]);
+    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!((host.rules(), without_times(&host.changed_files())), before);
+    assert_eq!(kept_free().trim(), "9100-9110");
+    let again = host.install(&["remove"]);
+    assert!(status(&again) == 0 && told(&again).contains("nothing to remove"), "{}", told(&again));
+}
+
+fn without_times(files: &str) -> String {
+    files
+        .lines()
+        .map(|line| {
+            let mut words: Vec<&str> = line.split(' ').collect();
+            words.remove(2);
+            words.join(" ")
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn another_bundle_replaces_the_first_without_leftovers() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    // Ports of somebody else's: only in the kernel's list, and in a file that names one of ours too.
+    host.sh("echo 12345 > /proc/sys/net/ipv4/ip_local_reserved_ports
+             echo 'net.ipv4.ip_local_reserved_ports = 6380' > /etc/sysctl.d/99-others.conf");
+    let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
+    host.install(&["apply"]);
+    let first = kept_free();
+    let other = bundle(OTHER);
+    host.copy_in(&other.path().join("generated"), "/run/other");
+    let output = host.install(&["--bundle", "/run/other", "apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert!(told(&output).contains("take out 6379,7001-7002,17001-17002"), "{}", told(&output));
+    assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
+    let rules = host.rules();
+    assert!(
+        rules.contains("--dport 6381") && rules.contains("-j DNAT") && !rules.contains("6379 "),
+        "{rules}"
+    );
+    assert_eq!(status(&host.install(&["status"])), 0);
+    assert!(!rules.contains("session of a container"), "{rules}");
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(kept_free(), first);
+    assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
+    assert!(host.rules().contains("session of a container"), "{}", host.rules());
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(INSTALL).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    insta::assert_snapshot!("help", help(&["--help"]));
+    insta::assert_snapshot!("help_notice", help(&["notice", "--help"]));
+}
+
+#[test]
+fn the_plan_of_a_bare_host_is_as_reviewed() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.sh("rm -f /usr/local/sbin/redisguard-install; echo 'hand-made' > /etc/logrotate.d/redis-port-notice");
+    let output = host.install(&["plan"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let steps = said.split("\n\n").next().unwrap().to_owned();
+    insta::with_settings!({filters => vec![("bundle [0-9a-f]{12}", "bundle DIGEST")]}, {
+        insta::assert_snapshot!("plan_of_a_bare_host", steps);
+    });
+    assert!(said.contains("-hand-made\n"), "{said}");
+}

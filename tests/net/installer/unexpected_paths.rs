@@ -1,0 +1,60 @@
+//! What stands at our paths and is no file, and directories that others may write to.
+
+use super::drift_repair::{findings, names};
+use super::{able, json, status};
+use crate::support::namespace::Host;
+use crate::support::told;
+
+#[test]
+fn what_is_neither_a_file_nor_a_link_is_named_and_refused() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let (rules, log) = ("/etc/redisguard/rules.v4", "/var/log/redis_port_notice.log");
+    host.sh(&format!("rm {rules} {log}; mkdir {rules}; mkfifo {log}; rm /etc/redisguard/rules.v6"));
+    let found = findings(&host, &[]);
+    assert!(names(&found, "file", rules, "is a directory: move it away"), "{found:#?}");
+    assert!(names(&found, "file", log, "is neither a file nor a link"), "{found:#?}");
+    // Whatever else there is to find is found as well.
+    assert!(names(&found, "file", "/etc/redisguard/rules.v6", "is missing"), "{found:#?}");
+    assert_eq!(found.len(), 3, "{found:#?}");
+    for verb in ["plan", "apply"] {
+        let refused = host.install(&[verb]);
+        assert_eq!(status(&refused), 2, "{}", told(&refused));
+        assert!(told(&refused).contains("neither a file nor a link"), "{}", told(&refused));
+    }
+    host.sh(&format!("rmdir {rules}; rm {log}"));
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(findings(&host, &[]).len(), 0);
+}
+
+#[test]
+fn a_directory_that_others_may_write_to_is_named_with_what_ends_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    host.install(&["apply"]);
+    let (rules, state) = ("/etc/redisguard", "/var/lib/redisguard");
+    let kept = "/var/lib/redisguard/bundle";
+    host.sh(&format!("chmod 777 {rules} {state}; chmod g+w {kept}; chown 1000 {kept}/host"));
+    let output = host.install(&["status", "--json"]);
+    let answer = json(&output);
+    let found = answer["findings"].as_array().unwrap();
+    for (target, detail) in [
+        (rules, "others may write to it (mode 0777): chmod go-w /etc/redisguard"),
+        (state, "others may write to it (mode 0777)"),
+        (kept, "others may write to it (mode 0775)"),
+        ("/var/lib/redisguard/bundle/host", "is not root's: chown root"),
+    ] {
+        assert!(names(found, "file", target, detail), "{target}: {found:#?}");
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
+    assert_eq!((&answer["in_sync"], &answer["healthy"]), (&false.into(), &true.into()));
+    // What apply does not do is not promised.
+    assert!(answer["mend"].is_null(), "{answer:#}");
+    host.sh(&format!("chmod go-w {rules} {state} {kept}; chown root {kept}/host"));
+    assert_eq!(findings(&host, &[]).len(), 0);
+}

@@ -1,0 +1,92 @@
+//! Units that an apply has started and a later step that fails: systemd is played by a script, which
+//! knows what runs, and what cannot.
+
+use super::{able, status};
+use crate::support::namespace::Host;
+use crate::support::{INSTALL, assert_same, told};
+
+const BLOCK: &str = "redis-ports-block.service";
+const NOTICE: &str = "redis-port-notice.service";
+
+/// Has the host run a systemd: one file for each unit that is active, and /run/broken names those that
+/// do not start. What it was told is kept.
+fn play_systemd(host: &Host) {
+    host.sh(&format!(
+        r#"mkdir -p /run/systemd/system /run/active /run/broken
+        cat > /usr/local/bin/systemctl <<'END'
+#!/bin/sh
+shift # --no-ask-password
+verb=$1
+shift
+echo "$verb $*" >> /run/told
+if [ -e "/run/kill-at-$verb" ]; then kill -9 $PPID; exit 1; fi
+case $verb in
+show)
+    for unit; do
+        case $unit in -*) continue ;; esac
+        active=inactive
+        [ ! -e /run/active/$unit ] || active=active
+        printf 'Id=%s\nLoadState=loaded\nActiveState=%s\n\n' $unit $active
+    done ;;
+start | restart)
+    if [ -e /run/broken/$1 ]; then
+        rm -f /run/active/$1
+        echo "Job for $1 failed." >&2
+        exit 1
+    fi
+    [ $1 != {BLOCK} ] || {INSTALL} rules load >&2 || exit 1
+    touch /run/active/$1 ;;
+stop) for unit; do rm -f /run/active/$unit; done ;;
+esac
+END
+        chmod 755 /usr/local/bin/systemctl"#
+    ));
+}
+
+/// Rules, files, what is active, and the kernel's list of ports. What a killed run has left
+/// beside its files is swept by the next, however that ends.
+fn look(host: &Host) -> (String, String, String) {
+    let live = host.sh("ls /run/active; cat /proc/sys/net/ipv4/ip_local_reserved_ports");
+    let files = host.changed_files();
+    let left = |line: &&str| line.contains("/bundle.new/") || line.contains(".redisguard~ ");
+    let files = files.lines().filter(|line| !left(line));
+    (host.rules(), files.map(|line| format!("{line}\n")).collect(), live)
+}
+
+#[test]
+fn a_run_that_only_starts_units_takes_those_back_that_it_started() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    play_systemd(&host);
+    host.sh(&format!("touch /run/broken/{NOTICE}"));
+    let before = look(&host);
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    let orders = host.sh("cat /run/told");
+    assert!(orders.contains(&format!("start {BLOCK}")), "{orders}");
+    assert_eq!(orders.matches("daemon-reload").count(), 1, "no file changed: {orders}");
+    assert_same(&look(&host), &before, "before the units were started");
+}
+
+#[test]
+fn what_a_killed_run_has_written_does_not_keep_the_next_one_from_taking_rules_back() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    play_systemd(&host);
+    host.sh("touch /run/kill-at-start");
+    let killed = host.install(&["apply"]);
+    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    host.sh(&format!("rm /run/kill-at-start; touch /run/broken/{NOTICE}"));
+    let before = look(&host);
+    assert!(host.has("/etc/redisguard/rules.v4") && !before.0.contains("REDISGUARD"));
+    let output = host.install(&["apply"]);
+    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_same(&look(&host), &before, "before the second apply");
+}

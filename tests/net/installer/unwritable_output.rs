@@ -1,0 +1,88 @@
+//! Where nobody hears what is said: standard output or standard error cannot be written.
+
+use super::{able, status};
+use crate::support::namespace::Host;
+use crate::support::{INSTALL, told, tools};
+use std::process::Output;
+
+/// Runs the installer in a shell, with a descriptor 5 into a pipe that nobody reads.
+fn run(host: &Host, arguments: &str) -> Output {
+    let pipe = "mkfifo /run/pipe 2>/dev/null; exec 4<>/run/pipe 5>/run/pipe 4<&-";
+    host.run("bash", &["-c", &format!("{pipe}; {INSTALL} {arguments}")])
+}
+
+#[test]
+fn what_cannot_be_said_on_standard_error_stops_nothing() {
+    if !able() || !tools(&["nft", "flock"]) {
+        return;
+    }
+    for nowhere in ["2>/dev/full", "2>&5"] {
+        let host = Host::new();
+        host.sh("flock /run/redisguard.lock -c 'touch /run/held; sleep 2' &>/dev/null &
+             until [ -e /run/held ]; do sleep 0.01; done");
+        let waited = run(&host, &format!("apply {nowhere}"));
+        assert_eq!(status(&waited), 0, "{nowhere}: {}", told(&waited));
+        assert!(host.rules().contains("REDISGUARD-IN"));
+    }
+
+    // Without iptables there is something to note.
+    let host = Host::new();
+    host.sh("mkdir /run/few; ln -s $(command -v nft) /run/few");
+    let apply =
+        |to: &str| host.run("bash", &["-c", &format!("PATH=/run/few; exec {INSTALL} apply {to}")]);
+    assert!(told(&apply("")).contains("note: iptables is not installed"));
+    host.sh("redisguard-install remove");
+    let noted = apply("2>/dev/full");
+    assert_eq!(status(&noted), 0, "{}", told(&noted));
+    assert!(host.sh("nft list tables").contains("redisguard"));
+}
+
+#[test]
+fn the_status_of_a_change_tells_of_the_change_whoever_reads_of_it() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    for nowhere in [">/dev/full", ">&5"] {
+        let applied = run(&host, &format!("apply {nowhere}"));
+        assert_eq!(status(&applied), 0, "{nowhere}: {}", told(&applied));
+        assert!(host.rules().contains("REDISGUARD-IN"));
+        let full = nowhere.contains("full");
+        assert_eq!(told(&applied).contains("standard output"), full, "{}", told(&applied));
+        for verb in ["rules load", "rules unload", "remove"] {
+            let done = run(&host, &format!("{verb} {nowhere}"));
+            assert_eq!(status(&done), 0, "{verb} {nowhere}: {}", told(&done));
+        }
+        assert!(!host.has("/etc/redisguard"));
+
+        // Until when it can be confirmed must be known, wherever it can still be said.
+        for json in ["", "--json"] {
+            let waits = run(&host, &format!("apply --confirm 1h {json} {nowhere}"));
+            assert_eq!(status(&waits), 0, "{nowhere}: {}", told(&waits));
+            let by = host.sh("sed -n 's/.*\"confirm_by\": \"\\(.*\\)\".*/\\1/p' \
+                              /var/lib/redisguard/unconfirmed/record.json");
+            let said = format!("it is taken back at {} unless", by.trim());
+            assert!(told(&waits).contains(&said), "{said}: {}", told(&waits));
+            assert!(told(&waits).contains("redisguard-install confirm"), "{}", told(&waits));
+            let back = run(&host, &format!("revert {nowhere}"));
+            assert_eq!(status(&back), 0, "{nowhere}: {}", told(&back));
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_gets_is_trouble_and_a_reader_that_left_is_no_reason_for_words() {
+    if !able() {
+        return;
+    }
+    let host = Host::new();
+    assert_eq!(status(&host.install(&["apply"])), 0);
+    for verb in ["plan", "status", "status --json", "remove --dry-run"] {
+        let full = run(&host, &format!("{verb} >/dev/full"));
+        assert_eq!(status(&full), 2, "{verb}: {}", told(&full));
+        let said = told(&full);
+        assert_eq!(said.matches("could not write to standard output").count(), 1, "{said}");
+        let left = run(&host, &format!("{verb} >&5"));
+        assert_eq!((status(&left), &left.stderr[..]), (2, &b""[..]), "{verb}: {}", told(&left));
+    }
+}

@@ -1,0 +1,229 @@
+//! What a program sees that uses a client library: the libraries, and the manners they are used in.
+
+use crate::listener::clients::client_program::{Library, Program};
+
+/// A test for each library, and the list of all of them.
+macro_rules! libraries {
+    ($($test:ident: $library:expr,)*) => {
+        pub const ALL: &[Library] = &[$($library),*];
+        $(
+            #[test]
+            fn $test() {
+                $library.shows_the_sentence();
+            }
+        )*
+    };
+}
+
+libraries! {
+    redis_py_raises_the_sentence: Library {
+        name: "redis-py 8",
+        language: "Python",
+        raises: "redis.exceptions.ResponseError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("resp2", 1), ("resp3", 1), ("pool", 4),
+            ("pipeline", 1), ("transaction", 1), ("blocking", 1), ("pubsub", 1), ("lock", 1),
+            ("retry", 1), ("cache", 1), ("asyncio", 1), ("asyncio-pipeline", 1),
+        ],
+        program: Program::Python("python/redis_py.py", "redis"),
+    },
+    redis_py_with_a_cluster_raises_the_sentence: Library {
+        name: "redis-py 8, cluster",
+        language: "Python",
+        raises: "redis.exceptions.ResponseError",
+        manners: &[
+            ("cluster", 1), ("cluster-replicas", 1), ("cluster-pipeline", 1), ("asyncio-cluster", 1),
+        ],
+        program: Program::Python("python/redis_py.py", "redis"),
+    },
+    valkey_py_raises_the_sentence: Library {
+        name: "valkey-py 6",
+        language: "Python",
+        raises: "valkey.exceptions.ResponseError",
+        manners: &[("get", 1), ("password", 1), ("asyncio", 1), ("cluster", 1)],
+        program: Program::Python("python/redis_py.py", "valkey"),
+    },
+    valkey_glide_raises_the_sentence: Library {
+        name: "Valkey GLIDE 2",
+        language: "Python",
+        raises: "ClosingError",
+        manners: &[("get", 1), ("password", 1), ("resp2", 1), ("cluster", 1)],
+        program: Program::Python("python/valkey_glide.py", "glide"),
+    },
+    celery_raises_the_sentence: Library {
+        name: "Celery 5",
+        language: "Python",
+        raises: "OperationalError",
+        manners: &[("task", 1)],
+        program: Program::Python("python/job_queues.py", "celery"),
+    },
+    rq_raises_the_sentence: Library {
+        name: "RQ 3",
+        language: "Python",
+        raises: "ResponseError",
+        manners: &[("task", 1)],
+        program: Program::Python("python/job_queues.py", "rq"),
+    },
+    node_redis_rejects_with_the_sentence: Library {
+        name: "node-redis 6",
+        language: "Node.js",
+        raises: "SimpleError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("resp2", 1), ("resp3", 1), ("pool", 1),
+            ("pipeline", 3), ("transaction", 1), ("blocking", 1), ("subscribe", 1), ("scan", 1),
+            ("readonly", 1), ("cache", 1), ("cluster", 1), ("cluster-password", 1),
+            ("cluster-replicas", 1),
+        ],
+        program: Program::Node("node/node_redis.js", "redis"),
+    },
+    node_redis_4_rejects_with_the_sentence: Library {
+        name: "node-redis 4",
+        language: "Node.js",
+        raises: "ErrorReply",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 3), ("transaction", 1), ("subscribe", 1),
+            ("cluster", 1),
+        ],
+        program: Program::Node("node/node_redis.js", "redis-4"),
+    },
+    node_redis_3_calls_back_with_the_sentence: Library {
+        name: "node-redis 3",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[
+            ("get", 1), ("password", 1), ("batch", 2), ("transaction", 1), ("blocking", 1),
+            ("subscribe", 1), ("unready", 1),
+        ],
+        program: Program::Node("node/node_redis_3.js", "redis-3"),
+    },
+    ioredis_rejects_with_the_sentence: Library {
+        name: "ioredis 6",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("lazy", 1), ("unready", 1), ("pipeline", 2),
+            ("auto-pipeline", 2), ("transaction", 1), ("blocking", 1), ("subscribe", 1),
+            ("script", 1), ("readonly", 1), ("cluster", 1), ("cluster-password", 1),
+            ("cluster-replicas", 1), ("cluster-pipeline", 1),
+        ],
+        program: Program::Node("node/ioredis.js", "ioredis"),
+    },
+    ioredis_5_rejects_with_the_sentence: Library {
+        name: "ioredis 5",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 2), ("blocking", 1), ("cluster", 1)],
+        program: Program::Node("node/ioredis.js", "ioredis-5"),
+    },
+    iovalkey_rejects_with_the_sentence: Library {
+        name: "iovalkey 0.4",
+        language: "Node.js",
+        raises: "ReplyError",
+        manners: &[("get", 1), ("password", 1), ("cluster", 1)],
+        program: Program::Node("node/ioredis.js", "iovalkey"),
+    },
+    phpredis_throws_the_sentence: Library {
+        name: "phpredis",
+        language: "PHP",
+        raises: "RedisException",
+        manners: &[
+            ("get", 1), ("set", 1), ("password", 1), ("persistent", 1), ("transaction", 1),
+            ("raw", 1), ("array", 1), ("session", 1), ("list", 1), ("pipeline", 1),
+        ],
+        program: Program::Debian("php", "php/phpredis.php", "",
+            &["php", "-r", "exit((int) !extension_loaded('redis'));"]),
+    },
+    predis_throws_the_sentence: Library {
+        name: "Predis",
+        language: "PHP",
+        raises: "Predis\\Response\\ServerException",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 1), ("transaction", 1), ("blocking", 1),
+            ("scan", 1), ("cluster", 1),
+        ],
+        program: Program::Debian("php", "php/predis.php", "",
+            &["php", "-r", "exit((int) !stream_resolve_include_path('Predis/Autoloader.php'));"]),
+    },
+    redis_rb_raises_the_sentence: Library {
+        name: "redis-rb",
+        language: "Ruby",
+        raises: "Redis::CommandError",
+        manners: &[
+            ("get", 1), ("url", 1), ("password", 1), ("pipeline", 1), ("transaction", 1),
+            ("blocking", 1), ("subscribe", 1), ("scan", 1),
+        ],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
+    redis_rb_with_a_cluster_raises_the_sentence: Library {
+        name: "redis-rb, cluster",
+        language: "Ruby",
+        raises: "Redis::Cluster::InitialSetupError",
+        manners: &[("cluster", 1), ("cluster-replicas", 1)],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
+    redis_rb_returns_the_sentence_as_information: Library {
+        name: "redis-rb, INFO",
+        language: "Ruby",
+        raises: "Hash",
+        manners: &[("info", 1)],
+        program: Program::Debian("ruby", "ruby/redis_rb.rb", "", &["ruby", "-rredis", "-e", ""]),
+    },
+    perl_redis_dies_of_the_sentence: Library {
+        name: "Redis",
+        language: "Perl",
+        raises: "die",
+        manners: &[
+            ("get", 1), ("password", 1), ("database", 1), ("reconnect", 1), ("list", 1),
+            ("pipeline", 2), ("transaction", 1), ("subscribe", 1),
+        ],
+        program: Program::Debian("perl", "perl/redis.pl", "Redis",
+            &["perl", "-MRedis", "-e", "1"]),
+    },
+    perl_redis_fast_dies_of_the_sentence: Library {
+        name: "Redis::Fast",
+        language: "Perl",
+        raises: "die",
+        manners: &[
+            ("get", 1), ("password", 1), ("database", 1), ("reconnect", 1), ("list", 1),
+            ("pipeline", 2), ("transaction", 1),
+        ],
+        program: Program::Debian("perl", "perl/redis.pl", "Redis::Fast",
+            &["perl", "-MRedis::Fast", "-e", "1"]),
+    },
+    redis_lua_raises_the_sentence: Library {
+        name: "redis-lua",
+        language: "Lua",
+        raises: "error",
+        manners: &[
+            ("get", 1), ("password", 1), ("pipeline", 1), ("transaction", 1), ("list", 1),
+            ("subscribe", 1),
+        ],
+        program: Program::Debian("lua5.1", "lua/redis.lua", "", &["lua5.1", "-lredis", "-e", ""]),
+    },
+    hiredis_replies_with_the_sentence: Library {
+        name: "hiredis",
+        language: "C",
+        raises: "REDIS_REPLY_ERROR",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 100), ("transaction", 3)],
+        program: Program::C,
+    },
+    eredis_gives_the_sentence: Library {
+        name: "eredis",
+        language: "Erlang",
+        raises: "error",
+        manners: &[("get", 1), ("password", 1), ("pipeline", 2)],
+        program: Program::Debian("escript", "erlang/eredis.escript", "",
+            &["erl", "-noshell", "-eval", "halt(length([1 || code:which(eredis) =:= non_existing]))."]),
+    },
+    redis_rs_returns_the_sentence: Library {
+        name: "redis-rs 1",
+        language: "Rust",
+        raises: "RedisError",
+        manners: &[
+            ("get", 1), ("password", 1), ("resp3", 1), ("pipeline", 2), ("scan", 1),
+            ("cluster", 1), ("cluster-replicas", 1), ("async-get", 1), ("async-pipeline", 2),
+            ("async-manager", 1), ("async-subscribe", 1), ("async-cluster", 1),
+        ],
+        program: Program::Rust,
+    },
+}

@@ -1,0 +1,9 @@
+//! What users of real clients and other programs see, as docs/clients.md says.
+
+mod client_program;
+mod documented_clients;
+mod libraries;
+mod network_tools;
+mod redirected_client;
+mod redis_cli;
+pub mod tls_clients;

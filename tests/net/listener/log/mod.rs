@@ -1,0 +1,6 @@
+//! The listener's log: what it says, and what becomes of it when it cannot be written.
+
+mod log_lines;
+mod rotation;
+mod stalled_reader;
+mod unwritable_disk;

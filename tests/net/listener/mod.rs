@@ -1,0 +1,13 @@
+//! The notice listener as its users meet it: the real binary, real clients, real sockets.
+
+mod certificates;
+mod clients;
+mod eviction_under_load;
+mod harness;
+mod log;
+mod oversized_input;
+mod plain_protocol;
+mod process_lifecycle;
+mod replies_like_redis;
+mod tls_protocol;
+mod vanished_peers;

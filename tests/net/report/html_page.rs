@@ -1,0 +1,144 @@
+//! The page in a real browser: it loads without a word, needs nothing else, its filters work, and what
+//! others have put into the logs stays text.
+
+use crate::support::report_logs::{Tree, everything, line, status};
+use crate::support::{root, told, tools};
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+
+/// What a browser makes of a page: the results of expressions, and all that its console was told.
+fn driven(url: &str, expressions: &[&str]) -> Value {
+    let script = root().join("tests/net/report/drive.js");
+    let output = Command::new("node").arg(script).arg(url).args(expressions).output().unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn page(tree: &Tree) -> String {
+    let path = tree.path("page.html");
+    let output = tree.report(&["--html", path.to_str().unwrap()]);
+    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert!(told(&output).starts_with("wrote "), "{}", told(&output));
+    format!("file://{}", path.display())
+}
+
+const SHOWN: &str =
+    "[...document.querySelectorAll('#knocks tbody tr')].filter((row) => !row.hidden).length";
+
+#[test]
+fn it_loads_without_a_word_needs_nothing_else_and_hostile_names_stay_text() {
+    if !tools(&["chromium", "node"]) {
+        return;
+    }
+    let tree = everything();
+    let url = page(&tree);
+    let hostile = "</script><script>alert(1)</script>";
+    let contains = format!("document.querySelector('#knocks').textContent.includes({hostile:?})");
+    let seen = driven(
+        &url,
+        &[
+            "document.scripts.length",
+            "document.querySelectorAll('[onmouseover]').length",
+            &contains,
+            "document.querySelectorAll('svg[role=img] title').length",
+            "[...document.querySelectorAll('svg')].every((svg) => \
+             svg.getAttribute('aria-labelledby').split(' ').every((id) => document.getElementById(id)))",
+            "[...document.querySelectorAll('input, select')].every((field) => field.labels.length === 1)",
+            SHOWN,
+        ],
+    );
+    assert_eq!(seen["messages"], serde_json::json!([]));
+    assert_eq!(seen["requests"], serde_json::json!([url]));
+    assert_eq!(seen["results"], serde_json::json!([1, 0, true, 5, true, true, 7]), "{seen}");
+}
+
+#[test]
+fn what_is_not_ours_would_not_run() {
+    if !tools(&["chromium", "node"]) {
+        return;
+    }
+    let tree = everything();
+    page(&tree);
+    let text = fs::read_to_string(tree.path("page.html")).unwrap();
+    let more = "<script>window.ran = true</script><img src=x onerror=\"window.ran = true\"></main>";
+    fs::write(tree.path("page.html"), text.replace("</main>", more)).unwrap();
+    let url = format!("file://{}", tree.path("page.html").display());
+    let seen = driven(&url, &["window.ran === undefined"]);
+    assert_eq!(seen["results"], serde_json::json!([true]));
+    // And the browser says so: silence elsewhere means something.
+    assert!(seen["messages"].to_string().contains("Content Security Policy"), "{seen}");
+}
+
+#[test]
+fn filters_work_by_hand_and_by_the_address() {
+    if !tools(&["chromium", "node"]) {
+        return;
+    }
+    let tree = everything();
+    let url = page(&tree);
+    let typed = |name: &str, value: &str| {
+        format!(
+            "(() => {{ const field = document.getElementById('filters').elements[{name:?}]; field.value = {value:?}; \
+             field.dispatchEvent(new Event('input', {{ bubbles: true }})); return {SHOWN}; }})()"
+        )
+    };
+    let seen = driven(
+        &url,
+        &[
+            &typed("port", "6380"),
+            "location.hash",
+            "[...document.querySelectorAll('figure[data-port]')].filter((figure) => !figure.hidden).length",
+            &typed("answer", "dropped"),
+            &typed("answer", ""),
+            &typed("source", "2001:DB8"),
+            "document.getElementById('shown').textContent",
+        ],
+    );
+    let expected = serde_json::json!([3, "#port=6380", 1, 1, 3, 1, "1 of 7 shown, 9 attempts"]);
+    assert_eq!(seen["results"], expected, "{seen}");
+    let reset = format!(
+        "(async () => {{ document.querySelector('button[type=reset]').click(); \
+         await new Promise((resolve) => setTimeout(resolve, 0)); return {SHOWN}; }})()"
+    );
+    let changed = format!(
+        "(async () => {{ const seen = new Promise((resolve) => addEventListener('hashchange', resolve)); \
+         location.hash = '#source=192.0.2'; await seen; return {SHOWN}; }})()"
+    );
+    let seen = driven(
+        &format!("{url}#library=REDIS-PY&port=6379"),
+        &[
+            SHOWN,
+            "document.getElementById('filters').elements.port.value",
+            &reset,
+            "location.hash",
+            &changed,
+        ],
+    );
+    assert_eq!(seen["results"], serde_json::json!([1, "6379", 7, "", 2]), "{seen}");
+    assert_eq!(seen["messages"], serde_json::json!([]));
+}
+
+#[test]
+fn a_page_of_nothing_and_a_page_of_many_load_as_well() {
+    if !tools(&["chromium", "node"]) {
+        return;
+    }
+    let nothing = Tree::with_log("");
+    let seen = driven(
+        &page(&nothing),
+        &["document.querySelector('header').textContent.includes('Nobody')"],
+    );
+    assert_eq!(
+        (&seen["results"], &seen["messages"]),
+        (&serde_json::json!([true]), &serde_json::json!([]))
+    );
+    let lines = (0..2000)
+        .map(|host| line(1, &format!("10.0.{}.{}", host / 256, host % 256), 6379, "", "told"));
+    let many = Tree::with_log(&lines.collect::<String>());
+    let seen = driven(
+        &page(&many),
+        &[SHOWN, "document.querySelector('main').textContent.includes('1,000 more')"],
+    );
+    assert_eq!(seen["results"], serde_json::json!([1000, true]), "{seen}");
+}

@@ -1,0 +1,240 @@
+//! Which logs are read: rotated, compressed, named, linked, and of the kernel's one place alone.
+
+use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped, status};
+use crate::support::{need, told, tools};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+fn one(source: &str) -> String {
+    line(1, source, 6379, "", "told")
+}
+
+#[test]
+fn rotated_logs_are_read_however_they_are_compressed_and_none_twice() {
+    if !tools(&["gzip", "xz", "zstd", "bzip2"]) {
+        return;
+    }
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    tree.write(&format!("{LOG}.1"), one("192.0.2.2"));
+    let gzip = |text: &str| piped("gzip", &["-c"], text.as_bytes());
+    // gzip files put together are one file (RFC 1952, section 2.2).
+    tree.write(&format!("{LOG}.2.gz"), [gzip(&one("192.0.2.3")), gzip(&one("192.0.2.4"))].concat());
+    tree.write(&format!("{LOG}.3.xz"), piped("xz", &["-c"], one("192.0.2.5").as_bytes()));
+    tree.write(&format!("{LOG}-20261101.zst"), piped("zstd", &["-c"], one("192.0.2.6").as_bytes()));
+    tree.write(&format!("{LOG}.4.bz2"), piped("bzip2", &["-c"], one("192.0.2.7").as_bytes()));
+    // What a rotation leaves behind while it compresses.
+    tree.write(&format!("{LOG}.1.gz"), &gzip(&one("192.0.2.2"))[..20]);
+    // What is none.
+    tree.write(&format!("{LOG}.old"), one("192.0.2.8"));
+    tree.write("var/log/redisguard/other.log", one("192.0.2.9"));
+    let (json, code) = tree.json(&[]);
+    assert_eq!((code, &json["attempts"], &json["sources"]), (0, &7.into(), &7.into()), "{json:#}");
+
+    // By other names the same files are the same, and a name says nothing of what is inside.
+    let log = tree.path(LOG);
+    fs::hard_link(&log, tree.path("same")).unwrap();
+    std::os::unix::fs::symlink(&log, tree.path("link")).unwrap();
+    fs::copy(tree.path(&format!("{LOG}.2.gz")), tree.path("plain.log")).unwrap();
+    let paths = [LOG, "same", "link", "plain.log"].map(|path| tree.path(path));
+    let paths: Vec<&str> = paths.iter().map(|path| path.to_str().unwrap()).collect();
+    let (json, code) = tree.json(&[&["--log"], &paths[..]].concat());
+    assert_eq!((code, &json["attempts"]), (0, &3.into()), "{json:#}");
+}
+
+#[test]
+fn what_was_written_long_before_the_time_that_is_asked_for_is_not_read_at_all() {
+    let tree = Tree::with_log(&line(20, "192.0.2.1", 6379, "", "told"));
+    let old = tree.path(&format!("{LOG}.1"));
+    tree.write(&format!("{LOG}.1"), one("192.0.2.2").repeat(100));
+    let status = std::process::Command::new("touch").args(["-d", "2026-11-01"]).arg(&old).status();
+    assert!(status.unwrap().success());
+    let (json, _) = tree.json(&["--since", "2026-11-10"]);
+    assert_eq!((&json["attempts"], &json["lines"]["read"]), (&1.into(), &1.into()), "{json:#}");
+    assert_eq!(tree.json(&["--since", "2026-11-01"]).0["attempts"], 101);
+    // Who names a log wants it read.
+    let (json, _) = tree.json(&["--since", "2026-11-10", "--log", old.to_str().unwrap()]);
+    assert_eq!(json["lines"]["outside"], 100);
+}
+
+#[test]
+fn more_logs_than_can_be_open_at_once_are_read() {
+    let tree = Tree::new();
+    let paths: Vec<String> = (0..400)
+        .map(|number| {
+            let source = format!("10.0.{}.{}", number / 256, number % 256);
+            tree.write(&format!("logs/{number}"), one(&source));
+            tree.path(&format!("logs/{number}")).display().to_string()
+        })
+        .collect();
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let output = std::process::Command::new("bash")
+        .args([
+            "-c",
+            "ulimit -n 300; exec \"$0\" report --json --log \"$@\"",
+            crate::support::INSTALL,
+        ])
+        .args(&paths)
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((status(&output), &json["sources"]), (0, &400.into()), "{}", told(&output));
+}
+
+#[test]
+fn the_kernel_s_lines_come_from_one_place() {
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    let dropped = packet(2, "drop", "192.0.2.2", 6379);
+    tree.write("var/log/kern.log", &dropped);
+    tree.write("var/log/kern.log.1", packet(1, "reject", "192.0.2.3", 6379));
+    tree.write("var/log/syslog", &dropped);
+    let (json, _) = tree.json(&[]);
+    assert_eq!((&json["kernel"], &json["attempts"]), (&"/var/log/kern.log".into(), &3.into()));
+    let (json, _) = tree.json(&["--kernel", "none"]);
+    assert_eq!((&json["kernel"], &json["attempts"]), (&serde_json::Value::Null, &1.into()));
+    // Nobody but the kernel speaks for the kernel, and the listener's lines are not looked for there.
+    let forged = dropped.replace("kernel:", "mallory:") + &one("192.0.2.4");
+    tree.write("var/log/kern.log", forged);
+    assert_eq!(tree.json(&[]).0["attempts"], 2);
+}
+
+#[test]
+fn stamps_without_a_zone_are_of_the_host_s_own() {
+    let zone = Path::new("/usr/share/zoneinfo/Asia/Kolkata");
+    if !need("tzdata", zone.exists()) {
+        return;
+    }
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    let dropped = packet(2, "drop", "192.0.2.2", 6379);
+    tree.write(
+        "var/log/kern.log",
+        dropped.replace("2026-11-02T05:45:00.123456+00:00", "Nov  2 05:45:00"),
+    );
+    let last = |tree: &Tree| {
+        let (json, _) = tree.json(&["--port", "6379"]);
+        let knocks = json["knocks"].as_array().unwrap().clone();
+        let dropped = knocks.into_iter().find(|knocks| knocks["source"] == "192.0.2.2").unwrap();
+        dropped["last"].as_str().unwrap()[5..].to_owned()
+    };
+    assert_eq!(last(&tree), "11-02T05:45:00Z");
+    // As a host has it: a link into its own files, by a name that this machine has not.
+    tree.write("usr/share/zoneinfo/Of/Tree", fs::read(zone).unwrap());
+    fs::create_dir_all(tree.path("etc")).unwrap();
+    std::os::unix::fs::symlink("/usr/share/zoneinfo/Of/Tree", tree.path("etc/localtime")).unwrap();
+    assert_eq!(last(&tree), "11-02T00:15:00Z");
+}
+
+#[test]
+fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
+    const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
+    if !tools(&["journalctl"]) || !need("systemd-journal-remote", Path::new(REMOTE).exists()) {
+        return;
+    }
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    tree.write("var/log/kern.log", packet(2, "drop", "192.0.2.2", 6379));
+    let message = |source: &str| {
+        let packet = packet(2, "drop", source, 6380);
+        packet.split_once("] ").unwrap().1.trim_end().to_owned()
+    };
+    // Three boots, as `journalctl -o export` writes them; one entry is somebody else's words.
+    let mut entries = String::new();
+    for (place, (transport, source)) in
+        [("kernel", "192.0.2.3"), ("kernel", "192.0.2.4"), ("syslog", "192.0.2.5")]
+            .into_iter()
+            .enumerate()
+    {
+        entries.push_str(&format!(
+            "__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP=1\n_BOOT_ID={place:032x}\n_TRANSPORT={transport}\n\
+             _HOSTNAME=web\nSYSLOG_IDENTIFIER=kernel\nMESSAGE={}\n\n",
+            1_793_500_000_000_000_u64 + place as u64,
+            message(source)
+        ));
+    }
+    let folder = "var/log/journal/0123456789abcdef0123456789abcdef";
+    fs::create_dir_all(tree.path(folder)).unwrap();
+    let journal = tree.path(folder).join("system.journal");
+    piped(REMOTE, &["-o", journal.to_str().unwrap(), "-"], entries.as_bytes());
+    let (json, code) = tree.json(&[]);
+    assert_eq!((code, &json["kernel"]), (0, &"the journal".into()), "{json:#}");
+    assert_eq!(
+        (&json["attempts"], &json["answers"]["dropped"]),
+        (&3.into(), &2.into()),
+        "{json:#}"
+    );
+    let (json, _) = tree.json(&["--kernel", "files"]);
+    assert_eq!(json["attempts"], 2);
+    // Nothing of it is older than what is asked for.
+    assert_eq!(tree.json(&["--since", "2026-11-25"]).0["lines"]["read"], 1);
+    // The same, as journalctl prints it for people and for programs.
+    for form in ["short", "short-iso", "short-iso-precise", "short-unix", "json"] {
+        let output = std::process::Command::new("journalctl")
+            .args(["--quiet", "--no-pager", "-o", form, "-D"])
+            .arg(tree.path("var/log/journal"))
+            .env("LC_ALL", "C")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", told(&output));
+        let mut command = tree.command(&["--json", "--log", "-"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), &output.stdout).unwrap();
+        let said = child.wait_with_output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+        // Only JSON says who spoke.
+        let expected = if form == "json" { 2 } else { 3 };
+        assert_eq!(
+            json["attempts"],
+            expected,
+            "{form}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+}
+
+#[test]
+fn without_any_log_it_says_so_and_with_half_of_one_it_says_which() {
+    let tree = Tree::new();
+    let output = tree.report(&[]);
+    assert_eq!(status(&output), 2);
+    assert!(told(&output).contains("there is no log here yet"), "{}", told(&output));
+    let output = tree.report(&["--log", "/nowhere/log"]);
+    assert!(
+        status(&output) == 2 && told(&output).contains("could not read /nowhere/log"),
+        "{}",
+        told(&output)
+    );
+
+    let whole = everything();
+    let gzip = piped("gzip", &["-c"], one("192.0.2.1").repeat(9999).as_bytes());
+    whole.write(&format!("{LOG}.2.gz"), &gzip[..gzip.len() - 20]);
+    let (json, code) = whole.json(&[]);
+    assert_eq!(code, 1);
+    let why = json["incomplete"][0].as_str().unwrap();
+    assert!(why.contains("redis_port_notice.log.2.gz to its end"), "{why}");
+    assert!(json["lines"]["counted"].as_u64().unwrap() > 5000, "{json:#}");
+}
+
+#[test]
+fn an_offline_tree_is_all_that_is_read_and_its_own_bundle_says_where() {
+    let tree = Tree::new();
+    let elsewhere = Tree::with_log(&one("192.0.2.1"));
+    tree.write("var/log/x", "");
+    std::os::unix::fs::symlink(
+        elsewhere.path("var/log/redisguard"),
+        tree.path("var/log/redisguard"),
+    )
+    .unwrap();
+    let output = tree.report(&[]);
+    assert!(status(&output) == 2 && told(&output).contains("out of the tree"), "{}", told(&output));
+
+    let tree = Tree::new();
+    let facts = include_str!("../../../generated/host/etc/redisguard/guard.toml");
+    tree.write(
+        "etc/redisguard/guard.toml",
+        facts.replace("redisguard/redis_port_notice.log", "elsewhere/notice.log"),
+    );
+    tree.write("var/log/elsewhere/notice.log", one("192.0.2.1"));
+    assert_eq!(tree.json(&[]).0["attempts"], 1);
+    tree.write("etc/redisguard/guard.toml", "nonsense");
+    let output = tree.report(&[]);
+    assert!(status(&output) == 2 && told(&output).contains("guard.toml"), "{}", told(&output));
+}

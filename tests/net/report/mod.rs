@@ -1,0 +1,5 @@
+//! `redisguard-install report`: real logs, compressed by the real tools, and the page in a real browser.
+
+mod host_names;
+mod html_page;
+mod log_sources;

@@ -1,0 +1,71 @@
+//! `redisguard-gen` writes all or nothing: when it is killed, and when several run at once.
+
+use crate::support::GEN;
+use crate::support::repository::{Contents, changed, contents, copy, generate};
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+#[test]
+fn a_run_that_is_killed_leaves_every_file_old_or_new_and_the_next_one_ends_the_work() {
+    let (folder, before, after) = changed();
+    let at = |files: &Contents, path: &str| {
+        files.iter().find(|(known, _)| known == path).map(|(_, bytes)| bytes.clone())
+    };
+    // How long an undisturbed run takes here, to spread the kills over it.
+    let (started, place) = (Instant::now(), copy(folder.path()));
+    generate(place.path(), &[]);
+    let whole = started.elapsed();
+    let mut unfinished = 0;
+    for moment in 0..40 {
+        let place = copy(folder.path());
+        let mut command = Command::new(GEN);
+        command.current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut run = command.spawn().unwrap();
+        thread::sleep(whole * moment / 40);
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let now = contents(place.path());
+        for (path, bytes) in &now {
+            if path.ends_with(".redisguard~") {
+                unfinished += 1;
+                continue;
+            }
+            let known = [at(&before, path), at(&after, path)];
+            assert!(known.contains(&Some(bytes.clone())), "{path} is neither old nor new");
+        }
+        let there = now.iter().filter(|(path, _)| !path.ends_with(".redisguard~")).count();
+        assert_eq!(there, before.len(), "moment {moment}");
+        let (said, status) = generate(place.path(), &[]);
+        assert_eq!(status, 0, "{said}");
+        assert_eq!(contents(place.path()), after, "moment {moment}");
+    }
+    assert!(unfinished > 0, "no run was killed at work");
+}
+
+#[test]
+fn two_at_once_come_one_after_the_other() {
+    let (folder, _, after) = changed();
+    let toml = folder.path().join("redisguard.toml");
+    let other = folder.path().join("other.toml");
+    fs::write(&other, fs::read_to_string(&toml).unwrap().replace("Old Port", "Older Port"))
+        .unwrap();
+    for _ in 0..5 {
+        thread::scope(|scope| {
+            for config in ["redisguard.toml", "other.toml"].repeat(3) {
+                scope.spawn(|| {
+                    let (said, status) = generate(folder.path(), &["--config", config]);
+                    assert_eq!(status, 0, "{said}");
+                });
+            }
+        });
+        // Whoever came last, it is all theirs.
+        let last = ["redisguard.toml", "other.toml"]
+            .map(|config| generate(folder.path(), &["--config", config, "--check"]).1);
+        assert!(last.contains(&0), "{last:?}");
+    }
+    generate(folder.path(), &[]);
+    fs::remove_file(other).unwrap();
+    assert_eq!(contents(folder.path()), after);
+}

@@ -1,0 +1,95 @@
+//! What holds for whatever anybody sends: the same replies however the bytes are split, never more
+//! replies than commands, bounded memory, and as many replies as a Redis would give.
+
+use std::fs;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use redisguard::listener::simulate::{Peer, Replay, replay};
+
+use crate::support::property::check;
+use crate::support::resp_commands::{cases, command, pipeline};
+use crate::support::root;
+
+/// Other protocols, endings, and what is begun and not ended.
+const OTHERS: [&[u8]; 7] = [
+    b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"HEAD / HTTP/1.0\r\n\r\n",
+    b"\x16\x03\x01\x00\x44\x01\x00",
+    b"\x16",
+    b"QUIT\r\n",
+    b"CLIENT ID\r\n",
+    b"*2\r\n$3\r\nGET\r\n$5\r\nab",
+];
+
+/// Commands, and all that is none: other protocols, faults, lengths without end, any bytes.
+fn anything() -> impl Strategy<Value = Vec<u8>> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        (0..4u32).prop_map(|number| number.to_string()),
+        "[0-9+x-]{0,16}",
+    ];
+    let header = (select(&["*", "$"][..]), number, select(&["\r\n", "\n", "\r", ""][..]))
+        .prop_map(|(sign, number, end)| format!("{sign}{number}{end}").into_bytes());
+    let part = prop_oneof![
+        4 => command(),
+        2 => header,
+        2 => vec(any::<u8>(), 0..30),
+        1 => select(&OTHERS[..]).prop_map(<[u8]>::to_vec),
+        1 => (command(), 2..90usize).prop_map(|(command, times)| command.repeat(times)),
+    ];
+    vec(part, 0..12).prop_map(|parts| parts.concat())
+}
+
+/// `bytes` cut at `places`, which are taken as fractions of the whole.
+fn cut<'a>(bytes: &'a [u8], places: &[u16]) -> Vec<&'a [u8]> {
+    let place = |place: &u16| bytes.len() * usize::from(*place) / usize::from(u16::MAX);
+    let mut ends: Vec<usize> = places.iter().map(place).collect();
+    ends.push(bytes.len());
+    ends.sort_unstable();
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).map(|(start, end)| &bytes[start..*end]).collect()
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn whatever_is_sent_everything_holds(bytes in anything()) {
+        check(&bytes);
+    }
+
+    #[test]
+    fn any_split_and_any_way_of_reading_give_the_same_replies(
+        bytes in anything(),
+        places in vec(any::<u16>(), 0..20),
+        reads in prop_oneof![0..200usize, Just(usize::MAX)],
+    ) {
+        let whole = replay([&bytes[..]], Peer::default());
+        let split = replay(cut(&bytes, &places), Peer { reads, ..Peer::default() });
+        prop_assert_eq!(&Replay { max_retained_bytes: 0, ..whole }, &Replay { max_retained_bytes: 0, ..split });
+    }
+
+    #[test]
+    fn every_command_of_a_pipeline_gets_one_reply((bytes, commands) in pipeline()) {
+        let replay = replay([&bytes[..]], Peer::default());
+        prop_assert_eq!((replay.commands, replay.replies), (commands, commands));
+    }
+
+    #[test]
+    fn the_longer_the_input_the_same_the_memory(bytes in anything()) {
+        for reads in [0, 100_000] {
+            let pieces = std::iter::repeat_n(&bytes[..], 300);
+            let kept = replay(pieces, Peer { reads, ..Peer::default() }).max_retained_bytes;
+            prop_assert!(kept <= crate::support::property::MAX_RETAINED_BYTES, "{kept} bytes are kept");
+        }
+    }
+}
+
+#[test]
+fn everything_holds_for_the_seeds_of_the_fuzz_target() {
+    let seeds = fs::read_dir(root().join("tests/fuzz/seeds")).unwrap();
+    let checked = seeds.map(|seed| check(&fs::read(seed.unwrap().path()).unwrap())).count();
+    assert!(checked >= 20, "only {checked} seeds are there");
+}

@@ -1,0 +1,14 @@
+//! Tests that need nothing but Rust: no root, no other programs, no network.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bundle;
+mod documents;
+mod generator;
+mod guide_sections;
+mod listener_protocol;
+mod report_formats;
+mod report_line_properties;
+mod spec;
