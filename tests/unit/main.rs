@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod bundle;
 mod documents;
 mod generator;
@@ -12,3 +13,4 @@ mod listener_protocol;
 mod report_formats;
 mod report_line_properties;
 mod spec;
+mod test_index;

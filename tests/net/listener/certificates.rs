@@ -1,4 +1,4 @@
-//! Certificates made at test time, which of them are taken, and what is said of all others.
+//! Certificates of every common kind are used, and others are reported without delaying clients.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
