@@ -60,7 +60,7 @@ fn a_summary_says_what_a_change_means_and_writes_nothing() {
 }
 
 #[test]
-fn a_base_that_is_not_there_is_refused_and_one_without_a_toml_is_none() {
+fn a_missing_base_is_refused_and_one_without_a_toml_counts_as_empty() {
     let Some(folder) = committed() else { return };
     let (said, status) = generate(folder.path(), &["--summary", "no-such-branch"]);
     assert!(status == 2 && said.contains("neither such a file nor such a revision"), "{said}");

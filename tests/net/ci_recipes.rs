@@ -99,7 +99,7 @@ fn is_refused(output: &Output) {
 }
 
 #[test]
-fn every_recipe_is_what_its_service_takes() {
+fn every_recipe_is_valid_for_its_service() {
     let Some(programs) = python_tools("ci") else { return };
     for (name, schema) in
         [("github-actions.yml", "vendor.github-workflows"), ("gitlab-ci.yml", "vendor.gitlab-ci")]
@@ -156,7 +156,7 @@ fn the_job_of_gitlab_checks_and_says_what_a_change_means() {
 }
 
 #[test]
-fn the_hook_of_pre_commit_keeps_what_is_stale_from_being_committed() {
+fn the_pre_commit_hook_refuses_stale_files() {
     let Some(programs) = python_tools("ci") else { return };
     let Some(repository) = Repository::new() else { return };
     fs::copy(recipe("pre-commit-config.yaml"), repository.path().join(".pre-commit-config.yaml"))

@@ -24,7 +24,7 @@ fn given(program: &str, arguments: &[&str], input: &str) -> Output {
 }
 
 #[test]
-fn bash_and_shellcheck_take_every_command_of_every_document() {
+fn bash_and_shellcheck_accept_every_command_of_every_document() {
     if !tools(&["bash", "shellcheck"]) {
         return;
     }

@@ -51,7 +51,7 @@ fn seal(bundle: &Path) {
 }
 
 #[test]
-fn the_shipped_bundle_keeps_its_promise() {
+fn the_shipped_bundle_meets_its_expectations() {
     if !able() {
         return;
     }
@@ -85,7 +85,7 @@ fn an_ordinary_user_sees_the_same() {
 }
 
 #[test]
-fn an_ip_that_reads_numbers_of_processes_from_proc_plugs_no_other_network() {
+fn an_ip_that_reads_process_ids_from_proc_connects_the_right_network() {
     if !able() {
         return;
     }
@@ -120,7 +120,7 @@ fn rendered(toml: &Path, backend: &str) -> TempDir {
 }
 
 #[test]
-fn every_good_case_of_the_corpus_keeps_its_promise_with_both_backends() {
+fn every_good_case_meets_its_expectations_with_both_backends() {
     if !able() || !tools(&["nft"]) {
         return;
     }
@@ -143,7 +143,7 @@ fn every_good_case_of_the_corpus_keeps_its_promise_with_both_backends() {
 }
 
 #[test]
-fn a_bundle_that_does_not_guard_is_found_out() {
+fn a_bundle_that_does_not_block_is_found() {
     if !able() {
         return;
     }
@@ -166,7 +166,7 @@ fn a_bundle_that_does_not_guard_is_found_out() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_programs_are_named() {
     let empty = tempfile::tempdir().unwrap();
     let output = Command::new(INSTALL).arg("rehearse").env("PATH", empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -188,7 +188,7 @@ fn marked(mark: &str) -> Vec<String> {
 }
 
 #[test]
-fn nothing_stays_behind_when_it_is_killed() {
+fn a_killed_rehearsal_leaves_nothing_behind() {
     if !able() {
         return;
     }

@@ -37,7 +37,7 @@ fn taken_back(machine: &Machine) {
 
 /// Applies to a host with nothing on it, in all ways that end with nothing on it.
 #[test]
-fn a_first_change_that_is_not_confirmed_leaves_nothing() {
+fn an_unconfirmed_first_change_leaves_nothing() {
     let Some(mut machine) = host("unconfirmed") else { return };
     let before = look(&machine);
 
@@ -127,7 +127,7 @@ fn start_listener_after(machine: &Machine, seconds: u32) {
 }
 
 #[test]
-fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
+fn an_unconfirmed_change_restores_the_former_bundle() {
     let Some((mut machine, _folder)) = changeable("former") else { return };
     let before = look(&machine);
     let same = |from: &str, to: &str| machine.run(&["cmp", from, to]).code == 0;

@@ -34,7 +34,7 @@ fn a_fresh_apply_guards_the_host() {
 }
 
 #[test]
-fn the_programs_place_is_used_afterwards() {
+fn later_commands_use_the_installed_program() {
     let Some(machine) = guarded("place") else { return };
     machine.run(&["rm", PROGRAM]).ok();
     machine.run(&["redisguard-install", "status"]).ok();

@@ -4,7 +4,7 @@ use crate::support::report_logs::{HOSTILE, Tree, everything, line, status};
 use crate::support::told;
 
 #[test]
-fn the_table_is_as_reviewed_and_fits_80_columns() {
+fn the_table_matches_its_snapshot_and_fits_80_columns() {
     let tree = everything();
     let output = tree.report(&[]);
     assert_eq!(status(&output), 0, "{}", told(&output));
@@ -21,7 +21,7 @@ fn the_table_is_as_reviewed_and_fits_80_columns() {
 }
 
 #[test]
-fn csv_and_json_tell_the_same_and_hostile_names_are_text_in_both() {
+fn csv_and_json_agree_and_hostile_names_stay_text() {
     let tree = everything();
     let (json, code) = tree.json(&[]);
     assert_eq!(code, 0);
@@ -56,7 +56,7 @@ fn csv_and_json_tell_the_same_and_hostile_names_are_text_in_both() {
 }
 
 #[test]
-fn lines_are_counted_or_skipped_and_nothing_else() {
+fn every_line_is_counted_or_skipped() {
     let (json, _) = everything().json(&[]);
     let lines = json["lines"].as_object().unwrap();
     let of = |name: &str| lines[name].as_u64().unwrap();
@@ -66,7 +66,7 @@ fn lines_are_counted_or_skipped_and_nothing_else() {
 }
 
 #[test]
-fn time_port_and_number_narrow_it_down() {
+fn since_port_and_top_narrow_the_report() {
     let tree = everything();
     let (since, _) = tree.json(&["--since", "2026-11-20"]);
     assert_eq!(since["first"], "2026-11-20T05:45:00Z");

@@ -76,7 +76,7 @@ fn the_kernel_loads_every_ruleset_and_lists_it_as_it_was_rendered() {
 }
 
 #[test]
-fn the_ports_that_the_kernel_keeps_free_are_those_of_the_toml() {
+fn the_kernels_reserved_local_ports_are_those_of_the_toml() {
     if !is_root() || !tools(&["sysctl"]) {
         return;
     }

@@ -84,7 +84,7 @@ pub fn yaml_files<'a>(bundles: impl Iterator<Item = &'a Bundle>, folder: &Path) 
 }
 
 #[test]
-fn yaml_readers_find_what_the_toml_says_and_its_lint_finds_nothing() {
+fn yaml_readers_and_a_linter_accept_the_ansible_variables() {
     let Some(programs) = python_tools("ci") else { return };
     let folder = tempfile::tempdir().unwrap();
     yaml_files(CORPUS.iter().map(|case| &case.bundle), folder.path());
@@ -100,7 +100,7 @@ fn yaml_readers_find_what_the_toml_says_and_its_lint_finds_nothing() {
 }
 
 #[test]
-fn mandoc_takes_every_page() {
+fn mandoc_accepts_every_page() {
     if !tools(&["mandoc"]) {
         return;
     }
@@ -113,7 +113,7 @@ fn mandoc_takes_every_page() {
 }
 
 #[test]
-fn bash_takes_its_completions() {
+fn bash_accepts_its_completions() {
     for command in ["redisguard-gen", "redisguard-install"] {
         let file = root().join(format!("generated/completions/{command}.bash"));
         taken(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());

@@ -43,7 +43,7 @@ for _ in range({times}):
 }
 
 #[test]
-fn every_source_that_is_stopped_is_logged_and_none_fills_the_log() {
+fn every_blocked_source_is_logged_and_none_fills_the_log() {
     on_both(|site| {
         site.publish(6379);
         site.outside.sh("for host in 3 4 5; do ip addr add 198.51.1.$host/24 dev there1; done
@@ -98,7 +98,7 @@ fn every_source_that_is_stopped_is_logged_and_none_fills_the_log() {
 }
 
 #[test]
-fn nobody_is_logged_where_that_is_off_nor_whom_the_listener_logs() {
+fn nothing_is_logged_when_the_log_is_off_or_the_listener_logs() {
     on_both(|site| {
         for (external, firewall) in [("drop", "log-per-source = 0"), ("notice", "")] {
             site.guard(external, firewall);

@@ -176,7 +176,7 @@ const SILENCE: [&str; 2] = ["silence", "silence"];
 const REFUSED: [&str; 2] = ["refused", "refused"];
 
 #[test]
-fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
+fn outsiders_are_blocked_even_where_a_container_publishes_the_port() {
     on_both(|site| {
         site.publish(6379);
         site.publish(7001);
@@ -211,7 +211,7 @@ fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
 }
 
 #[test]
-fn many_ports_leave_those_between_them_alone() {
+fn many_reserved_ports_leave_the_ports_between_them_open() {
     on_both(|mut site| {
         // 8000 is dropped, 8003 rejected; 8001 and 8002 lie between them.
         for port in ["8000", "8001", "8002", "8003"] {
@@ -237,7 +237,7 @@ fn many_ports_leave_those_between_them_alone() {
 }
 
 #[test]
-fn outsiders_are_told_also_where_a_container_publishes_the_port() {
+fn outsiders_are_told_even_where_a_container_publishes_the_port() {
     on_both(|site| {
         site.publish(6379);
         site.publish(7001);
@@ -269,7 +269,7 @@ fn outsiders_are_told_also_where_a_container_publishes_the_port() {
 }
 
 #[test]
-fn ports_that_fit_one_match_and_no_jump_leave_those_between_them_alone() {
+fn ports_that_fill_one_multiport_match_leave_the_ports_between_them_open() {
     on_both(|mut site| {
         site.serve("8027");
         // One slot of the jump's match is the notice port's; a leaf has them all.

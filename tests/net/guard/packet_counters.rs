@@ -104,7 +104,7 @@ fn more(first: u16) -> String {
 }
 
 #[test]
-fn every_packet_counts_once_while_bundles_come_and_go() {
+fn every_packet_counts_once_while_bundles_change() {
     on_both(|site| {
         site.apply(&spec(site.backend, 0, "drop", ""));
         let before = counted(&site);
@@ -125,7 +125,7 @@ fn every_packet_counts_once_while_bundles_come_and_go() {
 }
 
 #[test]
-fn every_packet_counts_once_while_backends_take_turns() {
+fn every_packet_counts_once_while_backends_change() {
     if !able() {
         return;
     }
@@ -162,7 +162,7 @@ fn every_packet_counts_once_by_legacy_iptables_too() {
 }
 
 #[test]
-fn what_was_counted_outlives_the_rules() {
+fn counts_outlive_the_rules() {
     on_both(|site| {
         site.apply(&spec(site.backend, 0, "drop", ""));
         let mut sent = Counts::new();

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
+fn a_change_is_rolled_back_without_systemd_when_its_terminal_is_gone() {
     if !able() || !tools(&["script"]) {
         return;
     }
@@ -32,7 +32,7 @@ fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
 }
 
 #[test]
-fn without_a_way_back_nothing_is_changed() {
+fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
     if !able() {
         return;
     }
@@ -69,7 +69,7 @@ fn without_a_way_back_nothing_is_changed() {
 }
 
 #[test]
-fn what_was_killed_half_way_cannot_be_confirmed() {
+fn a_killed_change_cannot_be_confirmed() {
     if !able() {
         return;
     }
@@ -93,7 +93,7 @@ END
 }
 
 #[test]
-fn going_back_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
+fn a_rollback_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
     if !able() {
         return;
     }

@@ -122,7 +122,7 @@ pub(super) fn names(found: &[Value], kind: &str, target: &str, detail: &str) -> 
 }
 
 #[test]
-fn drift_is_named_and_apply_mends_it() {
+fn drift_is_named_and_apply_fixes_it() {
     if !able() {
         return;
     }
@@ -154,7 +154,7 @@ fn drift_is_named_and_apply_mends_it() {
 }
 
 #[test]
-fn what_was_edited_is_shown_before_it_is_mended_and_kept() {
+fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     if !able() {
         return;
     }
@@ -176,7 +176,7 @@ fn what_was_edited_is_shown_before_it_is_mended_and_kept() {
 }
 
 #[test]
-fn a_masked_unit_stays_so_until_its_administrator_unmasks_it() {
+fn a_masked_unit_stays_masked_until_its_administrator_unmasks_it() {
     if !able() {
         return;
     }
@@ -228,7 +228,7 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
 }
 
 #[test]
-fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
+fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
     if !able() {
         return;
     }
@@ -245,7 +245,7 @@ fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
 }
 
 #[test]
-fn another_build_that_asks_for_the_status_finds_the_program_as_it_was_applied() {
+fn status_from_another_build_finds_the_installed_program_unchanged() {
     if !able() {
         return;
     }

@@ -19,7 +19,7 @@ fn cured(output: &Output, cause: &str, cure: &str) {
 }
 
 #[test]
-fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_its_cure() {
+fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_a_fix() {
     if !able() {
         return;
     }
@@ -41,7 +41,7 @@ fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_its_cure() {
 }
 
 #[test]
-fn a_change_that_cannot_wait_for_its_confirmation_has_one_cure() {
+fn a_change_that_cannot_wait_for_its_confirmation_names_one_fix() {
     if !able() {
         return;
     }
@@ -69,7 +69,7 @@ fn a_change_that_cannot_wait_for_its_confirmation_has_one_cure() {
 }
 
 #[test]
-fn a_user_without_rights_reads_one_cause_and_one_cure() {
+fn a_user_without_rights_gets_one_cause_and_one_fix() {
     if !able() {
         return;
     }
@@ -84,7 +84,7 @@ fn a_user_without_rights_reads_one_cause_and_one_cure() {
 }
 
 #[test]
-fn a_unit_that_is_masked_in_a_tree_is_unmasked_in_that_tree() {
+fn the_fix_for_a_unit_masked_in_a_tree_unmasks_it_in_that_tree() {
     let tree = tempfile::tempdir().unwrap();
     let units = tree.path().join("etc/systemd/system");
     std::fs::create_dir_all(&units).unwrap();
@@ -99,7 +99,7 @@ fn a_unit_that_is_masked_in_a_tree_is_unmasked_in_that_tree() {
 }
 
 #[test]
-fn a_tool_that_hangs_behind_a_script_is_ended_and_the_cure_says_what_to_do() {
+fn a_tool_that_hangs_behind_a_script_is_ended_and_a_fix_is_named() {
     if !able() {
         return;
     }

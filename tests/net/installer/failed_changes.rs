@@ -6,7 +6,7 @@ use crate::support::{INSTALL, assert_same, told};
 use std::process::Command;
 
 #[test]
-fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
+fn a_damaged_host_boots_guarded_and_reports_the_damage() {
     if !able() {
         return;
     }
@@ -32,7 +32,7 @@ fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
 }
 
 #[test]
-fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
+fn a_failed_removal_leaves_the_ports_blocked_and_can_be_repeated() {
     if !able() {
         return;
     }
@@ -52,7 +52,7 @@ fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
 }
 
 #[test]
-fn a_removal_that_fails_claims_no_guard_that_is_not_there() {
+fn a_failed_removal_claims_no_missing_guard() {
     if !able() {
         return;
     }
@@ -77,7 +77,7 @@ fn a_removal_that_fails_claims_no_guard_that_is_not_there() {
 }
 
 #[test]
-fn what_a_kill_left_before_there_was_a_receipt_is_removed_whatever_it_is() {
+fn leftovers_of_an_apply_killed_before_its_receipt_are_removed() {
     if !able() {
         return;
     }
@@ -159,7 +159,7 @@ fn a_failing_step_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn a_load_that_fails_between_two_tables_is_taken_back() {
+fn a_load_that_fails_between_two_tables_is_rolled_back() {
     if !able() {
         return;
     }
@@ -191,7 +191,7 @@ END
 }
 
 #[test]
-fn a_bundle_that_is_not_whole_is_refused() {
+fn an_incomplete_bundle_is_refused() {
     let folder = bundle(OTHER);
     let generated = folder.path().join("generated");
     let refused = |named: &str| {
@@ -211,7 +211,7 @@ fn a_bundle_that_is_not_whole_is_refused() {
 }
 
 #[test]
-fn rules_that_are_not_those_that_were_reviewed_are_not_loaded() {
+fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
     if !able() {
         return;
     }
@@ -238,7 +238,7 @@ fn rules_that_are_not_those_that_were_reviewed_are_not_loaded() {
 }
 
 #[test]
-fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
+fn a_missing_iptables_and_missing_rights_are_reported_with_a_fix() {
     if !able() {
         return;
     }

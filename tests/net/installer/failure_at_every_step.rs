@@ -154,17 +154,17 @@ fn every_call_fails_once(guarded: bool) {
 }
 
 #[test]
-fn every_call_of_a_program_that_fails_takes_a_first_apply_back() {
+fn every_failing_program_rolls_back_a_first_apply() {
     every_call_fails_once(false);
 }
 
 #[test]
-fn every_call_of_a_program_that_fails_takes_a_change_back() {
+fn every_failing_program_rolls_back_a_change() {
     every_call_fails_once(true);
 }
 
 #[test]
-fn every_target_that_cannot_be_written_takes_everything_back() {
+fn every_unwritable_target_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -197,7 +197,7 @@ fn every_target_that_cannot_be_written_takes_everything_back() {
 }
 
 #[test]
-fn a_disk_of_any_size_that_is_too_small_takes_everything_back() {
+fn a_disk_that_is_too_small_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -235,7 +235,7 @@ fn a_disk_of_any_size_that_is_too_small_takes_everything_back() {
 }
 
 #[test]
-fn a_disk_that_fills_up_just_before_the_end_takes_everything_back() {
+fn a_disk_that_fills_up_just_before_the_end_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -257,7 +257,7 @@ END
 }
 
 #[test]
-fn every_step_of_a_removal_that_fails_leaves_the_ports_shut_and_it_can_be_run_again() {
+fn every_failing_step_of_a_removal_leaves_the_ports_blocked_and_can_be_repeated() {
     if !able() {
         return;
     }

@@ -102,7 +102,7 @@ fn timed(host: &Host, arguments: &[&str]) -> (Duration, [String; 2]) {
 }
 
 #[test]
-fn an_apply_that_is_killed_leaves_each_family_old_or_new_and_can_be_gone_on_with() {
+fn a_killed_apply_leaves_each_family_old_or_new_and_can_be_finished() {
     if !able() {
         return;
     }
@@ -179,7 +179,7 @@ fn a_killed_apply_can_be_removed_and_the_host_is_as_it_was() {
 }
 
 #[test]
-fn many_at_once_are_served_one_after_the_other() {
+fn concurrent_applies_are_serialized() {
     if !able() {
         return;
     }

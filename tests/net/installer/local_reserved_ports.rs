@@ -10,7 +10,7 @@ const NAME: &str = "net.ipv4.ip_local_reserved_ports";
 const READ_ONLY: &str = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys";
 
 #[test]
-fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
+fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
     if !able() {
         return;
     }
@@ -48,7 +48,7 @@ fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
 }
 
 #[test]
-fn a_list_of_ports_that_breaks_while_it_is_written_takes_everything_back() {
+fn a_list_of_ports_that_fails_while_it_is_written_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -75,7 +75,7 @@ END
 }
 
 #[test]
-fn ports_that_the_list_named_before_us_stay_in_it() {
+fn ports_that_were_listed_before_stay_listed() {
     if !able() {
         return;
     }
@@ -98,7 +98,7 @@ fn ports_that_the_list_named_before_us_stay_in_it() {
 }
 
 #[test]
-fn ports_that_a_boot_has_listed_for_an_image_go_with_a_removal() {
+fn ports_that_were_listed_at_boot_from_an_image_go_with_a_removal() {
     if !able() {
         return;
     }

@@ -155,7 +155,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
 }
 
 #[test]
-fn help_is_as_reviewed() {
+fn help_matches_its_snapshot() {
     let help = |arguments: &[&str]| {
         let output = Command::new(INSTALL).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -165,7 +165,7 @@ fn help_is_as_reviewed() {
 }
 
 #[test]
-fn the_plan_of_a_bare_host_is_as_reviewed() {
+fn the_plan_of_a_bare_host_matches_its_snapshot() {
     if !able() {
         return;
     }

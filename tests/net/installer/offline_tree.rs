@@ -93,7 +93,7 @@ impl Tree {
 }
 
 #[test]
-fn what_stood_in_our_place_is_not_kept_out_of_the_tree() {
+fn replaced_files_are_kept_inside_the_tree() {
     for part in ["original", "original/etc"] {
         let tree = Tree::new();
         tree.lead_out(part);
@@ -104,7 +104,7 @@ fn what_stood_in_our_place_is_not_kept_out_of_the_tree() {
 }
 
 #[test]
-fn what_was_edited_is_not_kept_out_of_the_tree() {
+fn copies_of_edited_files_are_kept_inside_the_tree() {
     for part in ["edited", "edited/etc"] {
         let tree = Tree::new();
         assert_eq!(status(&tree.run("apply")), 0);
@@ -116,7 +116,7 @@ fn what_was_edited_is_not_kept_out_of_the_tree() {
 }
 
 #[test]
-fn nothing_comes_back_from_out_of_the_tree() {
+fn nothing_is_restored_from_outside_the_tree() {
     for part in ["original", "original/etc", "bundle"] {
         let tree = Tree::new();
         assert_eq!(status(&tree.run("apply")), 0);
@@ -136,7 +136,7 @@ fn nothing_comes_back_from_out_of_the_tree() {
 }
 
 #[test]
-fn a_receipt_names_nothing_out_of_the_tree() {
+fn a_receipt_names_nothing_outside_the_tree() {
     for (from, to) in [
         ("\"directories\": [", "\"directories\": [\"/../out\","),
         ("\"/etc/redisguard/rules.v4\": {", "\"/../out/file\": {"),
@@ -159,7 +159,7 @@ fn a_receipt_names_nothing_out_of_the_tree() {
 }
 
 #[test]
-fn no_change_that_waits_is_forgotten_out_of_the_tree() {
+fn no_unconfirmed_change_is_deleted_outside_the_tree() {
     let tree = Tree::new();
     assert_eq!(status(&tree.run("apply")), 0);
     let record = tree.elsewhere.path().join("record.json");

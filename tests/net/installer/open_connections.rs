@@ -71,7 +71,7 @@ fn assert_cut(session: &mut Session) {
 }
 
 #[test]
-fn open_sessions_are_cut_with_a_word_only() {
+fn open_connections_are_cut_only_with_consent() {
     let Some(mut site) = site() else { return };
     site.bring("existing = \"cut\"");
     let before = (site.host.rules(), site.host.changed_files());
@@ -97,7 +97,7 @@ fn open_sessions_are_cut_with_a_word_only() {
 }
 
 #[test]
-fn a_flag_is_a_word_too_and_mending_by_the_timer_needs_none() {
+fn a_flag_is_consent_and_a_fix_by_the_timer_needs_none() {
     let Some(mut site) = site() else { return };
     site.bring("existing = \"cut\"");
     let applied = site.install(&["apply", "--cut-sessions", "--json"]);
@@ -118,7 +118,7 @@ fn a_flag_is_a_word_too_and_mending_by_the_timer_needs_none() {
 }
 
 #[test]
-fn sessions_that_are_kept_or_allowed_need_no_word() {
+fn connections_that_are_kept_or_allowed_need_no_consent() {
     for firewall in ["existing = \"keep\"", "existing = \"cut\"\nallow = [\"198.51.1.0/24\"]"] {
         let Some(mut site) = site() else { return };
         site.bring(firewall);
@@ -171,7 +171,7 @@ fn the_plan_names_who_uses_the_reserved_ports() {
 }
 
 #[test]
-fn who_is_only_told_where_to_go_is_no_session_to_ask_for() {
+fn connections_to_the_listener_need_no_consent() {
     if !able() {
         return;
     }

@@ -6,7 +6,7 @@ use crate::support::namespace::Host;
 use crate::support::told;
 
 #[test]
-fn what_is_neither_a_file_nor_a_link_is_named_and_refused() {
+fn special_files_are_named_and_refused() {
     if !able() {
         return;
     }
@@ -31,7 +31,7 @@ fn what_is_neither_a_file_nor_a_link_is_named_and_refused() {
 }
 
 #[test]
-fn a_directory_that_others_may_write_to_is_named_with_what_ends_it() {
+fn a_directory_that_others_may_write_to_is_named_with_a_fix() {
     if !able() {
         return;
     }

@@ -55,7 +55,7 @@ fn look(host: &Host) -> (String, String, String) {
 }
 
 #[test]
-fn a_run_that_only_starts_units_takes_those_back_that_it_started() {
+fn a_failed_run_stops_the_units_it_started() {
     if !able() {
         return;
     }
@@ -74,7 +74,7 @@ fn a_run_that_only_starts_units_takes_those_back_that_it_started() {
 }
 
 #[test]
-fn what_a_killed_run_has_written_does_not_keep_the_next_one_from_taking_rules_back() {
+fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
     if !able() {
         return;
     }

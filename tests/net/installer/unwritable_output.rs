@@ -12,7 +12,7 @@ fn run(host: &Host, arguments: &str) -> Output {
 }
 
 #[test]
-fn what_cannot_be_said_on_standard_error_stops_nothing() {
+fn an_unwritable_standard_error_stops_nothing() {
     if !able() || !tools(&["nft", "flock"]) {
         return;
     }
@@ -38,7 +38,7 @@ fn what_cannot_be_said_on_standard_error_stops_nothing() {
 }
 
 #[test]
-fn the_status_of_a_change_tells_of_the_change_whoever_reads_of_it() {
+fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
     if !able() {
         return;
     }
@@ -71,7 +71,7 @@ fn the_status_of_a_change_tells_of_the_change_whoever_reads_of_it() {
 }
 
 #[test]
-fn an_answer_that_nobody_gets_is_trouble_and_a_reader_that_left_is_no_reason_for_words() {
+fn a_full_output_is_an_error_and_a_closed_pipe_is_not() {
     if !able() {
         return;
     }

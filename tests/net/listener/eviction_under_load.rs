@@ -102,7 +102,7 @@ fn closed(streams: &mut [TcpStream]) -> usize {
 }
 
 #[test]
-fn ten_thousand_idle_and_dripping_peers_hold_up_nobody() {
+fn ten_thousand_idle_and_slow_peers_delay_no_client() {
     if !descriptors_allowed(14_000) {
         return;
     }
@@ -128,7 +128,7 @@ fn ten_thousand_idle_and_dripping_peers_hold_up_nobody() {
 }
 
 #[test]
-fn beyond_the_limit_the_oldest_idle_peers_go_and_are_told_before() {
+fn beyond_the_limit_the_oldest_idle_peers_get_the_notice_and_are_evicted() {
     if !descriptors_allowed(8_000) {
         return;
     }
@@ -162,7 +162,7 @@ fn beyond_the_limit_the_oldest_idle_peers_go_and_are_told_before() {
 }
 
 #[test]
-fn aborted_connections_hold_up_nobody() {
+fn aborted_connections_delay_no_client() {
     if !descriptors_allowed(8_000) {
         return;
     }
@@ -186,7 +186,7 @@ fn aborted_connections_hold_up_nobody() {
 }
 
 #[test]
-fn at_a_limit_of_1024_descriptors_the_oldest_make_room_and_newcomers_are_told() {
+fn with_1024_descriptors_the_oldest_peers_are_evicted_and_new_ones_told() {
     if !tools(&["prlimit"]) || !descriptors_allowed(8_000) {
         return;
     }

@@ -18,7 +18,7 @@ use crate::listener::harness::{
 use crate::support::tools;
 
 #[test]
-fn sigterm_ends_it_in_good_order_with_a_complete_log() {
+fn sigterm_stops_it_with_a_complete_log() {
     let mut notice = Notice::start("");
     let mut clients: Vec<_> = (0..30).map(|_| notice.connect()).collect();
     for client in &mut clients[..20] {
@@ -36,7 +36,7 @@ fn sigterm_ends_it_in_good_order_with_a_complete_log() {
 }
 
 #[test]
-fn sighup_continues_in_a_new_file() {
+fn sighup_continues_in_a_new_log_file() {
     let mut notice = Notice::start("log-per-source = 2");
     let knock = |notice: &Notice| {
         let mut stream = notice.connect();
@@ -86,7 +86,7 @@ pub fn redis_server(folder: &Path, address: &str) -> (Owned, u16) {
 }
 
 #[test]
-fn a_port_that_a_redis_holds_is_left_alone_in_both_families() {
+fn a_port_held_by_redis_is_left_alone_in_both_families() {
     if !tools(&["redis-server"]) || !tools(&["redis-cli"]) {
         return;
     }
@@ -108,7 +108,7 @@ fn a_port_that_a_redis_holds_is_left_alone_in_both_families() {
 }
 
 #[test]
-fn a_busy_port_that_must_be_held_ends_it_with_the_cure() {
+fn a_busy_port_that_must_be_bound_is_an_error_with_a_fix() {
     let folder = TempDir::new().unwrap();
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
@@ -139,7 +139,7 @@ fn diagnostics_that_cannot_be_written_do_not_stop_it() {
 }
 
 #[test]
-fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+fn the_service_manager_is_notified_of_ready_and_stop() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("manager");
     let manager = UnixDatagram::bind(&path).unwrap();

@@ -7,7 +7,7 @@ use crate::support::namespace::Host;
 use crate::support::{is_root, tools};
 
 #[test]
-fn peers_that_vanish_are_let_go_and_hold_up_nobody() {
+fn vanished_peers_are_closed_and_delay_no_client() {
     if !tools(&["ip", "nsenter", "redis-cli"]) || !is_root() {
         return;
     }

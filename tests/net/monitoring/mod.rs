@@ -66,7 +66,7 @@ fn each_alert_fires_when_it_must_and_not_before() {
 }
 
 #[test]
-fn dashboards_of_every_site_have_grafanas_shape() {
+fn dashboards_of_every_site_match_grafanas_types() {
     if !tools(&["npm", "node"]) {
         return;
     }
@@ -267,7 +267,7 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
 }
 
 #[test]
-fn what_asks_the_listener_for_anything_else_is_told_so_and_holds_nobody_up() {
+fn other_http_requests_are_refused_and_delay_no_client() {
     if !is_root() || !tools(&["curl", "iptables", "nsenter", "redis-cli", "python3"]) {
         return;
     }

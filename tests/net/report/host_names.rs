@@ -5,7 +5,7 @@ use crate::support::report_logs::line;
 use crate::support::{INSTALL, is_root, told};
 
 #[test]
-fn names_are_asked_for_only_when_wanted() {
+fn host_names_are_resolved_only_on_request() {
     if !is_root() {
         return;
     }

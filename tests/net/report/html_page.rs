@@ -26,7 +26,7 @@ const SHOWN: &str =
     "[...document.querySelectorAll('#knocks tbody tr')].filter((row) => !row.hidden).length";
 
 #[test]
-fn it_loads_without_a_word_needs_nothing_else_and_hostile_names_stay_text() {
+fn the_page_loads_alone_without_errors_and_hostile_names_stay_text() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -53,7 +53,7 @@ fn it_loads_without_a_word_needs_nothing_else_and_hostile_names_stay_text() {
 }
 
 #[test]
-fn what_is_not_ours_would_not_run() {
+fn foreign_scripts_and_styles_do_not_run() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -70,7 +70,7 @@ fn what_is_not_ours_would_not_run() {
 }
 
 #[test]
-fn filters_work_by_hand_and_by_the_address() {
+fn filters_work_by_hand_and_by_url() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -119,7 +119,7 @@ fn filters_work_by_hand_and_by_the_address() {
 }
 
 #[test]
-fn a_page_of_nothing_and_a_page_of_many_load_as_well() {
+fn an_empty_and_a_large_page_load() {
     if !tools(&["chromium", "node"]) {
         return;
     }

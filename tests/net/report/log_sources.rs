@@ -11,7 +11,7 @@ fn one(source: &str) -> String {
 }
 
 #[test]
-fn rotated_logs_are_read_however_they_are_compressed_and_none_twice() {
+fn rotated_logs_in_any_compression_are_read_once() {
     if !tools(&["gzip", "xz", "zstd", "bzip2"]) {
         return;
     }
@@ -43,7 +43,7 @@ fn rotated_logs_are_read_however_they_are_compressed_and_none_twice() {
 }
 
 #[test]
-fn what_was_written_long_before_the_time_that_is_asked_for_is_not_read_at_all() {
+fn logs_that_end_long_before_since_are_not_read() {
     let tree = Tree::with_log(&line(20, "192.0.2.1", 6379, "", "told"));
     let old = tree.path(&format!("{LOG}.1"));
     tree.write(&format!("{LOG}.1"), one("192.0.2.2").repeat(100));
@@ -82,7 +82,7 @@ fn more_logs_than_can_be_open_at_once_are_read() {
 }
 
 #[test]
-fn the_kernel_s_lines_come_from_one_place() {
+fn kernel_lines_are_read_from_one_source() {
     let tree = Tree::with_log(&one("192.0.2.1"));
     let dropped = packet(2, "drop", "192.0.2.2", 6379);
     tree.write("var/log/kern.log", &dropped);
@@ -99,7 +99,7 @@ fn the_kernel_s_lines_come_from_one_place() {
 }
 
 #[test]
-fn stamps_without_a_zone_are_of_the_host_s_own() {
+fn timestamps_without_a_zone_are_in_the_hosts_zone() {
     let zone = Path::new("/usr/share/zoneinfo/Asia/Kolkata");
     if !need("tzdata", zone.exists()) {
         return;
@@ -125,7 +125,7 @@ fn stamps_without_a_zone_are_of_the_host_s_own() {
 }
 
 #[test]
-fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
+fn a_persistent_journal_is_read_instead_of_the_files() {
     const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
     if !tools(&["journalctl"]) || !need("systemd-journal-remote", Path::new(REMOTE).exists()) {
         return;
@@ -191,7 +191,7 @@ fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
 }
 
 #[test]
-fn without_any_log_it_says_so_and_with_half_of_one_it_says_which() {
+fn missing_and_truncated_logs_are_reported() {
     let tree = Tree::new();
     let output = tree.report(&[]);
     assert_eq!(status(&output), 2);
@@ -214,7 +214,7 @@ fn without_any_log_it_says_so_and_with_half_of_one_it_says_which() {
 }
 
 #[test]
-fn an_offline_tree_is_all_that_is_read_and_its_own_bundle_says_where() {
+fn an_offline_tree_is_read_alone_at_the_paths_of_its_own_bundle() {
     let tree = Tree::new();
     let elsewhere = Tree::with_log(&one("192.0.2.1"));
     tree.write("var/log/x", "");

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const PROGRAM: &str = "target/release/redisguard-install";
 
-pub fn what_was_not_reviewed_reaches_no_host(fleet: &Controller, bare: &[Vec<String>]) {
+pub fn an_unreviewed_bundle_reaches_no_host(fleet: &Controller, bare: &[Vec<String>]) {
     let altered = fleet.path("altered");
     copy(&fleet.path("generated"), &altered);
     let rules = altered.join("host/etc/redisguard/rules.v4");
@@ -75,7 +75,10 @@ pub fn a_bad_canary_leaves_the_others_alone(fleet: &Controller, bare: &[Vec<Stri
 }
 
 /// One host ends all sessions of the user in the midst of the change, another lets nobody in any more.
-pub fn who_cannot_be_reached_after_a_change_goes_back(fleet: &Controller, bare: &[Vec<String>]) {
+pub fn a_host_that_is_unreachable_after_a_change_rolls_back(
+    fleet: &Controller,
+    bare: &[Vec<String>],
+) {
     const DROP_IN: &str = "/run/systemd/system/redis-port-notice.service.d/shut.conf";
     let [two, three] = ["two", "three"].map(|name| fleet.machine(name));
     for (machine, command) in

@@ -59,7 +59,7 @@ fn judged(attack: &[(usize, String)], harmless: &[String]) -> Result<bool, Strin
 }
 
 #[test]
-fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
+fn a_hostile_text_is_refused_by_a_check_or_changes_only_its_own_place() {
     let harmless = read_back(&parsed(&[]).unwrap()).unwrap();
     for (_, _, text) in TEXTS {
         assert!(harmless.iter().any(|line| line.contains(text)), "{text}");
@@ -74,7 +74,7 @@ fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
 }
 
 #[test]
-fn what_is_no_text_of_a_reader_is_one_of_its_kind_or_refused_by_name() {
+fn hostile_ports_choices_and_networks_are_refused_by_their_check() {
     let keys = select(&[
         ("cluster", "ports = @", Check::Port),
         ("[reserved]", "port = @", Check::Port),

@@ -21,7 +21,7 @@ fn started() -> TempDir {
 }
 
 #[test]
-fn init_writes_a_toml_to_start_from_and_says_what_is_next() {
+fn init_writes_a_starter_and_names_the_next_step() {
     let folder = started();
     let written = folder.path().join("redisguard.toml");
     let starter = fs::read(root().join("templates/init/redisguard.toml")).unwrap();
@@ -37,7 +37,7 @@ fn init_writes_a_toml_to_start_from_and_says_what_is_next() {
 }
 
 #[test]
-fn init_never_writes_over_anything() {
+fn init_never_overwrites() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("file.toml"), "mine").unwrap();
@@ -56,7 +56,7 @@ fn init_never_writes_over_anything() {
 }
 
 #[test]
-fn of_many_that_init_at_once_one_writes_and_no_trace_of_the_others_is_left() {
+fn of_concurrent_inits_one_writes_and_the_others_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let start = |_| {
         let mut command = Command::new(GEN);
@@ -72,14 +72,14 @@ fn of_many_that_init_at_once_one_writes_and_no_trace_of_the_others_is_left() {
 }
 
 #[test]
-fn whoever_has_no_toml_is_told_of_init() {
+fn a_missing_toml_suggests_init() {
     let folder = tempfile::tempdir().unwrap();
     let said = told(&run(folder.path(), &[]));
     assert!(said.contains("`redisguard-gen init`") && said.ends_with("exit 2\n"), "{said}");
 }
 
 #[test]
-fn an_explanation_says_what_why_and_how_it_would_be_right() {
+fn explain_gives_the_meaning_the_reason_and_a_right_example() {
     let folder = tempfile::tempdir().unwrap();
     for (name, kind) in [("drop-hides-notice", "warning"), ("reserved-twice", "fault")] {
         let output = run(folder.path(), &["--explain", name]);
@@ -91,7 +91,7 @@ fn an_explanation_says_what_why_and_how_it_would_be_right() {
 }
 
 #[test]
-fn a_name_that_is_none_is_answered_with_those_that_are() {
+fn an_unknown_check_is_answered_with_the_known_ones() {
     let folder = started();
     let said = told(&run(folder.path(), &["--explain", "drop-hide-notice"]));
     for wanted in ["'drop-hides-notice'", "reserved-twice", "nobody-told", "exit 2"] {
@@ -108,7 +108,7 @@ fn a_name_that_is_none_is_answered_with_those_that_are() {
 }
 
 #[test]
-fn of_the_rulings_on_a_command_line_the_last_one_holds() {
+fn the_last_lint_level_on_the_command_line_wins() {
     let folder = started();
     let (name, others) = ("drop-hides-notice", "nobody-told");
     for (arguments, status, label) in [
@@ -135,7 +135,7 @@ fn of_the_rulings_on_a_command_line_the_last_one_holds() {
 }
 
 #[test]
-fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself() {
+fn json_has_every_problem_file_and_fix_and_nothing_else_is_printed() {
     let folder = started();
     let parsed = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
     let output = run(folder.path(), &["--json"]);
@@ -195,7 +195,7 @@ fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself(
 }
 
 #[test]
-fn a_verb_takes_no_options_of_generating() {
+fn verbs_refuse_the_options_of_generation() {
     let folder = tempfile::tempdir().unwrap();
     for option in ["--check", "--json", "--deny-warnings", "--summary=HEAD"] {
         let said = told(&run(folder.path(), &[option, "init"]));

@@ -30,7 +30,7 @@ fn guards(host: &Host) -> String {
 }
 
 #[test]
-fn rules_that_another_backend_has_left_over_go_with_the_next_apply() {
+fn leftover_rules_of_another_backend_go_with_the_next_apply() {
     if !able_with_nft() {
         return;
     }
@@ -45,7 +45,7 @@ fn rules_that_another_backend_has_left_over_go_with_the_next_apply() {
 }
 
 #[test]
-fn a_change_of_the_backend_that_was_killed_is_finished_by_the_next_load() {
+fn a_killed_change_of_the_backend_is_finished_by_the_next_load() {
     if !able_with_nft() {
         return;
     }
@@ -71,7 +71,7 @@ END
 }
 
 #[test]
-fn an_iptables_that_does_not_say_its_kind_keeps_its_rules() {
+fn an_iptables_of_an_unknown_variant_keeps_its_rules() {
     if !able_with_nft() {
         return;
     }
@@ -92,7 +92,7 @@ fn an_iptables_that_does_not_say_its_kind_keeps_its_rules() {
 }
 
 #[test]
-fn where_iptables_cannot_guard_any_more_nftables_does_until_it_can() {
+fn nftables_guards_while_iptables_cannot() {
     if !able_with_nft() {
         return;
     }
@@ -116,7 +116,7 @@ fn where_iptables_cannot_guard_any_more_nftables_does_until_it_can() {
 }
 
 #[test]
-fn tables_that_were_there_before_stay_and_those_that_were_not_go() {
+fn tables_that_existed_before_stay_and_others_go() {
     if !able_with_nft() {
         return;
     }

@@ -28,7 +28,7 @@ fn told_by(host: &Host) -> Vec<String> {
 }
 
 #[test]
-fn both_families_are_tried_apart_from_the_host_before_either_is_loaded() {
+fn both_families_are_tried_in_a_namespace_before_either_is_loaded() {
     if !able() || !tools(&["nft", "setpriv"]) {
         return;
     }
@@ -75,7 +75,7 @@ echo "${0##*/} $word $place$tried" >> /run/said"#;
 }
 
 #[test]
-fn rules_that_are_not_found_as_they_were_loaded_are_taken_back() {
+fn rules_that_the_kernel_lists_otherwise_are_rolled_back() {
     if !able() {
         return;
     }
@@ -96,7 +96,7 @@ fn rules_that_are_not_found_as_they_were_loaded_are_taken_back() {
 }
 
 #[test]
-fn what_others_insert_while_rules_are_loaded_comes_behind_ours() {
+fn rules_that_others_insert_during_a_load_come_behind_redisguards() {
     if !able() {
         return;
     }
@@ -117,7 +117,7 @@ fn what_others_insert_while_rules_are_loaded_comes_behind_ours() {
 }
 
 #[test]
-fn rules_are_listed_when_anything_has_changed_and_not_before() {
+fn rules_are_listed_only_after_a_change() {
     if !able() {
         return;
     }

@@ -20,7 +20,7 @@ END
 }
 
 #[test]
-fn a_kernel_that_cannot_log_guards_and_says_which_line_turns_the_log_off() {
+fn a_kernel_that_cannot_log_is_guarded_and_the_line_that_turns_the_log_off_is_named() {
     if !able() {
         return;
     }

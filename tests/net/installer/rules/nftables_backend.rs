@@ -22,7 +22,7 @@ fn install(host: &Host, verb: &[&str]) -> Output {
 }
 
 #[test]
-fn drift_of_nftables_is_named_and_apply_mends_it() {
+fn drift_of_nftables_is_named_and_apply_fixes_it() {
     if !able_with_nft() {
         return;
     }

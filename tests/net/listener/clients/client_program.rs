@@ -34,7 +34,7 @@ pub enum Program {
 impl Library {
     /// Lets a program use the library in every manner. It must end by itself, and what its own call
     /// raised must be the sentence.
-    pub fn shows_the_sentence(&self) {
+    pub fn shows_the_notice(&self) {
         let Some(program) = self.program.ready() else { return };
         let faults: Vec<String> = self
             .manners

@@ -71,7 +71,7 @@ fn a_hostile_library_name_stays_in_its_line() {
 }
 
 #[test]
-fn json_lines_are_json() {
+fn json_lines_are_valid_json() {
     let mut notice = Notice::start("log-format = \"json\"");
     exchange(&notice, b"CLIENT SETINFO LIB-NAME redis-py\r\nCLIENT SETINFO LIB-VER 5.0\r\n");
     let (_, log) = notice.stop();
@@ -95,7 +95,7 @@ fn lines_and_counts_add_up_to_the_attempts() {
 }
 
 #[test]
-fn a_full_disk_neither_stops_the_serving_nor_goes_unnoticed() {
+fn a_full_disk_does_not_stop_replies_and_is_reported() {
     let notice = Notice::start_with("", |command| {
         let path = std::path::Path::new(command.get_args().nth(2).unwrap()).with_file_name("log");
         std::os::unix::fs::symlink("/dev/full", path).unwrap();

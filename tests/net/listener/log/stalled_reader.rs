@@ -57,7 +57,7 @@ fn complaints(notice: &Notice) -> usize {
 }
 
 #[test]
-fn while_nobody_reads_the_log_memory_is_bounded_and_what_it_lacks_is_counted() {
+fn a_stalled_reader_costs_bounded_memory_and_lost_lines_are_counted() {
     let (mut notice, reader) = stalled("log-format = \"json\"\nlog-per-source = 100000");
     let port = notice.port;
     let connect = |number| {
@@ -81,7 +81,7 @@ fn while_nobody_reads_the_log_memory_is_bounded_and_what_it_lacks_is_counted() {
 }
 
 #[test]
-fn the_end_waits_a_bounded_time_for_a_log_that_nobody_reads() {
+fn a_shutdown_waits_a_bounded_time_for_a_stalled_reader() {
     let (mut notice, reader) = stalled("log-per-source = 100000");
     let port = notice.port;
     all_at_once(|number| number < 5_000, |_| knock(source(1), port));
@@ -94,7 +94,7 @@ fn the_end_waits_a_bounded_time_for_a_log_that_nobody_reads() {
 }
 
 #[test]
-fn a_log_without_a_reader_is_written_once_there_is_one() {
+fn a_log_pipe_is_written_once_it_has_a_reader() {
     let mut notice = Notice::start_with("", with_fifo);
     assert_eq!(complaints(&notice), 1, "{}", notice.diagnostics());
     let port = notice.port;

@@ -109,7 +109,7 @@ fn namespaces_work() -> bool {
 }
 
 #[test]
-fn a_full_disk_is_told_once_and_what_it_lacks_is_counted() {
+fn a_full_disk_is_reported_once_and_lost_lines_are_counted() {
     let Some(mut disk) = Disk::start("true") else { return };
     disk.knock(20);
     eventually("lines are written", || disk.read("log").lines().count() >= 8);
@@ -146,7 +146,7 @@ fn a_rotation_on_a_full_disk_leaves_no_torn_line() {
 }
 
 #[test]
-fn a_disk_that_is_still_full_at_the_end_keeps_whole_lines_and_the_rest_is_said() {
+fn a_disk_full_at_shutdown_keeps_whole_lines_and_the_loss_is_reported() {
     let Some(mut disk) = Disk::start("true") else { return };
     disk.fill();
     disk.leave_one_page();
@@ -160,7 +160,7 @@ fn a_disk_that_is_still_full_at_the_end_keeps_whole_lines_and_the_rest_is_said()
 }
 
 #[test]
-fn a_rotation_on_a_read_only_disk_goes_on_in_the_old_file_until_it_can_be_written() {
+fn a_rotation_on_a_read_only_disk_keeps_the_old_file_until_it_is_writable() {
     let Some(mut disk) = Disk::start("true") else { return };
     disk.knock(20);
     fs::rename(disk.path("log"), disk.path("log.1")).unwrap();
