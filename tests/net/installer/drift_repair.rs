@@ -5,104 +5,172 @@ use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, told};
 use serde_json::Value;
 
-/// What is done to a host, and the finding that names it: kind, target, detail.
-const DAMAGES: [(&str, &str, &str, &str); 26] = [
-    ("iptables -F INPUT", "rules", "IPv4", "the jump from INPUT is missing"),
-    ("iptables -t nat -F PREROUTING", "rules", "IPv4", "nat: the jump from PREROUTING is missing"),
-    ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "IPv6", "stands at position 2"),
-    (
-        "ip6tables -I INPUT 2 -j ACCEPT",
-        "rules",
-        "IPv6",
-        "second jump from INPUT stands at position 3",
-    ),
-    (
-        "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
-        "rules",
-        "IPv4",
-        "stands 2 times",
-    ),
-    ("iptables -A INPUT -j REDISGUARD-IN", "rules", "IPv4", "another jump into our chains"),
-    ("iptables -F REDISGUARD-IN", "rules", "IPv4", "REDISGUARD-IN was flushed"),
-    ("iptables -D REDISGUARD-IN 2", "rules", "IPv4", "REDISGUARD-IN was edited"),
-    (
-        "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
-        "rules",
-        "IPv4",
-        "chain REDISGUARD-MARKED is missing",
-    ),
-    ("ip6tables -N REDISGUARD-OLD", "rules", "IPv6", "REDISGUARD-OLD is left over"),
-    (
-        "nft delete table ip6 filter; nft delete table ip6 mangle; nft delete table ip6 nat",
-        "rules",
-        "IPv6",
-        "no rules of ours are loaded",
-    ),
-    ("nft flush ruleset", "rules", "IPv4", "no rules of ours are loaded"),
-    ("echo x >> /etc/redisguard/notice.toml", "file", "/etc/redisguard/notice.toml", "was edited"),
-    ("rm /etc/redisguard/rules.v6", "file", "/etc/redisguard/rules.v6", "is missing"),
-    (
-        "chmod 666 /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "must change mode 0666 to 0644",
-    ),
-    (
-        "chown 1000 /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "must change owner 1000:0 to 0:0",
-    ),
-    (
-        "ln -sf /etc/hostname /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "is a link to /etc/hostname",
-    ),
-    (
-        "echo >> /usr/local/sbin/redisguard-install",
-        "file",
-        "/usr/local/sbin/redisguard-install",
-        "was edited",
-    ),
-    (
-        "chmod 4755 /usr/local/sbin/redisguard-install",
-        "file",
-        "/usr/local/sbin/redisguard-install",
-        "must change mode 4755 to 0755",
-    ),
-    ("rm /var/log/redis_port_notice.log", "link", "/var/log/redis_port_notice.log", "is missing"),
-    (
-        "ln -sfn /dev/null /var/log/redis_port_notice.log",
-        "link",
-        "/var/log/redis_port_notice.log",
-        "leads to /dev/null",
-    ),
-    (
-        "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
-        "link",
-        "/var/log/redis_port_notice.log",
-        "is a file",
-    ),
-    (
-        "rm /etc/systemd/system/sysinit.target.wants/redis-ports-block.service",
-        "unit",
-        "redis-ports-block.service",
-        "is not enabled: sysinit.target does not want it",
-    ),
-    (
-        "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
-        "unit",
-        "redis-ports-check.timer",
-        "is not enabled",
-    ),
-    (
-        "echo > /proc/sys/net/ipv4/ip_local_reserved_ports",
-        "sysctl",
-        "net.ipv4.ip_local_reserved_ports",
-        "lacks 6379",
-    ),
-    ("rm -r /var/lib/redisguard/bundle", "receipt", "/var/lib/redisguard/bundle", "is of no use"),
+/// What is done to a host, and the finding that names it.
+struct Damage {
+    script: &'static str,
+    kind: &'static str,
+    target: &'static str,
+    /// A part of the finding's detail.
+    detail: &'static str,
+}
+
+const DAMAGES: [Damage; 26] = [
+    Damage {
+        script: "iptables -F INPUT",
+        kind: "rules",
+        target: "IPv4",
+        detail: "the jump from INPUT is missing",
+    },
+    Damage {
+        script: "iptables -t nat -F PREROUTING",
+        kind: "rules",
+        target: "IPv4",
+        detail: "nat: the jump from PREROUTING is missing",
+    },
+    Damage {
+        script: "ip6tables -I INPUT 1 -j ACCEPT",
+        kind: "rules",
+        target: "IPv6",
+        detail: "stands at position 2",
+    },
+    Damage {
+        script: "ip6tables -I INPUT 2 -j ACCEPT",
+        kind: "rules",
+        target: "IPv6",
+        detail: "second jump from INPUT stands at position 3",
+    },
+    Damage {
+        script: "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
+        kind: "rules",
+        target: "IPv4",
+        detail: "stands 2 times",
+    },
+    Damage {
+        script: "iptables -A INPUT -j REDISGUARD-IN",
+        kind: "rules",
+        target: "IPv4",
+        detail: "another jump into our chains",
+    },
+    Damage {
+        script: "iptables -F REDISGUARD-IN",
+        kind: "rules",
+        target: "IPv4",
+        detail: "REDISGUARD-IN was flushed",
+    },
+    Damage {
+        script: "iptables -D REDISGUARD-IN 2",
+        kind: "rules",
+        target: "IPv4",
+        detail: "REDISGUARD-IN was edited",
+    },
+    Damage {
+        script: "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
+        kind: "rules",
+        target: "IPv4",
+        detail: "chain REDISGUARD-MARKED is missing",
+    },
+    Damage {
+        script: "ip6tables -N REDISGUARD-OLD",
+        kind: "rules",
+        target: "IPv6",
+        detail: "REDISGUARD-OLD is left over",
+    },
+    Damage {
+        script: "nft delete table ip6 filter; nft delete table ip6 mangle; nft delete table ip6 nat",
+        kind: "rules",
+        target: "IPv6",
+        detail: "no rules of ours are loaded",
+    },
+    Damage {
+        script: "nft flush ruleset",
+        kind: "rules",
+        target: "IPv4",
+        detail: "no rules of ours are loaded",
+    },
+    Damage {
+        script: "echo x >> /etc/redisguard/notice.toml",
+        kind: "file",
+        target: "/etc/redisguard/notice.toml",
+        detail: "was edited",
+    },
+    Damage {
+        script: "rm /etc/redisguard/rules.v6",
+        kind: "file",
+        target: "/etc/redisguard/rules.v6",
+        detail: "is missing",
+    },
+    Damage {
+        script: "chmod 666 /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "must change mode 0666 to 0644",
+    },
+    Damage {
+        script: "chown 1000 /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "must change owner 1000:0 to 0:0",
+    },
+    Damage {
+        script: "ln -sf /etc/hostname /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "is a link to /etc/hostname",
+    },
+    Damage {
+        script: "echo >> /usr/local/sbin/redisguard-install",
+        kind: "file",
+        target: "/usr/local/sbin/redisguard-install",
+        detail: "was edited",
+    },
+    Damage {
+        script: "chmod 4755 /usr/local/sbin/redisguard-install",
+        kind: "file",
+        target: "/usr/local/sbin/redisguard-install",
+        detail: "must change mode 4755 to 0755",
+    },
+    Damage {
+        script: "rm /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "is missing",
+    },
+    Damage {
+        script: "ln -sfn /dev/null /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "leads to /dev/null",
+    },
+    Damage {
+        script: "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "is a file",
+    },
+    Damage {
+        script: "rm /etc/systemd/system/sysinit.target.wants/redis-ports-block.service",
+        kind: "unit",
+        target: "redis-ports-block.service",
+        detail: "is not enabled: sysinit.target does not want it",
+    },
+    Damage {
+        script: "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
+        kind: "unit",
+        target: "redis-ports-check.timer",
+        detail: "is not enabled",
+    },
+    Damage {
+        script: "echo > /proc/sys/net/ipv4/ip_local_reserved_ports",
+        kind: "sysctl",
+        target: "net.ipv4.ip_local_reserved_ports",
+        detail: "lacks 6379",
+    },
+    Damage {
+        script: "rm -r /var/lib/redisguard/bundle",
+        kind: "receipt",
+        target: "/var/lib/redisguard/bundle",
+        detail: "is of no use",
+    },
 ];
 
 /// What status finds.
@@ -129,19 +197,19 @@ fn drift_is_named_and_apply_fixes_it() {
     let host = Host::new();
     host.install(&["apply"]);
     let good = host.rules();
-    for (damage, kind, target, detail) in DAMAGES {
-        host.sh(damage);
+    for Damage { script, kind, target, detail } in DAMAGES {
+        host.sh(script);
         let found = findings(&host, &[]);
-        assert!(names(&found, kind, target, detail), "{damage}: {found:#?}");
+        assert!(names(&found, kind, target, detail), "{script}: {found:#?}");
         // One family's drift is not the other's.
         let families = found.iter().filter(|finding| finding["kind"] == "rules");
         let others = families.filter(|finding| finding["target"] != target).count();
-        assert_eq!(others > 0, damage.contains("ruleset"), "{damage}: {found:#?}");
-        let mended = host.install(&["apply"]);
-        assert_eq!(status(&mended), 0, "{damage}: {}", told(&mended));
-        assert_eq!(findings(&host, &[]), [] as [Value; 0], "{damage}");
+        assert_eq!(others > 0, script.contains("ruleset"), "{script}: {found:#?}");
+        let fixed = host.install(&["apply"]);
+        assert_eq!(status(&fixed), 0, "{script}: {}", told(&fixed));
+        assert_eq!(findings(&host, &[]), [] as [Value; 0], "{script}");
         host.sh("ip6tables -D INPUT -j ACCEPT 2>&1 || true");
-        assert_eq!(host.rules(), good, "{damage}");
+        assert_eq!(host.rules(), good, "{script}");
     }
     host.sh("nft flush ruleset; rm -r /etc/redisguard /etc/systemd/system/*.wants/redis-port*.service; echo > /proc/sys/net/ipv4/ip_local_reserved_ports");
     let shown = told(&host.install(&["status"]));

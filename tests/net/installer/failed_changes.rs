@@ -219,17 +219,34 @@ fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
     let before = host.rules();
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/bundle");
     let load = || host.install(&["--bundle", "/run/bundle", "rules", "load"]);
-    for (damage, named, mend) in [
-        ("echo >> rules.v4", "host/etc/redisguard/rules.v4 was altered", "sed -i '$d' rules.v4"),
-        ("mv guard.toml /run", "host/etc/redisguard/guard.toml is missing", "mv /run/guard.toml ."),
-        ("touch more", "host/etc/redisguard/more is not listed in SHA256SUMS", "rm more"),
+    struct Damage {
+        script: &'static str,
+        error: &'static str,
+        undo: &'static str,
+    }
+    for Damage { script, error, undo } in [
+        Damage {
+            script: "echo >> rules.v4",
+            error: "host/etc/redisguard/rules.v4 was altered",
+            undo: "sed -i '$d' rules.v4",
+        },
+        Damage {
+            script: "mv guard.toml /run",
+            error: "host/etc/redisguard/guard.toml is missing",
+            undo: "mv /run/guard.toml .",
+        },
+        Damage {
+            script: "touch more",
+            error: "host/etc/redisguard/more is not listed in SHA256SUMS",
+            undo: "rm more",
+        },
     ] {
-        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {damage}"));
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {script}"));
         let output = load();
-        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
-        assert!(told(&output).contains(named), "{}", told(&output));
-        assert_eq!(host.rules(), before, "{damage}");
-        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {mend}"));
+        assert_eq!(status(&output), 2, "{script}: {}", told(&output));
+        assert!(told(&output).contains(error), "{}", told(&output));
+        assert_eq!(host.rules(), before, "{script}");
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {undo}"));
     }
     // What loads no rules keeps none from being loaded.
     host.sh("rm -r /run/bundle/man");

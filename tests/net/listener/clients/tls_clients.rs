@@ -112,7 +112,10 @@ fn curl_shows_the_notice_of_an_https_address() {
 #[test]
 fn redis_py_raises_the_notice_through_tls() {
     let Some((notice, certificate)) = start() else { return };
-    let Some(program) = Program::Python("python/redis_py.py", "redis").ready() else { return };
+    let Some(program) = Program::Python { script: "python/redis_py.py", package: "redis" }.ready()
+    else {
+        return;
+    };
     let (port, cert) = (notice.port.to_string(), certificate.path("cert.pem"));
     for (manner, times) in [("get", 1), ("resp3", 1), ("asyncio", 1), ("cluster", 1)] {
         let seen = run(&[&program[0], &program[1], &port, manner, "redis", &cert], b"");
