@@ -1,7 +1,7 @@
 //! `redisguard-gen --summary` tells a reviewer what a changed TOML means.
 
 use crate::support::repository::{generate, repository, tree};
-use crate::support::{GEN, told, tools};
+use crate::support::{GEN, tools, transcript};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -34,7 +34,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
 /// Standard output alone, as it goes into a pull request.
 fn summary(folder: &Path, base: &str) -> String {
     let output = Command::new(GEN).args(["--summary", base]).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 

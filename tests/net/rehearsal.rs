@@ -1,6 +1,6 @@
 //! `rehearse` finds a bundle that does not block, as root and as a user, and leaves nothing behind.
 
-use crate::support::{INSTALL, case, need, root, specs, told, tools};
+use crate::support::{INSTALL, case, need, root, specs, tools, transcript};
 use redisguard::bundle::{Bundle, SUMS, hex};
 use redisguard::spec::{Source, Spec};
 use serde_json::Value;
@@ -56,7 +56,7 @@ fn the_shipped_bundle_meets_its_expectations() {
         return;
     }
     let output = rehearse(&root().join("generated"), &[]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
     insta::with_settings!({filters => vec![("bundle [0-9a-f]{12}", "bundle DIGEST")]}, {
@@ -77,7 +77,7 @@ fn an_ordinary_user_sees_the_same() {
     command.arg(folder.path().join("redisguard-install")).arg("--bundle");
     command.arg(folder.path().join("generated")).args(["--json", "rehearse"]);
     let output = command.current_dir("/").output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["as_expected"], true);
     let stopped = answer["attempts"].as_array().unwrap().iter();
@@ -99,7 +99,7 @@ fn an_ip_that_reads_process_ids_from_proc_connects_the_right_network() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let output = Command::new(INSTALL).arg("rehearse").env("PATH", path).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
 }
 
 /// The bundle of a TOML with this backend, in a folder of its own.
@@ -132,7 +132,7 @@ fn every_good_case_meets_its_expectations_with_both_backends() {
         while let Some((toml, backend)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             let output = rehearse(rendered(toml, backend).path(), &[]);
             if !output.status.success() {
-                let broke = format!("{} with {backend}: {}", case(toml), told(&output));
+                let broke = format!("{} with {backend}: {}", case(toml), transcript(&output));
                 broken.lock().unwrap().push(broke);
             }
         }
@@ -158,8 +158,8 @@ fn a_bundle_that_does_not_block_is_found() {
     fs::write(&rules, format!("{}\n", open.join("\n"))).unwrap();
     seal(&bundle);
     let output = rehearse(&bundle, &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    let said = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
+    let said = transcript(&output);
     assert!(said.contains("2 of 60 attempts differ"), "{said}");
     assert!(said.contains("| silence  | silence | **notice**"), "{said}");
     assert!(said.contains("| silence  | silence | **served**"), "{said}");
@@ -170,7 +170,7 @@ fn missing_programs_are_named() {
     let empty = tempfile::tempdir().unwrap();
     let output = Command::new(INSTALL).arg("rehearse").env("PATH", empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = told(&output);
+    let said = transcript(&output);
     assert!(said.contains("iptables-restore") && said.contains("ip"), "{said}");
     assert!(said.contains("apt-get install iptables iproute2"), "{said}");
 }
@@ -211,5 +211,5 @@ fn a_killed_rehearsal_leaves_nothing_behind() {
         assert!(gone, "killed after {pause} ms: {:?} are left", marked(&mark));
     }
     let links = Command::new("ip").args(["-brief", "link"]).output().unwrap();
-    assert!(!told(&links).contains("rg-host"), "{}", told(&links));
+    assert!(!transcript(&links).contains("rg-host"), "{}", transcript(&links));
 }

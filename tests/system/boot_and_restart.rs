@@ -69,7 +69,7 @@ fn an_enabled_redis_has_its_port_after_a_reboot() {
     machine.run(&["sh", "-c", "echo port 6380 >>/etc/redis/redis.conf"]).ok();
     machine.run(&["systemctl", "enable", "redis-server"]).ok();
     machine.reboot();
-    until("Redis answers", || ping(&machine, 6380) == "PONG\n");
+    wait_until("Redis answers", || ping(&machine, 6380) == "PONG\n");
     assert_eq!(machine.run(&["systemctl", "is-system-running"]).stdout, "running\n");
     assert_clean(&machine);
 }
@@ -86,11 +86,11 @@ fn every_instance_of_redis_gets_its_port_when_it_starts_and_when_the_host_does()
     let [current, other] = [&units[0], &units[1]];
     let serve = |machine: &Machine| {
         for ((_, port), unit_name) in instances.iter().zip(&units) {
-            until("Redis answers", || ping(machine, *port) == "PONG\n");
+            wait_until("Redis answers", || ping(machine, *port) == "PONG\n");
             // It never failed on the way.
             assert_eq!(unit(machine, unit_name, "NRestarts"), "0", "{unit_name}");
         }
-        until("the listener is back", || ping(machine, 6379).starts_with("PORTCLOSED 6379"));
+        wait_until("the listener is back", || ping(machine, 6379).starts_with("PORTCLOSED 6379"));
         assert_clean(machine);
     };
     assert!(ping(&machine, 6380).starts_with("PORTCLOSED 6380"));

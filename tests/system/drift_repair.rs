@@ -71,7 +71,7 @@ fn a_unit_that_is_stopped_disabled_or_replaced_is_named_and_fixed() {
     for (damage, kind, target, detail) in damages {
         machine.run(damage).ok();
         // A signal takes its time.
-        until(detail, || {
+        wait_until(detail, || {
             let status: Value =
                 serde_json::from_str(&redisguard(&machine, &["--json", "status"]).stdout).unwrap();
             status["findings"].as_array().unwrap().iter().any(|finding| {
@@ -212,12 +212,12 @@ fn the_timer_fixes_the_rules_and_its_journal_says_what_it_found() {
     machine.run(&["systemctl", "restart", TIMER]).ok();
     machine.run(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).ok();
     machine.run(&["ip6tables", "-F", "REDISGUARD-IN"]).ok();
-    until("the guard is back", || {
+    wait_until("the guard is back", || {
         machine.run(&["iptables", "-D", "INPUT", "-j", "ACCEPT"]);
         machine.iptables_save() == rules
     });
     // The rules stand before the check says so, and what it says takes its way to the journal.
-    until("the journal names what was mended", || {
+    wait_until("the journal names what was mended", || {
         let journal = machine.run(&["journalctl", "-u", CHECK, "-o", "cat", "--no-pager"]).stdout;
         journal.contains("IPv6: filter: chain REDISGUARD-IN was flushed")
     });
@@ -278,7 +278,7 @@ fn status_shows_the_most_recent_attempts() {
     );
     let met = machine.meets(6379);
     assert!(met.iter().all(|outcome| matches!(outcome, Outcome::Notice(_))), "{met:?}");
-    until("both families are shown", || status()["knocks"].as_array().unwrap().len() == 2);
+    wait_until("both families are shown", || status()["knocks"].as_array().unwrap().len() == 2);
     for knock in status()["knocks"].as_array().unwrap() {
         assert_eq!((&knock["port"], &knock["answer"]), (&6379.into(), &"told".into()), "{knock}");
     }

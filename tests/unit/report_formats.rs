@@ -1,14 +1,14 @@
 //! Table, CSV and JSON of the report agree, and hostile names from logs stay text.
 
-use crate::support::report_logs::{HOSTILE, Tree, everything, line, status};
-use crate::support::told;
+use crate::support::report_logs::{HOSTILE, Tree, everything, line};
+use crate::support::{exit_status, transcript};
 
 #[test]
 fn the_table_matches_its_snapshot_and_fits_80_columns() {
     let tree = everything();
     let output = tree.report(&[]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert!(output.stderr.is_empty(), "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    assert!(output.stderr.is_empty(), "{}", transcript(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
@@ -17,7 +17,7 @@ fn the_table_matches_its_snapshot_and_fits_80_columns() {
     insta::assert_snapshot!("table", text);
     // Where blocks cannot be shown it is ASCII through and through.
     let plain = tree.command(&[]).env("LC_ALL", "C").output().unwrap();
-    assert!(plain.stdout.is_ascii(), "{}", told(&plain));
+    assert!(plain.stdout.is_ascii(), "{}", transcript(&plain));
 }
 
 #[test]
@@ -79,13 +79,13 @@ fn since_port_and_top_narrow_the_report() {
     assert_eq!(top["others"]["attempts"], left);
     let (none, code) = tree.json(&["--since", "1m"]);
     assert_eq!((code, &none["attempts"], &none["first"]), (0, &0.into(), &serde_json::Value::Null));
-    assert!(told(&tree.report(&["--since", "1m"])).starts_with("nobody knocks\n"));
+    assert!(transcript(&tree.report(&["--since", "1m"])).starts_with("nobody knocks\n"));
     for wrong in [
         vec!["--since", "yesterday"],
         vec!["--port", "0"],
         vec!["--csv", "--json"],
         vec!["--html", "x", "--json"],
     ] {
-        assert_eq!(status(&tree.report(&wrong)), 2, "{wrong:?}");
+        assert_eq!(exit_status(&tree.report(&wrong)), 2, "{wrong:?}");
     }
 }

@@ -12,7 +12,7 @@ fn a_translated_virtual_address_is_left_alone() {
     );
         let addresses = ["10.50.0.1", "fd00:50::1"];
         let mut sessions = addresses.map(|address| Session::open(&site.outside, address, "6379"));
-        let plan = told(&site.host.install(&["plan", "--json"]));
+        let plan = transcript(&site.host.install(&["plan", "--json"]));
         assert!(!plan.contains("\"peers\""), "{plan}");
         for external in ["drop", "reject"] {
             site.guard(external, "existing = \"cut\"");
@@ -84,7 +84,7 @@ fn foreign_packet_marks_let_no_outsider_reach_a_container() {
             assert_eq!(site.met("6379"), wanted, "{} {external}", site.backend);
             assert_eq!(site.met("7000"), PONG);
             let removed = site.host.install(&["remove"]);
-            assert!(removed.status.success(), "{}", told(&removed));
+            assert!(removed.status.success(), "{}", transcript(&removed));
             open = HOST.map(|address| Session::open(&site.outside, address, "6379"));
         }
     });

@@ -9,7 +9,7 @@ fn probe(from: &Host, site: &Site, code: i32, hosts: &[&str]) -> Value {
     let bundle = site.bundle();
     let options = ["--bundle", bundle.to_str().unwrap(), "--json", "probe", "--timeout", "1s"];
     let output = from.install(&[&options[..], hosts].concat());
-    assert_eq!(output.status.code(), Some(code), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(code), "{}", transcript(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -43,7 +43,7 @@ fn every_policy_treats_new_and_open_connections_as_the_spec_says() {
                 }
                 assert_meets(&site, external, &when);
                 let removed = site.host.install(&["remove"]);
-                assert!(removed.status.success(), "{}", told(&removed));
+                assert!(removed.status.success(), "{}", transcript(&removed));
             }
         }
     });
@@ -70,7 +70,7 @@ fn allowed_networks_keep_new_and_open_connections() {
             }
             assert_meets(&site, external, &when);
             let removed = site.host.install(&["remove"]);
-            assert!(removed.status.success(), "{}", told(&removed));
+            assert!(removed.status.success(), "{}", transcript(&removed));
         }
     });
 }

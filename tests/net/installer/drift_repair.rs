@@ -1,8 +1,8 @@
 //! `status` names each drift, and `apply` fixes it.
 
-use super::{OTHER, able, bundle, json, status};
+use super::{OTHER, able, bundle, exit_status, json};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told};
+use crate::support::{INSTALL, assert_same, transcript};
 use serde_json::Value;
 
 /// What is done to a host, and the finding that names it.
@@ -177,7 +177,7 @@ const DAMAGES: [Damage; 26] = [
 pub(super) fn findings(host: &Host, arguments: &[&str]) -> Vec<Value> {
     let output = host.install(&[arguments, &["status", "--json"]].concat());
     let found = json(&output)["findings"].as_array().unwrap().clone();
-    assert_eq!(status(&output), i32::from(!found.is_empty()), "{}", told(&output));
+    assert_eq!(exit_status(&output), i32::from(!found.is_empty()), "{}", transcript(&output));
     found
 }
 
@@ -206,13 +206,13 @@ fn drift_is_named_and_apply_fixes_it() {
         let others = families.filter(|finding| finding["target"] != target).count();
         assert_eq!(others > 0, script.contains("ruleset"), "{script}: {found:#?}");
         let fixed = host.install(&["apply"]);
-        assert_eq!(status(&fixed), 0, "{script}: {}", told(&fixed));
+        assert_eq!(exit_status(&fixed), 0, "{script}: {}", transcript(&fixed));
         assert_eq!(findings(&host, &[]), [] as [Value; 0], "{script}");
         host.sh("ip6tables -D INPUT -j ACCEPT 2>&1 || true");
         assert_eq!(host.rules(), good, "{script}");
     }
     host.sh("nft flush ruleset; rm -r /etc/redisguard /etc/systemd/system/*.wants/redis-port*.service; echo > /proc/sys/net/ipv4/ip_local_reserved_ports");
-    let shown = told(&host.install(&["status"]));
+    let shown = transcript(&host.install(&["status"]));
     assert!(shown.contains("sysinit.target does not want it"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let kept = "cat /var/log/redis_port_notice.log.before-redisguard \
@@ -238,8 +238,8 @@ fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4
          mount --bind /etc/redisguard/rules.v4 /etc/redisguard/rules.v4");
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("\n-# by hand\n"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains("\n-# by hand\n"), "{}", transcript(&output));
     assert_eq!(host.sh("tail -n 1 /etc/redisguard/rules.v4"), "# by hand\n");
 }
 
@@ -251,14 +251,14 @@ fn a_masked_unit_stays_masked_until_its_administrator_unmasks_it() {
     let host = Host::new();
     host.sh("ln -s /dev/null /etc/systemd/system/redis-port-notice.service");
     let before = (host.rules(), host.changed_files());
-    let planned = told(&host.install(&["plan"]));
+    let planned = transcript(&host.install(&["plan"]));
     assert!(planned.contains("redis-port-notice.service: masked"), "{planned}");
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
     assert!(
-        told(&output).contains("systemctl unmask redis-port-notice.service"),
+        transcript(&output).contains("systemctl unmask redis-port-notice.service"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
@@ -291,7 +291,7 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
     let found = findings(&host, &[]);
     assert!(names(&found, "bundle", "redisguard-install", "is applied"), "{found:?}");
     assert_eq!(found.len(), 1, "{found:?}");
-    let said = told(&host.install(&["status"]));
+    let said = transcript(&host.install(&["status"]));
     assert!(said.contains("mend with: redisguard-install apply\n"), "{said}");
 }
 
@@ -306,7 +306,7 @@ fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
     host.install(&["--bundle", "/run/other", "apply"]);
     let good = host.rules();
     host.sh("iptables -F REDISGUARD-IN");
-    let said = told(&host.install(&["status"]));
+    let said = transcript(&host.install(&["status"]));
     let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
     host.sh(mend);
     assert_eq!(host.rules(), good, "{mend}");
@@ -320,6 +320,6 @@ fn status_from_another_build_finds_the_installed_program_unchanged() {
     let host = Host::new();
     host.install(&["apply"]);
     host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
-    assert_eq!(status(&host.run("/run/other-build", &["status"])), 0);
-    assert_eq!(status(&host.run("/run/other-build", &["plan"])), 1);
+    assert_eq!(exit_status(&host.run("/run/other-build", &["status"])), 0);
+    assert_eq!(exit_status(&host.run("/run/other-build", &["plan"])), 1);
 }

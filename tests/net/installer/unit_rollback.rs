@@ -2,9 +2,9 @@
 //!
 //! A script plays systemd: it knows which units run, and which fail.
 
-use super::{able, status};
+use super::{able, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told};
+use crate::support::{INSTALL, assert_same, transcript};
 
 const BLOCK: &str = "redis-ports-block.service";
 const NOTICE: &str = "redis-port-notice.service";
@@ -60,13 +60,17 @@ fn a_failed_run_stops_the_units_it_started() {
         return;
     }
     let host = Host::new();
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     play_systemd(&host);
     host.sh(&format!("touch /run/broken/{NOTICE}"));
     let before = look(&host);
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
     let orders = host.sh("cat /run/told");
     assert!(orders.contains(&format!("start {BLOCK}")), "{orders}");
     assert_eq!(orders.matches("daemon-reload").count(), 1, "no file changed: {orders}");
@@ -82,12 +86,16 @@ fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
     play_systemd(&host);
     host.sh("touch /run/kill-at-start");
     let killed = host.install(&["apply"]);
-    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    assert_eq!(exit_status(&killed), -1, "{}", transcript(&killed));
     host.sh(&format!("rm /run/kill-at-start; touch /run/broken/{NOTICE}"));
     let before = look(&host);
     assert!(host.has("/etc/redisguard/rules.v4") && !before.0.contains("REDISGUARD"));
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
     assert_same(&look(&host), &before, "before the second apply");
 }

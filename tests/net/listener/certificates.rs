@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::clients::tls_clients::{logs, s_client, start};
-use crate::listener::harness::{Notice, eventually, run, sentence};
+use crate::listener::harness::{Notice, run, sentence, wait_until};
 use crate::support::tools;
 
 /// A key over P-256, as `openssl req` takes it.
@@ -153,7 +153,7 @@ fn an_unusable_certificate_is_reported_and_delays_no_plain_client() {
 
     fs::write(certificate.path("key.pem"), key).unwrap();
     notice.signal(Signal::SIGHUP);
-    eventually("TLS is ended", || s_client(&notice, &[]).text.contains(&notice.line()));
+    wait_until("TLS is ended", || s_client(&notice, &[]).text.contains(&notice.line()));
 }
 
 #[test]
@@ -168,12 +168,12 @@ fn sighup_loads_a_renewed_certificate_but_no_broken_one() {
     certificate.renew();
     assert!(shows(&former) && !shows(&cert), "it was read before it was told to");
     notice.signal(Signal::SIGHUP);
-    eventually("the new one is shown", || shows(&cert));
+    wait_until("the new one is shown", || shows(&cert));
     assert!(!shows(&former));
 
     fs::copy(&cert, &former).unwrap();
     fs::write(certificate.path("key.pem"), "").unwrap();
     notice.signal(Signal::SIGHUP);
-    eventually("it is told", || notice.diagnostics().contains("the former certificate is still"));
+    wait_until("it is told", || notice.diagnostics().contains("the former certificate is still"));
     assert!(shows(&former));
 }

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::listener::harness::{Notice, around, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, around, read_like, read_to_end, wait_until};
 
 #[test]
 fn nothing_is_sent_before_the_client_speaks() {
@@ -180,7 +180,7 @@ fn idle_peers_are_closed_after_their_timeout() {
     stream.write_all(b"AUTH secret\r\n").unwrap();
     assert_eq!(read_to_end(&mut stream), format!("+OK\r\n{}", notice.line()));
     drop(stream);
-    eventually("its line is there", || notice.log().contains("outcome=idle"));
+    wait_until("its line is there", || notice.log().contains("outcome=idle"));
     assert!(notice.stop().0.success());
 }
 

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::listener::certificates::Certificate;
 use crate::listener::clients::tls_clients::start;
-use crate::listener::harness::{Notice, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, read_like, read_to_end, wait_until};
 
 type Sealed = StreamOwned<ClientConnection, TcpStream>;
 
@@ -210,6 +210,6 @@ fn idle_sessions_are_evicted_with_close_notify() {
     assert_eq!(read_line(&mut newcomer, &notice.line()), notice.line());
     assert_eq!(read_to_farewell(&mut idle[0]), "");
     drop(idle);
-    eventually("it is logged", || notice.log().contains(" outcome=shed\n"));
+    wait_until("it is logged", || notice.log().contains(" outcome=shed\n"));
     assert_eq!(notice.stop().1.matches(" outcome=shed\n").count(), 1);
 }

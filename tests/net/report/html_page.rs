@@ -1,7 +1,7 @@
 //! The report's page works in a real browser without a network, and hostile names stay text.
 
-use crate::support::report_logs::{Tree, everything, line, status};
-use crate::support::{root, told, tools};
+use crate::support::report_logs::{Tree, everything, line};
+use crate::support::{exit_status, root, tools, transcript};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -10,15 +10,15 @@ use std::process::Command;
 fn driven(url: &str, expressions: &[&str]) -> Value {
     let script = root().join("tests/net/report/drive.js");
     let output = Command::new("node").arg(script).arg(url).args(expressions).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn page(tree: &Tree) -> String {
     let path = tree.path("page.html");
     let output = tree.report(&["--html", path.to_str().unwrap()]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert!(told(&output).starts_with("wrote "), "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    assert!(transcript(&output).starts_with("wrote "), "{}", transcript(&output));
     format!("file://{}", path.display())
 }
 

@@ -1,7 +1,7 @@
 //! Rotated, compressed, linked and journald logs are read once, each from one place.
 
-use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped, status};
-use crate::support::{need, told, tools};
+use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped};
+use crate::support::{exit_status, need, tools, transcript};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -78,7 +78,12 @@ fn more_logs_than_can_be_open_at_once_are_read() {
         .output()
         .unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((status(&output), &json["sources"]), (0, &400.into()), "{}", told(&output));
+    assert_eq!(
+        (exit_status(&output), &json["sources"]),
+        (0, &400.into()),
+        "{}",
+        transcript(&output)
+    );
 }
 
 #[test]
@@ -173,7 +178,7 @@ fn a_persistent_journal_is_read_instead_of_the_files() {
             .env("LC_ALL", "C")
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         let mut command = tree.command(&["--json", "--log", "-"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), &output.stdout).unwrap();
@@ -194,13 +199,13 @@ fn a_persistent_journal_is_read_instead_of_the_files() {
 fn missing_and_truncated_logs_are_reported() {
     let tree = Tree::new();
     let output = tree.report(&[]);
-    assert_eq!(status(&output), 2);
-    assert!(told(&output).contains("there is no log here yet"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2);
+    assert!(transcript(&output).contains("there is no log here yet"), "{}", transcript(&output));
     let output = tree.report(&["--log", "/nowhere/log"]);
     assert!(
-        status(&output) == 2 && told(&output).contains("could not read /nowhere/log"),
+        exit_status(&output) == 2 && transcript(&output).contains("could not read /nowhere/log"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
 
     let whole = everything();
@@ -224,7 +229,11 @@ fn an_offline_tree_is_read_alone_at_the_paths_of_its_own_bundle() {
     )
     .unwrap();
     let output = tree.report(&[]);
-    assert!(status(&output) == 2 && told(&output).contains("out of the tree"), "{}", told(&output));
+    assert!(
+        exit_status(&output) == 2 && transcript(&output).contains("out of the tree"),
+        "{}",
+        transcript(&output)
+    );
 
     let tree = Tree::new();
     let facts = include_str!("../../../generated/host/etc/redisguard/guard.toml");
@@ -236,5 +245,9 @@ fn an_offline_tree_is_read_alone_at_the_paths_of_its_own_bundle() {
     assert_eq!(tree.json(&[]).0["attempts"], 1);
     tree.write("etc/redisguard/guard.toml", "nonsense");
     let output = tree.report(&[]);
-    assert!(status(&output) == 2 && told(&output).contains("guard.toml"), "{}", told(&output));
+    assert!(
+        exit_status(&output) == 2 && transcript(&output).contains("guard.toml"),
+        "{}",
+        transcript(&output)
+    );
 }

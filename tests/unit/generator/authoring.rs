@@ -1,6 +1,6 @@
 //! `init`, `--explain`, `--deny`, `--allow` and `--json` of `redisguard-gen` help an author.
 
-use crate::support::{GEN, root, told};
+use crate::support::{GEN, root, transcript};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,7 +16,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 fn started() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["init"]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     folder
 }
 
@@ -32,7 +32,7 @@ fn init_writes_a_starter_and_names_the_next_step() {
     assert_eq!(run(folder.path(), &["--check"]).status.code(), Some(0));
 
     let elsewhere = run(folder.path(), &["--config", "sites/berlin.toml", "init"]);
-    insta::assert_snapshot!("init", told(&elsewhere));
+    insta::assert_snapshot!("init", transcript(&elsewhere));
     assert!(fs::read(folder.path().join("sites/berlin.toml")).unwrap() == starter);
 }
 
@@ -45,7 +45,7 @@ fn init_never_overwrites() {
     symlink("nowhere", at("link.toml")).unwrap();
     for name in ["file.toml", "folder.toml", "link.toml"] {
         let output = run(folder.path(), &["init", "--config", name]);
-        let said = told(&output);
+        let said = transcript(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&format!("could not write {name}: there is one already")), "{said}");
         assert!(said.contains("move it away, or name another with --config"), "{said}");
@@ -74,7 +74,7 @@ fn of_concurrent_inits_one_writes_and_the_others_leave_nothing() {
 #[test]
 fn a_missing_toml_suggests_init() {
     let folder = tempfile::tempdir().unwrap();
-    let said = told(&run(folder.path(), &[]));
+    let said = transcript(&run(folder.path(), &[]));
     assert!(said.contains("`redisguard-gen init`") && said.ends_with("exit 2\n"), "{said}");
 }
 
@@ -84,7 +84,7 @@ fn explain_gives_the_meaning_the_reason_and_a_right_example() {
     for (name, kind) in [("drop-hides-notice", "warning"), ("reserved-twice", "fault")] {
         let output = run(folder.path(), &["--explain", name]);
         assert!(output.stderr.is_empty());
-        let said = told(&output);
+        let said = transcript(&output);
         assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
         insta::assert_snapshot!(format!("explain_{kind}"), said);
     }
@@ -93,15 +93,15 @@ fn explain_gives_the_meaning_the_reason_and_a_right_example() {
 #[test]
 fn an_unknown_check_is_answered_with_the_known_ones() {
     let folder = started();
-    let said = told(&run(folder.path(), &["--explain", "drop-hide-notice"]));
+    let said = transcript(&run(folder.path(), &["--explain", "drop-hide-notice"]));
     for wanted in ["'drop-hides-notice'", "reserved-twice", "nobody-told", "exit 2"] {
         assert!(said.contains(wanted), "no {wanted} in\n{said}");
     }
     for option in ["--deny", "--allow"] {
-        let said = told(&run(folder.path(), &[option, "nobody-tolt"]));
+        let said = transcript(&run(folder.path(), &[option, "nobody-tolt"]));
         assert!(said.contains("'nobody-told'") && said.ends_with("exit 2\n"), "{said}");
         assert!(!said.contains("reserved-twice"), "{said}");
-        let said = told(&run(folder.path(), &[option, "reserved-twice"]));
+        let said = transcript(&run(folder.path(), &[option, "reserved-twice"]));
         assert!(said.contains("only warnings can be") && said.ends_with("exit 2\n"), "{said}");
     }
     assert!(!folder.path().join("generated").exists());
@@ -198,7 +198,7 @@ fn json_has_every_problem_file_and_fix_and_nothing_else_is_printed() {
 fn verbs_refuse_the_options_of_generation() {
     let folder = tempfile::tempdir().unwrap();
     for option in ["--check", "--json", "--deny-warnings", "--summary=HEAD"] {
-        let said = told(&run(folder.path(), &[option, "init"]));
+        let said = transcript(&run(folder.path(), &[option, "init"]));
         assert!(said.contains("two things at once") && said.ends_with("exit 2\n"), "{said}");
     }
     assert!(!folder.path().join("redisguard.toml").exists());

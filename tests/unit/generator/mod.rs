@@ -4,7 +4,7 @@ mod all_or_nothing;
 mod authoring;
 
 use crate::support::repository::{GUIDE, generate, repository, tree};
-use crate::support::{GEN, need, told};
+use crate::support::{GEN, need, transcript};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -57,7 +57,7 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
     let mend = mend.replace("redisguard-gen", GEN);
     let mended =
         Command::new("sh").args(["-c", &mend]).current_dir(folder.path()).output().unwrap();
-    assert!(mended.status.success(), "{}", told(&mended));
+    assert!(mended.status.success(), "{}", transcript(&mended));
     assert_eq!(generate(folder.path(), &["--check"]).1, 0);
 }
 
@@ -187,7 +187,7 @@ fn a_folder_that_cannot_be_written_is_an_error() {
         .output()
         .unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let said = told(&output);
+    let said = transcript(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
         said.contains("could not make generated") && said.contains("run it as a user"),
@@ -208,7 +208,7 @@ fn an_unwritable_standard_output_stops_no_writing_but_fails_a_check() {
         let script = format!("exec {GEN} {arguments}");
         let output =
             Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
-        (told(&output), output.status.code().unwrap())
+        (transcript(&output), output.status.code().unwrap())
     };
     let (said, status) = run(">/dev/full 2>/dev/full");
     assert_eq!(status, 0, "{said}");

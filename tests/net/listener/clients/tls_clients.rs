@@ -2,7 +2,7 @@
 
 use crate::listener::certificates::Certificate;
 use crate::listener::clients::client_program::Program;
-use crate::listener::harness::{Notice, Seen, eventually, run, sentence};
+use crate::listener::harness::{Notice, Seen, run, sentence, wait_until};
 use crate::support::tools;
 
 /// A listener with a certificate.
@@ -21,7 +21,7 @@ pub fn s_client(notice: &Notice, arguments: &[&str]) -> Seen {
 /// Waits for a log line with these fields.
 #[track_caller]
 pub fn logs(notice: &Notice, fields: &str) {
-    eventually(&format!("{fields} is logged: {}", notice.log()), || notice.log().contains(fields));
+    wait_until(&format!("{fields} is logged: {}", notice.log()), || notice.log().contains(fields));
 }
 
 #[test]
