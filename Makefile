@@ -4,7 +4,7 @@
 # make test-all  the same with more cases, and what is exhaustive: releases and FUZZ_SECONDS of fuzzing
 # make dist   the release: Debian package, archive of bare programs, SHA256SUMS, below dist/
 # make releases  that package on each release of Debian that it is for, with that one's own tools
-# make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
+# make fuzz   the listener's session against bytes of all kinds, for FUZZ_SECONDS
 # make bench  BENCH=rules: what it costs, measured with the programs as they are released
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
@@ -47,8 +47,8 @@ releases: setup-releases
 
 # No sanitizer: there is no unsafe code for one to watch, and without it any toolchain will do.
 fuzz: setup-fuzz
-	mkdir -p tests/fuzz/corpus/scan
-	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none scan tests/fuzz/corpus/scan tests/fuzz/seeds \
+	mkdir -p tests/fuzz/corpus/session
+	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none session tests/fuzz/corpus/session tests/fuzz/seeds \
 		-- -dict=tests/fuzz/words.dict -max_len=4096 -max_total_time=$(FUZZ_SECONDS)
 
 # Linked statically, as tests/tools/dist does it.

@@ -10,6 +10,9 @@ mod bundle;
 #[allow(dead_code, reason = "the build needs rendering only")]
 #[path = "src/family.rs"]
 mod family;
+#[allow(dead_code, reason = "the build needs rendering only")]
+#[path = "src/listener_contract.rs"]
+mod listener_contract;
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
@@ -35,7 +38,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let modules = ["src/args", "src/bundle", "src/family.rs", "src/spec", "src/unit.rs"];
+    let modules = [
+        "src/args",
+        "src/bundle",
+        "src/family.rs",
+        "src/listener_contract.rs",
+        "src/spec",
+        "src/unit.rs",
+    ];
     for input in ["build.rs", "askama.toml", "templates"].into_iter().chain(modules) {
         println!("cargo::rerun-if-changed={input}");
     }

@@ -1,7 +1,7 @@
 //! The command line of `redisguard-gen`.
 
 use super::exits;
-use super::lint_levels::{Rulings, every_check};
+use super::lint_levels::{LintLevels, every_check};
 use crate::spec::Check;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -39,9 +39,9 @@ pub struct GeneratorArgs {
     #[arg(long, value_name = "BASE", conflicts_with = "check")]
     pub summary: Option<String>,
 
-    /// What becomes of warnings
+    /// How warnings are treated
     #[command(flatten)]
-    pub rulings: Rulings,
+    pub lint_levels: LintLevels,
 
     /// Print one JSON object instead of text: the TOML's problems, the files, and what mends them
     #[arg(long, conflicts_with = "summary")]
@@ -69,8 +69,8 @@ pub enum GeneratorVerb {
 }
 
 impl GeneratorArgs {
-    /// Whether options of generating were given, which no verb takes.
+    /// Whether the command line has options that only generating takes, so no verb may follow.
     pub fn generates(&self) -> bool {
-        self.check || self.json || self.summary.is_some() || !self.rulings.0.is_empty()
+        self.check || self.json || self.summary.is_some() || !self.lint_levels.0.is_empty()
     }
 }

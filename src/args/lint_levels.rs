@@ -1,30 +1,27 @@
-//! The options that rule what becomes of warnings: of those about the same warning the last one on the
-//! command line holds, so their order is kept.
+//! `--deny`, `--allow` and `--deny-warnings`. For each warning the last option that names it on the
+//! command line wins, so their order is kept.
 
-use crate::spec::{Check, Ruling, Severity};
+use crate::spec::{Check, LintLevel, Severity};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-/// The rulings, in the order of the command line.
+/// The lint levels, in the order of the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Rulings(pub Vec<Ruling>);
+pub struct LintLevels(pub Vec<LintLevel>);
 
 const DENY: &str = "deny";
 const ALLOW: &str = "allow";
 const DENY_WARNINGS: &str = "deny-warnings";
 
-impl Args for Rulings {
+impl Args for LintLevels {
     fn augment_args(command: Command) -> Command {
-        let of_one = |name: &'static str, help: &'static str| {
-            let named = Arg::new(name).long(name).value_name("NAME").action(ArgAction::Append);
-            named.value_parser(warning()).hide_possible_values(true).help(help)
+        let named = |name: &'static str, help: &'static str| {
+            let arg = Arg::new(name).long(name).value_name("NAME").action(ArgAction::Append);
+            arg.value_parser(warning()).hide_possible_values(true).help(help)
         };
         command
-            .arg(of_one(DENY, "Treat this warning as a fault; may be repeated"))
-            .arg(of_one(
-                ALLOW,
-                "Do not print this warning; may be repeated, and the last one holds",
-            ))
+            .arg(named(DENY, "Treat this warning as a fault; may be repeated"))
+            .arg(named(ALLOW, "Do not print this warning; may be repeated, and the last one holds"))
             .arg(
                 Arg::new(DENY_WARNINGS)
                     .long(DENY_WARNINGS)
@@ -39,22 +36,22 @@ impl Args for Rulings {
     }
 }
 
-impl FromArgMatches for Rulings {
+impl FromArgMatches for LintLevels {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut placed = Vec::new();
-        for (name, ruling) in [(DENY, Ruling::Deny as fn(Check) -> Ruling), (ALLOW, Ruling::Allow)]
-        {
-            let places = matches.indices_of(name).into_iter().flatten();
+        let mut indexed = Vec::new();
+        let levels = [(DENY, LintLevel::Deny as fn(Check) -> LintLevel), (ALLOW, LintLevel::Allow)];
+        for (name, level) in levels {
+            let indices = matches.indices_of(name).into_iter().flatten();
             let checks = matches.get_many::<Check>(name).into_iter().flatten();
-            placed.extend(places.zip(checks.map(|check| ruling(*check))));
+            indexed.extend(indices.zip(checks.map(|check| level(*check))));
         }
-        // Of a flag that overrides itself clap keeps the last place, which is the one that holds.
+        // clap keeps the last index of a flag that overrides itself, which is the one that counts.
         if matches.get_flag(DENY_WARNINGS) {
-            let places = matches.indices_of(DENY_WARNINGS).into_iter().flatten();
-            placed.extend(places.map(|place| (place, Ruling::DenyAll)));
+            let indices = matches.indices_of(DENY_WARNINGS).into_iter().flatten();
+            indexed.extend(indices.map(|index| (index, LintLevel::DenyAll)));
         }
-        placed.sort_by_key(|(place, _)| *place);
-        Ok(Self(placed.into_iter().map(|(_, ruling)| ruling).collect()))
+        indexed.sort_by_key(|(index, _)| *index);
+        Ok(Self(indexed.into_iter().map(|(_, level)| level).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -63,20 +60,24 @@ impl FromArgMatches for Rulings {
     }
 }
 
-/// A check by its name; a stranger is answered with the names, and with the one that was meant.
+/// Parses the name of a check; clap answers an unknown name with the closest known one.
 pub(super) fn every_check() -> impl TypedValueParser<Value = Check> {
-    named(|_| false).try_map(|name| Check::named(&name).ok_or("there is no such check"))
+    check_names(|_| false).try_map(|name| Check::named(&name).ok_or("there is no such check"))
 }
 
-/// A warning by its name.
+/// Parses the name of a check that is a warning.
 fn warning() -> impl TypedValueParser<Value = Check> {
-    named(|check| check.severity() == Severity::Fault).try_map(|name| match Check::named(&name) {
-        Some(check) if check.severity() == Severity::Warning => Ok(check),
-        _ => Err("it is a fault already, and stays one: only warnings can be denied or allowed"),
+    check_names(|check| check.severity() == Severity::Error).try_map(|name| {
+        match Check::named(&name) {
+            Some(check) if check.severity() == Severity::Warning => Ok(check),
+            _ => {
+                Err("it is a fault already, and stays one: only warnings can be denied or allowed")
+            }
+        }
     })
 }
 
-fn named(hidden: impl Fn(Check) -> bool) -> PossibleValuesParser {
+fn check_names(hidden: impl Fn(Check) -> bool) -> PossibleValuesParser {
     let value =
         |check: &Check| PossibleValue::new(check.name()).help(check.rule()).hide(hidden(*check));
     PossibleValuesParser::new(Check::ALL.iter().map(value).collect::<Vec<_>>())

@@ -12,7 +12,7 @@ pub use self::installer::{
     ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
     ReportArgs, RevertArgs, RulesVerb, Since, Verb,
 };
-pub use self::lint_levels::Rulings;
+pub use self::lint_levels::LintLevels;
 
 use clap::CommandFactory;
 

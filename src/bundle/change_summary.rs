@@ -1,116 +1,153 @@
-//! Owns saying what a change of the TOML means, in words for who reviews it: pure, from two specs.
+//! What a change of the TOML means, in sentences for its reviewers.
 
 use crate::spec::{Existing, External, Listen, PortRange, PortSet, Spec};
-use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-/// What is promised of one reserved port.
+/// One sentence for each difference between `old` and `new`, in Markdown; labels and names are in code
+/// spans. Without `old`, the sentences say what `new` does.
+pub fn change_summary(old: Option<&Spec>, new: &Spec) -> Vec<String> {
+    let mut sentences = ports(old, new);
+    let Some(old) = old else {
+        sentences.push(format!("users are sent to the cluster on {}", cluster(new)));
+        return sentences;
+    };
+    let mut compare = Comparison { old, new, sentences };
+    compare.each("users are sent to the cluster on", cluster);
+    compare.each("they may ask", contact);
+    compare.networks();
+    compare.backend();
+    compare.each("when the guard comes, open sessions", existing);
+    compare.each("of those who are stopped, the kernel's log names", kernel_log_limit);
+    compare.listener();
+    compare.each("the overview is", |spec| code(&spec.docs.overview));
+    compare.each("the reservations are", |spec| code(&spec.docs.reservations));
+    compare.guides();
+    compare.each("the documents are headed", heading);
+    compare.sentences
+}
+
+/// The sentences about everything but the ports.
+struct Comparison<'a> {
+    old: &'a Spec,
+    new: &'a Spec,
+    sentences: Vec<String>,
+}
+
+impl Comparison<'_> {
+    /// Says what `subject` is now and was before, if `describe` tells the two apart.
+    fn each(&mut self, subject: &str, describe: impl Fn(&Spec) -> String) {
+        let (old, new) = (describe(self.old), describe(self.new));
+        if old != new {
+            self.sentences.push(format!("{subject} {new}, no longer {old}"));
+        }
+    }
+
+    fn networks(&mut self) {
+        let (old, new) = (&self.old.firewall.allow, &self.new.firewall.allow);
+        let added = only_in(new, old).map(|network| {
+            format!("{} is let past the guard: the host's own rules decide", code(network))
+        });
+        let removed = only_in(old, new)
+            .map(|network| format!("{} is no longer let past the guard", code(network)));
+        self.sentences.extend(added.chain(removed));
+    }
+
+    fn backend(&mut self) {
+        let backend = self.new.firewall.backend;
+        if self.old.firewall.backend != backend {
+            self.sentences.push(format!(
+                "the rules are loaded by {}: a switch without an unguarded moment",
+                code(backend.as_str())
+            ));
+        }
+    }
+
+    fn listener(&mut self) {
+        self.each("the notice port is", |spec| spec.notice.port.to_string());
+        self.each("knocks are logged in", |spec| code(&spec.notice.log));
+        self.each("log lines are", |spec| code(spec.notice.log_format.as_str()));
+        self.each("log lines a minute for one source:", |spec| {
+            spec.notice.log_per_source.to_string()
+        });
+        self.each("connections at once:", |spec| spec.notice.max_connections.to_string());
+        self.each("connections at once of one source:", |spec| {
+            spec.notice.max_per_source.to_string()
+        });
+        self.each("seconds until a silent connection is closed:", |spec| {
+            spec.notice.idle.to_string()
+        });
+        self.each("clients that speak TLS", |spec| match &spec.notice.tls {
+            Some(tls) => format!("read the sentence, by the certificate {}", code(&tls.cert)),
+            None => "are shown an alert".to_owned(),
+        });
+        self.each("the guard's metrics", |spec| match &spec.metrics.textfile {
+            Some(path) => format!("are written to {} after every check", code(path)),
+            None => "are not written".to_owned(),
+        });
+        self.each("the listener's metrics", |spec| match spec.metrics.scrape_port {
+            Some(port) => format!("are on port {port} of `127.0.0.1`"),
+            None => "are not shown".to_owned(),
+        });
+    }
+
+    fn guides(&mut self) {
+        let (old, new) = (&self.old.docs.guides, &self.new.docs.guides);
+        let added = only_in(new, old)
+            .map(|guide| format!("the guide {} is kept in step from now on", code(guide)));
+        let removed = only_in(old, new)
+            .map(|guide| format!("the guide {} is no longer kept in step", code(guide)));
+        self.sentences.extend(added.chain(removed));
+    }
+}
+
+/// The items of the first slice that the second one does not have.
+fn only_in<'a, T: PartialEq>(these: &'a [T], others: &'a [T]) -> impl Iterator<Item = &'a T> {
+    these.iter().filter(|item| !others.contains(item))
+}
+
+/// What the TOML says of one reserved port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Promise {
+struct Policy {
     label: String,
     external: External,
     listen: Listen,
 }
 
-/// One sentence for each thing that `new` means otherwise than `old`; all that it means where there
-/// was nothing before. Markdown; labels and names are in code spans.
-pub fn meaning(old: Option<&Spec>, new: &Spec) -> Vec<String> {
-    let mut said = ports(old, new);
-    let Some(old) = old else {
-        said.push(format!("users are sent to the cluster on {}", cluster(new)));
-        return said;
-    };
-    change(&mut said, "users are sent to the cluster on", cluster(old), cluster(new));
-    change(&mut said, "they may ask", contact(old), contact(new));
-    networks(&old.firewall.allow, &new.firewall.allow, &mut said);
-    let (before, after) = (&old.firewall, &new.firewall);
-    if before.backend != after.backend {
-        let backend = code(after.backend.as_str());
-        said.push(format!(
-            "the rules are loaded by {backend}: a switch without an unguarded moment"
-        ));
-    }
-    change(
-        &mut said,
-        "when the guard comes, open sessions",
-        existing(before.existing),
-        existing(after.existing),
-    );
-    let logged = |lines: u64| match lines {
-        0 => "nobody".to_owned(),
-        lines => format!("{lines} lines a minute for each source"),
-    };
-    change(
-        &mut said,
-        "of those who are stopped, the kernel's log names",
-        logged(before.log_per_source),
-        logged(after.log_per_source),
-    );
-    notice(old, new, &mut said);
-    change(&mut said, "the overview is", code(&old.docs.overview), code(&new.docs.overview));
-    change(
-        &mut said,
-        "the reservations are",
-        code(&old.docs.reservations),
-        code(&new.docs.reservations),
-    );
-    for guide in new.docs.guides.iter().filter(|guide| !old.docs.guides.contains(guide)) {
-        said.push(format!("the guide {} is kept in step from now on", code(guide)));
-    }
-    for guide in old.docs.guides.iter().filter(|guide| !new.docs.guides.contains(guide)) {
-        said.push(format!("the guide {} is no longer kept in step", code(guide)));
-    }
-    let heading = |spec: &Spec| {
-        let site = &spec.site;
-        let more = [site.date.clone(), site.priority.as_ref().map(ToString::to_string)];
-        let parts = [Some(site.title.to_string()), Some(site.author.to_string())].into_iter();
-        code(parts.chain(more).flatten().collect::<Vec<_>>().join(", "))
-    };
-    change(&mut said, "the documents are headed", heading(old), heading(new));
-    said
-}
-
-fn change(said: &mut Vec<String>, what: &str, old: String, new: String) {
-    if old != new {
-        said.push(format!("{what} {new}, no longer {old}"));
-    }
-}
-
-/// Port by port, so that it does not matter how they are grouped in the TOML.
+/// Compares port by port, so that it does not matter how the TOML groups them.
 fn ports(old: Option<&Spec>, new: &Spec) -> Vec<String> {
-    let (old, new) = (old.map(promises).unwrap_or_default(), promises(new));
+    let (old, new) = (old.map(policies).unwrap_or_default(), policies(new));
     let mut changes: Vec<(PortRange, String)> = Vec::new();
     let all: PortSet = old.keys().chain(new.keys()).copied().map(PortRange::from).collect();
     for port in all.ports() {
-        let Some(text) = promise_change(old.get(&port), new.get(&port)) else { continue };
+        let Some(text) = policy_change(old.get(&port), new.get(&port)) else { continue };
         match changes.last_mut() {
-            // The same of the next port is one sentence.
-            Some((range, said)) if range.last() + 1 == port && *said == text => {
+            // Adjacent ports with the same change share a sentence.
+            Some((range, sentence)) if range.last() + 1 == port && *sentence == text => {
                 *range = range.hull(port.into());
             }
             _ => changes.push((port.into(), text)),
         }
     }
-    // The words behind the number are written for one port.
+    // The words after the number are written for one port.
     let several = |text: &str| text.replacen("becomes", "become", 1).replacen("is no", "are no", 1);
-    let sentence = |(range, text): (PortRange, String)| match range.first() == range.last() {
+    let sentence = |(range, text): (PortRange, String)| match range.is_single() {
         true => format!("port **{range}**{text}"),
         false => format!("ports **{range}**{}", several(&text)),
     };
     changes.into_iter().map(sentence).collect()
 }
 
-fn promises(spec: &Spec) -> BTreeMap<u16, Promise> {
+fn policies(spec: &Spec) -> BTreeMap<u16, Policy> {
     let each = spec.reserved.iter().flat_map(|reserved| {
         let label = reserved.label.to_string();
-        let promise = Promise { label, external: reserved.external, listen: reserved.listen };
-        reserved.ports.ports().map(move |port| (port, promise.clone()))
+        let policy = Policy { label, external: reserved.external, listen: reserved.listen };
+        reserved.ports.ports().map(move |port| (port, policy.clone()))
     });
     each.collect()
 }
 
-fn promise_change(old: Option<&Promise>, new: Option<&Promise>) -> Option<String> {
+fn policy_change(old: Option<&Policy>, new: Option<&Policy>) -> Option<String> {
     match (old, new) {
         (None, None) => None,
         (None, Some(new)) => Some(format!(
@@ -169,58 +206,29 @@ fn contact(spec: &Spec) -> String {
     code(format!("{} {}", spec.contact.team, spec.contact.email))
 }
 
-fn networks(old: &[IpNet], new: &[IpNet], said: &mut Vec<String>) {
-    for network in new.iter().filter(|network| !old.contains(network)) {
-        said.push(format!("{} is let past the guard: the host's own rules decide", code(network)));
-    }
-    for network in old.iter().filter(|network| !new.contains(network)) {
-        said.push(format!("{} is no longer let past the guard", code(network)));
-    }
-}
-
-fn existing(existing: Existing) -> String {
-    match existing {
+fn existing(spec: &Spec) -> String {
+    match spec.firewall.existing {
         Existing::Cut => "are cut: `apply` wants `--cut-sessions` where there are any".to_owned(),
         Existing::Keep => "live on".to_owned(),
     }
 }
 
-fn notice(old: &Spec, new: &Spec, said: &mut Vec<String>) {
-    let (before, after) = (&old.notice, &new.notice);
-    change(said, "the notice port is", before.port.to_string(), after.port.to_string());
-    change(said, "knocks are logged in", code(before.log.as_str()), code(after.log.as_str()));
-    change(
-        said,
-        "log lines are",
-        code(before.log_format.as_str()),
-        code(after.log_format.as_str()),
-    );
-    for (what, before, after) in [
-        ("log lines a minute for one source:", before.log_per_source, after.log_per_source),
-        ("connections at once:", before.max_connections, after.max_connections),
-        ("connections at once of one source:", before.max_per_source, after.max_per_source),
-        ("seconds until a silent connection is closed:", before.idle, after.idle),
-    ] {
-        change(said, what, before.to_string(), after.to_string());
+fn kernel_log_limit(spec: &Spec) -> String {
+    match spec.firewall.log_per_source {
+        0 => "nobody".to_owned(),
+        lines => format!("{lines} lines a minute for each source"),
     }
-    let tls = |spec: &Spec| match &spec.notice.tls {
-        Some(tls) => format!("read the sentence, by the certificate {}", code(&tls.cert)),
-        None => "are shown an alert".to_owned(),
-    };
-    change(said, "clients that speak TLS", tls(old), tls(new));
-    let textfile = |spec: &Spec| match &spec.metrics.textfile {
-        Some(path) => format!("are written to {} after every check", code(path)),
-        None => "are not written".to_owned(),
-    };
-    change(said, "the guard's metrics", textfile(old), textfile(new));
-    let scraped = |spec: &Spec| match spec.metrics.scrape_port {
-        Some(port) => format!("are on port {port} of `127.0.0.1`"),
-        None => "are not shown".to_owned(),
-    };
-    change(said, "the listener's metrics", scraped(old), scraped(new));
 }
 
-/// A code span that holds this text whatever is in it (CommonMark 6.1).
+fn heading(spec: &Spec) -> String {
+    let site = &spec.site;
+    let optional = [site.date.clone(), site.priority.as_ref().map(ToString::to_string)];
+    let parts = [site.title.to_string(), site.author.to_string()].into_iter();
+    code(parts.chain(optional.into_iter().flatten()).collect::<Vec<_>>().join(", "))
+}
+
+/// A code span that holds any text: its fence is longer than every run of backticks inside
+/// (CommonMark 0.31, section 6.1).
 fn code(text: impl Display) -> String {
     let text = text.to_string();
     let longest = text.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
@@ -243,31 +251,31 @@ mod tests {
         Spec::parse(source).unwrap_or_else(|problems| panic!("{}", problems.render(false))).0
     }
 
-    fn said(from: &str, to: &str) -> Vec<String> {
+    fn sentences(from: &str, to: &str) -> Vec<String> {
         let new = OLD.replace(from, to);
         assert!(from.is_empty() || new != OLD);
-        meaning(Some(&spec(OLD)), &spec(&new))
+        change_summary(Some(&spec(OLD)), &spec(&new))
     }
 
     #[test]
     fn words_and_groups_that_mean_the_same_mean_nothing() {
-        assert!(said("", "").is_empty());
+        assert!(sentences("", "").is_empty());
         let apart = "port = \"6380-6381\"\nlabel = \"Old\"\n[[reserved]]\nport = 6379\nlabel";
-        assert_eq!(said("port = \"6379-6381\"\nlabel", apart), Vec::<String>::new());
+        assert_eq!(sentences("port = \"6379-6381\"\nlabel", apart), Vec::<String>::new());
     }
 
     #[test]
-    fn what_becomes_of_ports_is_said_range_by_range() {
+    fn changes_of_ports_are_summarised_range_by_range() {
         let more = "port = \"6379-6383\"";
         assert_eq!(
-            said("port = \"6379-6381\"", more),
+            sentences("port = \"6379-6381\"", more),
             ["ports **6382-6383** become reserved (`Old`): outsiders meet silence; the listener \
                  stands there for local users while nobody else does"]
         );
-        let fewer = said("port = \"6379-6381\"", "port = 6380");
+        let fewer = sentences("port = \"6379-6381\"", "port = 6380");
         assert_eq!(fewer.len(), 2);
         assert!(fewer[0].starts_with("port **6379** is no longer reserved (`Old`)"), "{fewer:?}");
-        let told = said("label = \"Old\"", "label = \"Older\"\nexternal = \"notice\"");
+        let told = sentences("label = \"Old\"", "label = \"Older\"\nexternal = \"notice\"");
         assert_eq!(
             told,
             ["ports **6379-6381**: outsiders are told where to go; until now they meet silence; \
@@ -336,8 +344,11 @@ mod tests {
                 "the documents are headed `Ports, Ops`",
             ),
         ] {
-            let said = said(from, to);
-            assert!(said.iter().any(|sentence| sentence.contains(wanted)), "{to}: {said:?}");
+            let sentences = sentences(from, to);
+            assert!(
+                sentences.iter().any(|sentence| sentence.contains(wanted)),
+                "{to}: {sentences:?}"
+            );
         }
     }
 

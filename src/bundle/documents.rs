@@ -1,7 +1,8 @@
-//! Owns the documents that people read: two whole files and the sections of the guides, one struct
-//! per template. What a spec means in words is said in `words`.
+//! The documents for people: two whole files and the sections of the guides, one struct per template.
+//! Wording that depends on the spec is in `phrases`.
 
-use super::Bundle;
+use super::artifacts::Bundle;
+use super::text::{MARK, ends_in_one_line_feed};
 use crate::family::Family;
 use crate::spec::{Backend, DocumentPath, Existing, External, Listen, Reserved, Spec};
 use askama::Template;
@@ -9,26 +10,26 @@ use askama::Template;
 /// The documents, rendered.
 #[derive(Clone, Debug)]
 pub struct Documents {
-    /// Whole files, as (path relative to the root of the documents, text).
+    /// Whole files, as (path relative to the documents' root, text).
     pub files: Vec<(DocumentPath, String)>,
-    /// The guides that have sections, each with its sections.
+    /// The guides with their sections.
     pub guides: Vec<(DocumentPath, Vec<Section>)>,
 }
 
-/// A section's name and its text, with LF line ends.
+/// A section of a guide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// The NAME of the markers.
+    /// The NAME in its markers.
     pub name: &'static str,
-    /// What goes between them.
+    /// The text between the markers, with LF line ends.
     pub text: String,
     /// Whether every guide must have it.
     pub required: bool,
 }
 
-/// Where the bundle that was applied is kept on a host: the program that is there may have another
-/// one built in.
-const KEPT: &str = "/var/lib/redisguard/bundle";
+/// Where a host keeps the applied bundle. Commands in the documents name it, because the host's program
+/// may have another bundle built in.
+const APPLIED_BUNDLE: &str = "/var/lib/redisguard/bundle";
 
 #[derive(Template)]
 #[template(path = "docs/overview.md")]
@@ -39,14 +40,14 @@ struct Overview<'a> {
     rules: String,
     reservations: String,
     guides: Vec<(&'a str, String)>,
-    kept: &'static str,
-    told_outside: String,
+    applied_bundle: &'static str,
+    notice_outside: String,
     refused_outside: String,
     dropped_outside: String,
-    grep: String,
+    grep_pattern: String,
     cut: bool,
     nftables: bool,
-    gives_way: bool,
+    yields_to_redis: bool,
 }
 
 #[derive(Template)]
@@ -77,7 +78,7 @@ impl Documents {
     /// Renders the documents of a spec and its bundle.
     ///
     /// # Errors
-    /// Never on values that a [`Spec`] can hold; the template engine's signature has one.
+    /// None with values that a [`Spec`] can hold; askama's signature has one.
     pub fn render(spec: &Spec, bundle: &Bundle) -> Result<Self, String> {
         let render = || -> askama::Result<Self> {
             let docs = &spec.docs;
@@ -95,17 +96,16 @@ impl Documents {
 
 fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
     let path = &spec.docs.overview;
-    // The sentence is shown for a port where somebody may meet it.
-    let told = |reserved: &&Reserved| {
-        reserved.external == External::Notice || reserved.listen != Listen::Never
-    };
-    let Some(first) = spec.reserved.iter().find(told).or(spec.reserved.first()) else {
+    // The sample sentence is that of a port where a client can get it, if there is one.
+    let Some(first) =
+        spec.reserved.iter().find(|reserved| reserved.shows_notice()).or(spec.reserved.first())
+    else {
         return Ok(String::new());
     };
     let rules = bundle.get(Family::V4.rules_path()).unwrap_or_default();
-    let numbers = spec.reserved.iter().flat_map(|reserved| {
-        let ends = [reserved.ports.first(), reserved.ports.last()];
-        ends.into_iter().take(if ends[0] == ends[1] { 1 } else { 2 })
+    let bounds = spec.reserved.iter().flat_map(|reserved| {
+        let last = (!reserved.ports.is_single()).then_some(reserved.ports.last());
+        [reserved.ports.first()].into_iter().chain(last)
     });
     Overview {
         spec,
@@ -114,17 +114,17 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
         rules: rules_shown(&String::from_utf8_lossy(rules)),
         reservations: relative(path, &spec.docs.reservations),
         guides: guides(spec, path),
-        kept: KEPT,
-        told_outside: spec.ports_that(External::Notice),
-        refused_outside: spec.ports_that(External::Reject),
-        dropped_outside: spec.ports_that(External::Drop),
-        grep: numbers.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
+        applied_bundle: APPLIED_BUNDLE,
+        notice_outside: spec.ports_with(External::Notice),
+        refused_outside: spec.ports_with(External::Reject),
+        dropped_outside: spec.ports_with(External::Drop),
+        grep_pattern: bounds.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
         cut: spec.firewall.existing == Existing::Cut,
         nftables: spec.firewall.backend == Backend::Nftables,
-        gives_way: spec.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree),
+        yields_to_redis: spec.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree),
     }
     .render()
-    .map(super::one_line_feed)
+    .map(ends_in_one_line_feed)
 }
 
 fn reservations(spec: &Spec) -> askama::Result<String> {
@@ -138,11 +138,11 @@ fn reservations(spec: &Spec) -> askama::Result<String> {
         guides: guides(spec, path),
     }
     .render()
-    .map(super::one_line_feed)
+    .map(ends_in_one_line_feed)
 }
 
 fn sections(spec: &Spec, guide: &DocumentPath) -> askama::Result<Vec<Section>> {
-    let marked = |text: String| format!("<!-- {} -->\n\n{}\n\n", super::MARK, text.trim());
+    let marked = |text: String| format!("<!-- {} -->\n\n{}\n\n", MARK, text.trim());
     let reservations = relative(guide, &spec.docs.reservations);
     Ok(vec![
         Section {
@@ -162,15 +162,15 @@ fn guides<'a>(spec: &'a Spec, from: &DocumentPath) -> Vec<(&'a str, String)> {
     spec.docs.guides.iter().map(|guide| (guide.as_str(), relative(from, guide))).collect()
 }
 
-/// The rules as a reader wants them: what is appended and inserted, without the digest that would
-/// change this document with every change elsewhere. Long lists are cut.
+/// The rules for a reader: appended and inserted ones only, without comments, because the digest in them
+/// would change the document with every other change. A long list is cut.
 fn rules_shown(rules: &str) -> String {
-    const MOST: usize = 32;
+    const MAX_LINES: usize = 32;
     let lines: Vec<&str> =
         rules.lines().filter(|line| line.starts_with(['-', '*']) || *line == "COMMIT").collect();
     let mut shown: Vec<String> = lines
         .iter()
-        .take(MOST)
+        .take(MAX_LINES)
         .map(|line| match line.split_once(" -m comment --comment \"") {
             Some((before, rest)) => {
                 let after = rest.split_once("\" ").map_or("", |(_, after)| after);
@@ -179,18 +179,18 @@ fn rules_shown(rules: &str) -> String {
             None => (*line).to_owned(),
         })
         .collect();
-    if lines.len() > MOST {
-        shown.push(format!("... and {} lines more", lines.len() - MOST));
+    if lines.len() > MAX_LINES {
+        shown.push(format!("... and {} lines more", lines.len() - MAX_LINES));
     }
     shown.join("\n")
 }
 
-/// The link from one document to another.
+/// The relative link from one document to another.
 fn relative(from: &DocumentPath, to: &DocumentPath) -> String {
-    let mut here: Vec<&str> = from.as_str().split('/').collect();
-    here.pop();
-    let there: Vec<&str> = to.as_str().split('/').collect();
-    let common = here.iter().zip(&there).take_while(|(left, right)| left == right).count();
-    let up = std::iter::repeat_n("..", here.len() - common);
-    up.chain(there[common..].iter().copied()).collect::<Vec<_>>().join("/")
+    let mut directory: Vec<&str> = from.as_str().split('/').collect();
+    directory.pop();
+    let target: Vec<&str> = to.as_str().split('/').collect();
+    let common = directory.iter().zip(&target).take_while(|(left, right)| left == right).count();
+    let up = std::iter::repeat_n("..", directory.len() - common);
+    up.chain(target[common..].iter().copied()).collect::<Vec<_>>().join("/")
 }

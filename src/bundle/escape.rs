@@ -1,5 +1,7 @@
-//! Owns the escapers, one for each format that values are rendered into. askama picks one by the
-//! template's file name (askama.toml), so a value cannot be rendered without it.
+//! The escapers, one for each format that values are rendered into.
+//!
+//! Guarantees: askama picks the escaper by the extension of the template (askama.toml), so a template
+//! cannot render a value without one.
 
 use askama::filters::Escaper;
 use std::fmt::{self, Write};
@@ -13,13 +15,13 @@ macro_rules! escaper {
         impl Escaper for $name {
             fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
                 let replace: fn(char) -> Option<&'static str> = $replace;
-                // Most text needs no escape: what lies between two goes out in one piece.
+                // Most text needs no escape, so the parts between two escapes are written whole.
                 let mut written = 0;
-                for (place, character) in string.char_indices() {
+                for (index, character) in string.char_indices() {
                     if let Some(text) = replace(character) {
-                        dest.write_str(&string[written..place])?;
+                        dest.write_str(&string[written..index])?;
                         dest.write_str(text)?;
-                        written = place + character.len_utf8();
+                        written = index + character.len_utf8();
                     }
                 }
                 dest.write_str(&string[written..])
@@ -96,7 +98,7 @@ escaper! {
     }
 }
 
-/// Running text of Markdown, also where it begins a paragraph or an item: there it opens no list.
+/// Running text of Markdown that opens no list, even at the beginning of a paragraph or an item.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Markdown;
 
@@ -105,8 +107,8 @@ impl Escaper for Markdown {
         let digits = string.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = string.split_at(digits);
         dest.write_str(number)?;
-        // What a list's item begins with (CommonMark 0.31, section 5.2): - or +, or a number and . or ),
-        // and a space. Without the space it may be a piece of something, as of a range of ports.
+        // A list item begins with - or +, or with a number and . or ), and then a space (CommonMark 0.31,
+        // section 5.2). Without the space it is ordinary text, such as a range of ports.
         let marks = if digits == 0 { ["- ", "+ "] } else { [". ", ") "] };
         if marks.iter().any(|mark| rest.starts_with(mark)) {
             dest.write_char('\\')?;

@@ -1,54 +1,49 @@
-//! Owns the rules: for iptables one family at a time, for nft both. Whatever the number of reserved
-//! ports, a packet to another port passes a few matches: nft looks it up in a set, iptables is led
-//! down a tree of chains.
+//! The firewall rules: for iptables one family at a time, for nft both.
+//!
+//! Guarantees: however many ports are reserved, a packet to another port passes a few matches. nft looks
+//! the port up in a set, iptables in a tree of chains.
 
-use super::allowed;
+use super::chain_tree::{ChainTree, MULTIPORT_SLOTS, slots};
 use crate::family::Family;
-use crate::spec::{Existing, External, PortRange, PortSet, Reserved, Spec};
+use crate::spec::{Existing, External, PortRange, PortSet, Spec};
 use askama::Template;
 use ipnet::IpNet;
 
-/// The match of a connection's first packet.
+/// Matches the first packet of a TCP connection.
 const FIRST_PACKET: &str = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
-/// The marks of packets that are about to be stopped: values that nobody sets by chance.
-const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", both: "0xfffffffe" };
-/// How many ports one multiport match holds; a range counts as two (iptables-extensions(8)).
-const MULTIPORT_SLOTS: usize = 15;
-/// Into how many chains a chain of the tree leads. Nine lead 10,000 ports, fifteen to a leaf, to
-/// theirs in three steps.
-const FAN_OUT: usize = 9;
-
-/// Lines of the kernel's log a second of all sources together, however many there are: who forges
-/// sources must not fill a disk.
-const LOG_ALL: Rate = Rate { per_second: 5, burst: 100 };
-/// How lines of the kernel's log begin.
+/// The marks of packets to be blocked: "RG" in ASCII and two more bytes, which no other program should
+/// set by chance.
+const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", mask: "0xfffffffe" };
+/// The limit of kernel log lines for all sources together, so that forged sources cannot fill a disk.
+const TOTAL_LOG_RATE: Rate = Rate { per_second: 5, burst: 100 };
+/// The beginnings of kernel log lines; `report` finds the lines by them.
 const LOG_PREFIX: Prefix = Prefix { drop: "redisguard drop: ", reject: "redisguard reject: " };
-/// What is one source in IPv6: whoever has one address has all of its network.
+/// One source in IPv6 is a /64: a host can use every address of its network (RFC 4862).
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
 
-/// A limit (limit in iptables-extensions(8)).
+/// A rate limit (limit in iptables-extensions(8)).
 #[derive(Clone, Copy, Debug)]
 struct Rate {
     per_second: u8,
     burst: u8,
 }
 
-/// How a line of the kernel's log begins.
+/// The beginnings of kernel log lines, by what happens to the packet.
 #[derive(Clone, Copy, Debug)]
 struct Prefix {
     drop: &'static str,
     reject: &'static str,
 }
 
-/// Marks of packets (MARK in iptables-extensions(8)).
+/// Packet marks (MARK in iptables-extensions(8)).
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// To be reset.
+    /// The packet is to be answered with a reset.
     reset: &'static str,
-    /// To be dropped.
+    /// The packet is to be dropped.
     drop: &'static str,
-    /// The mask under which both are `reset`.
-    both: &'static str,
+    /// The mask under which both marks equal `reset`.
+    mask: &'static str,
 }
 
 #[derive(Template)]
@@ -61,18 +56,19 @@ struct Rules<'a> {
     cut: bool,
     syn: &'static str,
     mark: Mark,
-    /// What the jump of INPUT lets in, and what those of PREROUTING do.
+    /// The match of the jump in INPUT, and that of the jumps in PREROUTING.
     input: String,
     prerouting: String,
-    /// Whether they let other ports in too.
-    coarse: bool,
-    /// Original ports of what is redirected; may hold others between them.
-    told: Vec<PortRange>,
-    tree: Tree<'a>,
-    /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
+    /// Whether those matches cover ports that are not reserved, which the leaves then have to return.
+    is_approximate: bool,
+    /// The original ports of redirected connections; may cover others between them.
+    redirected: Vec<PortRange>,
+    tree: ChainTree<'a>,
+    /// Kernel log lines a minute for one source; `None` where nothing is logged.
     log: Option<u64>,
-    log_all: Rate,
-    /// The list of sources that were logged of late. One list has one mask, also for two families.
+    total_log_rate: Rate,
+    /// The list of sources that were logged in the last minute. Each family needs one of its own: a list
+    /// has one mask.
     log_list: &'static str,
     log_mask: &'static str,
     log_prefix: Prefix,
@@ -87,134 +83,23 @@ struct NftRules<'a> {
     allow_v6: Vec<IpNet>,
     cut: bool,
     mark: Mark,
-    /// Whether ranges are among the reserved ports.
+    /// Whether a range is among the reserved ports.
     ranges: bool,
-    /// Ports one by one, some to a line, as nft takes the elements of a set.
+    /// The elements of the sets of ports, one string a line.
     all: Vec<String>,
     dropped: Vec<String>,
-    told: Vec<String>,
-    /// Lines a minute of one source in the kernel's log; `None` where there is nothing to log.
+    redirected: Vec<String>,
+    /// Kernel log lines a minute for one source; `None` where nothing is logged.
     log: Option<u64>,
-    log_all: Rate,
+    total_log_rate: Rate,
     log_mask: &'static str,
     log_prefix: Prefix,
 }
 
-/// The chains that find a reserved port: inner ones lead on, leaves decide.
-struct Tree<'a> {
-    branches: Vec<Branch>,
-    leaves: Vec<Leaf<'a>>,
-}
-
-/// A chain that leads on by ranges of ports.
-struct Branch {
-    /// What is put behind the name of the table's first chain.
-    suffix: String,
-    ways: Vec<Way>,
-}
-
-/// A range of ports and the chain that decides on it.
-struct Way {
-    ports: PortRange,
-    suffix: String,
-}
-
-/// A chain that decides on as many ports as one match holds.
-struct Leaf<'a> {
-    suffix: String,
-    /// In the order of their ports.
-    reserved: Vec<&'a Reserved>,
-}
-
-impl Leaf<'_> {
-    /// The ports of those that satisfy the condition, as multiport takes them; empty if none does.
-    fn ports(&self, which: impl Fn(External) -> bool) -> String {
-        let ranges = self.reserved.iter().filter(|reserved| which(reserved.external));
-        let ranges = ranges.map(|reserved| reserved.ports.colon());
-        ranges.collect::<Vec<_>>().join(",")
-    }
-
-    fn all(&self) -> String {
-        self.ports(|_| true)
-    }
-
-    fn dropped(&self) -> String {
-        self.ports(|external| external == External::Drop)
-    }
-
-    fn rejected(&self) -> String {
-        self.ports(|external| external == External::Reject)
-    }
-
-    fn told(&self) -> String {
-        self.ports(|external| external == External::Notice)
-    }
-
-    fn untold(&self) -> String {
-        self.ports(|external| external != External::Notice)
-    }
-}
-
-impl<'a> Tree<'a> {
-    fn of(spec: &'a Spec) -> Self {
-        let mut sorted: Vec<&Reserved> = spec.reserved.iter().collect();
-        sorted.sort_unstable_by_key(|reserved| reserved.ports);
-        let mut leaves: Vec<Leaf<'_>> = Vec::new();
-        let mut room = 0;
-        for reserved in sorted {
-            let slots = slots(reserved.ports);
-            if slots > room {
-                let suffix = format!("-{}", reserved.ports.first());
-                leaves.push(Leaf { suffix, reserved: Vec::new() });
-                room = MULTIPORT_SLOTS;
-            }
-            room -= slots;
-            if let Some(leaf) = leaves.last_mut() {
-                leaf.reserved.push(reserved);
-            }
-        }
-        if let [only] = leaves.as_mut_slice() {
-            only.suffix.clear();
-        }
-        Self { branches: branches(&leaves), leaves }
-    }
-}
-
-/// The chains above the leaves, the first one last; none where there is one leaf.
-fn branches(leaves: &[Leaf<'_>]) -> Vec<Branch> {
-    let ends = |leaf: &Leaf<'_>| {
-        let (first, last) = (leaf.reserved.first()?.ports, leaf.reserved.last()?.ports);
-        Some(Way { ports: first.hull(last), suffix: leaf.suffix.clone() })
-    };
-    let mut ways: Vec<Way> = leaves.iter().filter_map(ends).collect();
-    let mut branches = Vec::new();
-    let mut level = 0;
-    while ways.len() > 1 {
-        level += 1;
-        let is_top = ways.len() <= FAN_OUT;
-        let mut above = Vec::new();
-        while !ways.is_empty() {
-            let rest = ways.split_off(FAN_OUT.min(ways.len()));
-            let group = std::mem::replace(&mut ways, rest);
-            let (Some(first), Some(last)) = (group.first(), group.last()) else { break };
-            let ports = first.ports.hull(last.ports);
-            let suffix = if is_top { String::new() } else { format!("-{level}-{}", ports.first()) };
-            above.push(Way { ports, suffix: suffix.clone() });
-            branches.push(Branch { suffix, ways: group });
-        }
-        ways = above;
-    }
-    branches
-}
-
-fn slots(range: PortRange) -> usize {
-    if range.is_single() { 1 } else { 2 }
-}
-
-/// The ports in at most `most` slots of a multiport match: as they were reserved where that fits,
-/// else with what lies in the narrowest gaps between them.
-fn coarse(reserved: &[PortRange], most: usize) -> Vec<PortRange> {
-    let fits = |ranges: &[PortRange]| ranges.iter().copied().map(slots).sum::<usize>() <= most;
+/// Ranges that cover the reserved ports and take at most `max_slots` of a multiport match: exactly the
+/// reserved ports where they fit, else with the narrowest gaps between them filled.
+fn covering_ranges(reserved: &[PortRange], max_slots: usize) -> Vec<PortRange> {
+    let fits = |ranges: &[PortRange]| ranges.iter().copied().map(slots).sum::<usize>() <= max_slots;
     if fits(reserved) {
         return reserved.to_vec();
     }
@@ -224,15 +109,18 @@ fn coarse(reserved: &[PortRange], most: usize) -> Vec<PortRange> {
         return ranges.to_vec();
     }
     let gap = |pair: &[PortRange]| pair[1].first() - pair[0].last();
-    let mut widest: Vec<usize> = (1..ranges.len()).collect();
-    widest.sort_by_key(|index| std::cmp::Reverse(gap(&ranges[index - 1..=*index])));
-    widest.truncate(most / 2 - 1);
-    widest.sort_unstable();
-    let starts = std::iter::once(0).chain(widest.iter().copied());
-    let ends = widest.iter().copied().chain([ranges.len()]);
+    // A hull of several ranges takes two slots, so there is room for half as many hulls, and for one gap
+    // less than hulls. The widest gaps stay open.
+    let mut open_gaps: Vec<usize> = (1..ranges.len()).collect();
+    open_gaps.sort_by_key(|index| std::cmp::Reverse(gap(&ranges[index - 1..=*index])));
+    open_gaps.truncate(max_slots / 2 - 1);
+    open_gaps.sort_unstable();
+    let starts = std::iter::once(0).chain(open_gaps.iter().copied());
+    let ends = open_gaps.iter().copied().chain([ranges.len()]);
     starts.zip(ends).map(|(start, end)| ranges[start].hull(ranges[end - 1])).collect()
 }
 
+/// A multiport match of the ranges.
 fn multiport(ranges: &[PortRange]) -> String {
     let ranges: Vec<String> = ranges.iter().map(|range| range.colon()).collect();
     format!("-m multiport --dports {}", ranges.join(","))
@@ -246,13 +134,14 @@ fn ports(spec: &Spec, which: impl Fn(External) -> bool) -> Vec<PortRange> {
     ports
 }
 
-/// The rules of one family, as iptables-restore reads them.
+/// The rules of one family in the format of iptables-restore.
 ///
 /// # Errors
-/// As [`super::host_files::render`].
+/// None with values that a [`Spec`] can hold; askama's signature has one.
 pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Result<String> {
     let all = ports(spec, |_| true);
-    let reserved = coarse(&all, MULTIPORT_SLOTS - 1);
+    // One slot is left for the notice port.
+    let reserved = covering_ranges(&all, MULTIPORT_SLOTS - 1);
     let set = |ranges: &[PortRange]| ranges.iter().copied().collect::<PortSet>();
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
     let mut input = reserved.clone();
@@ -271,11 +160,14 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         mark: MARK,
         input: multiport(&input),
         prerouting: multiport(&reserved),
-        coarse: set(&reserved) != set(&all),
-        told: coarse(&ports(spec, |external| external == External::Notice), MULTIPORT_SLOTS),
-        tree: Tree::of(spec),
-        log: spec.lines_logged(),
-        log_all: LOG_ALL,
+        is_approximate: set(&reserved) != set(&all),
+        redirected: covering_ranges(
+            &ports(spec, |external| external == External::Notice),
+            MULTIPORT_SLOTS,
+        ),
+        tree: ChainTree::of(spec),
+        log: spec.kernel_log_lines(),
+        total_log_rate: TOTAL_LOG_RATE,
         log_list,
         log_mask,
         log_prefix: LOG_PREFIX,
@@ -283,14 +175,14 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
     rules.render()
 }
 
-/// The rules of both families, as nft reads them.
+/// The rules of both families in the format of nft.
 ///
 /// # Errors
-/// As [`super::host_files::render`].
+/// As [`iptables`].
 pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     let set = |which: fn(External) -> bool| -> Vec<String> {
         let ports: Vec<u16> = ports(spec, which).into_iter().flat_map(PortRange::ports).collect();
-        // By tens, so that one port more changes one line.
+        // Ten numbers a line, so that one more port changes one line of a diff.
         let lines = ports.chunk_by(|one, next| one / 10 == next / 10);
         lines.map(|line| line.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")).collect()
     };
@@ -304,74 +196,35 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),
-        told: set(|external| external == External::Notice),
-        log: spec.lines_logged(),
-        log_all: LOG_ALL,
+        redirected: set(|external| external == External::Notice),
+        log: spec.kernel_log_lines(),
+        total_log_rate: TOTAL_LOG_RATE,
         log_mask: LOG_MASK_V6,
         log_prefix: LOG_PREFIX,
     };
     rules.render()
 }
 
+/// The allowed networks of one family.
+fn allowed(spec: &Spec, family: Family) -> Vec<IpNet> {
+    let allowed = spec.firewall.allow.iter().copied();
+    allowed.filter(|network| Family::of(network.addr()) == family).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::spec::Source;
-
-    fn scattered(ports: u16) -> Spec {
-        let mut toml = String::from(
-            "[contact]\nteam = \"a\"\nemail = \"a@b.c\"\n[cluster]\nports = \"60000-60002\"\n",
-        );
-        for index in 0..ports {
-            let port = 1024 + 5 * u32::from(index);
-            toml +=
-                &format!("[[reserved]]\nport = \"{port}-{}\"\nexternal = \"reject\"\n", port + 1);
-        }
-        let source = Source::from_bytes("test.toml", toml.into_bytes()).unwrap();
-        Spec::parse(source).unwrap_or_else(|problems| panic!("{}", problems.render(false))).0
-    }
-
-    /// The leaf that a packet is led to, and how many chains it passes.
-    fn led<'a>(tree: &'a Tree<'a>, port: u16) -> (Option<&'a Leaf<'a>>, usize) {
-        let mut suffix = "";
-        for passed in 1.. {
-            if let Some(leaf) = tree.leaves.iter().find(|leaf| leaf.suffix == suffix) {
-                return (Some(leaf), passed);
-            }
-            let branch = tree.branches.iter().find(|branch| branch.suffix == suffix).unwrap();
-            match branch.ways.iter().find(|way| way.ports.contains(port)) {
-                Some(way) => suffix = &way.suffix,
-                None => return (None, passed),
-            }
-        }
-        unreachable!()
-    }
-
-    #[test]
-    fn every_reserved_port_is_led_to_the_leaf_that_decides_on_it() {
-        for (count, most) in [(1, 1), (7, 1), (8, 2), (70, 3), (5_000, 4)] {
-            let spec = scattered(count);
-            let tree = Tree::of(&spec);
-            for reserved in &spec.reserved {
-                let (leaf, passed) = led(&tree, reserved.ports.last());
-                let known =
-                    leaf.unwrap().reserved.iter().any(|known| known.ports == reserved.ports);
-                assert!(known && passed <= most, "{} of {count}: {passed} chains", reserved.ports);
-                assert!(leaf.unwrap().all().split([',', ':']).count() <= MULTIPORT_SLOTS);
-            }
-        }
-    }
 
     #[test]
     fn a_jump_names_the_ports_or_covers_them_with_the_widest_gaps_left_out() {
         let range = |text: &str| text.parse::<PortRange>().unwrap();
         let exact = [range("6379"), range("6380-6381")];
-        assert_eq!(coarse(&exact, 14), exact);
+        assert_eq!(covering_ranges(&exact, 14), exact);
         let touching: Vec<PortRange> = (1..=20).map(PortRange::from).collect();
-        assert_eq!(coarse(&touching, 14), [range("1-20")]);
+        assert_eq!(covering_ranges(&touching, 14), [range("1-20")]);
         let far = ["10", "12", "14", "100", "200", "300", "400", "500", "600"].map(range);
-        let covered = coarse(&far, 6);
+        let covered = covering_ranges(&far, 6);
         assert_eq!(covered, ["10-100", "200", "300-600"].map(range), "{covered:?}");
     }
 }

@@ -1,40 +1,40 @@
-//! Owns what others than people must know of a bundle: guard.toml for the installer, and
+//! The guard's configuration for programs: guard.toml, which the installer reads back, and
 //! redisguard.yml for the Ansible role.
 
-use crate::spec::{Backend, Existing, External, Listen, PortRange, PortSet, Spec};
+use crate::spec::{Backend, Choice, Existing, External, Listen, PortRange, PortSet, Spec};
 use crate::unit::Unit;
 use askama::Template;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
 use std::str::FromStr;
 
-/// The artifact that holds the guard config.
+/// The path of guard.toml in a bundle.
 pub const PATH: &str = "host/etc/redisguard/guard.toml";
 
-/// What the installer needs to know of the guard; read from the bundle's guard.toml.
+/// The guard's configuration as the installer reads it from guard.toml.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct GuardConfig {
     /// The digest that the rules carry.
     pub bundle: String,
-    /// What loads the rules.
-    #[serde(deserialize_with = "backend")]
+    /// The firewall that holds the rules.
+    #[serde(deserialize_with = "choice")]
     pub backend: Backend,
-    /// What becomes of open sessions.
-    #[serde(deserialize_with = "existing")]
+    /// What happens to connections that are open already.
+    #[serde(deserialize_with = "choice")]
     pub existing: Existing,
-    /// Networks that the guard lets past.
+    /// Networks that the rules exempt.
     pub allow: Vec<IpNet>,
     /// The cluster's client ports.
     #[serde(deserialize_with = "parsed")]
     pub cluster: PortSet,
-    /// The port that outsiders are redirected to.
+    /// The port to which connections from outside are redirected.
     pub notice: u16,
-    /// The log's path as users know it.
+    /// The log's path in the documents.
     pub log: String,
-    /// The log's real path.
+    /// The file that the listener writes; the log's path may be a link to it.
     pub log_file: String,
-    /// The file that metrics are written to, where there is one.
+    /// The file for node_exporter; `None`: no file is written.
     #[serde(default)]
     pub textfile: Option<String>,
     /// The reserved ports, ascending.
@@ -48,13 +48,13 @@ pub struct ReservedConfig {
     /// One port or a range.
     #[serde(deserialize_with = "parsed")]
     pub ports: PortRange,
-    /// What it was for.
+    /// What the port was used for.
     pub label: String,
-    /// What outsiders meet.
-    #[serde(deserialize_with = "external")]
+    /// What happens to connections from outside.
+    #[serde(deserialize_with = "choice")]
     pub external: External,
-    /// Whether the listener stands on it.
-    #[serde(deserialize_with = "listen")]
+    /// Whether the listener listens on the port.
+    #[serde(deserialize_with = "choice")]
     pub listen: Listen,
 }
 
@@ -62,7 +62,7 @@ impl GuardConfig {
     /// Reads guard.toml.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The reason why it cannot be read.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| format!("guard.toml: {}", error.message()))
     }
@@ -72,7 +72,7 @@ impl GuardConfig {
         self.reserved.iter().map(|reserved| reserved.ports).collect()
     }
 
-    /// Whether any outsiders are redirected to the listener.
+    /// Whether any connections from outside are redirected to the listener.
     pub fn redirects(&self) -> bool {
         self.reserved.iter().any(|reserved| reserved.external == External::Notice)
     }
@@ -82,18 +82,11 @@ fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err = String>>(input: D) -> Resu
     String::deserialize(input)?.parse().map_err(de::Error::custom)
 }
 
-macro_rules! chosen {
-    ($($function:ident $name:ident),*) => {$(
-        fn $function<'de, D: Deserializer<'de>>(input: D) -> Result<$name, D::Error> {
-            let text = String::deserialize(input)?;
-            let choice = $name::CHOICES.iter().find(|(name, _)| *name == text);
-            choice.map(|(_, value)| *value).ok_or_else(|| {
-                de::Error::custom(format!("`{text}` is not a choice of {}", stringify!($function)))
-            })
-        }
-    )*};
+fn choice<'de, D: Deserializer<'de>, T: Choice>(input: D) -> Result<T, D::Error> {
+    let text = String::deserialize(input)?;
+    T::named(&text)
+        .ok_or_else(|| de::Error::custom(format!("`{text}` is not a choice of {}", T::KEY)))
 }
-chosen!(backend Backend, existing Existing, external External, listen Listen);
 
 #[derive(Template)]
 #[template(path = "ansible/redisguard.yml")]
@@ -104,7 +97,7 @@ struct ForAnsible<'a> {
     units: [&'static str; 4],
 }
 
-/// What the roles need to know.
+/// The variables of the Ansible role.
 pub(super) fn render_for_ansible(spec: &Spec, digest: &str) -> askama::Result<String> {
     let packages: &[&str] = match spec.firewall.backend {
         Backend::Iptables => &["iptables"],

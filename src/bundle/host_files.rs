@@ -1,20 +1,22 @@
-//! Owns what lands on the host: one struct per template, each rendered to the path it mirrors.
+//! The files of a guarded host: one struct per template, each rendered to the path that the template's
+//! own path mirrors.
 
-use super::firewall_rules;
+use super::{firewall_rules, guard_config};
 use crate::family::Family;
-use crate::spec::{Cluster, Listen, PortRange, PortSet, Spec, TextfilePath};
+use crate::spec::{Listen, PortRange, PortSet, Spec, TextfilePath};
 use crate::unit::Unit;
 use askama::Template;
 
-/// Where the installer keeps itself on a host.
+/// The path of the installer on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
 
 /// The units of Redis and Valkey, as Debian and Fedora name them.
 const REDIS: &str = "redis-server.service redis.service valkey-server.service valkey.service";
-/// Those of which there can be several.
+/// Their template units, for several instances on one host.
 const TEMPLATES: &str =
     "redis-server@.service redis@.service valkey-server@.service valkey@.service";
-/// The one that pulled a unit of ours in, by what follows its `@`.
+/// The instances that one of redisguard's template units can belong to: `%i` is the part after its `@`
+/// (systemd.unit(5)).
 const INSTANCES: &str =
     "redis-server@%i.service redis@%i.service valkey-server@%i.service valkey@%i.service";
 
@@ -103,7 +105,7 @@ struct Tmpfiles<'a> {
 #[derive(Template)]
 #[template(path = "host/etc/sysctl.d/60-redisguard.sysctl")]
 struct Sysctl {
-    kept_free: String,
+    ports: String,
 }
 
 #[derive(Template)]
@@ -114,15 +116,15 @@ struct NoticeSettings<'a> {
 
 #[derive(Template)]
 #[template(path = "host/etc/redisguard/guard.toml")]
-struct GuardFacts<'a> {
+struct GuardConfigFile<'a> {
     spec: &'a Spec,
     digest: &'a str,
 }
 
-/// Every artifact that lands on the host, as (path in the bundle, text).
+/// Every file of the host, as (path in the bundle, text).
 ///
 /// # Errors
-/// Never on values that a [`Spec`] can hold; askama's signature has one.
+/// None with values that a [`Spec`] can hold; askama's signature has one.
 pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, String)>> {
     let unit = |unit: Unit| format!("host{}", unit.path());
     let ports = spec.reserved_ports().to_string();
@@ -147,23 +149,23 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (Family::V6.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V6)?),
         ("host/etc/redisguard/redisguard.nft".into(), firewall_rules::nft(spec, digest)?),
         ("host/etc/redisguard/notice.toml".into(), NoticeSettings { spec }.render()?),
-        ("host/etc/redisguard/guard.toml".into(), GuardFacts { spec, digest }.render()?),
+        (guard_config::PATH.into(), GuardConfigFile { spec, digest }.render()?),
         ("host/etc/logrotate.d/redis-port-notice".into(), Logrotate { spec }.render()?),
         ("host/etc/tmpfiles.d/redisguard.conf".into(), Tmpfiles { spec }.render()?),
         (
             "host/etc/sysctl.d/60-redisguard.conf".into(),
-            Sysctl { kept_free: kept_free(spec).joined(",") }.render()?,
+            Sysctl { ports: local_reserved_ports(spec).joined(",") }.render()?,
         ),
     ];
     if let Some(textfile) = &spec.metrics.textfile {
         let metrics = MetricsUnit { spec, binary: BINARY, textfile };
         artifacts.push((unit(Unit::Metrics), metrics.render()?));
     }
-    let given_way = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
-    let given_way: PortSet = given_way.map(|reserved| reserved.ports).collect();
-    if !given_way.is_empty() {
+    let yielded = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
+    let yielded: PortSet = yielded.map(|reserved| reserved.ports).collect();
+    if !yielded.is_empty() {
         let (templates, instances) = (TEMPLATES, INSTANCES);
-        let yields = YieldUnit { spec, ports: given_way, redis: REDIS, templates, instances };
+        let yields = YieldUnit { spec, ports: yielded, redis: REDIS, templates, instances };
         artifacts.push((unit(Unit::Yield), yields.render()?));
         artifacts.push((unit(Unit::Wait), WaitUnit { spec, templates, instances }.render()?));
     }
@@ -172,23 +174,22 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
 
 /// The ports that the listener may bind.
 fn listened(spec: &Spec) -> Vec<PortRange> {
-    let stands = spec.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
+    let reserved = spec.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
-    stands.map(|reserved| reserved.ports).chain(notice).collect()
+    reserved.map(|reserved| reserved.ports).chain(notice).collect()
 }
 
-/// Descriptors for every connection, every listening socket of both families and a reserve.
+/// The listener's limit of file descriptors: one a connection, two a port (IPv4 and IPv6), and 64 for
+/// logs, timers and the like.
 fn descriptors(spec: &Spec) -> u64 {
-    let sockets: usize = listened(spec).iter().map(|range| range.ports().count() * 2).sum();
-    spec.notice.max_connections + sockets as u64 + 64
+    let ports: usize = listened(spec).into_iter().map(|range| range.ports().count()).sum();
+    spec.notice.max_connections + 2 * ports as u64 + 64
 }
 
-/// The ports that outgoing connections must not take.
-fn kept_free(spec: &Spec) -> PortSet {
-    let Cluster { ports, .. } = &spec.cluster;
-    let reserved = spec.reserved.iter().map(|reserved| reserved.ports);
-    let bus = spec.cluster.bus_ports();
-    let cluster = ports.ranges().iter().chain(bus.ranges()).copied();
+/// The ports that the kernel must not give to outgoing connections (ip_local_reserved_ports in
+/// Documentation/networking/ip-sysctl.rst): a listener could not bind them any more.
+fn local_reserved_ports(spec: &Spec) -> PortSet {
     let own = [Some(spec.notice.port), spec.metrics.scrape_port].into_iter().flatten();
-    reserved.chain(cluster).chain(own.map(PortRange::from)).collect()
+    let own: PortSet = own.map(PortRange::from).collect();
+    spec.reserved_ports().union(&spec.cluster.ports).union(&spec.cluster.bus_ports()).union(&own)
 }

@@ -32,7 +32,7 @@ pub(super) fn render() -> io::Result<Vec<(String, String)>> {
 /// zsh reads `#compdef` from the first line only; the others take the mark at the top.
 fn marked(shell: Shell, bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let mark = format!("# {}\n", super::MARK);
+    let mark = format!("# {}\n", super::text::MARK);
     match (shell, text.split_once('\n')) {
         (Shell::Zsh, Some((first, rest))) => format!("{first}\n{mark}{rest}"),
         _ => format!("{mark}{text}"),
@@ -62,7 +62,7 @@ fn page(command: &Command, name: &str, artifacts: &mut Vec<(String, String)>) ->
     // What ends a help has a section of its own in man-pages(7).
     let text = String::from_utf8_lossy(&bytes);
     let text = text.replace(".SH EXTRA\nExit status: ", ".SH EXIT STATUS\n");
-    let text = format!(".\\\" {}\n{text}", super::MARK);
+    let text = format!(".\\\" {}\n{text}", super::text::MARK);
     artifacts.push((format!("man/{name}.1"), text));
     Ok(())
 }

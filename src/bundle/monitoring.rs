@@ -1,11 +1,10 @@
-//! Owns what Prometheus and Grafana load: the alert rules and a dashboard. They need `[metrics]` on the
-//! hosts to have anything to show.
+//! Alert rules for Prometheus and a dashboard for Grafana. Both need `[metrics]` on the hosts.
 
 use crate::spec::Spec;
 use askama::Template;
 
-/// Reservations that the dashboard's description names one by one.
-const NAMED: usize = 20;
+/// The most reservations that the dashboard's description names one by one.
+const MAX_NAMED: usize = 20;
 
 #[derive(Template)]
 #[template(path = "prometheus/redisguard.rules.yml")]
@@ -25,10 +24,10 @@ pub(super) fn render(spec: &Spec) -> askama::Result<Vec<(String, String)>> {
     let named: Vec<String> = spec
         .reserved
         .iter()
-        .take(NAMED)
+        .take(MAX_NAMED)
         .map(|reserved| format!("{} ({})", reserved.ports, reserved.label))
         .collect();
-    let more = match spec.reserved.len().saturating_sub(NAMED) {
+    let more = match spec.reserved.len().saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

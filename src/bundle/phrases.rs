@@ -1,9 +1,10 @@
-//! Owns the words that documents use for what a spec says: numbers and persons agree, and nothing is
-//! said of a port that does not hold for it. What it returns holds no text of the TOML.
+//! Phrases for the documents: what a spec says, in English with the right number.
+//!
+//! Guarantees: no text of the TOML is in a phrase, so templates may render phrases unescaped.
 
 use crate::spec::{Cluster, External, Listen, PortRange, PortSet, Reserved, Spec};
 
-/// Items as a sentence lists them: `1`, `1 and 2`, `1, 2 and 3`.
+/// Joins items as a sentence does: `1`, `1 and 2`, `1, 2 and 3`.
 fn listed(items: impl Iterator<Item = String>) -> String {
     let mut items: Vec<String> = items.collect();
     match items.pop() {
@@ -21,15 +22,15 @@ fn noun(ports: &PortSet) -> &'static str {
     if is_plural(ports) { "ports" } else { "port" }
 }
 
-/// Whether something holds for some of the ports, all or none.
+/// How many of the reservations satisfy a condition.
 enum Share {
     None,
-    /// For these, with their noun.
+    /// These, as `port 6379` or `ports 6379 and 6380`.
     Some(String),
     All,
 }
 
-/// The words for a site.
+/// Phrases about the whole spec.
 impl Spec {
     pub(super) fn reserved_is_plural(&self) -> bool {
         is_plural(&self.reserved_ports())
@@ -55,31 +56,30 @@ impl Spec {
         listed(self.cluster.ports.ranges().iter().map(ToString::to_string))
     }
 
-    /// The cluster's ports that no bus port can be 10000 above of; empty where there are none.
+    /// The cluster's client ports whose bus port would be above 65535; empty where there are none.
     pub(super) fn ports_without_bus(&self) -> String {
-        let beyond = |port: &u16| port.checked_add(Cluster::BUS_OFFSET).is_none();
-        let ports: PortSet =
-            self.cluster.ports.ports().filter(beyond).map(PortRange::from).collect();
-        listed(ports.ranges().iter().map(ToString::to_string))
+        let has_no_bus = |port: &u16| port.checked_add(Cluster::BUS_OFFSET).is_none();
+        let ports = self.cluster.ports.ports().filter(has_no_bus).map(PortRange::from);
+        listed(ports.collect::<PortSet>().ranges().iter().map(ToString::to_string))
     }
 
-    /// Of how many ports this holds.
-    fn share(&self, holds: impl Fn(&Reserved) -> bool) -> Share {
-        let those: Vec<&Reserved> =
-            self.reserved.iter().filter(|reserved| holds(reserved)).collect();
-        if those.is_empty() {
+    /// How many of the reservations satisfy a condition.
+    fn share(&self, condition: impl Fn(&Reserved) -> bool) -> Share {
+        let matching: Vec<&Reserved> =
+            self.reserved.iter().filter(|reserved| condition(reserved)).collect();
+        if matching.is_empty() {
             return Share::None;
         }
-        if those.len() == self.reserved.len() {
+        if matching.len() == self.reserved.len() {
             return Share::All;
         }
-        let ports: PortSet = those.iter().map(|reserved| reserved.ports).collect();
-        let numbers = listed(those.iter().map(|reserved| reserved.ports.to_string()));
+        let ports: PortSet = matching.iter().map(|reserved| reserved.ports).collect();
+        let numbers = listed(matching.iter().map(|reserved| reserved.ports.to_string()));
         Share::Some(format!("{} {numbers}", noun(&ports)))
     }
 
-    /// The ports whose outsiders meet this, with their noun; empty where there are none.
-    pub(super) fn ports_that(&self, external: External) -> String {
+    /// The ports with this treatment of outsiders, as `port 6379`; empty where there are none.
+    pub(super) fn ports_with(&self, external: External) -> String {
         match self.share(|reserved| reserved.external == external) {
             Share::None => String::new(),
             Share::Some(ports) => ports,
@@ -87,22 +87,22 @@ impl Spec {
         }
     }
 
-    /// Whether anybody can reach the listener.
-    pub(super) fn tells_anybody(&self) -> bool {
-        self.reserved.iter().any(Reserved::tells_anybody)
+    /// Whether the listener answers on any port.
+    pub(super) fn shows_notice(&self) -> bool {
+        self.reserved.iter().any(Reserved::shows_notice)
     }
 
-    /// Whether everybody from outside is told.
-    pub(super) fn tells_everybody_outside(&self) -> bool {
+    /// Whether every connection from outside is redirected to the listener.
+    pub(super) fn redirects_everything(&self) -> bool {
         self.reserved.iter().all(|reserved| reserved.external == External::Notice)
     }
 
-    /// The reservations that are shown as examples: all of a few, else the first of each kind.
+    /// The reservations that serve as examples: all if there are few, else the first of each kind.
     pub(super) fn examples(&self) -> Vec<&Reserved> {
         const FEW: usize = 8;
         let kind = |reserved: &Reserved| (reserved.external, reserved.listen);
-        let is_first = |(place, one): &(usize, &Reserved)| {
-            !self.reserved[..*place].iter().any(|earlier| kind(earlier) == kind(one))
+        let is_first = |(index, one): &(usize, &Reserved)| {
+            !self.reserved[..*index].iter().any(|earlier| kind(earlier) == kind(one))
         };
         match self.reserved.len() {
             0..=FEW => self.reserved.iter().collect(),
@@ -110,13 +110,13 @@ impl Spec {
         }
     }
 
-    /// Whether not every reservation is among the examples.
+    /// Whether the examples leave reservations out.
     pub(super) fn has_more_than_examples(&self) -> bool {
         self.examples().len() < self.reserved.len()
     }
 
-    /// Why people go to the reserved ports at all.
-    pub(super) fn why_people_go_there(&self) -> &'static str {
+    /// Why clients connect to the reserved ports at all.
+    pub(super) fn why_clients_use_reserved_ports(&self) -> &'static str {
         const DEFAULT: u16 = 6379;
         let ports = self.reserved_ports();
         match (ports.contains(DEFAULT), is_plural(&ports)) {
@@ -135,8 +135,8 @@ impl Spec {
         }
     }
 
-    /// What users from outside are told.
-    pub(super) fn told_outside(&self) -> String {
+    /// Whether clients from outside get the notice.
+    pub(super) fn notice_outside(&self) -> String {
         match self.share(|reserved| reserved.external == External::Notice) {
             Share::All => {
                 "Whoever still connects from outside is told where to go instead.".to_owned()
@@ -146,25 +146,31 @@ impl Spec {
                  at the others nobody is."
             ),
             Share::None => {
-                format!("Whoever still connects from outside is not told, but {}.", self.stopped())
+                format!(
+                    "Whoever still connects from outside is not told, but {}.",
+                    self.blocked_clause()
+                )
             }
         }
     }
 
-    /// What becomes of outsiders who are not told.
-    fn stopped(&self) -> &'static str {
-        let any = |external| self.reserved.iter().any(|reserved| reserved.external == external);
-        match (any(External::Drop), any(External::Reject)) {
+    /// Whether any reservation treats outsiders so.
+    fn has(&self, external: External) -> bool {
+        self.reserved.iter().any(|reserved| reserved.external == external)
+    }
+
+    /// What happens to outsiders who are blocked, as a clause.
+    fn blocked_clause(&self) -> &'static str {
+        match (self.has(External::Drop), self.has(External::Reject)) {
             (true, true) => "meets silence or is refused",
             (true, false) => "meets silence",
             _ => "is refused",
         }
     }
 
-    /// How outsiders who are not told are stopped; `None` where all are told.
-    pub(super) fn stopped_how(&self) -> Option<&'static str> {
-        let any = |external| self.reserved.iter().any(|reserved| reserved.external == external);
-        match (any(External::Drop), any(External::Reject)) {
+    /// How outsiders are blocked, as a participle; `None` where all are redirected.
+    pub(super) fn blocked_how(&self) -> Option<&'static str> {
+        match (self.has(External::Drop), self.has(External::Reject)) {
             (true, true) => Some("dropped or reset"),
             (true, false) => Some("dropped"),
             (false, true) => Some("reset"),
@@ -172,11 +178,10 @@ impl Spec {
         }
     }
 
-    /// What users on the host itself are told.
-    pub(super) fn told_inside(&self) -> String {
-        let gives_way = self.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree);
-        let unless =
-            if gives_way { ", unless a Redis of the host's own holds the port" } else { "" };
+    /// Whether clients on the host itself get the notice.
+    pub(super) fn notice_on_host(&self) -> String {
+        let yields = self.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree);
+        let unless = if yields { ", unless a Redis of the host's own holds the port" } else { "" };
         match self.share(|reserved| reserved.listen != Listen::Never) {
             Share::All => format!("On the host itself, whoever connects is told{unless}."),
             Share::Some(ports) => {
@@ -187,23 +192,23 @@ impl Spec {
     }
 }
 
-/// The words for a reservation.
+/// Phrases about one reservation.
 impl Reserved {
-    fn tells_anybody(&self) -> bool {
+    pub(super) fn shows_notice(&self) -> bool {
         self.external == External::Notice || self.listen != Listen::Never
     }
 
     fn is_plural(&self) -> bool {
-        self.ports.first() != self.ports.last()
+        !self.ports.is_single()
     }
 
     /// The subject of a sentence, and its verb.
-    pub(super) fn is(&self) -> String {
+    pub(super) fn subject_and_verb(&self) -> String {
         let (noun, verb) = if self.is_plural() { ("Ports", "are") } else { ("Port", "is") };
         format!("{noun} {} {verb}", self.ports)
     }
 
-    pub(super) fn outsiders_meet(&self) -> &'static str {
+    pub(super) fn outside_summary(&self) -> &'static str {
         match self.external {
             External::Drop => "silence (dropped)",
             External::Reject => "a refused connection (reset)",
@@ -211,7 +216,7 @@ impl Reserved {
         }
     }
 
-    pub(super) fn locals_meet(&self) -> &'static str {
+    pub(super) fn local_summary(&self) -> &'static str {
         match self.listen {
             Listen::Always => "the notice",
             Listen::IfFree => "a Redis that runs there, else the notice",
@@ -219,7 +224,7 @@ impl Reserved {
         }
     }
 
-    pub(super) fn listener_stands(&self) -> &'static str {
+    pub(super) fn listener_note(&self) -> &'static str {
         match self.listen {
             Listen::Always => "listens here",
             Listen::IfFree => "listens here if nothing else does",
@@ -227,7 +232,7 @@ impl Reserved {
         }
     }
 
-    pub(super) fn listener_does(&self) -> String {
+    pub(super) fn listener_clause(&self) -> String {
         let ports = format!("{} {}", noun(&self.ports.into()), self.ports);
         match self.listen {
             Listen::Always => format!("listens on {ports};"),
@@ -256,8 +261,8 @@ impl Reserved {
         }
     }
 
-    /// What keeps a client from waiting minutes for an answer.
-    pub(super) fn patience(&self) -> &'static str {
+    /// The prefix of a command that would otherwise wait minutes for dropped packets.
+    pub(super) fn timeout_prefix(&self) -> &'static str {
         if self.external == External::Drop { "timeout 5 " } else { "" }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::receipt::{Origin, Receipt};
 use super::{Host, receipt};
-use crate::bundle::{Bundle, FACTS, GuardConfig, SUMS};
+use crate::bundle::{Bundle, GUARD_CONFIG, GuardConfig, SUMS};
 use crate::embedded;
 use crate::error::Error;
 use crate::files;
@@ -77,7 +77,7 @@ pub fn last_good(host: &Host) -> Result<Bundle, Error> {
 
 /// That bundle's guard config as they are kept, whole or not: enough for a warning.
 pub fn last_good_facts(host: &Host) -> Option<GuardConfig> {
-    let kept = files::read(&host.path(receipt::BUNDLE).join(FACTS)).ok()??;
+    let kept = files::read(&host.path(receipt::BUNDLE).join(GUARD_CONFIG)).ok()??;
     GuardConfig::parse(&String::from_utf8_lossy(&kept)).ok()
 }
 
@@ -92,8 +92,8 @@ pub fn mend_command(receipt: &Receipt) -> String {
 pub fn apply_command(directory: Option<&Path>) -> String {
     match directory {
         Some(directory) => {
-            format!("{} --bundle {} apply", deb::called(), directory.display())
+            format!("{} --bundle {} apply", deb::command_name(), directory.display())
         }
-        None => format!("{} apply", deb::called()),
+        None => format!("{} apply", deb::command_name()),
     }
 }

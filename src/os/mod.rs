@@ -1,12 +1,10 @@
-//! What the operating system offers, asked through its own programs and files: programs that are run,
-//! names that are resolved, systemd, packages, sockets.
+//! What the operating system offers, asked through its own programs and files: running programs, the name
+//! service, systemd, the Debian package, open sockets.
 //!
-//! Never: knows of bundles, rules or receipts.
+//! Never: reads a receipt, or decides what a host should be.
 
 pub(crate) mod command;
 pub mod deb;
-pub(crate) mod os_error;
-pub(crate) mod resolver;
-pub mod reverse_lookup;
+pub mod resolver;
 pub mod sockets;
 pub mod systemd;

@@ -1,16 +1,17 @@
-//! Owns `[metrics]`: what Prometheus is told, and where.
+//! `[metrics]`: where Prometheus finds the guard's and the listener's metrics.
 
 use super::diagnostics::{Check, Problem};
+use super::parse::Table;
 use super::parse::values::plain_path;
-use super::parse::{Placed, Table};
 use std::fmt;
+use toml::Spanned;
 
-/// `[metrics]`: what Prometheus is told.
+/// `[metrics]`: what Prometheus can read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metrics {
-    /// The file for node_exporter, where the TOML names one.
+    /// The file for node_exporter; `None`: no file is written.
     pub textfile: Option<TextfilePath>,
-    /// The port of 127.0.0.1 on which the listener is scraped, where the TOML names one.
+    /// The port of 127.0.0.1 on which the listener serves its metrics; `None`: it does not.
     pub scrape_port: Option<u16>,
 }
 
@@ -21,7 +22,7 @@ pub struct TextfilePath(String);
 
 impl TextfilePath {
     /// # Errors
-    /// Says what keeps it from being such a path.
+    /// The reason why node_exporter could not read such a file.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return Err("it must be an absolute path on the guarded host".into());
@@ -37,12 +38,12 @@ impl TextfilePath {
         Ok(Self(text.to_owned()))
     }
 
-    /// The path as it stands in the TOML.
+    /// The path as the TOML has it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The directory that the file lies in.
+    /// The file's directory.
     pub fn directory(&self) -> &str {
         self.0.rsplit_once('/').map_or("/", |(directory, _)| directory)
     }
@@ -54,18 +55,15 @@ impl fmt::Display for TextfilePath {
     }
 }
 
-/// Reads the table; the port with its place, so that it can be held against others.
+/// Reads the table; the second half is the scrape port with its span, to be compared with others.
 pub(super) fn metrics(
     table: &Table<'_>,
     problems: &mut Vec<Problem>,
-) -> (Metrics, Option<Placed<u16>>) {
+) -> (Metrics, Option<Spanned<u16>>) {
     let textfile = table.text("textfile", Check::Path, problems, TextfilePath::parse);
-    let port = table.ports("scrape-port", problems, |ranges| match ranges.as_slice() {
-        [range] if range.is_single() => Ok(range.first()),
-        _ => Err("the port for metrics is one port".to_owned()),
-    });
-    let scrape_port = port.as_ref().map(|port| port.value);
-    (Metrics { textfile: textfile.map(|path| path.value), scrape_port }, port)
+    let port = table.port("scrape-port", "the port for metrics is one port", problems);
+    let scrape_port = port.as_ref().map(|port| *port.get_ref());
+    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port }, port)
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! Owns `[notice.tls]`: the certificate and the key with which the listener ends TLS. Knows their
-//! paths on the guarded host only; never reads them.
+//! `[notice.tls]`: the paths of the certificate and key with which the listener terminates TLS.
+//!
+//! Never: reads those files; they are on the guarded host.
 
 use super::diagnostics::{Check, Problem};
 use super::parse::Table;
 use super::parse::values::plain_path;
-use super::validate::needed;
 use std::fmt;
+use toml::Spanned;
 
-/// `[notice.tls]`: with what the listener ends TLS.
+/// `[notice.tls]`: the identity of the listener in TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// The certificate, and after it those that lead to the authority.
+    /// The certificate, followed by its chain.
     pub cert: PemPath,
     /// Its private key.
     pub key: PemPath,
@@ -22,7 +23,7 @@ pub struct PemPath(String);
 
 impl PemPath {
     /// # Errors
-    /// Says what keeps it from being a plain absolute path.
+    /// The reason why the text is no plain absolute path.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with('/') {
             return Err("it must be an absolute path on the guarded host".into());
@@ -31,7 +32,7 @@ impl PemPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// The path as it stands in the TOML.
+    /// The path as the TOML has it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -43,15 +44,16 @@ impl fmt::Display for PemPath {
     }
 }
 
-/// Judges the table; one half without the other is a fault.
+/// Reads the table; certificate and key need each other.
 pub(super) fn tls(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Tls> {
-    let cert = table.text("cert", Check::Path, problems, PemPath::parse);
-    let cure = "cert = \"/etc/ssl/redisguard/fullchain.pem\", or take [notice.tls] out";
-    let cert = needed(table, "cert", cure, cert, problems);
-    let key = table.text("key", Check::Path, problems, PemPath::parse);
-    let cure = "key = \"/etc/ssl/redisguard/privkey.pem\", or take [notice.tls] out";
-    let key = needed(table, "key", cure, key, problems);
-    Some(Tls { cert: cert?.value, key: key?.value })
+    let mut pem = |key: &str, help: &str| {
+        let path = table.text(key, Check::Path, problems, PemPath::parse);
+        table.required(key, help, path, problems).map(Spanned::into_inner)
+    };
+    let cert =
+        pem("cert", "cert = \"/etc/ssl/redisguard/fullchain.pem\", or take [notice.tls] out");
+    let key = pem("key", "key = \"/etc/ssl/redisguard/privkey.pem\", or take [notice.tls] out");
+    Some(Tls { cert: cert?, key: key? })
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@ pub fn example() -> Example {
     let path = "generated/host/etc/redisguard/rules.v4".to_owned();
     let diff = format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n");
     let files = vec![File { path, state: State::Stale.name(), diff }];
-    let cure = Some("external = \"notice\" shows it");
+    let help = Some("external = \"notice\" shows it");
     let mend = Some("redisguard-gen".to_owned());
-    let full = Answer { problems: vec![problem(cure)], files, mend };
+    let full = Answer { problems: vec![problem(help)], files, mend };
     let least = Answer { problems: vec![problem(None)], files: Vec::new(), mend: None };
     Example::of("redisguard-gen", &[full, least])
 }
 
-fn problem(cure: Option<&'static str>) -> View<'static> {
+fn problem(help: Option<&'static str>) -> View<'static> {
     View {
         check: Check::DropHidesNotice.name(),
         severity: Check::DropHidesNotice.severity().as_str(),
@@ -28,6 +28,6 @@ fn problem(cure: Option<&'static str>) -> View<'static> {
         end_line: 22,
         end_column: 18,
         message: "port 6379: outsiders are dropped and will never see the notice",
-        cure,
+        help,
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn explain(check: Check) -> Status {
 fn page(check: Check) -> String {
     let (name, told) = (check.name(), check.explanation());
     let kind = match check.severity() {
-        Severity::Fault => "a fault: nothing is written until it is mended.".to_owned(),
+        Severity::Error => "a fault: nothing is written until it is mended.".to_owned(),
         Severity::Warning => format!(
             "a warning: --deny {name} makes it a fault, --allow {name} keeps it from being printed."
         ),

@@ -34,7 +34,8 @@ pub(super) struct View<'a> {
     pub end_line: usize,
     pub end_column: usize,
     pub message: &'a str,
-    pub cure: Option<&'a str>,
+    #[serde(rename = "cure")]
+    pub help: Option<&'a str>,
 }
 
 /// Prints the object: what is wrong with the TOML, what is otherwise than it is rendered, and the
@@ -74,6 +75,6 @@ fn view<'a>(problems: &'a Problems, problem: &'a Problem) -> View<'a> {
         end_line: end.line,
         end_column: end.column,
         message: &problem.message,
-        cure: problem.cure.as_deref(),
+        help: problem.help.as_deref(),
     }
 }

@@ -45,7 +45,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
     if !args.json {
         explain_all(args, &problems);
     }
-    let Some(spec) = spec.filter(|_| problems.faults() == 0) else {
+    let Some(spec) = spec.filter(|_| problems.error_count() == 0) else {
         if args.json {
             json::print(&problems, &[], None)?;
         }
@@ -84,7 +84,7 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
         Ok((spec, problems)) => (Some(spec), problems),
         Err(problems) => (None, problems),
     };
-    problems.rule(&args.rulings.0);
+    problems.apply_lint_levels(&args.lint_levels.0);
     Ok((spec, problems))
 }
 
@@ -92,7 +92,7 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
 fn explain_all(args: &GeneratorArgs, problems: &Problems) {
     let name = args.config.display();
     err_text(&problems.render(coloured(&io::stderr())));
-    if problems.faults() > 0 {
+    if problems.error_count() > 0 {
         err!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
     } else if problems.are_many() {
         err!("{name}: {}", problems.count());

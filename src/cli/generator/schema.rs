@@ -3,7 +3,7 @@
 
 use super::{Status, out};
 use crate::spec::reference;
-use crate::spec::reference::{Default, Given, Key, Kind, Table};
+use crate::spec::reference::{Default, Key, Kind, Occurrence, Table};
 use serde_json::{Map, Value, json};
 
 /// One port or one range, as text.
@@ -30,7 +30,7 @@ pub(in crate::cli) fn schema() -> Value {
     let properties: Map<String, Value> =
         outermost().map(|table| (table.name.to_owned(), whole(table))).collect();
     let required: Vec<&str> = outermost()
-        .filter(|table| table.given != Given::Optional)
+        .filter(|table| table.occurrence != Occurrence::Optional)
         .map(|table| table.name)
         .collect();
     json!({
@@ -47,14 +47,14 @@ pub(in crate::cli) fn schema() -> Value {
 
 /// A table as a property: the table itself, or the array that it is repeated in.
 fn whole(known: &Table) -> Value {
-    match known.given {
-        Given::Repeated => json!({
+    match known.occurrence {
+        Occurrence::Repeated => json!({
             "description": known.about,
             "type": "array",
             "minItems": 1,
             "items": table(known),
         }),
-        Given::Once | Given::Optional => table(known),
+        Occurrence::Once | Occurrence::Optional => table(known),
     }
 }
 

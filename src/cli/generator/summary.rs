@@ -2,7 +2,7 @@
 
 use super::{Status, out};
 use crate::args::GeneratorArgs;
-use crate::bundle::{Bundle, Documents, meaning};
+use crate::bundle::{Bundle, Documents, change_summary};
 use crate::error::Error;
 use crate::spec::{Source, Spec};
 use std::fs;
@@ -13,7 +13,7 @@ use std::process::Command;
 pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Error> {
     let old = at(&args.config, base)?;
     let name = args.config.display();
-    let said = meaning(old.as_ref(), new);
+    let said = change_summary(old.as_ref(), new);
     out!("## What this change of `{name}` means\n");
     if said.is_empty() {
         out!("Nothing: what is rendered from it stays the same.");
@@ -92,8 +92,8 @@ fn at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
     let name = format!("{base}:{}", config.display());
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     parsed.map(|(spec, _)| Some(spec)).map_err(|problems| {
-        let faults = problems.faults();
-        Error::new(what, format!("it has {faults} faults for this program"))
+        let errors = problems.error_count();
+        Error::new(what, format!("it has {errors} faults for this program"))
             .help("compare with a revision whose TOML is whole")
     })
 }

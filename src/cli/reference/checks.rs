@@ -21,7 +21,7 @@ pub fn page() -> String {
 
 fn kind(check: Check) -> &'static str {
     match check.severity() {
-        Severity::Fault => "fault",
+        Severity::Error => "fault",
         Severity::Warning => "warning",
     }
 }

@@ -1,11 +1,11 @@
 //! The page about the TOML: every table and key, from the same reference that the checks read.
 
 use super::markdown::{code, fenced, prose, table};
-use crate::spec::reference::{Default, Given, Key, Kind, TABLES, Table};
+use crate::spec::reference::{Default, Key, Kind, Occurrence, TABLES, Table};
 
 pub fn page() -> String {
     let row = |known: &Table| {
-        let name = header(known);
+        let name = known.header();
         vec![format!("[`{name}`](#{})", anchor(known)), given(known).to_owned(), prose(known.about)]
     };
     let contents = table(&["Table", "Given", "What it says"], TABLES.iter().map(row));
@@ -19,34 +19,27 @@ pub fn page() -> String {
     )
 }
 
-fn header(known: &Table) -> String {
-    match known.given {
-        Given::Repeated => format!("[[{}]]", known.name),
-        Given::Once | Given::Optional => format!("[{}]", known.name),
-    }
-}
-
 /// GitHub's anchor of the table's heading: no punctuation.
 fn anchor(known: &Table) -> String {
     known.name.replace('.', "")
 }
 
 fn given(known: &Table) -> &'static str {
-    match known.given {
-        Given::Once => "once",
-        Given::Optional => "once or not at all",
-        Given::Repeated => "once or more",
+    match known.occurrence {
+        Occurrence::Once => "once",
+        Occurrence::Optional => "once or not at all",
+        Occurrence::Repeated => "once or more",
     }
 }
 
 fn section(known: &Table) -> String {
     let plain = || known.keys.iter().filter(|key| !is_table(key));
     let lines: Vec<String> = plain().map(|key| format!("{} = {}", key.name, key.example)).collect();
-    let example = fenced("toml", &format!("{}\n{}", header(known), lines.join("\n")));
+    let example = fenced("toml", &format!("{}\n{}", known.header(), lines.join("\n")));
     let keys: String = plain().map(|one| key(known, one)).collect();
     let tables: String =
         known.keys.iter().filter(|key| is_table(key)).map(table_within(known)).collect();
-    format!("## `{}`\n\n{}\n\n{example}\n{tables}{keys}", header(known), prose(known.about))
+    format!("## `{}`\n\n{}\n\n{example}\n{tables}{keys}", known.header(), prose(known.about))
 }
 
 fn is_table(key: &Key) -> bool {

@@ -1,19 +1,20 @@
-//! Owns how problems look: in full with the underlined span while they fit a screen, beyond that
-//! the first in full and one line for each other; and where a span lies, in lines and columns.
+//! Renders problems for a terminal: in full with the underlined span while they fit a screen; of more,
+//! the first in full and the others in one line each. Also turns spans into lines and columns.
 
-use super::{Problem, Problems, Severity};
+use super::check::Severity;
+use super::problem::{Problem, Problems};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
-/// As many problems are shown in full, if there are no more.
-const FEW: usize = 8;
-/// As many of more are.
-const FIRST: usize = 3;
-/// As many get a line of their own after those.
-const LINES: usize = 20;
+/// Up to this many problems are all shown in full.
+const MAX_ALL_IN_FULL: usize = 8;
+/// Of more problems, this many are shown in full.
+const MAX_FIRST_IN_FULL: usize = 3;
+/// After those, this many are shown in one line each.
+const MAX_ONE_LINERS: usize = 20;
 
-/// A place in a text, as editors count: both from 1, the column in characters.
+/// A position in a text as editors count: line and column from 1, the column in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -23,21 +24,21 @@ pub struct Position {
 }
 
 impl Problems {
-    /// The text for the author, with colours if `colour`; ends with a line feed. Of more than a few
-    /// problems the faults come first.
+    /// The text for the author, with ANSI colours if `colour`; ends with a line feed. Where not all
+    /// problems are shown in full, errors come first.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(100);
         let mut ordered: Vec<&Problem> = self.problems.iter().collect();
         let mut full = ordered.len();
-        if full > FEW {
+        if full > MAX_ALL_IN_FULL {
             ordered.sort_by_key(|problem| problem.severity == Severity::Warning);
-            full = FIRST;
+            full = MAX_FIRST_IN_FULL;
         }
         let mut text = String::new();
         let mut hinted = Vec::new();
         for problem in &ordered[..full] {
-            // A fault is told in full by its cure; a warning leaves the author to judge.
+            // The help of an error says all there is; a warning leaves the author to decide.
             let hint = problem.severity == Severity::Warning && !hinted.contains(&problem.check);
             if hint {
                 hinted.push(problem.check);
@@ -46,32 +47,32 @@ impl Problems {
             text.push_str("\n\n");
         }
         if full < ordered.len() {
-            text.push_str(&self.listed(&ordered[full..]));
+            text.push_str(&self.one_liners(&ordered[full..]));
         }
-        // The renderer shows the control characters of ASCII by their pictures. These have none, and
-        // terminals obey them too: U+009B begins what ESC [ does.
+        // annotate-snippets replaces ASCII control characters with visible symbols, but leaves those of
+        // C1, which terminals obey as well: U+009B acts as ESC [.
         text.replace(|shown| matches!(shown, '\u{80}'..='\u{9f}'), "\u{fffd}")
     }
 
-    /// How many there are in all: `2 faults, 1 warning`.
+    /// The number of problems in words: `2 faults, 1 warning`.
     pub fn count(&self) -> String {
-        let faults = self.faults();
-        let counted = [(faults, "fault"), (self.problems.len() - faults, "warning")];
+        let errors = self.error_count();
+        let counted = [(errors, "fault"), (self.problems.len() - errors, "warning")];
         let counted = counted.into_iter().filter(|(number, _)| *number > 0);
         let plural = |number| if number == 1 { "" } else { "s" };
         let words = counted.map(|(number, noun)| format!("{number} {noun}{}", plural(number)));
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether they are too many to be shown in full.
+    /// Whether there are too many problems to show all in full.
     pub fn are_many(&self) -> bool {
-        self.problems.len() > FEW
+        self.problems.len() > MAX_ALL_IN_FULL
     }
 
-    /// One line for each of the problems, and how many are left out.
-    fn listed(&self, problems: &[&Problem]) -> String {
+    /// One line per problem, then how many are left out.
+    fn one_liners(&self, problems: &[&Problem]) -> String {
         let mut text = String::new();
-        for problem in problems.iter().take(LINES) {
+        for problem in problems.iter().take(MAX_ONE_LINERS) {
             let Position { line, column } = self.positions(problem).0;
             let Problem { check, message, .. } = problem;
             let name = &self.source.name;
@@ -81,7 +82,7 @@ impl Problems {
                 check.name()
             ));
         }
-        let left_out = problems.len().saturating_sub(LINES);
+        let left_out = problems.len().saturating_sub(MAX_ONE_LINERS);
         if left_out > 0 {
             text.push_str(&format!("and {left_out} more: --json names them all\n"));
         }
@@ -90,20 +91,20 @@ impl Problems {
 
     fn group<'a>(&'a self, problem: &'a Problem, hint: bool) -> Group<'a> {
         let level = match problem.severity {
-            Severity::Fault => Level::ERROR,
+            Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let primary = AnnotationKind::Primary.span(self.within(&problem.span));
+        let primary = AnnotationKind::Primary.span(self.clamped(&problem.span));
         let mut snippet =
             Snippet::source(&self.source.text).path(&self.source.name).annotation(primary);
-        if let Some((span, label)) = &problem.other {
-            let span = self.within(span);
+        if let Some((span, label)) = &problem.related {
+            let span = self.clamped(span);
             snippet = snippet.annotation(AnnotationKind::Context.span(span).label(label.as_str()));
         }
         let title = level.primary_title(&problem.message).id(problem.check.name());
         let mut group = title.element(snippet);
-        if let Some(cure) = &problem.cure {
-            group = group.element(Level::HELP.message(cure.as_str()));
+        if let Some(help) = &problem.help {
+            group = group.element(Level::HELP.message(help.as_str()));
         }
         if hint {
             let more = format!("--explain {} says more", problem.check.name());
@@ -112,7 +113,7 @@ impl Problems {
         group
     }
 
-    /// Where a problem begins, and where the text goes on behind it.
+    /// The positions of a problem's first character and of the character after its last.
     pub fn positions(&self, problem: &Problem) -> (Position, Position) {
         let text = &self.source.text;
         let start = floor_boundary(text, problem.span.start.min(text.len()));
@@ -120,8 +121,8 @@ impl Problems {
         (position(text, start), position(text, end))
     }
 
-    /// The span, cut to the text and to one line, and to characters' bounds.
-    fn within(&self, span: &Range<usize>) -> Range<usize> {
+    /// The span, clamped to the text, to its first line and to character boundaries.
+    fn clamped(&self, span: &Range<usize>) -> Range<usize> {
         let text = &self.source.text;
         let start = floor_boundary(text, span.start.min(text.len()));
         let line_end = text[start..].find('\n').map_or(text.len(), |length| start + length);
@@ -130,8 +131,8 @@ impl Problems {
     }
 }
 
-fn position(text: &str, place: usize) -> Position {
-    let before = &text[..place];
+fn position(text: &str, offset: usize) -> Position {
+    let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |feed| feed + 1);
     Position {
         line: before.matches('\n').count() + 1,
@@ -139,9 +140,9 @@ fn position(text: &str, place: usize) -> Position {
     }
 }
 
-fn floor_boundary(text: &str, mut place: usize) -> usize {
-    while !text.is_char_boundary(place) {
-        place -= 1;
+fn floor_boundary(text: &str, mut offset: usize) -> usize {
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
     }
-    place
+    offset
 }

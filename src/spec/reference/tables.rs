@@ -1,12 +1,13 @@
-//! Owns what the reference says: the words, defaults and bounds of every key. Holds no code.
+//! The table of tables and keys: words, defaults and bounds. Data only.
 
-use super::{Default, Given, Key, Kind, Table};
+use super::types::{Default, Key, Kind, Occurrence, Table};
+use crate::listener_contract;
 
 /// Every table, in the order in which they are best written.
 pub const TABLES: &[Table] = &[
     Table {
         name: "site",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What heads the generated documents.",
         keys: &[
             Key {
@@ -42,7 +43,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "contact",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Whom users may ask. It stands in the notice and in the documents.",
         keys: &[
             Key {
@@ -63,7 +64,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "cluster",
-        given: Given::Once,
+        occurrence: Occurrence::Once,
         about: "Where users go instead. These ports, and the bus ports 10000 above them, are never \
                 touched.",
         keys: &[
@@ -85,7 +86,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "reserved",
-        given: Given::Repeated,
+        occurrence: Occurrence::Repeated,
         about: "A port that users must leave. Services on the host itself are served in every case.",
         keys: &[
             Key {
@@ -140,7 +141,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "firewall",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "How the guard is built.",
         keys: &[
             Key {
@@ -182,7 +183,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "The listener, which tells the sentence to whoever still connects.",
         keys: &[
             Key {
@@ -195,7 +196,7 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "log",
                 kind: Kind::Log,
-                default: Default::Text("/var/log/redis_port_notice.log"),
+                default: Default::Text(listener_contract::LOG),
                 about: "Where the log is found: a link to a file of that name in /var/log/redisguard.",
                 example: "\"/var/log/redis_port_notice.log\"",
             },
@@ -205,21 +206,21 @@ pub const TABLES: &[Table] = &[
                     ("logfmt", "key=value pairs"),
                     ("json", "one JSON object a line"),
                 ]),
-                default: Default::Text("logfmt"),
+                default: Default::Text(listener_contract::LOG_FORMAT),
                 about: "The form of the log's lines.",
                 example: "\"json\"",
             },
             Key {
                 name: "log-per-source",
                 kind: Kind::Number(1, 1_000_000),
-                default: Default::Number(1000),
+                default: Default::Number(listener_contract::LOG_PER_SOURCE as u64),
                 about: "Lines a minute for one source; beyond it one line sums them up.",
                 example: "1000",
             },
             Key {
                 name: "max-connections",
                 kind: Kind::Number(8, 1_000_000),
-                default: Default::Number(1024),
+                default: Default::Number(listener_contract::MAX_CONNECTIONS as u64),
                 about: "Connections held at once. A further one takes the place of the one that has \
                         rested longest.",
                 example: "1024",
@@ -227,14 +228,14 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "max-per-source",
                 kind: Kind::Number(1, 1_000_000),
-                default: Default::Number(256),
+                default: Default::Number(listener_contract::MAX_PER_SOURCE as u64),
                 about: "Connections held at once for one source address.",
                 example: "256",
             },
             Key {
                 name: "idle",
-                kind: Kind::Number(5, 86_400),
-                default: Default::Number(300),
+                kind: Kind::Number(5, listener_contract::MAX_IDLE_SECONDS as u64),
+                default: Default::Number(listener_contract::IDLE_SECONDS as u64),
                 about: "Seconds after which a silent connection is closed.",
                 example: "300",
             },
@@ -249,7 +250,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "notice.tls",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "With what the listener ends TLS, so that TLS clients read the sentence too.",
         keys: &[
             Key {
@@ -272,7 +273,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "metrics",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every bundle.",
         keys: &[
             Key {
@@ -294,7 +295,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "docs",
-        given: Given::Optional,
+        occurrence: Occurrence::Optional,
         about: "Where the documents go, relative to --docs-root.",
         keys: &[
             Key {

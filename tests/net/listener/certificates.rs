@@ -134,7 +134,7 @@ fn an_unusable_certificate_is_reported_and_delays_no_plain_client() {
     let cause = format!("could not read the key {}: No such file", certificate.path("key.pem"));
     let line = status.lines().find(|line| line.starts_with("STATUS=")).unwrap();
     let alert = "TLS clients get an alert instead of the notice";
-    let trouble = redisguard::listener::trouble(line).unwrap_or_else(|| panic!("{status}"));
+    let trouble = redisguard::listener::degraded(line).unwrap_or_else(|| panic!("{status}"));
     assert!(trouble.starts_with(&format!("{alert}: {cause}")), "{status}");
     let said = notice.diagnostics();
     assert!(

@@ -34,7 +34,7 @@ fn is_one_part(attack: &[(usize, String)]) -> bool {
 /// Says what else was refused, and how, than what is wrong by its name.
 fn refused_well(problems: &Problems, refusing: &[Check]) -> Result<(), String> {
     let said = problems.render(false);
-    let faults = problems.problems.iter().filter(|one| one.severity == Severity::Fault);
+    let faults = problems.problems.iter().filter(|one| one.severity == Severity::Error);
     let by_name = faults.map(|fault| fault.check).all(|check| refusing.contains(&check));
     // A terminal would obey it.
     let plain = !said.contains(|shown: char| shown.is_control() && shown != '\n');

@@ -7,8 +7,8 @@ mod starter_toml;
 
 use crate::support::{self, specs};
 use redisguard::spec::{
-    Backend, Check, Existing, External, Listen, LogFormat, Problems, Ruling, Severity, Source,
-    Spec, reference,
+    Backend, Check, Choice, Existing, External, LintLevel, Listen, LogFormat, Problems, Severity,
+    Source, Spec, reference,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -38,19 +38,19 @@ fn ten_thousand_ports_are_accepted_and_a_duplicate_is_found() {
     assert_eq!(twice.problems[0].check, Check::ReservedTwice);
 }
 
-/// The shipped TOML's problems, after the rulings.
-fn ruled(rulings: &[Ruling]) -> Problems {
+/// The shipped TOML's problems, after the lint levels.
+fn ruled(levels: &[LintLevel]) -> Problems {
     let text = std::fs::read(support::root().join("redisguard.toml")).unwrap();
     let (_, mut problems) = parsed("redisguard.toml", text).unwrap();
-    problems.rule(rulings);
+    problems.apply_lint_levels(levels);
     problems
 }
 
 #[test]
 fn the_last_deny_or_allow_of_a_warning_wins() {
-    use Ruling::{Allow, Deny, DenyAll};
+    use LintLevel::{Allow, Deny, DenyAll};
     let (drops, nobody) = (Check::DropHidesNotice, Check::NobodyTold);
-    for (rulings, faults, warnings) in [
+    for (levels, errors, warnings) in [
         (vec![], 0, 2),
         (vec![DenyAll], 2, 0),
         (vec![Deny(drops)], 2, 0),
@@ -61,19 +61,19 @@ fn the_last_deny_or_allow_of_a_warning_wins() {
         (vec![DenyAll, Allow(drops)], 0, 0),
         (vec![Allow(drops), DenyAll], 2, 0),
     ] {
-        let problems = ruled(&rulings);
-        let counted = (problems.faults(), problems.problems.len() - problems.faults());
-        assert_eq!(counted, (faults, warnings), "{rulings:?}");
+        let problems = ruled(&levels);
+        let counted = (problems.error_count(), problems.problems.len() - problems.error_count());
+        assert_eq!(counted, (errors, warnings), "{levels:?}");
     }
 }
 
 #[test]
 fn allow_never_silences_a_fault() {
     let mut refused = parsed("x.toml", "").unwrap_err();
-    let before = refused.faults();
-    refused.rule(&[Ruling::Allow(Check::MissingKey)]);
-    assert!(before > 0 && refused.faults() == before);
-    assert!(refused.problems.iter().all(|problem| problem.severity == Severity::Fault));
+    let before = refused.error_count();
+    refused.apply_lint_levels(&[LintLevel::Allow(Check::MissingKey)]);
+    assert!(before > 0 && refused.error_count() == before);
+    assert!(refused.problems.iter().all(|problem| problem.severity == Severity::Error));
 }
 
 #[test]

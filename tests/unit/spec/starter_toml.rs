@@ -2,7 +2,7 @@
 
 use super::parsed;
 use redisguard::spec::Check;
-use redisguard::spec::reference::{Default, Given, TABLES, Table};
+use redisguard::spec::reference::{Default, TABLES};
 
 const STARTER: &str = include_str!("../../../templates/init/redisguard.toml");
 
@@ -15,13 +15,6 @@ fn plain(line: &str) -> &str {
             rest
         }
         _ => line,
-    }
-}
-
-fn header(table: &Table) -> String {
-    match table.given {
-        Given::Repeated => format!("[[{}]]", table.name),
-        Given::Once | Given::Optional => format!("[{}]", table.name),
     }
 }
 
@@ -63,11 +56,11 @@ fn the_starter_has_every_key_once_in_the_order_of_the_reference() {
             .keys
             .iter()
             .filter(|key| !matches!(key.kind, redisguard::spec::reference::Kind::Table));
-        known.extend(keys.map(|key| (header(table), key.name.to_owned())));
+        known.extend(keys.map(|key| (table.header(), key.name.to_owned())));
     }
     assert_eq!(shown, known);
     for table in TABLES {
-        let lines = STARTER.lines().filter(|line| plain(line) == header(table));
+        let lines = STARTER.lines().filter(|line| plain(line) == table.header());
         assert_eq!(lines.count(), 1, "{}", table.name);
     }
 }
@@ -75,7 +68,7 @@ fn the_starter_has_every_key_once_in_the_order_of_the_reference() {
 #[test]
 fn optional_keys_are_commented_out_with_their_default_or_an_example() {
     for (table, name, commented, place) in keys() {
-        let table = TABLES.iter().find(|known| header(known) == table).unwrap();
+        let table = TABLES.iter().find(|known| known.header() == table).unwrap();
         let key = table.keys.iter().find(|key| key.name == name).unwrap();
         let line = STARTER.lines().nth(place).unwrap();
         let needed = matches!(key.default, Default::Required) && table.name != "notice.tls";
@@ -104,7 +97,7 @@ fn uncommenting_a_default_changes_nothing() {
     let bare = spec_of(STARTER.to_owned());
     let mut places = Vec::new();
     for (table, name, _, place) in keys() {
-        let table = TABLES.iter().find(|known| header(known) == table).unwrap();
+        let table = TABLES.iter().find(|known| known.header() == table).unwrap();
         let key = table.keys.iter().find(|key| key.name == name).unwrap();
         if key.default.toml().is_some() {
             assert_eq!(spec_of(with(&[place])), bare, "{}.{name}", table.name);

@@ -1,9 +1,8 @@
-//! Owns what is to be said of every check beyond the message: what it means, why it matters, and an
-//! example that breaks it beside one that does not. Plain data; holds no code but the look-up.
+//! The long explanation of every check: what it means, why it matters, and two examples. Data only.
 
-use super::Check;
+use super::check::Check;
 
-/// What is to be said of one check.
+/// The explanation that `--explain` prints for one check.
 #[derive(Clone, Copy, Debug)]
 pub struct Explanation {
     /// The check.
@@ -12,9 +11,9 @@ pub struct Explanation {
     pub meaning: &'static str,
     /// Why it matters.
     pub why: &'static str,
-    /// The part of a TOML that breaks it, and nothing else.
+    /// A part of a TOML that breaks this check and no other.
     pub wrong: &'static str,
-    /// The same part as it should be.
+    /// The same part, corrected.
     pub right: &'static str,
 }
 
@@ -217,9 +216,9 @@ pub const EXPLANATIONS: &[Explanation] = &[
 ];
 
 impl Check {
-    /// What is to be said of it.
+    /// The explanation of this check.
     pub fn explanation(self) -> &'static Explanation {
-        // The enum counts as `ALL` does, and a test holds the explanations to its order.
+        // EXPLANATIONS has the order of the enum; a test checks every entry.
         &EXPLANATIONS[self as usize]
     }
 }

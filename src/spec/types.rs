@@ -1,0 +1,256 @@
+//! The checked redisguard.toml as types.
+
+use super::choice::Choice;
+use super::metrics::Metrics;
+use super::parse::values::{DocumentPath, Email, Host, Line, LogPath};
+use super::ports::{PortRange, PortSet};
+use super::tls::Tls;
+use ipnet::IpNet;
+
+/// What happens to connections to a reserved port from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum External {
+    /// Packets are dropped.
+    Drop,
+    /// The connection is refused with a reset.
+    Reject,
+    /// The connection is redirected to the notice port, where the listener answers.
+    Notice,
+}
+
+/// Whether the listener listens on the reserved port itself, for clients on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// It does; a port that is in use is an error.
+    Always,
+    /// It does while no other program listens there.
+    IfFree,
+    /// It does not.
+    Never,
+}
+
+/// The firewall that holds the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// iptables and ip6tables.
+    Iptables,
+    /// nft.
+    Nftables,
+}
+
+/// What happens to connections from outside that are open when the rules are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They are reset.
+    Cut,
+    /// They stay open.
+    Keep,
+}
+
+/// The format of the listener's log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `key=value` pairs.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+macro_rules! choices {
+    ($($name:ident $key:literal: $($variant:ident $text:literal),*;)*) => {$(
+        impl Choice for $name {
+            const KEY: &'static str = $key;
+            const CHOICES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),*];
+        }
+
+        impl $name {
+            /// The name that the TOML uses.
+            pub fn as_str(self) -> &'static str {
+                match self {$(Self::$variant => $text),*}
+            }
+        }
+    )*};
+}
+choices! {
+    External "external": Drop "drop", Reject "reject", Notice "notice";
+    Listen "listen": Always "always", IfFree "if-free", Never "never";
+    Backend "backend": Iptables "iptables", Nftables "nftables";
+    Existing "existing": Cut "cut", Keep "keep";
+    LogFormat "log-format": Logfmt "logfmt", Json "json";
+}
+
+/// `[site]`: the heading of the documents.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The overview's title.
+    pub title: Line,
+    /// Who is responsible for the documents; by default the contact's team.
+    pub author: Line,
+    /// The date of the documents, `YYYY-MM-DD`.
+    pub date: Option<String>,
+    /// The priority that the documents show.
+    pub priority: Option<Line>,
+}
+
+/// `[contact]`: who answers questions of users.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// The team's name.
+    pub team: Line,
+    /// The team's e-mail address.
+    pub email: Email,
+}
+
+/// `[cluster]`: the Redis Cluster that replaces the reserved ports.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The client ports, at least one.
+    pub ports: PortSet,
+    /// The host, if the TOML names one.
+    pub host: Option<Host>,
+}
+
+impl Cluster {
+    /// The distance of a node's bus port from its client port.
+    /// <https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/>
+    pub const BUS_OFFSET: u16 = 10_000;
+
+    /// The ports of the cluster bus, on which the nodes talk to each other.
+    pub fn bus_ports(&self) -> PortSet {
+        self.ports.shifted(Self::BUS_OFFSET)
+    }
+
+    /// The first client port, for examples.
+    pub fn first_port(&self) -> u16 {
+        self.ports.first().unwrap_or_default()
+    }
+}
+
+/// `[[reserved]]`: ports that are closed to clients from outside.
+#[derive(Clone, Debug)]
+pub struct Reserved {
+    /// One port or a range.
+    pub ports: PortRange,
+    /// What the port was used for.
+    pub label: Line,
+    /// What happens to connections from outside.
+    pub external: External,
+    /// Whether the listener listens on the port.
+    pub listen: Listen,
+}
+
+/// `[firewall]`: how the rules are made.
+#[derive(Clone, Debug)]
+pub struct Firewall {
+    /// The firewall that holds the rules.
+    pub backend: Backend,
+    /// Networks that the rules exempt.
+    pub allow: Vec<IpNet>,
+    /// What happens to connections that are open already.
+    pub existing: Existing,
+    /// Kernel log lines a minute for one source whose packets are dropped or rejected; 0 for none.
+    pub log_per_source: u64,
+}
+
+/// `[notice]`: the listener.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// The port to which connections from outside are redirected.
+    pub port: u16,
+    /// The log file's path in the documents.
+    pub log: LogPath,
+    /// The format of the log lines.
+    pub log_format: LogFormat,
+    /// Log lines a minute for one source; further attempts are summed up in one line.
+    pub log_per_source: u64,
+    /// The most connections that are open at once.
+    pub max_connections: u64,
+    /// The most connections of one source address that are open at once.
+    pub max_per_source: u64,
+    /// Seconds after which an idle connection is closed.
+    pub idle: u64,
+    /// The certificate for TLS; `None`: TLS clients get an alert.
+    pub tls: Option<Tls>,
+}
+
+/// `[docs]`: the paths of the documents.
+#[derive(Clone, Debug)]
+pub struct Docs {
+    /// The overview, a whole file.
+    pub overview: DocumentPath,
+    /// The list of reservations, a whole file.
+    pub reservations: DocumentPath,
+    /// Guides in which redisguard fills the marked sections.
+    pub guides: Vec<DocumentPath>,
+}
+
+/// A checked redisguard.toml.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The heading of the documents.
+    pub site: Site,
+    /// Who answers questions of users.
+    pub contact: Contact,
+    /// The Redis Cluster that replaces the reserved ports.
+    pub cluster: Cluster,
+    /// The closed ports, ascending, at least one.
+    pub reserved: Vec<Reserved>,
+    /// How the rules are made.
+    pub firewall: Firewall,
+    /// The listener.
+    pub notice: Notice,
+    /// Where Prometheus finds metrics.
+    pub metrics: Metrics,
+    /// The paths of the documents.
+    pub docs: Docs,
+}
+
+impl Spec {
+    /// The most bytes of a sentence as the listener sends it, with its `-` and line end.
+    pub const LONGEST_SENTENCE: usize = crate::listener_contract::MAX_NOTICE_BYTES;
+
+    /// All reserved ports.
+    pub fn reserved_ports(&self) -> PortSet {
+        self.reserved.iter().map(|reserved| reserved.ports).collect()
+    }
+
+    /// Whether any connections from outside are redirected to the listener.
+    pub fn redirects(&self) -> bool {
+        self.reserved.iter().any(|reserved| reserved.external == External::Notice)
+    }
+
+    /// Kernel log lines a minute for one source; `None` if that is switched off, or if every connection
+    /// is redirected to the listener, which keeps a log of its own.
+    pub fn kernel_log_lines(&self) -> Option<u64> {
+        let blocks = self.reserved.iter().any(|reserved| reserved.external != External::Notice);
+        Some(self.firewall.log_per_source).filter(|lines| blocks && *lines > 0)
+    }
+
+    /// The sentence that the listener sends at a reserved port; that of a range has `{port}` in place
+    /// of the port.
+    pub fn sentence(&self, reserved: &Reserved) -> String {
+        let port = match reserved.ports.is_single() {
+            true => reserved.ports.to_string(),
+            false => "{port}".to_owned(),
+        };
+        let Self { cluster, contact, docs, .. } = self;
+        let of_host = cluster.host.as_ref().map(|host| format!(" of {host}")).unwrap_or_default();
+        format!(
+            "PORTCLOSED {port} ({}) is blocked here. Use the Redis Cluster on port{} {}{of_host}, \
+             e.g. {}. See {}. Contact {} {}.",
+            reserved.label,
+            if cluster.ports.len() > 1 { "s" } else { "" },
+            cluster.ports,
+            self.redis_cli(),
+            docs.overview,
+            contact.team,
+            contact.email,
+        )
+    }
+
+    /// The redis-cli command that connects to the cluster.
+    pub fn redis_cli(&self) -> String {
+        let host = self.cluster.host.as_ref().map(|host| format!(" -h {host}")).unwrap_or_default();
+        format!("redis-cli -c{host} -p {}", self.cluster.first_port())
+    }
+}

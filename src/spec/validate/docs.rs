@@ -1,0 +1,59 @@
+//! The [docs] table: no document may replace another one.
+
+use crate::spec::diagnostics::{Check, Problem};
+use crate::spec::parse::Table;
+use crate::spec::parse::values::DocumentPath;
+use crate::spec::types::Docs;
+use std::ops::Range;
+use toml::Spanned;
+
+pub fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
+    let mut paths = UniquePaths::default();
+    let mut document = |key: &str, problems: &mut Vec<Problem>| {
+        let given = table.text(key, Check::Path, problems, DocumentPath::parse);
+        // A default is not in the text: its span is empty.
+        let default = || Spanned::new(0..0, table.default_text(key, DocumentPath::parse));
+        paths.add(given.unwrap_or_else(default), problems)
+    };
+    let overview = document("overview", problems);
+    let reservations = document("reservations", problems);
+    let guides = table.texts("guides", Check::Path, problems, DocumentPath::parse);
+    let guides = guides.unwrap_or_default();
+    let guides = guides.into_iter().map(|guide| paths.add(guide, problems)).collect();
+    Docs { overview, reservations, guides }
+}
+
+/// Paths that can all be files of one tree.
+#[derive(Default)]
+struct UniquePaths(Vec<(DocumentPath, Range<usize>)>);
+
+impl UniquePaths {
+    /// Adds a path; reports one that an earlier path equals, contains or lies in.
+    fn add(&mut self, path: Spanned<DocumentPath>, problems: &mut Vec<Problem>) -> DocumentPath {
+        let (span, path) = (path.span(), path.into_inner());
+        let conflicting = |(other, _): &&(DocumentPath, Range<usize>)| {
+            is_or_contains(other, &path) || is_or_contains(&path, other)
+        };
+        if let Some((other, other_span)) = self.0.iter().find(conflicting) {
+            let message = match path == *other {
+                true => format!("{path} has two roles"),
+                false => format!("{path} cannot stand beside {other}"),
+            };
+            let problem = Problem::new(Check::PathTwice, span.clone(), message);
+            problems.push(match other_span.is_empty() {
+                true => problem.help(format!("{other} is a default of [docs]: name another file")),
+                false => problem
+                    .help("give each document a file of its own")
+                    .related(other_span.clone(), "the other one"),
+            });
+        }
+        self.0.push((path.clone(), span));
+        path
+    }
+}
+
+/// Whether `path` is `outer`, or would be a file below it.
+fn is_or_contains(outer: &DocumentPath, path: &DocumentPath) -> bool {
+    let rest = path.as_str().strip_prefix(outer.as_str());
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
