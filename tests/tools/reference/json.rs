@@ -29,7 +29,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["plan", "apply", "revert", "remove"],
         about: "What would be done, or was. `remove --dry-run` prints what `remove` would.",
-        of: ("cli/installer/mod.rs", "Steps"),
+        of: ("cli/installer/output.rs", "Steps"),
         example: include_str!("examples/steps.json"),
     },
     Output {
