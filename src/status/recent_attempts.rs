@@ -1,8 +1,8 @@
 //! Owns the latest of those who knocked from outside: read off the ends of the logs, so that it costs the
 //! same however long they are. All that they hold is for [`crate::log_sources`].
 
-use super::root::Host;
 use crate::bundle::GuardConfig;
+use crate::host::Host;
 use crate::log_sources;
 use crate::os::command::{Output, Program, is_installed};
 use crate::report::{Answer, Calendar, Knock, Line, Moment, Source, Writer};
