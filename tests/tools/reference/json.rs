@@ -42,7 +42,7 @@ const OUTPUTS: &[Output] = &[
         verbs: &["status"],
         about: "What is in place. What the kinds of findings mean is in \
                 [architecture.md](../architecture.md#what-status-finds); they stay.",
-        of: ("cli/installer/status.rs", "Answer"),
+        of: ("status/types.rs", "HostStatus"),
         example: include_str!("examples/status.json"),
     },
     Output {
@@ -62,7 +62,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["rehearse"],
         about: "What was tried and met.",
-        of: ("rehearse/report.rs", "Answer"),
+        of: ("rehearse/report.rs", "ReportJson"),
         example: include_str!("examples/rehearse.json"),
     },
     Output {
