@@ -26,28 +26,48 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `family`, `unit`, `spec`, `args` and `bundle` once more, to embed what they
-//! render.
+//! `build.rs` compiles `family`, `unit`, `spec` and `bundle` once more, to embed what they render.
 
 pub mod args;
 pub mod bundle;
 pub mod cli;
-pub mod embedded;
 pub mod error;
-pub mod expectation;
-pub mod exposition;
 pub mod family;
 pub mod files;
-pub mod firewall;
-pub mod guide;
-pub mod host;
-pub mod listener;
-pub mod log_sources;
 pub mod os;
-pub mod plan;
-pub mod probe;
-pub mod rehearse;
-pub mod report;
 pub mod spec;
-pub mod status;
 pub mod unit;
+
+#[cfg(feature = "generator")]
+pub mod guide;
+
+#[cfg(feature = "installer")]
+pub mod embedded;
+#[cfg(feature = "installer")]
+pub mod expectation;
+#[cfg(feature = "installer")]
+pub mod exposition;
+#[cfg(feature = "installer")]
+pub mod firewall;
+#[cfg(feature = "installer")]
+pub mod host;
+#[cfg(feature = "installer")]
+pub mod listener;
+#[cfg(feature = "installer")]
+pub mod log_sources;
+#[cfg(feature = "installer")]
+pub mod plan;
+#[cfg(feature = "installer")]
+pub mod probe;
+#[cfg(feature = "installer")]
+pub mod rehearse;
+#[cfg(feature = "installer")]
+pub mod report;
+#[cfg(feature = "installer")]
+pub mod status;
+
+#[cfg(all(feature = "installer", not(target_os = "linux")))]
+compile_error!(
+    "redisguard-install runs on Linux only; build redisguard-gen alone: \
+     cargo build --no-default-features --features generator --bin redisguard-gen"
+);

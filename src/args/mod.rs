@@ -7,7 +7,7 @@ mod installer;
 mod lint_levels;
 
 pub use self::exits::{EXITS, Exits};
-pub use self::generator::{GeneratorArgs, GeneratorVerb};
+pub use self::generator::{GeneratorArgs, GeneratorVerb, PackageFiles};
 pub use self::installer::{
     ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
     ReportArgs, RevertArgs, RulesVerb, Since, Verb,

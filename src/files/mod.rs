@@ -2,19 +2,25 @@
 //! Follows no symbolic link at the place it writes to.
 
 mod placing;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "without_modes.rs")]
+mod system;
 
+#[cfg(feature = "installer")]
+pub use self::placing::link;
 pub use self::placing::{
-    Staged, create, directory_of, is_unfinished, keep, link, put_back, replace, replace_for, stage,
-    sweep, sync_directory, unfinished,
+    Staged, create, directory_of, is_unfinished, keep, put_back, replace, replace_for, stage,
+    sweep, unfinished,
 };
+#[cfg(feature = "installer")]
+pub use self::system::own_ids;
+pub use self::system::{mode, sync_directory};
 
 use crate::error::Error;
 use crate::os::os_error::trouble;
-use nix::unistd::{getegid, geteuid};
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// A file's bytes, or `None` where there is none.
@@ -29,7 +35,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// All regular files below a directory, by their path relative to it; empty where there is none.
+/// All regular files below a directory, by their path relative to it, with `/`; empty where there is none.
 ///
 /// # Errors
 /// An unreadable directory or file, or a symbolic link: what it names could lie anywhere.
@@ -54,7 +60,7 @@ pub fn read_tree(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
                 let name = name.to_str().ok_or_else(|| {
                     Error::new(format!("read {}", path.display()), "its name is not UTF-8")
                 })?;
-                files.insert(name.to_owned(), read(&path)?.unwrap_or_default());
+                files.insert(system::with_slashes(name), read(&path)?.unwrap_or_default());
             } else {
                 let cause = "it is neither a file nor a directory";
                 return Err(Error::new(format!("read {}", path.display()), cause));
@@ -64,16 +70,6 @@ pub fn read_tree(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     Ok(files)
 }
 
-/// The permission bits, without the file's type; `None` where there is nothing.
-pub fn mode(path: &Path) -> Option<u32> {
-    fs::symlink_metadata(path).ok().map(|metadata| metadata.mode() & 0o7777)
-}
-
-/// The user and group that this process makes files as.
-pub fn own_ids() -> (u32, u32) {
-    (geteuid().as_raw(), getegid().as_raw())
-}
-
 /// Makes a directory and those above it that are missing; the made ones, outermost first.
 ///
 /// # Errors
@@ -81,7 +77,7 @@ pub fn own_ids() -> (u32, u32) {
 pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut made = Vec::new();
     for path in missing_directories(directory) {
-        let result = match fs::create_dir(&path) {
+        let result = match system::make_directory(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_symlink() => {
                 remove_directories(&made);
@@ -89,9 +85,7 @@ pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
                 return Err(Error::new(format!("make {}", path.display()), cause)
                     .help("remove that link, or make what it leads to; then run the same again"));
             }
-            result => {
-                result.and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)))
-            }
+            result => result,
         };
         if let Err(error) = result {
             remove_directories(&made);
@@ -148,5 +142,5 @@ pub fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "installer"))]
 mod tests;

@@ -1,12 +1,12 @@
 //! Owns putting files and links in their places, each in one step and so that it can be put back, and
 //! finding what was left unfinished.
 
-use super::{is_missing, make_directories, own_ids, remove, remove_directories, trouble};
+use super::system;
+use super::{is_missing, make_directories, remove, remove_directories, trouble};
 use crate::error::Error;
 use std::collections::BTreeMap;
-use std::fs::{self, File, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -50,7 +50,7 @@ fn place(
     let made = make_directories(directory_of(path))?;
     let placed = stage(path, bytes, mode, owner)
         .and_then(put)
-        .and_then(|()| sync_directory(directory_of(path)));
+        .and_then(|()| system::sync_directory(directory_of(path)));
     if placed.is_err() {
         remove_directories(&made);
     }
@@ -80,10 +80,10 @@ pub fn stage(
             .suffix(UNFINISHED)
             .tempfile_in(directory_of(path))?;
         file.write_all(bytes)?;
-        if let Some((user, group)) = owner.filter(|owner| *owner != own_ids()) {
-            chown(file.path(), Some(user), Some(group))?;
+        if let Some(owner) = owner {
+            system::set_owner(file.as_file(), owner)?;
         }
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        system::set_mode(file.as_file(), mode)?;
         file.as_file().sync_all()?;
         Ok(file)
     };
@@ -109,15 +109,6 @@ impl Staged {
         let put = self.file.persist_noclobber(&self.path);
         put.map(drop).map_err(|error| trouble("write", &self.path, &error.error))
     }
-}
-
-/// Has the names in a directory last.
-///
-/// # Errors
-/// Names the directory.
-pub fn sync_directory(directory: &Path) -> Result<(), Error> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| trouble("write", directory, &error))
 }
 
 /// The directory that a file is in.
@@ -162,10 +153,11 @@ pub fn put_back(path: &Path, kept: Option<&Path>) -> Result<(), Error> {
 ///
 /// # Errors
 /// Names the path.
+#[cfg(feature = "installer")]
 pub fn link(path: &Path, target: &str) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.link{UNFINISHED}"));
-    let made = symlink(target, &fresh).and_then(|()| fs::rename(&fresh, path));
+    let made = system::symlink(target, &fresh).and_then(|()| fs::rename(&fresh, path));
     made.map_err(|error| {
         let _ = fs::remove_file(&fresh);
         trouble(&format!("link to {target} from"), path, &error)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use std::os::unix::fs::MetadataExt;
 
 #[test]
 fn a_replaced_file_has_the_bytes_the_mode_and_no_litter() {

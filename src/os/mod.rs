@@ -3,10 +3,17 @@
 //!
 //! Never: knows of bundles, rules or receipts.
 
-pub(crate) mod command;
-pub mod deb;
 pub(crate) mod os_error;
+
+#[cfg(feature = "installer")]
+pub(crate) mod command;
+#[cfg(feature = "installer")]
+pub mod deb;
+#[cfg(feature = "installer")]
 pub(crate) mod resolver;
+#[cfg(feature = "installer")]
 pub mod reverse_lookup;
+#[cfg(feature = "installer")]
 pub mod sockets;
+#[cfg(feature = "installer")]
 pub mod systemd;

@@ -1,8 +1,6 @@
 //! Owns what an answer of the system means for an operator: the cure, where the answer tells it.
 
 use crate::error::Error;
-use nix::libc::EPERM;
-use nix::unistd::geteuid;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -13,10 +11,8 @@ pub(crate) fn trouble(verb: &str, path: &Path, error: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             trouble.help("free some space and run the same again")
         }
-        // Root may do all that a mode forbids, but not this (chattr(1)).
-        ErrorKind::PermissionDenied
-            if error.raw_os_error() == Some(EPERM) && geteuid().is_root() =>
-        {
+        #[cfg(feature = "installer")]
+        ErrorKind::PermissionDenied if is_denied_to_root(error) => {
             trouble.help("it may be immutable: lsattr shows it, and chattr -i ends it")
         }
         ErrorKind::PermissionDenied if verb == "read" => {
@@ -38,10 +34,19 @@ pub(crate) fn trouble(verb: &str, path: &Path, error: &io::Error) -> Error {
     }
 }
 
-#[cfg(test)]
+/// Whether root itself was refused: root may do all that a mode forbids, so an attribute of the file
+/// is left (chattr(1)). The generator has no part in this: it changes no file of root's.
+#[cfg(feature = "installer")]
+fn is_denied_to_root(error: &io::Error) -> bool {
+    use nix::{libc::EPERM, unistd::geteuid};
+    error.raw_os_error() == Some(EPERM) && geteuid().is_root()
+}
+
+#[cfg(all(test, feature = "installer"))]
 mod tests {
     use super::*;
-    use nix::libc::{EACCES, EISDIR};
+    use nix::libc::{EACCES, EISDIR, EPERM};
+    use nix::unistd::geteuid;
 
     #[test]
     fn the_cure_is_for_what_the_system_refused() {

@@ -2,10 +2,12 @@
 
 mod check;
 mod diff;
+#[cfg(feature = "installer")]
 pub(super) mod examples;
 mod explain;
 mod init;
 mod json;
+mod package_files;
 pub(super) mod schema;
 mod summary;
 mod write;
@@ -29,7 +31,10 @@ pub fn run(args: &GeneratorArgs) -> Status {
         (Some(GeneratorVerb::Init), _) => init::init(&args.config),
         (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
         (None, Some(check)) => Ok(explain::explain(check)),
-        (None, None) => generate(args),
+        (None, None) => match args.generate {
+            Some(kind) => package_files::write(kind, &args.out),
+            None => generate(args),
+        },
     };
     let status = result.unwrap_or_else(|trouble| {
         report(&trouble);

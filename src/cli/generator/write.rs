@@ -7,20 +7,19 @@ use crate::bundle::SUMS;
 use crate::error::Error;
 use crate::files;
 use crate::files::Staged;
-use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Keeps two runs in one place apart; goes with the process, however it ends.
-pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<Flock<File>>);
+/// Keeps two runs in one directory apart until it is dropped, or the process ends.
+pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<File>);
 
 /// Waits until no other run writes below this directory. Where it cannot be locked, nothing in it can
-/// be written either, and that is told better.
+/// be written either, and that is told better; a Windows directory cannot be opened as a file.
 pub(super) fn lock(directory: &Path) -> Lock {
-    let locked = File::open(directory).ok().map(|file| Flock::lock(file, FlockArg::LockExclusive));
-    Lock(locked.and_then(Result::ok))
+    let locked = File::open(directory).ok().filter(|directory| directory.lock().is_ok());
+    Lock(locked)
 }
 
 /// Writes; says on standard output what, unless it shall be quiet.

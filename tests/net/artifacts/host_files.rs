@@ -2,7 +2,7 @@
 
 use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, text};
 use crate::support::readers::yaml;
-use crate::support::{is_root, need, python_tools, root, told, tools};
+use crate::support::{is_root, need, python_tools, told, tools};
 use redisguard::bundle::Bundle;
 use redisguard::unit::Unit;
 use serde_json::{Value, json};
@@ -97,25 +97,4 @@ fn yaml_readers_find_what_the_toml_says_and_its_lint_finds_nothing() {
     let rules = "{extends: default, rules: {line-length: disable}}";
     let mut lint = Command::new(programs.join("yamllint"));
     taken("yamllint", &lint.args(["--strict", "-d", rules]).arg(folder.path()).output().unwrap());
-}
-
-#[test]
-fn mandoc_takes_every_page() {
-    if !tools(&["mandoc"]) {
-        return;
-    }
-    let pages = std::fs::read_dir(root().join("generated/man")).unwrap();
-    for page in pages.map(|entry| entry.unwrap().path()) {
-        let output =
-            Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&page).output().unwrap();
-        taken(&page.display().to_string(), &output);
-    }
-}
-
-#[test]
-fn bash_takes_its_completions() {
-    for command in ["redisguard-gen", "redisguard-install"] {
-        let file = root().join(format!("generated/completions/{command}.bash"));
-        taken(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());
-    }
 }
