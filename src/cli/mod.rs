@@ -10,6 +10,7 @@ pub mod reference;
 #[cfg(feature = "installer")]
 mod system_path;
 mod unified_diff;
+mod wrap;
 
 #[cfg(feature = "installer")]
 pub use self::system_path::with_system_path;

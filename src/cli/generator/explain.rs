@@ -1,9 +1,10 @@
-//! `--explain`: what is to be said of one check.
+//! `--explain`: one check in full.
 
 use super::{Status, out};
+use crate::cli::wrap;
 use crate::spec::{Check, Severity};
 
-/// The width that the text is wrapped to.
+/// The width of the text, in columns.
 const WIDTH: usize = 78;
 
 pub(super) fn explain(check: Check) -> Status {
@@ -12,7 +13,7 @@ pub(super) fn explain(check: Check) -> Status {
 }
 
 fn page(check: Check) -> String {
-    let (name, told) = (check.name(), check.explanation());
+    let (name, explanation) = (check.name(), check.explanation());
     let kind = match check.severity() {
         Severity::Error => "a fault: nothing is written until it is mended.".to_owned(),
         Severity::Warning => format!(
@@ -20,12 +21,12 @@ fn page(check: Check) -> String {
         ),
     };
     let heading = format!("{name}: {}", check.rule());
-    let why = format!("Why it matters: {}", told.why);
-    let paragraphs = [&heading, told.meaning, &why].map(wrapped).join("\n\n");
+    let why = format!("Why it matters: {}", explanation.why);
+    let paragraphs = [&heading, explanation.meaning, &why].map(wrapped).join("\n\n");
     format!(
         "{paragraphs}\n\nWrong:\n\n{}\n\nRight:\n\n{}\n\n{}",
-        indented(told.wrong),
-        indented(told.right),
+        indented(explanation.wrong),
+        indented(explanation.right),
         wrapped(&format!("It is {kind}")),
     )
 }
@@ -35,20 +36,6 @@ fn indented(toml: &str) -> String {
     toml.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The words in lines of at most [`WIDTH`] characters.
 fn wrapped(text: &str) -> String {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        let line = &mut lines[last];
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= WIDTH {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join("\n")
+    textwrap::fill(text, wrap::options(WIDTH))
 }

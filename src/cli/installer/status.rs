@@ -4,6 +4,7 @@ use super::plan::computed;
 use super::{Status, coloured, out, print_json};
 use crate::args::InstallerArgs;
 use crate::bundle::GuardConfig;
+use crate::cli::wrap;
 use crate::error::Error;
 use crate::family::Family;
 use crate::firewall;
@@ -287,25 +288,13 @@ fn is_there(family: Family) -> bool {
 fn folded(finding: &Finding) -> String {
     const WIDTH: usize = 80;
     const INDENT: &str = "             ";
-    let mut text = format!("  {:<8} {}:", finding.kind, finding.target);
-    let line = format!("{text} {}", finding.detail);
+    let subject = format!("  {:<8} {}:", finding.kind, finding.target);
+    let line = format!("{subject} {}", finding.detail);
     if line.chars().count() <= WIDTH {
         return line;
     }
-    let mut used = WIDTH;
-    for word in finding.detail.split(' ') {
-        let length = word.chars().count();
-        if used + 1 + length > WIDTH {
-            text.push('\n');
-            text.push_str(INDENT);
-            used = INDENT.len() + length;
-        } else {
-            text.push(' ');
-            used += 1 + length;
-        }
-        text.push_str(word);
-    }
-    text
+    let options = wrap::options(WIDTH).initial_indent(INDENT).subsequent_indent(INDENT);
+    format!("{subject}\n{}", textwrap::fill(&finding.detail, options))
 }
 
 /// What is so, in a few words; green where all is well, red where not, and yellow where it is guarded all
