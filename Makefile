@@ -1,8 +1,10 @@
 # make demo   build, generate, rehearse the shipped bundle, show a client being told
-# make test   everything, installing what it needs
+# make test   every kind of test once, installing what it needs: test-unit (needs Rust alone),
+#             test-net (real programs in namespaces), test-system (booted hosts); see docs/testing.md
+# make test-all  the same with more cases, and what is exhaustive: releases and FUZZ_SECONDS of fuzzing
 # make dist   the release: Debian package, archive of bare programs, SHA256SUMS, below dist/
 # make releases  that package on each release of Debian that it is for, with that one's own tools
-# make fuzz   the listener's scanner against bytes of all kinds, for FUZZ_SECONDS
+# make fuzz   the listener's session against bytes of all kinds, for FUZZ_SECONDS
 # make bench  BENCH=rules: what it costs, measured with the programs as they are released
 # make check  what a reviewer's machine runs first: format, lints, generated files
 
@@ -12,14 +14,30 @@ CARGO       ?= cargo
 FUZZ_SECONDS ?= 60
 BENCH        ?= rules
 
-.PHONY: demo test dist releases fuzz bench check build setup-demo setup-test setup-dist setup-releases setup-fuzz clean
+.PHONY: demo test test-unit test-net test-system test-all dist releases fuzz bench check build setup-demo setup-test setup-dist setup-releases setup-fuzz clean
 
 demo: setup-demo
 	@tests/tools/demo
 
 # Many tests wait: for silence, for a timer, for a unit. Two for each core leave none idle.
+export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(nproc))))
+
+# Each prints at its end how long its groups of tests took.
 test: setup-test check
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((2 * $$(nproc)))} $(CARGO) test --all-targets
+	@tests/tools/run-tests library unit benches net package system
+
+test-unit:
+	@tests/tools/run-tests library unit
+
+test-net: setup-test
+	@tests/tools/run-tests net
+
+test-system: setup-test
+	@tests/tools/run-tests package system
+
+test-all: export REDISGUARD_PROPERTY_FACTOR ?= 20
+test-all: setup-test check
+	@tests/tools/run-tests library unit benches net package system dist releases fuzz
 
 dist: setup-dist
 	@tests/tools/dist
@@ -29,8 +47,8 @@ releases: setup-releases
 
 # No sanitizer: there is no unsafe code for one to watch, and without it any toolchain will do.
 fuzz: setup-fuzz
-	mkdir -p tests/fuzz/corpus/scan
-	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none scan tests/fuzz/corpus/scan tests/fuzz/seeds \
+	mkdir -p tests/fuzz/corpus/session
+	$(CARGO) fuzz run --fuzz-dir tests/fuzz --sanitizer none session tests/fuzz/corpus/session tests/fuzz/seeds \
 		-- -dict=tests/fuzz/words.dict -max_len=4096 -max_total_time=$(FUZZ_SECONDS)
 
 # Linked statically, as tests/tools/dist does it.

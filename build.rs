@@ -12,6 +12,10 @@ mod bundle;
 #[path = "src/family.rs"]
 mod family;
 #[cfg(feature = "installer")]
+#[allow(dead_code, reason = "the build needs rendering only")]
+#[path = "src/listener_contract.rs"]
+mod listener_contract;
+#[cfg(feature = "installer")]
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
@@ -45,8 +49,15 @@ fn run() -> Result<(), Box<dyn Error>> {
     use std::path::{Path, PathBuf};
     use std::{env, fs};
 
-    let modules = ["src/bundle", "src/family.rs", "src/spec", "src/unit.rs"];
-    for input in ["askama.toml", "templates"].into_iter().chain(modules) {
+    for input in [
+        "askama.toml",
+        "templates",
+        "src/bundle",
+        "src/family.rs",
+        "src/listener_contract.rs",
+        "src/spec",
+        "src/unit.rs",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");

@@ -1,59 +1,62 @@
-//! Owns how metrics are written: the text format of Prometheus and OpenMetrics. Pure.
+//! The exposition format of metrics: the text format of Prometheus, and OpenMetrics.
+//!
+//! Guarantees: no label value and no help text breaks out of its line.
+//! Never: does I/O.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>,
 //! <https://prometheus.io/docs/specs/om/open_metrics_spec/>
 
 use std::fmt::Write as _;
 
-/// How a metric behaves.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It only grows. Its samples end in `_total`.
+    /// It only grows. The names of its samples end in `_total`.
     Counter,
-    /// It goes up and down.
+    /// It rises and falls.
     Gauge,
 }
 
-/// A metric with all of its samples.
+/// A metric and its samples.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name, with its unit and without `_total`.
     pub name: &'static str,
-    /// How it behaves.
+    /// Its type.
     pub kind: Kind,
-    /// What it is, in one sentence.
+    /// Its description, one sentence.
     pub help: &'static str,
-    /// Its samples, with different labels.
+    /// Its samples; no two have equal labels.
     pub samples: Vec<Sample>,
 }
 
-/// One value.
+/// One value of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Names and values; the names are plain, the values may hold anything.
+    /// Names and values. Names must need no escapes; values may contain anything.
     pub labels: Vec<(&'static str, String)>,
     /// The value.
     pub value: u64,
 }
 
 impl Metric {
-    /// A metric without labels.
+    /// A metric with one sample without labels.
     pub fn single(name: &'static str, kind: Kind, help: &'static str, value: u64) -> Self {
         Self { name, kind, help, samples: vec![Sample { labels: Vec::new(), value }] }
     }
 }
 
-/// The two forms that Prometheus reads.
+/// The two formats that Prometheus reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The text format, which node_exporter's textfile collector takes too.
+pub enum Format {
+    /// The Prometheus text format 0.0.4, which node_exporter's textfile collector takes too.
     Text,
-    /// OpenMetrics.
+    /// OpenMetrics 1.0.
     OpenMetrics,
 }
 
-impl Form {
-    /// What HTTP calls it.
+impl Format {
+    /// Its media type in HTTP.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -62,16 +65,16 @@ impl Form {
     }
 }
 
-/// Writes metrics. Those without a sample are left out.
-pub fn render(metrics: &[Metric], form: Form) -> String {
+/// Renders metrics. Those without a sample are left out.
+pub fn render(metrics: &[Metric], format: Format) -> String {
     let mut text = String::new();
     for metric in metrics.iter().filter(|metric| !metric.samples.is_empty()) {
         let (kind, suffix) = match metric.kind {
             Kind::Counter => ("counter", "_total"),
             Kind::Gauge => ("gauge", ""),
         };
-        // OpenMetrics describes a counter by the name without its end.
-        let described = if form == Form::Text { suffix } else { "" };
+        // OpenMetrics describes a counter by its name without `_total`.
+        let described = if format == Format::Text { suffix } else { "" };
         let name = metric.name;
         let _ = writeln!(text, "# HELP {name}{described} {}", escaped(metric.help));
         let _ = writeln!(text, "# TYPE {name}{described} {kind}");
@@ -85,7 +88,7 @@ pub fn render(metrics: &[Metric], form: Form) -> String {
             let _ = writeln!(text, "{close} {value}");
         }
     }
-    if form == Form::OpenMetrics {
+    if format == Format::OpenMetrics {
         text.push_str("# EOF\n");
     }
     text
@@ -100,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_forms_are_written_and_no_value_breaks_out() {
+    fn both_formats_are_rendered_and_no_value_breaks_out() {
         let labels = vec![("port", "6379".to_owned()), ("x", "a\"\\\nb".to_owned())];
         let metrics = [
             Metric {
@@ -115,13 +118,13 @@ mod tests {
         let sample = "stopped_packets_total{port=\"6379\",x=\"a\\\"\\\\\\nb\"} 7\n";
         let gauge = "# HELP healthy Healthy.\n# TYPE healthy gauge\nhealthy 1\n";
         assert_eq!(
-            render(&metrics, Form::Text),
+            render(&metrics, Format::Text),
             format!(
                 "# HELP stopped_packets_total Stopped.\n# TYPE stopped_packets_total counter\n{sample}{gauge}"
             )
         );
         assert_eq!(
-            render(&metrics, Form::OpenMetrics),
+            render(&metrics, Format::OpenMetrics),
             format!(
                 "# HELP stopped_packets Stopped.\n# TYPE stopped_packets counter\n{sample}{gauge}# EOF\n"
             )

@@ -6,6 +6,7 @@
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
 //! - [`exposition`]: the text format in which metrics are written; pure.
+//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
@@ -26,7 +27,8 @@
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `family`, `unit`, `spec` and `bundle` once more, to embed what they render.
+//! `build.rs` compiles `family`, `listener_contract`, `unit`, `spec` and `bundle` once more, to embed what
+//! they render.
 
 pub mod args;
 pub mod bundle;
@@ -34,7 +36,7 @@ pub mod cli;
 pub mod error;
 pub mod family;
 pub mod files;
-pub mod os;
+pub mod listener_contract;
 pub mod spec;
 pub mod unit;
 
@@ -55,6 +57,8 @@ pub mod host;
 pub mod listener;
 #[cfg(feature = "installer")]
 pub mod log_sources;
+#[cfg(feature = "installer")]
+pub mod os;
 #[cfg(feature = "installer")]
 pub mod plan;
 #[cfg(feature = "installer")]

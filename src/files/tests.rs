@@ -1,8 +1,10 @@
-//! Tests of replacing, keeping and sweeping files.
+//! Tests of replacing files, of backups, and of what killed runs leave.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 #[test]
 fn a_replaced_file_has_the_bytes_the_mode_and_no_litter() {
@@ -41,7 +43,7 @@ fn what_a_killed_run_left_is_swept_and_nothing_else() {
     for name in [".a.x1.redisguard~", ".b.x1.redisguard~", "a.redisguard~", ".a.x1"] {
         fs::write(root.path().join(name), "").unwrap();
     }
-    sweep(&[root.path().join("a")]);
+    remove_unfinished(&[root.path().join("a")]);
     let mut left: Vec<_> =
         fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -53,7 +55,7 @@ fn what_was_kept_comes_back_whole_and_leaves_no_second_name() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("a");
     let names = || fs::read_dir(root.path()).unwrap().count();
-    let nothing = keep(&path).unwrap();
+    let nothing = back_up(&path).unwrap();
     assert!(nothing.is_none());
     fs::write(&path, "old").unwrap();
     let before = fs::metadata(&path).unwrap();
@@ -65,15 +67,15 @@ fn what_was_kept_comes_back_whole_and_leaves_no_second_name() {
         |path| remove(path).unwrap(),
     ];
     for change in changes {
-        let (first, second) = (keep(&path).unwrap(), keep(&path).unwrap());
+        let (first, second) = (back_up(&path).unwrap(), back_up(&path).unwrap());
         change(&path);
-        put_back(&path, second.as_deref()).unwrap();
-        put_back(&path, first.as_deref()).unwrap();
+        restore(&path, second.as_deref()).unwrap();
+        restore(&path, first.as_deref()).unwrap();
         let after = fs::symlink_metadata(&path).unwrap();
         assert_eq!((after.ino(), after.mtime_nsec()), (before.ino(), before.mtime_nsec()));
         assert_eq!(names(), 1);
     }
-    put_back(&path, None).unwrap();
+    restore(&path, None).unwrap();
     assert_eq!(names(), 0);
 }
 

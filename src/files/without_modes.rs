@@ -1,12 +1,11 @@
-//! What a system without Unix modes and owners has in their place: files whose modes are as they come.
-//! Only the generator runs there.
+//! The same for a system that has no modes and owners of Unix, such as Windows. Only the generator runs
+//! there.
 
-use crate::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::{MAIN_SEPARATOR_STR, Path};
 
-/// Nothing is known of permission bits.
+/// There are no permission bits.
 pub fn mode(_: &Path) -> Option<u32> {
     None
 }
@@ -19,20 +18,17 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path)
 }
 
-/// Nobody asks for an owner where hosts are not changed.
+/// Only the installer sets owners.
 pub(super) fn set_owner(_: &File, _: (u32, u32)) -> io::Result<()> {
     Ok(())
 }
 
-/// A directory cannot be opened to be synced (Windows): its names last when the system writes them.
-///
-/// # Errors
-/// Never.
-pub fn sync_directory(_: &Path) -> Result<(), Error> {
+/// Windows opens no directory as a file, so the names in it cannot be synced.
+pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The path in the form that a bundle has it.
+/// A relative path in the form that bundles use.
 pub(super) fn with_slashes(path: &str) -> String {
     path.replace(MAIN_SEPARATOR_STR, "/")
 }

@@ -1,115 +1,95 @@
-//! Owns what every way of loading rules can do, and that nothing which was counted is lost on the way.
+//! What every way of loading rules can do, and the two changes that keep what was counted.
 
-use super::Rulesets;
+use super::counters::CounterStore;
+use super::dry_run_netns::DryRunNetns;
+use super::types::InstalledRules;
 use crate::error::Error;
-use crate::family::Family;
-use crate::host::counters::Tally;
-use crate::plan::{Counter, Scope};
 
-/// What the kernel has of ours.
-#[derive(Clone, Debug, Default)]
-pub struct Live {
-    /// Everything in which it is not what is wanted; empty when it is.
-    pub drift: Vec<(Scope, String)>,
-    /// Whether any rule of ours is there.
-    pub guarded: bool,
-    /// What was stopped so far, by family.
-    pub counters: Vec<(Family, Counter)>,
-    /// Those of them that are on their way out: nothing leads there any more.
-    pub retired: Vec<(Family, Counter)>,
-    /// Whether chains are on their way out, with counters or without.
-    pub(super) retires: bool,
-    /// Our chains and jumps, where iptables loads them.
-    pub(super) rulesets: Rulesets,
-    /// Our table as nft lists it.
-    pub(super) table: Option<String>,
-}
+/// A way of loading rules: nft, iptables, or the variant of iptables that `iptables` is not.
+pub(super) trait RulesBackend: Sync {
+    /// What its rules are reported under: `iptables`, `nftables`, `iptables-legacy`, …
+    fn name(&self) -> &'static str;
 
-impl Live {
-    /// Refuses what is not as it was just loaded.
-    ///
-    /// # Errors
-    /// Names the first difference.
-    pub(super) fn or_changed(&self) -> Result<(), Error> {
-        let Some((scope, finding)) = self.drift.first() else { return Ok(()) };
-        let cause = format!("{}: {finding}", scope.name());
-        let trouble = Error::new("find the rules as they were loaded", cause);
-        Err(trouble.help(
-            "another program changes them at the same time, or this kernel does; run it again",
-        ))
-    }
-}
+    /// Reads what the kernel holds of redisguard's rules; changes nothing.
+    fn observe(&self) -> Result<InstalledRules, Error>;
 
-/// A way of loading rules.
-pub(super) trait Backend: Sync {
-    /// Reads what the kernel has of ours; changes nothing.
-    fn look(&self) -> Result<Live, Error>;
+    /// Has the kernel check the wanted rules without loading them: in a namespace of their own where this
+    /// process may make one, else in a transaction that is not committed.
+    fn check(&self, installed: &InstalledRules, dry_run: &DryRunNetns) -> Result<(), Error>;
 
-    /// Has the kernel check the rules, where it can by taking them apart from the host, and else by
-    /// taking them back.
-    fn test(&self, live: &Live) -> Result<(), Error>;
+    /// Replaces the installed rules with the wanted ones: for all families or none.
+    fn load(&self, installed: &InstalledRules) -> Result<(), Error>;
 
-    /// Turns what is live into what is wanted: all families or none.
-    fn load(&self, live: &Live) -> Result<(), Error>;
+    /// Replaces the installed rules with those that were installed before.
+    fn restore(&self, before: &InstalledRules, now: &InstalledRules) -> Result<(), Error>;
 
-    /// Turns what is live into what was live before.
-    fn put_back(&self, before: &Live, now: &Live) -> Result<(), Error>;
-
-    /// Has no packet meet any rule of ours. What they counted can still be read.
-    fn stop(&self, _live: &Live) -> Result<(), Error> {
+    /// Cuts the rules off, so that no packet meets them. Their counters can still be read.
+    fn detach(&self, _installed: &InstalledRules) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Takes away all that is ours.
-    fn unload(&self, live: &Live) -> Result<(), Error>;
+    /// Removes all of redisguard's rules.
+    fn unload(&self, installed: &InstalledRules) -> Result<(), Error>;
 
-    /// Takes away what has counted and does no more.
-    fn retire(&self, _live: &Live) -> Result<(), Error> {
+    /// Removes the retired chains, whose counters have been read.
+    fn remove_retired(&self, _installed: &InstalledRules) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The tables whose counters a look tells: [`Counter::table`].
-    fn counts_in(&self) -> &'static [&'static str] {
+    /// The tables whose counters [`Self::observe`] reads: [`crate::plan::Counter::table`].
+    fn counter_tables(&self) -> &'static [&'static str] {
         &[]
     }
 
+    /// Chains that nf_tables holds while the rules are loaded, each with its table (`ip filter`). Empty
+    /// where nf_tables does not hold them.
+    fn marker_chains(&self) -> Vec<(String, &'static str)> {
+        Vec::new()
+    }
+
     /// The same rules without those that write to the kernel's log; `None` where there are none.
-    fn without_log(&self) -> Option<Box<dyn Backend>> {
+    fn without_log(&self) -> Option<Box<dyn RulesBackend>> {
         None
     }
 }
 
 /// Loads rules and keeps what those in their place have counted.
-pub(super) fn load(backend: &dyn Backend, live: &Live, tally: &mut Tally) -> Result<(), Error> {
-    backend.load(live)?;
-    if !live.guarded {
+pub(super) fn load(
+    backend: &dyn RulesBackend,
+    installed: &InstalledRules,
+    counters: &mut dyn CounterStore,
+) -> Result<(), Error> {
+    backend.load(installed)?;
+    if !installed.present {
         return Ok(());
     }
-    let mut now = backend.look()?;
-    tally.take(backend.counts_in(), &now);
-    if now.retires {
-        tally.let_go(&now);
-        tally.save_if_possible();
-        backend.retire(&now)?;
-        now = backend.look()?;
-        tally.take(backend.counts_in(), &now);
+    let mut now = backend.observe()?;
+    counters.totals().record(backend.counter_tables(), &now);
+    if now.has_retired {
+        // In the file before they are gone: a run that is killed in between counts them once.
+        counters.totals().expect_removal(&now);
+        counters.save_if_possible();
+        backend.remove_retired(&now)?;
+        now = backend.observe()?;
+        counters.totals().record(backend.counter_tables(), &now);
     }
-    tally.save_if_possible();
-    now.or_changed()
+    counters.save_if_possible();
+    now.ensure_no_drift()
 }
 
-/// Takes rules away and keeps what they have counted.
-pub(super) fn take_away(
-    backend: &dyn Backend,
-    live: &Live,
-    tally: &mut Tally,
+/// Removes rules and keeps what they have counted.
+pub(super) fn unload(
+    backend: &dyn RulesBackend,
+    installed: &InstalledRules,
+    counters: &mut dyn CounterStore,
 ) -> Result<(), Error> {
-    backend.stop(live)?;
-    let stopped = backend.look()?;
-    tally.take(backend.counts_in(), &stopped);
-    tally.save_if_possible();
-    backend.unload(&stopped)?;
-    tally.take(backend.counts_in(), &Live::default());
-    tally.save_if_possible();
+    // Once no packet meets them their counters are final.
+    backend.detach(installed)?;
+    let detached = backend.observe()?;
+    counters.totals().record(backend.counter_tables(), &detached);
+    counters.save_if_possible();
+    backend.unload(&detached)?;
+    counters.totals().record(backend.counter_tables(), &InstalledRules::default());
+    counters.save_if_possible();
     Ok(())
 }

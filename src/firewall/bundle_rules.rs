@@ -1,10 +1,15 @@
-//! Owns reading a bundle's rules. Runs nothing.
+//! Reads a bundle's rules, and refuses those that would touch anything but redisguard's own chains and
+//! table. Runs nothing.
 
-use super::nftables::Script;
-use super::{Ruleset, Rulesets};
+use super::iptables::ruleset::Ruleset;
+use super::nftables::script::Script;
+use super::types::Rulesets;
 use crate::bundle::{Bundle, GuardConfig, hex};
 use crate::error::Error;
 use crate::family::Family;
+
+/// The artifact with the nftables rules.
+pub(super) const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
 
 /// A bundle's iptables rules.
 pub(super) fn rulesets(bundle: &Bundle) -> Result<Rulesets, Error> {
@@ -22,19 +27,15 @@ pub(super) fn digest(bundle: &Bundle, paths: &[&str]) -> String {
     hex(&artifacts.collect::<Vec<_>>().concat())
 }
 
-/// The artifact with the nftables rules.
-pub(super) const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
-
 /// A bundle's nftables rules.
 pub(super) fn script(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Script, Error> {
     let text = text(bundle, SCRIPT)?.to_owned();
-    // Like the other rules, these touch nothing but what is ours.
-    let outside = |line: &str| {
+    let is_foreign = |line: &str| {
         !line.starts_with(['\t', '#'])
             && !matches!(line, "" | "}" | "table inet redisguard {")
             && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
     };
-    match text.lines().position(outside) {
+    match text.lines().position(is_foreign) {
         None => Ok(Script { text, bundle: guard_config.bundle.clone() }),
         Some(index) => {
             let line = text.lines().nth(index).unwrap_or_default();

@@ -1,39 +1,44 @@
-//! Owns a place to try rules in: a network namespace that nothing else is in. The kernel takes them
-//! there as it would on the host, to the last check of a commit, and they meet no packet.
+//! A network namespace in which rules are checked. The kernel takes them there as it would on the host,
+//! up to the last check of a commit, and no packet meets them.
 
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::File;
-use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// A place that is made ahead.
-static AHEAD: Mutex<Option<JoinHandle<Option<File>>>> = Mutex::new(None);
-
-/// Makes a place beside what else there is to do, for whoever asks for one first.
-pub(super) fn prepare() {
-    *AHEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::spawn(make));
+/// The namespaces that a change of rules is checked in: made on demand, or ahead by [`Self::prepare`].
+///
+/// Keep it until the rules are loaded. The last namespace goes with it, and its removal holds locks of
+/// the kernel's that loading rules needs.
+#[derive(Default)]
+pub struct DryRunNetns {
+    prepared: Mutex<Option<JoinHandle<Option<File>>>>,
+    used: Mutex<Vec<File>>,
 }
 
-/// Does work, and what it starts, in a place where nobody was; `None` where this process may make none.
-pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
-    let ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    thread::scope(|scope| {
-        // Only the thread that asks moves.
-        let moved = scope.spawn(|| {
-            let place = ahead.map_or_else(make, |ahead| ahead.join().ok().flatten())?;
-            setns(&place, CloneFlags::CLONE_NEWNET).ok()?;
-            let done = work();
-            // It goes with this process: to take it down is work for the kernel, and the host waits
-            // for its rules.
-            mem::forget(place);
-            Some(done)
-        });
-        moved.join().ok().flatten()
-    })
+impl DryRunNetns {
+    /// Makes a namespace in another thread for the first [`Self::run`]: the kernel takes its time.
+    pub(super) fn prepare(&self) {
+        *self.prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::spawn(make));
+    }
+
+    /// Runs `work`, and the programs that it starts, in a fresh network namespace; `None` where this
+    /// process may make none (CAP_SYS_ADMIN).
+    pub(super) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Option<T> {
+        let prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let run_inside = || {
+            let namespace = prepared.map_or_else(make, |made| made.join().ok().flatten())?;
+            setns(&namespace, CloneFlags::CLONE_NEWNET).ok()?;
+            let result = work();
+            self.used.lock().unwrap_or_else(PoisonError::into_inner).push(namespace);
+            Some(result)
+        };
+        // A thread of its own: only the thread that calls setns(2) moves.
+        thread::scope(|scope| scope.spawn(run_inside).join().ok().flatten())
+    }
 }
 
-/// Makes a place and moves there.
+/// Makes a namespace, which this thread is in from then on.
 fn make() -> Option<File> {
     unshare(CloneFlags::CLONE_NEWNET).ok()?;
     File::open("/proc/thread-self/ns/net").ok()

@@ -1,23 +1,21 @@
-//! Owns knowing when firewalld is through. It counts as started, for systemd and for whoever is
-//! ordered behind it, as soon as it has its name on the bus; after that it flushes all that iptables
-//! has loaded, and loads its own. It answers nobody until it is done.
+//! Waits for a firewalld that is starting. systemd counts it as started as soon as it has its name on the
+//! bus. After that it flushes everything that iptables has loaded, loads its own rules, and answers no
+//! call until it is done.
 
-use crate::os::command;
-use std::process::Command;
+use crate::os::command::{Output, Program, is_installed};
 
-/// How long to wait for it, in seconds: less than the units that load rules may take.
-const PATIENCE: &str = "20";
+/// How long to wait for its answer, in seconds: less than the units that load rules may take.
+const ANSWER_TIMEOUT: &str = "20";
 
-/// Waits for a firewalld that may be starting; whether one runs here.
+/// Waits until a firewalld that may be starting is done. Returns whether one runs here.
 pub fn is_settled() -> bool {
-    if !command::is_installed("firewalld") {
+    if !is_installed("firewalld") {
         return false;
     }
-    let asked = Command::new("busctl")
-        // Nobody shall be started by the question.
-        .args(["--system", "--auto-start=no", "--timeout", PATIENCE, "call"])
+    let busctl = Program::new("busctl")
+        // D-Bus would start a firewalld that does not run, just to be asked.
+        .args(["--system", "--auto-start=no", "--timeout", ANSWER_TIMEOUT, "call"])
         .args(["org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1"])
-        .args(["org.freedesktop.DBus.Peer", "Ping"])
-        .output();
-    asked.is_ok_and(|answer| answer.status.success())
+        .args(["org.freedesktop.DBus.Peer", "Ping"]);
+    busctl.run("ask firewalld").as_ref().is_ok_and(Output::is_success)
 }

@@ -1,17 +1,20 @@
-//! Owns what any backend of this host has of ours, whoever loaded it: to remember it, to bring it back, to
-//! take it away.
+//! What all backends of this host hold of redisguard's rules, whichever loaded them: to remember it, to
+//! bring it back, to remove it.
 
-use super::backend::{Backend, Live, take_away};
-use super::iptables;
-use super::iptables::Iptables;
-use super::nftables::Nftables;
-use super::{Rulesets, Tables, hidden};
+use super::backend::{RulesBackend, unload};
+use super::counters::CounterStore;
+use super::iptables::driver::Iptables;
+use super::iptables::other_variant::OtherVariant;
+use super::iptables::tables;
+use super::nftables::driver::Nftables;
+use super::types::{InstalledRules, Rulesets, Tables};
 use crate::error::Error;
-use crate::host::counters::Tally;
 
-/// Everything that can have rules of ours on this host.
-fn backends() -> Vec<Box<dyn Backend>> {
-    let mut backends: Vec<Box<dyn Backend>> = Vec::new();
+type InstalledByBackend = Vec<(Box<dyn RulesBackend>, InstalledRules)>;
+
+/// The backends that this host has a program for.
+fn backends() -> Vec<Box<dyn RulesBackend>> {
+    let mut backends: Vec<Box<dyn RulesBackend>> = Vec::new();
     if Iptables::is_installed() {
         backends.push(Box::new(Iptables::new(Rulesets::new())));
     }
@@ -21,79 +24,79 @@ fn backends() -> Vec<Box<dyn Backend>> {
     backends
 }
 
-type LiveByBackend = Vec<(Box<dyn Backend>, Live)>;
-
-/// What is live of ours, by who loaded it. One that cannot be asked has nothing, unless none can.
-fn all_live() -> Result<LiveByBackend, Error> {
-    let mut all = Vec::new();
+/// What each backend holds. One that cannot be asked holds nothing, unless none can be asked.
+fn by_backend() -> Result<InstalledByBackend, Error> {
+    let mut all: InstalledByBackend = Vec::new();
     let mut refused = None;
     for backend in backends() {
-        match backend.look() {
-            Ok(live) => all.push((backend, live)),
-            Err(trouble) => refused = refused.or(Some(trouble)),
+        match backend.observe() {
+            Ok(installed) => all.push((backend, installed)),
+            Err(error) => refused = refused.or(Some(error)),
         }
     }
     match refused {
-        Some(trouble) if all.is_empty() => return Err(trouble),
+        Some(error) if all.is_empty() => return Err(error),
         _ => {}
     }
-    if let Some((hidden, _)) = hidden() {
-        let live = hidden.look()?;
-        all.extend(live.guarded.then_some((hidden, live)));
+    if let Some(other) = OtherVariant::find() {
+        let installed = other.observe()?;
+        if installed.present {
+            all.push((Box::new(other), installed));
+        }
     }
     Ok(all)
 }
 
-/// What the kernel had of ours before a change, whoever loaded it.
-pub struct Before(LiveByBackend);
+/// What the kernel held of redisguard's rules before a change.
+pub struct Snapshot(InstalledByBackend);
 
-impl Before {
-    /// Reads what the kernel has of ours now.
+impl Snapshot {
+    /// Reads what the kernel holds now.
     ///
     /// # Errors
     /// A kernel that cannot be asked.
-    pub fn look() -> Result<Self, Error> {
-        all_live().map(Self)
+    pub fn take() -> Result<Self, Error> {
+        by_backend().map(Self)
     }
 
-    /// Brings that back, and nothing else of ours.
+    /// Brings that back, and removes all else that is redisguard's.
     ///
     /// # Errors
     /// Names family and cause.
-    pub fn put_back(&self) -> Result<(), Error> {
-        // What guarded comes before what did not goes.
-        let guarded = self.0.iter().filter(|(_, before)| before.guarded);
-        let others = self.0.iter().filter(|(_, before)| !before.guarded);
-        guarded.chain(others).try_for_each(|(backend, before)| {
-            let now = backend.look()?;
-            backend.put_back(before, &now)
+    pub fn restore(&self) -> Result<(), Error> {
+        // The rules that guarded come back before those go that did not, so that no port is open between.
+        let present = self.0.iter().filter(|(_, before)| before.present);
+        let others = self.0.iter().filter(|(_, before)| !before.present);
+        present.chain(others).try_for_each(|(backend, before)| {
+            let now = backend.observe()?;
+            backend.restore(before, &now)
         })
     }
 }
 
-/// Takes our rules away, whoever loaded them; whether there were any.
+/// Removes redisguard's rules from every backend. Returns whether there were any.
 ///
 /// # Errors
 /// Names family, chain and cause.
-pub fn unload_all(tally: &mut Tally) -> Result<bool, Error> {
+pub fn unload_all(counters: &mut dyn CounterStore) -> Result<bool, Error> {
     let mut any = false;
-    for (backend, live) in all_live()?.iter().filter(|(_, live)| live.guarded) {
-        take_away(backend.as_ref(), live, tally)?;
+    for (backend, installed) in by_backend()?.iter().filter(|(_, installed)| installed.present) {
+        unload(backend.as_ref(), installed, counters)?;
         any = true;
     }
     Ok(any)
 }
 
-/// Takes away the tables that iptables has made for our rules, once nothing is in them. `before` are
-/// those that were there when they were loaded first.
+/// Removes the tables that iptables has made for redisguard's rules, once they are empty. `before` are
+/// those that existed when rules were loaded first.
 pub fn drop_empty_tables(before: &Tables) {
-    iptables::drop_empty(before);
+    tables::drop_empty(before);
 }
 
-/// Whether any rule of ours is in the kernel.
+/// Whether the kernel holds any rule of redisguard's.
 ///
 /// # Errors
 /// A kernel that cannot be asked.
-pub fn is_guarded() -> Result<bool, Error> {
-    Ok(all_live()?.iter().any(|(_, live)| live.guarded))
+pub fn is_any_installed() -> Result<bool, Error> {
+    Ok(by_backend()?.iter().any(|(_, installed)| installed.present))
 }

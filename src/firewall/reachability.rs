@@ -1,29 +1,32 @@
-//! Owns finding out whether outsiders who are redirected to the notice get there: in nf_tables an
-//! `accept` ends one chain only, and those of others come behind it. Reads their rules as a stranger's
-//! packet meets them; what cannot be known of it (its address, its interface) is what no rule names.
+//! Whether clients that are redirected to the listener get there: in nf_tables an `accept` ends one base
+//! chain only, and the base chains of others come behind it. Follows their rules as an outsider's first
+//! packet meets them. What cannot be known of it (its address, its interface) is taken to be what no rule
+//! names.
 
+use super::nftables::nft;
 use crate::bundle::GuardConfig;
 use crate::family::Family;
-use crate::spec::External;
+use crate::spec::{Backend, External};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::process::Command;
 
-/// How deep chains may lead into each other; the kernel's own limit.
-const DEPTH: usize = 16;
+/// What an address or an interface is that no rule names.
+const UNNAMED: &str = "of nobody's";
+/// How deep chains may lead into each other: the kernel's own limit (`NFT_JUMP_STACK_SIZE`).
+const JUMP_DEPTH: usize = 16;
 
-/// Which chains of others stop redirected outsiders, in words with the cure; `None` where none does,
-/// where nobody is redirected, or where nft is not installed to tell.
-pub(super) fn obstacle(guard_config: &GuardConfig, by_nftables: bool) -> Option<String> {
+/// Which chains of others stop redirected clients, in words with the fix; `None` where none does, where
+/// no port is redirected, or where nft is not installed to tell.
+pub(super) fn obstacle(guard_config: &GuardConfig, backend: Backend) -> Option<String> {
     let mut reserved = guard_config.reserved.iter();
     let redirected = reserved.find(|reserved| reserved.external == External::Notice)?;
-    let said = Command::new("nft").args(["--json", "list", "ruleset"]).output().ok()?;
-    let listing: Value = serde_json::from_slice(&said.stdout).ok()?;
-    let stopping = stopping(&listing, guard_config.notice, redirected.ports.first(), by_nftables);
+    let output = nft::run(&["--json", "list", "ruleset"], "list all rules", "").ok()?;
+    let listing: Value = serde_json::from_slice(&output.stdout).ok()?;
+    let stopping = stopping(&listing, guard_config.notice, redirected.ports.first(), backend);
     in_words(&stopping, guard_config.notice)
 }
 
-/// A chain that stops them: its table and name, and over which families.
+/// The chains that stop the packet, by table and name, and over which families.
 type Stopping = BTreeMap<(String, String), Vec<Family>>;
 
 fn in_words(stopping: &Stopping, port: u16) -> Option<String> {
@@ -36,7 +39,7 @@ fn in_words(stopping: &Stopping, port: u16) -> Option<String> {
         return None;
     }
     let firewalld = stopping.keys().any(|(table, _)| table == "inet firewalld");
-    let cure = if firewalld {
+    let fix = if firewalld {
         format!("firewall-cmd --permanent --add-port={port}/tcp, and --reload")
     } else {
         format!("a rule there: ct status dnat tcp dport {port} accept")
@@ -44,24 +47,25 @@ fn in_words(stopping: &Stopping, port: u16) -> Option<String> {
     let names = names.join("; ");
     Some(format!(
         "outsiders are stopped before they are told, by {names}; this lets them through to the \
-         notice, and to nothing else: {cure}"
+         notice, and to nothing else: {fix}"
     ))
 }
 
-/// Every filter chain of others in the way from outside to the host that stops the packet.
-fn stopping(listing: &Value, notice: u16, reserved: u16, by_nftables: bool) -> Stopping {
+/// Every filter chain of others on the way in that stops the packet.
+fn stopping(listing: &Value, notice: u16, reserved: u16, backend: Backend) -> Stopping {
     let mut stopping = Stopping::new();
     for family in Family::BOTH {
         let packet = Packet { listing, family, notice, reserved };
         for chain in packet.objects("chain").filter(|chain| chain["hook"] == "input") {
             let (table, name) = (text(chain, "table"), text(chain, "name"));
-            // Ours, and that of iptables where ours stand first in it.
-            let shared = matches!(text(chain, "family"), "ip" | "ip6");
-            let shared = shared && table == "filter" && name == "INPUT" && !by_nftables;
-            if table == "redisguard" || shared || chain["type"] != "filter" {
+            // With iptables redisguard's jump comes first in this one, and what it accepts is through.
+            let is_shared = backend == Backend::Iptables
+                && matches!(text(chain, "family"), "ip" | "ip6")
+                && (table, name) == ("filter", "INPUT");
+            if table == "redisguard" || is_shared || chain["type"] != "filter" {
                 continue;
             }
-            let end = packet.passes(chain, DEPTH);
+            let end = packet.passes(chain, JUMP_DEPTH);
             let policy = chain["policy"] == "drop";
             if end == End::Stopped || (end == End::Returned && policy) {
                 let table = format!("{} {table}", text(chain, "family"));
@@ -84,7 +88,7 @@ enum End {
     Returned,
 }
 
-/// The first packet of a redirected outsider, and the rules that it meets.
+/// The first packet of a redirected client, and the rules that it meets.
 struct Packet<'a> {
     listing: &'a Value,
     family: Family,
@@ -93,7 +97,7 @@ struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// All objects of a kind that this family's packets can meet.
+    /// All objects of a kind that packets of this family can meet.
     fn objects(&self, kind: &'static str) -> impl Iterator<Item = &'a Value> {
         let own = if self.family == Family::V4 { "ip" } else { "ip6" };
         let all = self.listing["nftables"].as_array().into_iter().flatten();
@@ -101,14 +105,14 @@ impl<'a> Packet<'a> {
             .filter(move |object| matches!(text(object, "family"), family if family == own || family == "inet"))
     }
 
-    /// Goes through a chain; `at` names it by family, table and name.
+    /// Follows the packet through a chain; `at` names it by family, table and name.
     fn passes(&self, at: &Value, depth: usize) -> End {
-        let here = self.objects("rule").filter(|rule| {
+        let rules = self.objects("rule").filter(|rule| {
             rule["family"] == at["family"]
                 && rule["table"] == at["table"]
                 && rule["chain"] == at["name"]
         });
-        for rule in here {
+        for rule in rules {
             if let Some(end) = self.rule(rule, at, depth) {
                 return end;
             }
@@ -116,7 +120,7 @@ impl<'a> Packet<'a> {
         End::Returned
     }
 
-    /// Where a rule sends the packet; `None`: on to the next one.
+    /// How the packet leaves the chain by a rule; `None` where it goes on to the next one.
     fn rule(&self, rule: &Value, at: &Value, depth: usize) -> Option<End> {
         for statement in rule["expr"].as_array()? {
             let (kind, content) = statement.as_object()?.iter().next()?;
@@ -125,7 +129,7 @@ impl<'a> Packet<'a> {
                 "limit" if content["inv"] == true => return None,
                 "xt" if content["type"] == "match" => return None,
                 "vmap" => {
-                    let verdict = self.mapped(content, at)?;
+                    let verdict = self.verdict_in_map(content, at)?;
                     return self.verdict(verdict, at, depth);
                 }
                 _ => {
@@ -138,7 +142,7 @@ impl<'a> Packet<'a> {
         None
     }
 
-    /// What a verdict means; `None` for what is none, or comes back.
+    /// How the packet leaves the chain by a verdict; `None` where it is none, or the packet comes back.
     fn verdict(&self, statement: &Value, at: &Value, depth: usize) -> Option<End> {
         let (kind, content) = statement.as_object()?.iter().next()?;
         match kind.as_str() {
@@ -158,7 +162,7 @@ impl<'a> Packet<'a> {
     }
 
     /// The verdict that a map has for the packet.
-    fn mapped(&self, map: &'a Value, at: &Value) -> Option<&'a Value> {
+    fn verdict_in_map(&self, map: &'a Value, at: &Value) -> Option<&'a Value> {
         let values = self.values(&map["key"])?;
         let data = match map["data"].as_str() {
             Some(name) => &self.named("map", name, at)?["elem"],
@@ -187,7 +191,8 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// What the packet has where a rule looks; `None` where that cannot be known.
+    /// The packet's value of an expression, in each form that nft may write it; empty where it has none,
+    /// `None` where it cannot be known.
     fn values(&self, left: &Value) -> Option<Vec<Value>> {
         let (kind, content) = left.as_object()?.iter().next()?;
         let (own, other, version) = match self.family {
@@ -201,7 +206,7 @@ impl<'a> Packet<'a> {
                 ("tcp" | "th", "dport") => json!([self.notice]),
                 ("tcp", "flags") => json!(["syn"]),
                 ("ip", "protocol") | ("ip6", "nexthdr") => json!(["tcp", 6]),
-                (protocol, "saddr") if protocol == own => json!(["of nobody's"]),
+                (protocol, "saddr") if protocol == own => json!([UNNAMED]),
                 (protocol, _) if protocol == other => json!([]),
                 ("udp" | "icmp" | "icmpv6" | "sctp" | "dccp" | "ah" | "esp", _) => json!([]),
                 _ => return None,
@@ -210,7 +215,7 @@ impl<'a> Packet<'a> {
                 "l4proto" => json!(["tcp", 6]),
                 "nfproto" => json!([version]),
                 "protocol" => json!([own]),
-                "iifname" | "iif" | "iifgroup" => json!(["of nobody's"]),
+                "iifname" | "iif" | "iifgroup" => json!([UNNAMED]),
                 "pkttype" => json!(["host", "unicast"]),
                 _ => return None,
             },
@@ -227,7 +232,7 @@ impl<'a> Packet<'a> {
         values.as_array().cloned()
     }
 
-    /// Whether a value is what a rule asks for, or among it.
+    /// Whether a value is the wanted one, or in the wanted set or range.
     fn is_in(&self, value: &Value, wanted: &Value, at: &Value) -> bool {
         let any = |list: &Value| {
             list.as_array().into_iter().flatten().any(|wanted| self.is_in(value, wanted, at))
@@ -283,7 +288,7 @@ mod tests {
         all.extend(rules.iter().map(|expr| {
             json!({"rule": {"family": "inet", "table": "filter", "chain": "input", "expr": expr}})
         }));
-        let stopping = stopping(&json!({"nftables": all}), 63790, 6379, false);
+        let stopping = stopping(&json!({"nftables": all}), 63790, 6379, Backend::Iptables);
         stopping.into_values().next().unwrap_or_default()
     }
 

@@ -92,8 +92,8 @@ pub fn mend_command(receipt: &Receipt) -> String {
 pub fn apply_command(directory: Option<&Path>) -> String {
     match directory {
         Some(directory) => {
-            format!("{} --bundle {} apply", deb::called(), directory.display())
+            format!("{} --bundle {} apply", deb::command_name(), directory.display())
         }
-        None => format!("{} apply", deb::called()),
+        None => format!("{} apply", deb::command_name()),
     }
 }

@@ -1,14 +1,13 @@
 //! Owns looking: from a bundle to what is wanted of a host, and from a host to what is there. Changes
 //! nothing.
 
-use super::counters::Tally;
 use super::receipt;
 use super::receipt::{Receipt, State};
-use super::{Host, listener_health, local_reserved_ports, rules_service};
+use super::{Host, counters, listener_health, local_reserved_ports, rules_service};
 use crate::bundle::{BINARY, Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
-use crate::firewall::{Firewall, Live};
+use crate::firewall::{CounterTotals, Firewall, InstalledRules};
 use crate::os::systemd;
 use crate::plan::{Bytes, FileState, Observed, UnitStatus, Wanted};
 use crate::unit;
@@ -75,7 +74,7 @@ pub fn observe(
         let looking = firewall.map(|(firewall, look)| {
             scope.spawn(move || match look {
                 Look::Counts => look_and_count(firewall),
-                Look::Drift => Ok((firewall.look_for_drift()?, Tally::default())),
+                Look::Drift => Ok((firewall.observe_drift()?, CounterTotals::default())),
             })
         });
         let asking = host
@@ -91,7 +90,7 @@ pub fn observe(
             observed.rule_drift = Some(live.drift);
             observed.stopped = tally.totals();
             observed.counted_since = tally.since().map(str::to_owned);
-            observed.guarded = live.guarded;
+            observed.guarded = live.present;
         }
         if let Some(asking) = asking {
             let states = asking.join().unwrap_or_else(|_| Err(lost("ask systemd")))?;
@@ -108,20 +107,20 @@ pub fn observe(
 }
 
 /// What is live, and all that was counted: not while another run takes counters away.
-fn look_and_count(firewall: &Firewall) -> Result<(Live, Tally), Error> {
+fn look_and_count(firewall: &Firewall) -> Result<(InstalledRules, CounterTotals), Error> {
     const TRIES: usize = 5;
-    let mut before = Tally::read();
+    let mut before = counters::read();
     for _ in 1..TRIES {
-        let live = firewall.look()?;
-        let after = Tally::read();
+        let live = firewall.observe()?;
+        let after = counters::read();
         if after == before {
-            before.take(firewall.counts_in(), &live);
+            before.record(firewall.counter_tables(), &live);
             return Ok((live, before));
         }
         before = after;
     }
-    let live = firewall.look()?;
-    before.take(firewall.counts_in(), &live);
+    let live = firewall.observe()?;
+    before.record(firewall.counter_tables(), &live);
     Ok((live, before))
 }
 

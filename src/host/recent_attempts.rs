@@ -4,14 +4,13 @@
 use super::Host;
 use crate::bundle::GuardConfig;
 use crate::log_sources;
-use crate::os::command;
+use crate::os::command::{Output, Program, is_installed};
 use crate::report::{Answer, Calendar, Knock, Line, Moment, Source, Writer};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// How much of the end of a log is read, in bytes.
@@ -52,7 +51,7 @@ pub fn latest(host: &Host, guard_config: &GuardConfig, most: usize) -> Vec<Lates
     if host.confine_file(&guard_config.log_file).is_ok() {
         take(&tail(&host.path(&guard_config.log_file)), Writer::Listener);
     }
-    if host.has_systemd() && command::is_installed("journalctl") {
+    if host.has_systemd() && is_installed("journalctl") {
         take(journal().as_bytes(), Writer::Kernel);
     } else if host.is_live() {
         let syslog = log_sources::syslog(host);
@@ -101,11 +100,11 @@ fn tail(path: &Path) -> Vec<u8> {
 
 /// The latest lines of ours that the journal has from the kernel.
 fn journal() -> String {
-    let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=short-unix", "--since=-1day", KERNEL_LINES]);
-    command.args(["--grep=redisguard (drop|reject): ", "_TRANSPORT=kernel"]);
-    let said = command::run(&mut command, "read the journal", b"", PATIENCE);
-    said.map(|said| said.stdout).unwrap_or_default()
+    let journalctl = Program::new("journalctl")
+        .args(["--quiet", "--no-pager", "--output=short-unix", "--since=-1day", KERNEL_LINES])
+        .args(["--grep=redisguard (drop|reject): ", "_TRANSPORT=kernel"]);
+    let output = journalctl.limit(PATIENCE).run("read the journal");
+    output.map(Output::text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
 //! rules if they are what was applied, else the last good ones, and says so by failing.
 
-use super::counters::Tally;
+use super::counters::StoredCounters;
 use super::lock;
 use super::receipt;
 use super::receipt::{Receipt, State};
@@ -11,8 +11,8 @@ use crate::error::Error;
 use crate::files;
 use crate::firewall;
 use crate::firewall::drift_cache;
-use crate::firewall::drift_cache::Moment;
-use crate::firewall::{Firewall, Live, Tables};
+use crate::firewall::drift_cache::RulesetGeneration;
+use crate::firewall::{CounterStore, DryRunNetns, Firewall, InstalledRules, Tables};
 use crate::plan::Scope;
 
 /// There while nftables guards a host that iptables should guard.
@@ -46,50 +46,59 @@ impl Loaded {
 ///
 /// # Errors
 /// What kept them from being loaded; what was live is live again.
-pub fn load(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Loaded, Error> {
-    load_after(bundle, guard_config, Firewall::look)?.or_fail()
+pub fn load(
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+    dry_run: &DryRunNetns,
+) -> Result<Loaded, Error> {
+    load_after(bundle, guard_config, Firewall::observe, dry_run)?.or_fail()
 }
 
 /// The same, and looks whether they are as they were loaded; since when they were.
 ///
 /// # Errors
 /// As [`load`]; rules that are not found so.
-pub fn load_surely(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Option<Moment>, Error> {
+pub fn load_surely(
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+) -> Result<Option<RulesetGeneration>, Error> {
     let firewall = Firewall::of(bundle, guard_config)?;
-    load_with(&firewall, Firewall::look)?.or_fail()?;
-    firewall.find_as_loaded()
+    load_with(&firewall, Firewall::observe, &DryRunNetns::default())?.or_fail()?;
+    firewall.verify_loaded()
 }
 
 fn load_after(
     bundle: &Bundle,
     guard_config: &GuardConfig,
-    look: fn(&Firewall) -> Result<Live, Error>,
+    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
+    dry_run: &DryRunNetns,
 ) -> Result<Loaded, Error> {
-    load_with(&Firewall::of(bundle, guard_config)?, look)
+    load_with(&Firewall::of(bundle, guard_config)?, observe, dry_run)
 }
 
 fn load_with(
     firewall: &Firewall,
-    look: fn(&Firewall) -> Result<Live, Error>,
+    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
+    dry_run: &DryRunNetns,
 ) -> Result<Loaded, Error> {
     let _lock = lock::take_for_rules()?;
-    let mut tally = Tally::read();
-    let moment = firewall.moment();
-    let live = look(firewall)?;
-    tally.take(firewall.counts_in(), &live);
-    tally.save_if_possible();
-    if live.drift.is_empty() {
-        moment.iter().for_each(Moment::remember);
+    let mut counters = StoredCounters::read();
+    let generation = firewall.generation();
+    let installed = observe(firewall)?;
+    counters.totals().record(firewall.counter_tables(), &installed);
+    counters.save_if_possible();
+    if installed.drift.is_empty() {
+        generation.iter().for_each(RulesetGeneration::mark_verified);
         return Ok(Loaded::InPlace);
     }
-    if let Err(trouble) = firewall.test(&live) {
+    if let Err(trouble) = firewall.check(&installed, dry_run) {
         let _ = drift_cache::forget();
-        let mute = firewall.load_guard_alone(&live, &mut tally)?;
+        let mute = firewall.load_without_log(&installed, &mut counters, dry_run)?;
         return if mute { Ok(Loaded::Mute(trouble)) } else { Err(trouble) };
     }
     let _ = drift_cache::forget();
-    firewall.load(&live, &mut tally)?;
-    Ok(Loaded::Because(live.drift))
+    firewall.load(&installed, &mut counters)?;
+    Ok(Loaded::Because(installed.drift))
 }
 
 /// Loads the installed rules, or the last good ones where those are not what was applied. A host on
@@ -98,7 +107,7 @@ fn load_with(
 /// # Errors
 /// Nothing is installed; or other rules than the installed ones had to be loaded, and why: the
 /// caller must fail visibly although the ports are guarded.
-pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
+pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
     let receipt = Receipt::read(host);
     let nothing = matches!(receipt, Ok(None))
         && !observe::exists(host, receipt::BUNDLE)
@@ -115,8 +124,9 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
                     // that has loaded them is looked at, since this is done every minute.
                     let is_settled =
                         known.state == State::Applied && !observe::exists(host, MEANWHILE);
-                    let look = if is_settled { Firewall::look_quickly } else { Firewall::look };
-                    load_after(&bundle, &guard_config, look)
+                    let observe =
+                        if is_settled { Firewall::observe_selected } else { Firewall::observe };
+                    load_after(&bundle, &guard_config, observe, dry_run)
                 }) {
                     Ok(loaded) => {
                         files::remove(&host.path(MEANWHILE))?;
@@ -145,14 +155,15 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
     let known = |found: Result<Bundle, Error>| {
         found.and_then(|bundle| guard_config(&bundle).map(|guard_config| (bundle, guard_config)))
     };
-    let good = known(bundle_source::last_good(host))
-        .and_then(|(bundle, guard_config)| load_after(&bundle, &guard_config, Firewall::look));
+    let good = known(bundle_source::last_good(host)).and_then(|(bundle, guard_config)| {
+        load_after(&bundle, &guard_config, Firewall::observe, dry_run)
+    });
     let Err(worse) = good else {
         return Err(cured(trouble.and("the last good rules guard the ports")));
     };
     let meanwhile = known(bundle_source::last_good(host));
-    let meanwhile =
-        meanwhile.and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config));
+    let meanwhile = meanwhile
+        .and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config, dry_run));
     if matches!(meanwhile, Ok(true)) {
         return Err(trouble.and("nftables guards the ports meanwhile").or_help(&cure));
     }
@@ -161,19 +172,28 @@ pub fn load_installed(host: &Host) -> Result<Loaded, Error> {
         return Err(trouble.and(worse).or_help(&cure));
     }
     // Without a receipt nothing speaks against the installed rules, and no rules are worse.
-    Err(match installed(host).and_then(|(bundle, guard_config)| load(&bundle, &guard_config)) {
-        Ok(_) => cured(trouble.and("the installed rules guard the ports, unverified")),
-        Err(worse) => cured(trouble.and(worse)),
-    })
+    Err(
+        match installed(host)
+            .and_then(|(bundle, guard_config)| load(&bundle, &guard_config, dry_run))
+        {
+            Ok(_) => cured(trouble.and("the installed rules guard the ports, unverified")),
+            Err(worse) => cured(trouble.and(worse)),
+        },
+    )
 }
 
 /// Guards with nftables where iptables cannot, until it can; whether there is nftables. That is not
 /// what was asked for, and the caller says so.
-fn load_meanwhile(host: &Host, bundle: &Bundle, guard_config: &GuardConfig) -> Result<bool, Error> {
-    let Some(firewall) = Firewall::instead_of(bundle, guard_config)? else { return Ok(false) };
+fn load_meanwhile(
+    host: &Host,
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+    dry_run: &DryRunNetns,
+) -> Result<bool, Error> {
+    let Some(firewall) = Firewall::fallback(bundle, guard_config)? else { return Ok(false) };
     // Without it these rules are not looked for, and stay until the next apply.
     let _ = files::replace(&host.path(MEANWHILE), b"", 0o644);
-    load_with(&firewall, Firewall::look_quickly).map(|_| true)
+    load_with(&firewall, Firewall::observe_selected, dry_run).map(|_| true)
 }
 
 /// Saves what the rules have counted, so that it outlives them.
@@ -184,9 +204,9 @@ pub fn save(host: &Host) -> Result<(), Error> {
     let (bundle, guard_config) = installed(host)?;
     let firewall = Firewall::of(&bundle, &guard_config)?;
     let _lock = lock::take_for_rules()?;
-    let mut tally = Tally::read();
-    tally.take(firewall.counts_in(), &firewall.look_quickly()?);
-    tally.save()
+    let mut counters = StoredCounters::read();
+    counters.totals().record(firewall.counter_tables(), &firewall.observe_selected()?);
+    counters.save()
 }
 
 /// Takes the rules away, of whatever bundle they are, and the tables that were made for them.
@@ -204,7 +224,7 @@ pub fn unload(host: &Host) -> Result<bool, Error> {
 /// As [`unload`].
 pub fn unload_but(before: Option<&Tables>) -> Result<bool, Error> {
     let _lock = lock::take_for_rules()?;
-    let unloaded = firewall::unload_all(&mut Tally::read())?;
+    let unloaded = firewall::unload_all(&mut StoredCounters::read())?;
     before.into_iter().for_each(firewall::drop_empty_tables);
     Ok(unloaded)
 }

@@ -10,17 +10,16 @@
 
 mod clock;
 mod log;
-pub mod metrics;
-pub mod net;
-pub mod protocol;
-pub mod server;
+mod metrics;
+mod net;
+mod protocol;
+mod server;
 mod settings;
 pub mod simulate;
 mod source;
 mod tls;
 
-pub use self::log::{Log, LogTarget, Rotation};
-pub use self::net::bind::{BindError, LeftAlone, Listeners};
-pub use self::server::event_loop::Summary;
-pub use self::server::run::{NoticeError, run, trouble};
+pub use self::log::LogTarget;
+pub use self::net::bind::BindError;
+pub use self::server::run::{NoticeError, degraded, run};
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

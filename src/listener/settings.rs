@@ -1,31 +1,32 @@
-//! Owns the listener's settings file: its shape, its defaults, and the checks that make
-//! a [`Settings`] safe to serve from. Must never touch a socket, a log or the clock.
+//! The listener's settings file, `notice.toml`: its shape, and the checks after which it is safe to serve
+//! from.
+//!
+//! The generator writes every key. Files by hand and of earlier versions may lack some: the defaults are
+//! those of the TOML, from `listener_contract`.
+//!
+//! Never: touches a socket, a log or the clock.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// What a Redis error line may be long, sign and line end included.
-const LONGEST_LINE: usize = 512;
+use crate::listener_contract::{self, MAX_IDLE_SECONDS, MAX_NOTICE_BYTES};
 
-/// A day. No connection lasts longer than an hour anyway.
-const LONGEST_IDLE: u64 = 86_400;
-
-/// The listener's settings, as `notice.toml` says them.
+/// The listener's settings, as `notice.toml` has them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
-    /// Where the log goes unless the command line says otherwise.
+    /// The log's path, unless the command line names another.
     #[serde(default = "default_log")]
     pub log: PathBuf,
-    /// How a log line is written.
+    /// The form of a log line.
     #[serde(default)]
     pub log_format: LogFormat,
-    /// Log lines per source and minute; what comes beyond is counted in one line.
+    /// Log lines per source and minute; one line with a count stands for the attempts beyond.
     #[serde(default = "default_log_per_source")]
     pub log_per_source: u32,
-    /// Connections held at once; room for one more is made by letting the most idle go.
+    /// Connections held at once; a further one evicts the one that was idle longest.
     #[serde(default = "default_max_connections")]
     pub max_connections: usize,
     /// Connections held at once from one IPv4 address or one IPv6 /64.
@@ -34,59 +35,59 @@ pub struct Settings {
     /// Seconds without a byte after which a connection is closed.
     #[serde(default = "default_idle")]
     pub idle: u64,
-    /// The notice port, where outsiders are redirected to; absent when nobody is.
+    /// The notice port, to which the firewall redirects outsiders; `None` if it redirects nobody.
     #[serde(default)]
     pub port: Option<u16>,
-    /// The port of 127.0.0.1 on which Prometheus is answered; absent when it is not.
+    /// The port of 127.0.0.1 with the metrics for Prometheus; `None` if there are none.
     #[serde(default)]
     pub scrape_port: Option<u16>,
-    /// With what TLS is ended; absent where TLS clients get an alert.
+    /// The certificate for TLS; `None` if TLS clients get an alert.
     #[serde(default)]
     pub tls: Option<TlsFiles>,
-    /// The reserved ports; the first speaks for connections of unknown origin.
+    /// The reserved ports. The first stands for redirected connections whose original port is unknown.
     pub reserved: Vec<Reservation>,
 }
 
-/// Where a certificate and its key are, in PEM. A service manager's credentials `notice-cert` and
-/// `notice-key` take their place where both are there.
+/// The paths of a certificate and its key, in PEM. If the service manager passes both credentials
+/// `notice-cert` and `notice-key` (systemd.exec(5)), they are read instead.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TlsFiles {
-    /// The certificate, and after it those that lead to the authority.
+    /// The certificate, followed by those of its issuers.
     pub cert: PathBuf,
     /// Its private key: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
 }
 
-/// Reserved ports `first..=last` that share one fate and one sentence.
+/// Reserved ports `first..=last` with the same settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Reservation {
     /// The lowest port.
     pub first: u16,
-    /// The highest port, `first` itself for a single one.
+    /// The highest port; the same as `first` for a single port.
     pub last: u16,
-    /// Whether the listener takes the ports themselves.
+    /// Whether the listener binds the ports themselves.
     #[serde(default)]
     pub listen: Listen,
-    /// What is said, without sign or line end; `{port}` stands for the port.
+    /// The notice, without sign or line end; `{port}` stands for the port.
     pub sentence: String,
 }
 
-/// Whether the listener takes a reserved port itself.
+/// Whether the listener binds a reserved port itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Listen {
-    /// It must; a busy port is an error.
+    /// It does; a busy port is an error.
     #[default]
     Always,
-    /// It does where nobody else holds the port in either family.
+    /// It does unless another program has the port in either family.
     IfFree,
     /// It does not.
     Never,
 }
 
-/// How a log line is written.
+/// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
@@ -98,31 +99,31 @@ pub enum LogFormat {
 }
 
 fn default_log() -> PathBuf {
-    PathBuf::from("/var/log/redis_port_notice.log")
+    PathBuf::from(listener_contract::LOG)
 }
 
 fn default_log_per_source() -> u32 {
-    1000
+    listener_contract::LOG_PER_SOURCE
 }
 
 fn default_max_connections() -> usize {
-    1024
+    listener_contract::MAX_CONNECTIONS as usize
 }
 
 fn default_max_per_source() -> usize {
-    256
+    listener_contract::MAX_PER_SOURCE as usize
 }
 
 fn default_idle() -> u64 {
-    300
+    listener_contract::IDLE_SECONDS.into()
 }
 
 impl Settings {
     /// Reads and checks a settings file.
     ///
     /// # Errors
-    /// Says what is wrong with the text: the parser's first complaint, or every failed check
-    /// on a line of its own.
+    /// What is wrong with the text: the parser's first error, or every failed check on a line of its
+    /// own.
     pub fn parse(text: &str) -> Result<Settings, String> {
         let settings: Settings = toml::from_str(text)
             .map_err(|cause| format!("could not read the notice settings: {cause}"))?;
@@ -137,10 +138,10 @@ impl Settings {
         Err(message)
     }
 
-    /// The reservation that holds `port`.
+    /// The reservation that contains `port`.
     #[must_use]
     pub fn reservation(&self, port: u16) -> Option<&Reservation> {
-        self.reserved.iter().find(|reservation| reservation.holds(port))
+        self.reserved.iter().find(|reservation| reservation.contains(port))
     }
 
     fn faults(&self) -> Vec<String> {
@@ -157,8 +158,8 @@ impl Settings {
                 faults.push(format!("{key} must be at least 1"));
             }
         }
-        if self.idle > LONGEST_IDLE {
-            faults.push(format!("idle must be at most {LONGEST_IDLE} seconds"));
+        if self.idle > MAX_IDLE_SECONDS.into() {
+            faults.push(format!("idle must be at most {MAX_IDLE_SECONDS} seconds"));
         }
         match self.port {
             Some(0) => faults.push("port must be between 1 and 65535".to_owned()),
@@ -195,13 +196,13 @@ impl Settings {
 }
 
 impl Reservation {
-    /// Whether `port` is one of these.
+    /// Whether `port` is one of these ports.
     #[must_use]
-    pub fn holds(&self, port: u16) -> bool {
+    pub fn contains(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 
-    /// The sentence for one of these ports.
+    /// The notice for one of these ports.
     #[must_use]
     pub fn sentence_for(&self, port: u16) -> String {
         self.sentence.replace("{port}", &port.to_string())
@@ -218,8 +219,8 @@ impl Reservation {
             "is empty or starts with a blank".to_owned()
         } else if sentence.chars().any(breaks_the_line) {
             "is not one printable line".to_owned()
-        } else if line > LONGEST_LINE {
-            format!("makes a line of {line} bytes, {LONGEST_LINE} are allowed")
+        } else if line > MAX_NOTICE_BYTES {
+            format!("makes a line of {line} bytes, {MAX_NOTICE_BYTES} are allowed")
         } else {
             return None;
         };

@@ -1,4 +1,4 @@
-//! What settings are accepted, and what is said about others.
+//! Which settings are accepted, and the messages about others.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
@@ -13,10 +13,13 @@ fn a_short_file_gets_the_defaults() {
     assert_eq!((settings.max_connections, settings.max_per_source), (1024, 256));
     assert_eq!((settings.idle, settings.port), (300, None));
     assert_eq!(settings.reserved[0].listen, Listen::IfFree);
+    let named =
+        Settings::parse(&format!("log-format = {:?}\n{TAIL}", listener_contract::LOG_FORMAT));
+    assert_eq!(named.unwrap(), settings, "the default of log-format is another in the TOML");
 }
 
 #[test]
-fn the_port_is_put_into_the_sentence() {
+fn the_port_replaces_its_placeholder_in_the_notice() {
     let settings = Settings::parse(TAIL).unwrap();
     let reservation = settings.reservation(6379).unwrap();
     assert_eq!(reservation.sentence_for(6379), "PORTCLOSED 6379 is blocked");
@@ -30,7 +33,7 @@ fn an_unknown_key_is_refused() {
 }
 
 #[test]
-fn every_fault_is_told_at_once() {
+fn every_fault_is_reported_at_once() {
     let text = format!(
         "idle = 0\nport = 6379\n{TAIL}[[reserved]]\nfirst = 6000\nlast = 6400\n\
          sentence = \"two\\nlines\"\n"
@@ -54,14 +57,14 @@ fn a_certificate_needs_its_key_and_absolute_paths() {
 }
 
 #[test]
-fn an_idle_time_without_end_is_refused() {
+fn an_idle_time_over_a_day_is_refused() {
     let message = Settings::parse(&format!("idle = 86401\n{TAIL}")).unwrap_err();
     assert!(message.contains("idle must be at most 86400"), "{message}");
 }
 
 #[test]
-fn a_sentence_that_makes_too_long_a_line_is_refused() {
-    let fits = TAIL.replace("is blocked", &"x".repeat(LONGEST_LINE - 3 - 16));
+fn a_notice_that_makes_too_long_a_line_is_refused() {
+    let fits = TAIL.replace("is blocked", &"x".repeat(MAX_NOTICE_BYTES - 3 - 16));
     assert!(Settings::parse(&fits).is_ok());
     let message = Settings::parse(&fits.replace("xx", "xxx")).unwrap_err();
     assert!(message.contains("512 are allowed"), "{message}");

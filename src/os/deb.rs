@@ -1,25 +1,24 @@
-//! Owns telling apart the program that a Debian package brings and the one that apply has installed.
-//! Both are called redisguard-install, and a shell finds the installed one.
+//! The program that the Debian package brings, beside the one that apply has installed. Both are called
+//! redisguard-install, and a shell finds the installed one first.
 
 use crate::bundle::BINARY;
-use crate::host::Host;
 use std::fs;
 use std::path::Path;
 
-/// Where the package has its program.
+/// The package's program.
 pub const PROGRAM: &str = "/usr/sbin/redisguard-install";
 
-/// How this program is called so that it is the one that runs.
-pub fn called() -> &'static str {
-    if runs(Path::new(PROGRAM)) { PROGRAM } else { "redisguard-install" }
+/// How to call this program so that it is this one that runs: by its path where it is the package's.
+pub fn command_name() -> &'static str {
+    if is_running(Path::new(PROGRAM)) { PROGRAM } else { "redisguard-install" }
 }
 
-/// Whether this is the installed program, and a package has brought another one since.
-pub fn is_behind(host: &Host) -> bool {
-    host.is_live() && runs(Path::new(BINARY)) && differ(Path::new(PROGRAM), Path::new(BINARY))
+/// Whether this is the installed program, and the package's is another one, so mostly a newer.
+pub fn is_outdated() -> bool {
+    is_running(Path::new(BINARY)) && differ(Path::new(PROGRAM), Path::new(BINARY))
 }
 
-fn runs(program: &Path) -> bool {
+fn is_running(program: &Path) -> bool {
     std::env::current_exe().is_ok_and(|own| own == program)
 }
 

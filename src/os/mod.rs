@@ -1,19 +1,10 @@
-//! What the operating system offers, asked through its own programs and files: programs that are run,
-//! names that are resolved, systemd, packages, sockets.
+//! What the operating system offers, asked through its own programs and files: running programs, the name
+//! service, systemd, the Debian package, open sockets.
 //!
-//! Never: knows of bundles, rules or receipts.
+//! Never: reads a receipt, or decides what a host should be.
 
-pub(crate) mod os_error;
-
-#[cfg(feature = "installer")]
 pub(crate) mod command;
-#[cfg(feature = "installer")]
 pub mod deb;
-#[cfg(feature = "installer")]
-pub(crate) mod resolver;
-#[cfg(feature = "installer")]
-pub mod reverse_lookup;
-#[cfg(feature = "installer")]
+pub mod resolver;
 pub mod sockets;
-#[cfg(feature = "installer")]
 pub mod systemd;

@@ -1,20 +1,19 @@
-//! Owns systemd: asking and telling it through systemctl, and where enablement is kept.
+//! systemd, through systemctl: the states of units, starting and stopping them, and the links that
+//! enable them.
 
-use super::command;
+use super::command::{Output, Program, one_line};
 use crate::error::Error;
-use crate::host::Host;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::process::Command;
 use std::time::Duration;
 
-const CURE: &str =
+const HELP: &str =
     "systemd manages this host, and systemctl must work: mend it and run the same again";
 
-/// How long systemctl may take: a unit waits for what it comes after.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long systemctl may take: it waits until a unit has started, and that for the units before it.
+const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(300);
 
-/// What systemd says of a unit.
+/// The state of a unit, in systemd's words (systemctl(1), `show`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct UnitState {
     /// `loaded`, `not-found`, `masked`, …
@@ -23,13 +22,13 @@ pub struct UnitState {
     pub active: String,
     /// The main process, 0 where there is none.
     pub pid: u32,
-    /// What the service says of itself, in one line.
+    /// The status that the service has told systemd (sd_notify(3), `STATUS=`), in one line.
     pub says: String,
     /// The file that it was read from; empty where there is none.
     pub file: String,
     /// The drop-ins that change it (systemd.unit(5)).
     pub drop_ins: Vec<String>,
-    /// Whether its files were changed since they were read.
+    /// Whether its files have changed since systemd read them.
     pub stale: bool,
 }
 
@@ -42,9 +41,9 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
                               FragmentPath,DropInPaths,NeedDaemonReload";
     let mut arguments = vec!["show", PROPERTIES, "--"];
     arguments.extend(units);
-    let said = systemctl(&arguments)?;
+    let printed = systemctl(&arguments)?;
     let mut states = BTreeMap::new();
-    for block in said.split("\n\n") {
+    for block in printed.split("\n\n") {
         let mut state = UnitState::default();
         let mut name = String::new();
         for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
@@ -67,41 +66,34 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
     Ok(states)
 }
 
-/// Runs systemctl; what it printed.
+/// Runs systemctl. Returns what it prints.
 ///
 /// # Errors
-/// Its own words, and where to read more.
+/// systemctl is missing, or fails: its first line, and where to read more.
 pub fn systemctl(arguments: &[&str]) -> Result<String, Error> {
-    let what = format!("systemctl {}", arguments.join(" "));
-    let mut command = Command::new("systemctl");
-    command.arg("--no-ask-password").args(arguments);
-    let said = command::run(&mut command, &format!("run {what}"), b"", PATIENCE)
-        .map_err(|trouble| trouble.or_help(CURE))?;
-    if said.success {
-        return Ok(said.stdout);
+    let action = format!("run systemctl {}", arguments.join(" "));
+    let systemctl = Program::new("systemctl").args(["--no-ask-password"]).args(arguments);
+    let output =
+        systemctl.limit(SYSTEMCTL_LIMIT).run(&action).map_err(|error| error.or_help(HELP))?;
+    if output.is_success() {
+        return Ok(output.text());
     }
-    let first = said.stderr.lines().next().unwrap_or("no reason given").to_owned();
-    let trouble = Error::new(format!("run {what}"), first);
+    let error = Error::new(action, output.stderr.lines().next().unwrap_or("no reason given"));
     Err(match arguments {
-        ["start" | "restart" | "reload", .., unit] => trouble
+        ["start" | "restart" | "reload", .., unit] => error
             .and(last_words(unit))
             .help(format!("journalctl -u {unit} says more; mend it and run the same again")),
-        _ => trouble.help(CURE),
+        _ => error.help(HELP),
     })
 }
 
-/// What a unit that failed said last, in one line.
+/// The last lines that a unit has written to the journal, as one.
 pub(crate) fn last_words(unit: &str) -> String {
-    let output = Command::new("journalctl")
-        .args(["--unit", unit, "--lines=4", "--output=cat", "--no-pager", "--quiet"])
-        .output();
-    let said = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let said = said.unwrap_or_default();
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    format!(
-        "{unit} said last: {}",
-        if lines.is_empty() { "nothing".into() } else { lines.join(" | ") }
-    )
+    let journalctl = Program::new("journalctl").args(["--unit", unit]);
+    let journalctl = journalctl.args(["--lines=4", "--output=cat", "--no-pager", "--quiet"]);
+    // These words go with an error that says what failed: without them it is shown all the same.
+    let lines = journalctl.run("read the journal").map(Output::text).unwrap_or_default();
+    format!("{unit} said last: {}", one_line(&lines))
 }
 
 /// The links that enable a unit, as (path, target): one for each WantedBy= of its \[Install\]. A
@@ -124,10 +116,10 @@ pub fn enablement(unit: &str, text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Makes systemd read the units anew, where it runs.
+/// Makes systemd read all unit files again.
 ///
 /// # Errors
 /// systemctl fails.
-pub fn reload(host: &Host) -> Result<(), Error> {
-    if host.has_systemd() { systemctl(&["daemon-reload"]).map(drop) } else { Ok(()) }
+pub fn daemon_reload() -> Result<(), Error> {
+    systemctl(&["daemon-reload"]).map(drop)
 }

@@ -9,8 +9,7 @@ use super::{Cable, cables, ip};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::family::Family;
-use crate::firewall::Firewall;
-use crate::host::counters::Tally;
+use crate::firewall::{CounterTotals, DryRunNetns, Firewall};
 use crate::probe::{Outcome, probe};
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
@@ -57,9 +56,9 @@ pub fn host(
     let _listener = listener(guard_config, notice)?;
     let unguarded = reached(&rows, cables, &mut outsider)?;
     let firewall = Firewall::of(bundle, guard_config)?;
-    let live = firewall.look()?;
-    firewall.test(&live)?;
-    firewall.load(&live, &mut Tally::default())?;
+    let installed = firewall.observe()?;
+    firewall.check(&installed, &DryRunNetns::default())?;
+    firewall.load(&installed, &mut CounterTotals::default())?;
 
     let mut observations = Vec::new();
     for row in rows {

@@ -19,8 +19,8 @@ pub use self::report::{Observation, Report};
 
 use crate::bundle::GuardConfig;
 use crate::error::Error;
+use crate::os::command::{Program, one_line};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::process::{Command, Stdio};
 
 /// Tells a process of a rehearsal which part it plays.
 const STAGE: &str = "REDISGUARD_REHEARSAL_STAGE";
@@ -81,14 +81,6 @@ fn cables(guard_config: &GuardConfig) -> Result<[Cable; 2], Error> {
 /// Runs `ip` with the given arguments.
 fn ip(arguments: &[&str]) -> Result<(), Error> {
     let what = format!("run ip {}", arguments.join(" "));
-    let output = Command::new("ip")
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| Error::new(&what, error))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Error::new(what, said.trim().replace('\n', " | ")))
+    let output = Program::new("ip").args(arguments).run(&what)?;
+    if output.is_success() { Ok(()) } else { Err(Error::new(what, one_line(&output.stderr))) }
 }

@@ -2,6 +2,7 @@
 
 use crate::bundle::GuardConfig;
 use crate::error::Error;
+use crate::os::command::is_installed;
 use crate::spec::Backend;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -47,7 +48,7 @@ fn tools(guard_config: &GuardConfig) -> Result<(), Error> {
         Backend::Nftables => &[("nft", "nftables")],
     };
     let needed = firewall.iter().chain(&[("ip", "iproute2")]);
-    let missing: Vec<_> = needed.filter(|(program, _)| !on_path(program)).collect();
+    let missing: Vec<_> = needed.filter(|(program, _)| !is_installed(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -56,11 +57,6 @@ fn tools(guard_config: &GuardConfig) -> Result<(), Error> {
     packages.dedup();
     let trouble = Error::new("rehearse", format!("not found: {}", programs.join(", ")));
     Err(trouble.help(format!("on Debian: sudo apt-get install {}", packages.join(" "))))
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// New network, mount and process namespaces; in a user namespace of our own where rights are

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 /// The most bytes of a line without its end; the listener writes none longer.
-const LONGEST: usize = 511;
+const LONGEST: usize = crate::listener_contract::MAX_LOG_LINE_BYTES - 1;
 
 /// What a line says, before it is known which kind of line it is.
 #[derive(Default)]

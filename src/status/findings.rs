@@ -221,7 +221,7 @@ pub(crate) fn dead_units(
 /// What keeps some clients from the sentence of a listener that runs, in its own words.
 pub(crate) fn in_trouble(listener: &UnitState) -> Option<String> {
     let trouble = Some(&listener.says).filter(|_| listener.active == "active");
-    let trouble = listener::trouble(trouble?)?;
+    let trouble = listener::degraded(trouble?)?;
     Some(format!("{trouble} (the cure: journalctl -u {})", Unit::Listener))
 }
 

@@ -1,10 +1,10 @@
-//! What must hold for any bytes that a peer sends: one function, for the fuzz target, the property
+//! What must hold for a session with any received bytes: one function, for the fuzz target, the property
 //! tests and the seeds.
 
 use redisguard::listener::simulate::{Peer, Replay, replay};
 
-/// The most bytes that a conversation may keep: 256 answers that wait to be sent, 8 KiB that ECHO
-/// gives back, and a few short words, each in a buffer that may be twice as large as its content.
+/// The most heap bytes of a session: 256 queued runs of replies, 8 KiB of ECHO arguments, and a few short
+/// words, each in a buffer that may be twice as large as its content.
 pub const MAX_RETAINED_BYTES: usize = 32 * 1024;
 
 /// Panics unless everything holds for `bytes`.
@@ -12,20 +12,20 @@ pub fn check(bytes: &[u8]) {
     for max_command_bytes in [Peer::default().max_command_bytes, 48] {
         let peer = Peer { max_command_bytes, ..Peer::default() };
         let whole = replay([bytes], peer);
-        is_bounded(bytes, &whole);
+        assert_bounded(bytes, &whole);
         let slow = Peer { reads: 0, ..peer };
-        is_the_same(&whole, &replay([bytes], slow));
-        is_the_same(&whole, &replay(bytes.chunks(1), peer));
-        is_the_same(&whole, &replay(bytes.chunks(1), slow));
-        // Answers are rendered anew for every few bytes that are read: costly where many wait.
+        assert_same(&whole, &replay([bytes], slow));
+        assert_same(&whole, &replay(bytes.chunks(1), peer));
+        assert_same(&whole, &replay(bytes.chunks(1), slow));
+        // Queued replies are rendered again for every read: small reads are slow if many are queued.
         let reads = if bytes.len() <= 512 { 3 } else { 5_000 };
-        is_the_same(&whole, &replay(cut(bytes), Peer { reads, ..peer }));
+        assert_same(&whole, &replay(cut(bytes), Peer { reads, ..peer }));
     }
 }
 
-/// Memory has a bound, and so has the number of replies: every command ends with a line, but for
-/// the last one, which may be unfinished, or the end of the conversation.
-fn is_bounded(bytes: &[u8], whole: &Replay) {
+/// There are not more replies than lines, because every command ends with one; except for one more reply
+/// to a command that was cut off, or to the end of input.
+fn assert_bounded(bytes: &[u8], whole: &Replay) {
     let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
     assert!(whole.replies <= lines + 1, "{} replies to {lines} lines", whole.replies);
     assert!(whole.replies <= whole.commands + 1, "{} replies", whole.replies);
@@ -34,12 +34,12 @@ fn is_bounded(bytes: &[u8], whole: &Replay) {
     assert!(whole.notice_sent || whole.replies > 0 || !bytes.is_empty());
 }
 
-/// Only what is kept may differ, and has a bound too.
-fn is_the_same(whole: &Replay, other: &Replay) {
+/// Memory is bounded in both, and nothing else may differ.
+fn assert_same(whole: &Replay, other: &Replay) {
     for replay in [whole, other] {
         assert!(
             replay.max_retained_bytes <= MAX_RETAINED_BYTES,
-            "{} bytes are kept",
+            "{} bytes are retained",
             replay.max_retained_bytes
         );
     }
@@ -47,8 +47,8 @@ fn is_the_same(whole: &Replay, other: &Replay) {
     assert_eq!(*whole, other, "the split makes a difference");
 }
 
-/// Pieces of 1 to 16 bytes. Where they end depends on nothing but the bytes, so that what was found
-/// once is found again.
+/// Pieces of 1 to 16 bytes. Their lengths are derived from the bytes (FNV-1a as the seed of a linear
+/// congruential generator), so that a failure can be repeated.
 fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     let seed = |state: u64, byte: &u8| (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let mut state = bytes.iter().fold(0xcbf2_9ce4_8422_2325, seed);
@@ -63,8 +63,8 @@ fn cut(bytes: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// How many replies these bytes are, if they are whole replies and nothing else. HTTP and TLS get
-/// one, and it is the last.
+/// The number of replies in `wire`; `None` if it is not a sequence of whole replies. A reply by HTTP or TLS
+/// is the last one.
 pub fn replies_in(mut wire: &[u8]) -> Option<u64> {
     let mut replies = 0;
     while !wire.is_empty() {
@@ -78,7 +78,7 @@ pub fn replies_in(mut wire: &[u8]) -> Option<u64> {
     Some(replies)
 }
 
-/// What follows the first RESP2 or RESP3 reply.
+/// What follows the first RESP2 or RESP3 reply; `None` if that is not whole.
 pub fn after_reply(wire: &[u8]) -> Option<&[u8]> {
     let end = wire.windows(2).position(|two| two == b"\r\n")?;
     let (line, mut rest) = (&wire[..end], &wire[end + 2..]);

@@ -1,4 +1,4 @@
-//! `--summary`: what a reviewer reads of a changed TOML.
+//! `redisguard-gen --summary` tells a reviewer what a changed TOML means.
 
 use crate::support::repository::{generate, repository, tree};
 use crate::support::{GEN, told, tools};

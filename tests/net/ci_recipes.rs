@@ -1,4 +1,4 @@
-//! The recipes of docs/ci, run as their services run them.
+//! The recipes in docs/ci work as GitHub, GitLab, pre-commit and make run them.
 
 use crate::support::{GEN, python_tools, root, told, tools};
 use std::fs;

@@ -1,5 +1,4 @@
-//! The commands that the documents tell people to type: bash and shellcheck take every one, and what can
-//! be run does what the line above it says.
+//! The commands in the documents are valid, and do what the text says.
 
 use crate::support::namespace::Host;
 use crate::support::redis::{met, redis};

@@ -1,4 +1,4 @@
-//! `redisguard-gen` on a disk that is full: it writes all or nothing.
+//! `redisguard-gen` on a full disk writes every file or none.
 
 use crate::support::repository::{changed, contents};
 use crate::support::{GEN, is_root, told};

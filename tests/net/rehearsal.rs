@@ -1,5 +1,4 @@
-//! `redisguard-install rehearse`, as root and as anybody: what it shows, that it can fail, and that
-//! nothing stays behind.
+//! `rehearse` finds a bundle that does not block, as root and as a user, and leaves nothing behind.
 
 use crate::support::{INSTALL, case, need, root, specs, told, tools};
 use redisguard::bundle::{Bundle, SUMS, hex};

@@ -1,6 +1,7 @@
-//! A Debian host of a test's own: systemd booted by systemd-nspawn on a copy-on-write overlay of the
-//! tree that `tests/tools/base-tree` builds, in a network with one neighbour outside. Several of them
-//! may have the same one, and each other.
+//! A booted Debian host for one test.
+//!
+//! systemd-nspawn boots systemd on a copy-on-write overlay of the tree that `tests/tools/base-tree`
+//! builds, in a network with one neighbour outside. Several hosts may share that neighbour.
 //!
 //! Everything lives in namespaces whose first process (`tests/tools/hold-machine`) ends with this
 //! one, however it ends. Nothing is named on the host but a cgroup, after this process.

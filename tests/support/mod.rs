@@ -1,4 +1,4 @@
-//! What the integration tests share. Each test file uses its own part of it.
+//! What the test binaries share. Each uses its own part of it.
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
 pub mod corpus;
@@ -15,6 +15,7 @@ pub mod repository;
 pub mod resp_commands;
 pub mod sites;
 
+use proptest::test_runner::Config as ProptestConfig;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -28,6 +29,14 @@ pub fn root() -> &'static Path {
 pub const GEN: &str = env!("CARGO_BIN_EXE_redisguard-gen");
 /// The programs under test.
 pub const INSTALL: &str = env!("CARGO_BIN_EXE_redisguard-install");
+
+/// How many cases a property test tries: as many as it asks for, times what
+/// REDISGUARD_PROPERTY_FACTOR says. What is found becomes a test of its own, so nothing is stored.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let factor = std::env::var("REDISGUARD_PROPERTY_FACTOR");
+    let factor: u32 = factor.map_or(1, |factor| factor.parse().unwrap());
+    ProptestConfig { cases: cases * factor, failure_persistence: None, ..ProptestConfig::default() }
+}
 
 /// Whether a test may go on. Without a tool or a right it says aloud why it does not, and fails
 /// where everything is required.

@@ -1,5 +1,6 @@
-//! A host of a test's own: network and mount namespaces with a writable copy of this machine's
-//! files on top, so that the real programs run on a real kernel and nothing outside changes.
+//! A host for one test: network and mount namespaces with a writable copy of this machine's files.
+//!
+//! The real programs run on a real kernel, and nothing outside changes.
 
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};

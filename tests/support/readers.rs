@@ -1,5 +1,7 @@
-//! Small strict readers of the formats that artifacts are written in: they take the form that is
-//! rendered and nothing beside it, so that what breaks out of its place is seen.
+//! Small strict readers of the formats that artifacts are written in.
+//!
+//! They accept the form that is rendered and nothing else, so that a text that breaks out of its
+//! place is seen.
 
 use super::told;
 use serde_json::Value;

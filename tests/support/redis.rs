@@ -1,4 +1,4 @@
-//! Redis in a network of a test's own: servers, questions and sessions that stay open.
+//! Redis servers, and clients that stay connected, in the network of a test's host.
 
 use super::namespace::{Host, Started};
 use std::io::{BufRead, BufReader, Write};

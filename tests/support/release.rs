@@ -1,5 +1,7 @@
-//! The programs as a release has them, without the time that optimising takes: linked statically from
-//! the library that was built for the tests.
+//! The programs as a release has them: linked statically.
+//!
+//! They are linked from the library that was built for the tests, without the time that optimising
+//! takes.
 
 use super::{INSTALL, root, tools};
 use std::fs;

@@ -76,8 +76,3 @@ pub fn pipeline() -> impl Strategy<Value = (Vec<u8>, u64)> {
         (bytes.collect(), commands.len() as u64)
     })
 }
-
-pub fn cases(cases: u32) -> ProptestConfig {
-    // What is found becomes a seed or a test of its own.
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}

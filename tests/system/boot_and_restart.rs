@@ -1,4 +1,4 @@
-//! What comes up by itself, and what a stopped or restarted unit leaves.
+//! A host is guarded from boot on, and units that stop or restart open no port.
 
 use super::*;
 use std::fs;

@@ -1,4 +1,4 @@
-//! A certificate for the listener: systemd hands it over, for the listener has no access to it.
+//! systemd hands the certificate to the listener, which works without it until it is there.
 
 use super::*;
 use std::fs;

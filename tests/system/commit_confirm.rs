@@ -1,4 +1,4 @@
-//! `apply --confirm`: a change that nobody confirms is taken back, whatever happens meanwhile.
+//! `apply --confirm` rolls back a change that nobody confirms.
 
 use super::*;
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! The Debian package on a real host: it brings programs and nothing else, and whatever is done to it,
-//! what was applied stays applied and the ports stay shut.
+//! Installing, upgrading and removing the Debian package opens no port.
 
 use super::ports_stay_blocked::watched;
 use super::*;

@@ -1,4 +1,4 @@
-//! What others destroy is named, and put back.
+//! Rules and units that others changed are named, and fixed by `apply` or the timer.
 
 use super::*;
 

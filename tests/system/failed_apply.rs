@@ -1,4 +1,4 @@
-//! A step that fails: one error that names it, and everything is as it was.
+//! An `apply` that fails names the step and leaves the host as it was.
 
 use super::*;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `apply` on a running host: what is guarded then, and that doing it again does nothing.
+//! `apply` guards a running host, and a second `apply` changes nothing.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! An apply that is killed while systemd loads the rules for it, and a host that is switched off then.
+//! An `apply` killed while systemd loads rules leaves old or new rules, also after a reboot.
 
 use super::failed_apply::{OTHER, give_bundle};
 use super::*;

@@ -1,4 +1,4 @@
-//! The kernel's list of ports that outgoing connections keep off: one list for all who assign it.
+//! The kernel's list of reserved local ports keeps the ports of others and of redisguard.
 
 use super::*;
 

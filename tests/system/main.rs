@@ -1,4 +1,4 @@
-//! The installer on real hosts: systemd, iptables, Redis, sshd and a neighbour that knocks.
+//! Tests on booted hosts: systemd, iptables, Redis, sshd, and a neighbour outside.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../support/mod.rs"]

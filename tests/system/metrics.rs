@@ -1,5 +1,4 @@
-//! Metrics on a booted host: written behind every check, within the unit's sandbox, and shown by the
-//! listener.
+//! Each check writes metrics within the unit's sandbox, and the listener serves its own.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `--root`: the tree of a host that does not run.
+//! A tree that `--root` changed is guarded when it boots.
 
 use super::*;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! Nothing that the host does to the guard opens the ports, not for a moment. An outsider begins a
-//! connection to each of them every half millisecond, over both families, and says what came back.
+//! Nothing that is done to the host or the guard opens a port for a moment.
+//!
+//! An outsider opens a connection to each port every half millisecond, over both families.
 
 use super::*;
 use nix::sched::{CloneFlags, setns};

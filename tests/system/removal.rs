@@ -1,4 +1,4 @@
-//! `remove`: nothing of ours stays, and nothing else goes.
+//! `remove` leaves the host as it was before `apply`.
 
 use super::*;
 

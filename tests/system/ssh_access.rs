@@ -1,4 +1,4 @@
-//! The way in that tools over SSH take.
+//! A host can be guarded over SSH.
 
 use super::*;
 

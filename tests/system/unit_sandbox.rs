@@ -1,4 +1,4 @@
-//! The units' shelter keeps nothing from them that they need, whatever loads the rules.
+//! The sandbox of the units lets iptables and nft work.
 
 use super::*;
 

@@ -1,6 +1,6 @@
-//! Guides that people write, however they write them: what stands outside the markers stays.
+//! Marked sections of guides are filled, and every byte outside of the markers stays.
 
-use crate::support::{GEN, told};
+use crate::support::{GEN, cases, told};
 use proptest::prelude::*;
 use redisguard::bundle::Section;
 use redisguard::guide::fill;
@@ -76,7 +76,7 @@ fn lines(guide: &[u8]) -> Vec<&[u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(cases(3000))]
 
     /// With random pieces most guides have faults; a whole section between them makes many good.
     #[test]

@@ -1,5 +1,6 @@
-//! What holds for whatever anybody sends: the same replies however the bytes are split, never more
-//! replies than commands, bounded memory, and as many replies as a Redis would give.
+//! The listener's replies do not depend on how bytes are split, and its memory is bounded.
+//!
+//! There are never more replies than commands. The same property is what the fuzz target checks.
 
 use std::fs;
 
@@ -9,8 +10,8 @@ use proptest::sample::select;
 use redisguard::listener::simulate::{Peer, Replay, replay};
 
 use crate::support::property::check;
-use crate::support::resp_commands::{cases, command, pipeline};
-use crate::support::root;
+use crate::support::resp_commands::{command, pipeline};
+use crate::support::{cases, root};
 
 /// Other protocols, endings, and what is begun and not ended.
 const OTHERS: [&[u8]; 7] = [

@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod bundle;
+mod dependencies;
 mod documents;
 mod generator;
 mod guide_sections;
@@ -12,3 +14,4 @@ mod listener_protocol;
 mod report_formats;
 mod report_line_properties;
 mod spec;
+mod test_index;

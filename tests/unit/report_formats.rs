@@ -1,4 +1,4 @@
-//! Every form of the report tells the same, and none lets through what others have put into the logs.
+//! Table, CSV and JSON of the report agree, and hostile names from logs stay text.
 
 use crate::support::report_logs::{HOSTILE, Tree, everything, line, status};
 use crate::support::told;

@@ -1,5 +1,6 @@
-//! Whatever bytes a log holds: nothing panics, and every line is counted or skipped.
+//! Any bytes in a log are read without a panic, and every line is counted or skipped.
 
+use crate::support::cases;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use redisguard::report::{Calendar, Census, Scope, Summary, Writer, count};
@@ -87,7 +88,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     #[test]
     fn any_bytes_are_lines_that_count_or_do_not(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {

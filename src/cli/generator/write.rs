@@ -41,7 +41,7 @@ pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Error> {
     })?;
     let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
     for (change, file) in staged {
-        file.put_in_place()?;
+        file.commit()?;
         directories.insert(files::directory_of(&change.path).to_path_buf());
         let verb = if change.old.is_some() { "changed" } else { "wrote" };
         say(format!("{verb} {}", change.path.display()));

@@ -5,7 +5,7 @@ use super::status::{Answer, Listening, PortCount};
 use super::{Status, out_text};
 use crate::args::{InstallerArgs, MetricsArgs};
 use crate::error::Error;
-use crate::exposition::{Form, Kind, Metric, Sample, render};
+use crate::exposition::{Format, Kind, Metric, Sample, render};
 use crate::files;
 use crate::host::Host;
 use crate::host::change::confirm;
@@ -19,7 +19,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Er
     let host = Host::at(&args.root)?;
     let answer = status::answer(args, &host, Listening::Seen)?;
     let waits = confirm::read(&host)?.is_some();
-    let text = render(&metrics(&answer, waits, Timestamp::now()), Form::Text);
+    let text = render(&metrics(&answer, waits, Timestamp::now()), Format::Text);
     match &verb.textfile {
         None => out_text(&text),
         Some(path) => write(path, &text)?,

@@ -67,8 +67,8 @@ fn changes(verb: &Verb) -> bool {
 
 /// Whoever types this program's name gets the installed one, also after a package has brought another.
 fn tell_of_the_package(args: &InstallerArgs) {
-    use crate::os::deb::{PROGRAM, is_behind};
-    if Host::at(&args.root).is_ok_and(|host| is_behind(&host)) {
+    use crate::os::deb::{PROGRAM, is_outdated};
+    if Host::at(&args.root).is_ok_and(|host| host.is_live()) && is_outdated() {
         err!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
     }
 }

@@ -1,4 +1,4 @@
-//! `notice`: the listener in the foreground.
+//! The verb `notice`: runs the listener in the foreground.
 
 use super::Status;
 use crate::args::{InstallerArgs, NoticeArgs};
@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
-/// The listener's settings in a bundle.
+/// The path of the listener's settings in a bundle.
 const SETTINGS: &str = "host/etc/redisguard/notice.toml";
 
 pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Error> {
@@ -27,7 +27,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Err
         .with_writer(io::stderr)
         .with_ansi(super::coloured(&io::stderr()))
         .with_target(false)
-        // What cannot be said is no reason to stop: the default would panic on a full disk.
+        // A diagnostic that cannot be written is no reason to stop: the default would panic when the
+        // disk is full.
         .log_internal_errors(false)
         .init();
     Ok(match listener::run(settings, log) {

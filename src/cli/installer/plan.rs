@@ -30,7 +30,7 @@ impl Computed {
     /// Says what is in the way, and the cure.
     pub(super) fn refuse(&self, host: &Host) -> Result<(), Error> {
         self.refuse_strangers(host)?;
-        self.firewall.iter().try_for_each(Firewall::refuse)
+        self.firewall.iter().try_for_each(Firewall::refuse_hidden_rules)
     }
 
     /// Refuses to write where neither a file nor a link stands: it cannot be kept, nor put back.

@@ -8,7 +8,7 @@ use crate::files;
 use crate::host::{Host, bundle_source, rules_service};
 use crate::log_sources;
 use crate::log_sources::{Counted, Found};
-use crate::os::reverse_lookup;
+use crate::os::resolver;
 use crate::report::output::html::Page;
 use crate::report::output::{csv, table};
 use crate::report::{Moment, Scope, Summary, Writer};
@@ -74,7 +74,7 @@ fn show(
             } else {
                 // It says what the log says, and is for those who may read that, unless it was opened.
                 let mode = files::mode(path).unwrap_or(0o640);
-                files::stage(path, page.as_bytes(), mode, None)?.put_in_place()?;
+                files::stage(path, page.as_bytes(), mode, None)?.commit()?;
                 out!("wrote {}", path.display());
             }
         }
@@ -211,14 +211,14 @@ fn bar(bytes: u64) -> ProgressBar {
 fn resolve(summary: &mut Summary) {
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in summary.knocks.iter().filter_map(|knocks| knocks.address) {
-        if !addresses.contains(&address) && addresses.len() <= reverse_lookup::MOST {
+        if !addresses.contains(&address) && addresses.len() <= resolver::NAMES_LIMIT {
             addresses.push(address);
         }
     }
-    if addresses.len() > reverse_lookup::MOST {
-        err!("note: only the {} heaviest sources are asked for their names", reverse_lookup::MOST);
+    if addresses.len() > resolver::NAMES_LIMIT {
+        err!("note: only the {} heaviest sources are asked for their names", resolver::NAMES_LIMIT);
     }
-    match reverse_lookup::of(&addresses) {
+    match resolver::names(&addresses) {
         Err(trouble) => report(&trouble),
         Ok(names) => {
             for knocks in &mut summary.knocks {

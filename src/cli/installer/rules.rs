@@ -5,7 +5,7 @@ use crate::args::{InstallerArgs, RulesVerb};
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::firewall;
-use crate::firewall::firewalld;
+use crate::firewall::{DryRunNetns, firewalld};
 use crate::host::rules_service;
 use crate::host::rules_service::Loaded;
 use crate::host::{Host, bundle_source, local_reserved_ports};
@@ -65,12 +65,12 @@ fn until_when(host: &Host) -> String {
 }
 
 /// Guards at once, and again when a firewalld that starts right now is through.
-fn load_installed(host: &Host) -> Result<Loaded, Error> {
-    let loaded = rules_service::load_installed(host);
+fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
+    let loaded = rules_service::load_installed(host, dry_run);
     if !firewalld::is_settled() {
         return loaded;
     }
-    match (loaded, rules_service::load_installed(host)?) {
+    match (loaded, rules_service::load_installed(host, dry_run)?) {
         (Ok(because), Loaded::InPlace) => Ok(because),
         (_, again) => Ok(again),
     }
@@ -84,10 +84,10 @@ fn warn_of_hidden_rules(guard_config: &GuardConfig) {
 }
 
 fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Error> {
-    firewall::prepare();
+    let dry_run = firewall::prepare_dry_run();
     let (loaded, lacked) = match &args.bundle {
         None => {
-            let loaded = load_installed(host);
+            let loaded = load_installed(host, &dry_run);
             let lacked = keep_free(host);
             let loaded = loaded?;
             bundle_source::last_good_facts(host).iter().for_each(warn_of_hidden_rules);
@@ -96,7 +96,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(Answer, String), Error> {
         Some(directory) => {
             let bundle = bundle_source::rules(directory)?;
             let guard_config = rules_service::guard_config(&bundle)?;
-            let loaded = rules_service::load(&bundle, &guard_config)?;
+            let loaded = rules_service::load(&bundle, &guard_config, &dry_run)?;
             warn_of_hidden_rules(&guard_config);
             (loaded, None)
         }

@@ -147,7 +147,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
 
 /// No receipt: nothing can be compared, but rules of ours may be in the kernel all the same.
 fn nothing_applied(host: &Host) -> Result<Answer, Error> {
-    let guarded = host.is_live() && firewall::is_guarded()?;
+    let guarded = host.is_live() && firewall::is_any_installed()?;
     let detail = if guarded {
         "rules of ours are in the kernel, but nothing says what was applied: apply again"
     } else {

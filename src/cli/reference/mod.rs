@@ -123,7 +123,7 @@ fn written(root: &Path, found: Vec<Difference>) -> Result<Vec<Difference>, Error
         };
         let path = root.join(&difference.path);
         files::make_directories(files::directory_of(&path))?;
-        files::stage(&path, text.as_bytes(), 0o644, None)?.put_in_place()?;
+        files::stage(&path, text.as_bytes(), 0o644, None)?.commit()?;
         out!("wrote {}", difference.path);
     }
     Ok(left)

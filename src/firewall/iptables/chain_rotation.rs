@@ -1,32 +1,23 @@
-//! Owns keeping what chains counted over a change of their rules: a chain that counts is not refilled but
-//! renamed, and another one takes its place. Once nothing leads there its counters are final: they are
-//! read, then it goes. Runs nothing.
+//! Keeps what chains counted over a change of their rules. A chain that counts is not filled anew but
+//! retired: it gets another name, and a new chain takes its place. Once nothing leads to it, its counters
+//! are final; they are read, then it goes. Runs nothing.
 
-use super::ruleset::{Ruleset, ports_of};
+use super::chains::{PREFIX, RETIRED_PREFIX, is_retired, ports_of};
+use super::ruleset::Ruleset;
 use std::fmt::Write as _;
 
-/// How chains begin that are on their way out.
-const OLD: &str = "REDISGUARD-OLD";
-/// How those begin that they were.
-const NEW: &str = "REDISGUARD-";
-
 /// A chain that gets another name.
-pub(in crate::firewall) struct Rename {
+pub(super) struct Rename {
     table: String,
     from: String,
     to: String,
 }
 
-/// Whether a chain is on its way out.
-pub(in crate::firewall) fn is_retired(chain: &str) -> bool {
-    chain.starts_with(OLD)
-}
-
 impl Ruleset {
-    /// The live chains whose counters would be lost if they became what is wanted.
-    pub(in crate::firewall) fn renames(&self, live: &Self) -> Vec<Rename> {
+    /// The installed chains to retire: those whose counters would be lost if they were filled anew.
+    pub(super) fn retirements(&self, installed: &Self) -> Vec<Rename> {
         let mut renames = Vec::new();
-        for (table, found) in &live.tables {
+        for (table, found) in &installed.tables {
             let wanted = self.tables.get(table);
             for (chain, rules) in &found.chains {
                 let stays = wanted.and_then(|wanted| wanted.chains.get(chain)) == Some(rules);
@@ -34,8 +25,9 @@ impl Ruleset {
                 if stays || !counts || is_retired(chain) {
                     continue;
                 }
-                let rest = chain.strip_prefix(NEW).unwrap_or(chain);
-                let names = (0..10).map(|number| format!("{OLD}{number}-{rest}"));
+                let rest = chain.strip_prefix(PREFIX).unwrap_or(chain);
+                // Several may wait: of runs that were killed before their counters were read.
+                let names = (0..10).map(|number| format!("{RETIRED_PREFIX}{number}-{rest}"));
                 let free = names.into_iter().find(|name| !found.chains.contains_key(name));
                 let rename =
                     free.map(|to| Rename { table: table.clone(), from: chain.clone(), to });
@@ -45,8 +37,8 @@ impl Ruleset {
         renames
     }
 
-    /// The same when those have their new names.
-    pub(in crate::firewall) fn renamed(&self, renames: &[Rename]) -> Self {
+    /// The same with these chains renamed, and what leads to them.
+    pub(super) fn renamed(&self, renames: &[Rename]) -> Self {
         let mut ruleset = self.clone();
         for Rename { table, from, to } in renames {
             let Some(table) = ruleset.tables.get_mut(table) else { continue };
@@ -67,15 +59,15 @@ impl Ruleset {
         ruleset
     }
 
-    /// Whether chains are on their way out.
-    pub(in crate::firewall) fn is_retiring(&self) -> bool {
+    /// Whether any chain is retired.
+    pub(super) fn has_retired(&self) -> bool {
         let chains = self.tables.values().flat_map(|table| table.chains.keys());
         chains.into_iter().any(|chain| is_retired(chain))
     }
 }
 
-/// The input of `iptables-restore --noflush` that renames.
-pub(in crate::firewall) fn renaming(renames: &[Rename]) -> String {
+/// The input of `iptables-restore --noflush` that renames chains.
+pub(super) fn rename_transaction(renames: &[Rename]) -> String {
     let mut text = String::new();
     let mut open = "";
     for Rename { table, from, to } in renames {

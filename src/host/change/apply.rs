@@ -9,8 +9,8 @@ use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
-use crate::firewall::drift_cache::Moment;
-use crate::firewall::{Before, Firewall};
+use crate::firewall::drift_cache::RulesetGeneration;
+use crate::firewall::{DryRunNetns, Firewall, Snapshot};
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, listener_health, local_reserved_ports, observe, rules_service};
@@ -34,7 +34,7 @@ pub(crate) struct Change<'a> {
     pub(super) receipt: Receipt,
     pub(super) journal: Journal,
     /// The kernel's rules before they were touched.
-    pub(super) live: Option<Before>,
+    pub(super) live: Option<Snapshot>,
     /// Units that were told to start or restart; the others run on as they were.
     pub(super) touched: Vec<Unit>,
     /// Whether rules may have been loaded, through their unit or without it.
@@ -94,13 +94,15 @@ impl Change<'_> {
     fn carry_out(&mut self, plan: &Plan) -> Result<(), Error> {
         let rules = plan.steps.iter().any(|step| matches!(step, Step::Rules { .. }));
         let firewall = rules.then(|| Firewall::of(self.bundle, self.guard_config)).transpose()?;
+        // Kept until the rules are loaded: removing a namespace would get in their way.
+        let dry_run = DryRunNetns::default();
         let makes_tables = firewall.as_ref().is_some_and(Firewall::makes_tables);
         if let Some(firewall) = &firewall {
-            self.live = Some(Before::look()?);
+            self.live = Some(Snapshot::take()?);
             if makes_tables && self.receipt.tables.is_none() {
                 self.receipt.tables = firewall.tables();
             }
-            firewall.test(&firewall.look()?)?;
+            firewall.check(&firewall.observe()?, &dry_run)?;
         }
         sweep(self.host, &self.receipt)?;
         self.announce(plan)?;
@@ -114,12 +116,14 @@ impl Change<'_> {
             // The rules' unit holds what is installed against the receipt.
             self.receipt.write(self.host)?;
         }
-        systemd::reload(self.host)?;
+        if self.host.has_systemd() {
+            systemd::daemon_reload()?;
+        }
         let mut found = None;
         for step in &plan.steps {
             self.live_step(step)?;
             if let Some(firewall) = firewall.as_ref().filter(|_| self.loads_rules(step)) {
-                found = self.find_as_loaded(firewall)?;
+                found = self.verify_loaded(firewall)?;
             }
         }
         self.check_units()?;
@@ -134,7 +138,7 @@ impl Change<'_> {
         self.receipt.state = State::Applied;
         self.receipt.applied = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         self.receipt.write(self.host)?;
-        found.iter().for_each(Moment::remember);
+        found.iter().for_each(RulesetGeneration::mark_verified);
         Ok(())
     }
 
@@ -208,7 +212,8 @@ impl Change<'_> {
             // change that is killed here leaves the old rules or the new ones.
             Step::Rules { .. } if !self.host.has_systemd() => {
                 self.rules_touched = true;
-                rules_service::load(self.bundle, self.guard_config).map(drop)
+                rules_service::load(self.bundle, self.guard_config, &DryRunNetns::default())
+                    .map(drop)
             }
             Step::Unit { unit, verb, .. } => {
                 self.rules_touched |= *unit == Unit::Block;
@@ -230,9 +235,9 @@ impl Change<'_> {
     }
 
     /// Looks whether the rules are as they were loaded. What others have changed since is mended once.
-    fn find_as_loaded(&self, firewall: &Firewall) -> Result<Option<Moment>, Error> {
+    fn verify_loaded(&self, firewall: &Firewall) -> Result<Option<RulesetGeneration>, Error> {
         firewall
-            .find_as_loaded()
+            .verify_loaded()
             .or_else(|_| rules_service::load_surely(self.bundle, self.guard_config))
     }
 
@@ -270,6 +275,6 @@ pub(crate) fn forget_failures(unit: Unit) {
 
 /// Removes what runs that were killed have left.
 fn sweep(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::sweep(&observe::places(host, receipt));
+    files::remove_unfinished(&observe::places(host, receipt));
     files::remove_tree(&host.path(receipt::NEXT_BUNDLE))
 }

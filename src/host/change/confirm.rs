@@ -9,6 +9,7 @@ use crate::files;
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, bundle_source, observe};
+use crate::os::command::Program;
 use crate::os::systemd;
 use crate::plan::{Observed, Plan, Step, Wanted};
 use crate::unit::Unit;
@@ -239,14 +240,12 @@ fn start(host: &Host) -> Result<(), Error> {
         let run = ["--quiet", "--no-ask-password", &unit, description, "--service-type=exec"];
         // Going back is tried until it succeeds.
         let again = ["--property=Restart=on-failure", "--property=RestartSec=5s", "--"];
-        let mut command = Command::new("systemd-run");
-        let command = command.args(run).args(again).arg(program).args(WAIT);
-        let said = command.output().map_err(|error| Error::new("run systemd-run", error))?;
-        if said.status.success() {
+        let command = Program::new("systemd-run").args(run).args(again).args([program]).args(WAIT);
+        let output = command.run(&what)?;
+        if output.is_success() {
             return Ok(());
         }
-        let words = String::from_utf8_lossy(&said.stderr);
-        return Err(Error::new(what, words.lines().next().unwrap_or("no reason given")));
+        return Err(Error::new(what, output.stderr.lines().next().unwrap_or("no reason given")));
     }
     let mut command = Command::new(program);
     let command = command.args(WAIT).current_dir("/").stdin(Stdio::null()).stderr(Stdio::null());

@@ -2,7 +2,7 @@
 //! receipt goes last, so that a removal that was stopped can be run again.
 
 use super::apply::forget_failures;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::host::receipt;
 use crate::host::receipt::{Original, Receipt};
 use crate::host::{Host, bundle_source, local_reserved_ports, observe, rules_service};
@@ -76,7 +76,7 @@ pub fn plan(host: &Host) -> Result<Vec<Takeaway>, Error> {
             ));
         }
     }
-    if host.is_live() && (applied_rules_stand(host)? || firewall::is_guarded()?) {
+    if host.is_live() && (applied_rules_stand(host)? || firewall::is_any_installed()?) {
         steps.push(Takeaway::Rules);
     }
     if receipt.is_some() || is_empty_tree(&host.path(receipt::STATE)) {
@@ -170,11 +170,11 @@ fn what_guards(host: &Host) -> Option<&'static str> {
     if let Ok(bundle) = bundle_source::last_good(host) {
         let firewall =
             firewall::Firewall::of(&bundle, &rules_service::guard_config(&bundle).ok()?).ok()?;
-        if firewall.look_quickly().ok()?.drift.is_empty() {
+        if firewall.observe_selected().ok()?.drift.is_empty() {
             return Some("the rules still guard the ports");
         }
     }
-    let any = firewall::is_guarded().ok()?;
+    let any = firewall::is_any_installed().ok()?;
     (!any).then_some("no rules guard the ports")
 }
 
@@ -201,7 +201,7 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
         Some(Original::File { mode, owner }) => {
             let copy = host.path(&receipt::copy(receipt::ORIGINALS, path));
             match files::read(&copy)? {
-                Some(bytes) => files::replace_for(&here, &bytes, *mode, Some(*owner)).map(drop),
+                Some(bytes) => files::replace_owned(&here, &bytes, *mode, Some(*owner)).map(drop),
                 None => {
                     let cause = format!("its copy {} is gone", copy.display());
                     Err(Error::new(format!("put {} back", here.display()), cause))
@@ -248,9 +248,9 @@ fn unload(host: &Host) -> Result<bool, Error> {
 fn applied_rules_stand(host: &Host) -> Result<bool, Error> {
     let Ok(bundle) = bundle_source::last_good(host) else { return Ok(false) };
     let firewall = firewall::Firewall::of(&bundle, &rules_service::guard_config(&bundle)?)?;
-    match firewall.look_quickly() {
-        Ok(live) => Ok(live.guarded),
-        Err(trouble) if trouble.cause().contains("not installed") => Ok(false),
+    match firewall.observe_selected() {
+        Ok(live) => Ok(live.present),
+        Err(failure) if failure.kind() == error::ErrorKind::NotInstalled => Ok(false),
         Err(trouble) => Err(trouble),
     }
 }
@@ -258,12 +258,14 @@ fn applied_rules_stand(host: &Host) -> Result<bool, Error> {
 /// Our memory, then the directories that we made, if empty. The receipt goes last, so that a removal
 /// that is killed in here can be run again.
 fn forget(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::sweep(&observe::places(host, receipt));
+    files::remove_unfinished(&observe::places(host, receipt));
     if host.is_live() {
         files::remove(&host.path(rules_service::MEANWHILE))?;
         firewall::drift_cache::forget()?;
     }
-    systemd::reload(host)?;
+    if host.has_systemd() {
+        systemd::daemon_reload()?;
+    }
     let state = host.path(receipt::STATE);
     let failed = |error| Error::new(format!("remove {}", state.display()), error);
     let entries = match fs::read_dir(&state) {

@@ -23,8 +23,8 @@ impl Change<'_> {
             // What could not be put back is still known, and kept, for the next apply or remove.
             worse.extend(self.receipt.write(self.host).err());
         }
-        if files_changed {
-            worse.extend(systemd::reload(self.host).err());
+        if files_changed && self.host.has_systemd() {
+            worse.extend(systemd::daemon_reload().err());
         }
         // These leave nothing in the journal: a plan may touch them and no file.
         worse.extend(self.take_back_units().err());
@@ -89,7 +89,7 @@ impl Change<'_> {
                 made_beside.into_iter().for_each(firewall::drop_empty_tables);
             }
             (None, _) if !self.observed.guarded => drop(rules_service::unload_but(made_beside)?),
-            (None, Some(before)) => before.put_back()?,
+            (None, Some(before)) => before.restore()?,
             (None, None) => {}
         }
         Ok(())

@@ -125,7 +125,7 @@ impl Journal {
 
     fn keep(&mut self, path: &Path) -> Result<(), Error> {
         self.make_room(path)?;
-        let kept = files::keep(path)?;
+        let kept = files::back_up(path)?;
         self.undo.push(Undo::Path { path: path.to_path_buf(), kept });
         Ok(())
     }
@@ -162,7 +162,7 @@ impl Journal {
 impl Undo {
     fn take_back(self, host: &Host) -> Result<(), Error> {
         match self {
-            Self::Path { path, kept } => files::put_back(&path, kept.as_deref()),
+            Self::Path { path, kept } => files::restore(&path, kept.as_deref()),
             Self::Moved { from, to } => {
                 files::remove(&from)?;
                 fs::rename(&to, &from)

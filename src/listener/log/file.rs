@@ -1,5 +1,6 @@
-//! Owns what the log is written into: a file, a FIFO or standard output, and how it is opened.
-//! Must never wait for a reader, and never continue somebody's unfinished line.
+//! The open log: a file, a FIFO or standard output.
+//!
+//! Never: waits for a FIFO's reader to open it, or appends to a line that a crash cut off.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-/// Owner writes, group reads.
+/// Owner writes, group reads: the log names who connected.
 const MODE: u32 = 0o640;
 
 /// Where the log goes.
@@ -32,29 +33,30 @@ impl fmt::Display for LogTarget {
     }
 }
 
-/// What lines are written into.
+/// Where the writer puts lines; a trait, so that tests can have a disk that is full.
 pub(super) trait Sink: Write {
-    /// The most bytes that are taken as a whole or not at all, as far as the kernel promises it.
-    fn at_once(&self) -> usize;
+    /// The most bytes that one write should have, so that no line is cut as far as the kernel promises
+    /// it.
+    fn atomic_write_bytes(&self) -> usize;
 
-    /// Takes back the last `bytes` that were written; whether it could.
+    /// Removes the last `bytes` that were written. Returns whether it could.
     fn truncate_tail(&mut self, bytes: usize) -> bool;
 }
 
-/// The open file, or why there is none for now.
+/// The open file, or why it is not open for now.
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: Result<File, Errno>,
-    /// Whether its last line was torn by a crash, so that the next one must not continue it.
-    torn: bool,
-    at_once: usize,
+    /// The last line has no end, because a crash cut it off: the next one must not continue it.
+    ends_within_line: bool,
+    atomic_write_bytes: usize,
 }
 
-/// What a pipe takes as a whole or not at all (`PIPE_BUF` in pipe(7)), so that no line is torn
-/// there, whenever the program ends.
-const PIPE: usize = 4096;
-/// A file takes as much as its disk has room for.
-const FILE: usize = 64 * 1024;
+/// Writes of at most this size to a pipe are atomic (`PIPE_BUF` in pipe(7)), so that no line is cut
+/// there whenever the program ends.
+const PIPE_WRITE_BYTES: usize = 4096;
+/// A file has no such limit.
+const FILE_WRITE_BYTES: usize = 64 * 1024;
 
 impl LogFile {
     /// Opens `target`.
@@ -62,38 +64,42 @@ impl LogFile {
     /// # Errors
     /// It cannot be opened or created.
     pub(super) fn open(target: &LogTarget) -> io::Result<LogFile> {
-        let (file, torn) = match target {
+        let (file, ends_within_line) = match target {
             LogTarget::Stdout => (File::from(io::stdout().as_fd().try_clone_to_owned()?), false),
             LogTarget::File(path) => {
                 let file = open_file(path)?;
-                let torn = ends_within_a_line(&file, path);
-                (file, torn)
+                let ends_within_line = ends_within_line(&file, path);
+                (file, ends_within_line)
             }
         };
         let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let at_once = if is_file { FILE } else { PIPE };
-        Ok(LogFile { file: Ok(file), torn, at_once })
+        let atomic_write_bytes = if is_file { FILE_WRITE_BYTES } else { PIPE_WRITE_BYTES };
+        Ok(LogFile { file: Ok(file), ends_within_line, atomic_write_bytes })
     }
 
-    /// What stands in for a file that could not be opened because of `cause`, where that is
-    /// likely to pass: then it is no reason to leave people without an answer.
-    pub(super) fn closed(cause: &io::Error) -> Option<LogFile> {
+    /// A log to which every write fails with `cause`, for a log that could not be opened; `None` if
+    /// `cause` will not pass by itself. A passing one is no reason to leave clients without the notice.
+    pub(super) fn unavailable(cause: &io::Error) -> Option<LogFile> {
         let errno = Errno::from_raw(cause.raw_os_error()?);
         // ENXIO is a FIFO without a reader.
-        let passes = matches!(
+        let may_pass = matches!(
             errno,
             Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::EIO | Errno::ENXIO
         );
-        passes.then_some(LogFile { file: Err(errno), torn: false, at_once: FILE })
+        may_pass.then_some(LogFile {
+            file: Err(errno),
+            ends_within_line: false,
+            atomic_write_bytes: FILE_WRITE_BYTES,
+        })
     }
 }
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let file = self.file.as_mut().map_err(|errno| io::Error::from(*errno))?;
-        if self.torn {
+        if self.ends_within_line {
             file.write_all(b"\n")?;
-            self.torn = false;
+            self.ends_within_line = false;
         }
         file.write(bytes)
     }
@@ -104,8 +110,8 @@ impl Write for LogFile {
 }
 
 impl Sink for LogFile {
-    fn at_once(&self) -> usize {
-        self.at_once
+    fn atomic_write_bytes(&self) -> usize {
+        self.atomic_write_bytes
     }
 
     fn truncate_tail(&mut self, bytes: usize) -> bool {
@@ -119,10 +125,11 @@ impl Sink for LogFile {
     }
 }
 
-/// Appends to the file behind `path`; a new one gets its mode whatever the umask says.
+/// Opens `path` for appending. A new file gets [`MODE`] whatever the umask is.
 fn open_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    // A FIFO without a reader is an error at once; writing waits all the same.
+    // To open a FIFO without a reader then fails at once; to write to it waits all the same, because
+    // the flag is removed below.
     options.append(true).custom_flags(OFlag::O_NONBLOCK.bits());
     let file = match options.open(path) {
         Err(cause) if cause.kind() == ErrorKind::NotFound => {
@@ -137,7 +144,7 @@ fn open_file(path: &Path) -> io::Result<File> {
 }
 
 /// Whether the last byte is not the end of a line.
-fn ends_within_a_line(file: &File, path: &Path) -> bool {
+fn ends_within_line(file: &File, path: &Path) -> bool {
     let Ok(metadata) = file.metadata() else { return false };
     let Some(last) = metadata.len().checked_sub(1).filter(|_| metadata.is_file()) else {
         return false;
@@ -152,26 +159,26 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    fn opened(path: &Path) -> LogFile {
+    fn open(path: &Path) -> LogFile {
         LogFile::open(&LogTarget::File(path.to_owned())).unwrap()
     }
 
     #[test]
-    fn a_line_that_a_crash_has_torn_is_not_continued() {
+    fn a_line_that_a_crash_cut_off_is_not_continued() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("log");
         for (before, after) in [("", "next\n"), ("one\n", "one\nnext\n"), ("to", "to\nnext\n")] {
             std::fs::write(&path, before).unwrap();
-            opened(&path).write_all(b"next\n").unwrap();
+            open(&path).write_all(b"next\n").unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
         }
     }
 
     #[test]
-    fn the_end_of_a_file_can_be_taken_back() {
+    fn the_tail_of_a_file_can_be_removed() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("log");
-        let mut file = opened(&path);
+        let mut file = open(&path);
         file.write_all(b"one\ntw").unwrap();
         assert!(file.truncate_tail(2));
         file.write_all(b"three\n").unwrap();
@@ -180,14 +187,14 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_waited_for() {
-        for (errno, waits) in [
+    fn only_causes_that_may_pass_are_waited_for() {
+        for (errno, may_pass) in [
             (Errno::EROFS, true),
             (Errno::ENOSPC, true),
             (Errno::EACCES, false),
             (Errno::ENOENT, false),
         ] {
-            assert_eq!(LogFile::closed(&errno.into()).is_some(), waits, "{errno}");
+            assert_eq!(LogFile::unavailable(&errno.into()).is_some(), may_pass, "{errno}");
         }
     }
 }

@@ -1,5 +1,7 @@
-//! Owns the wording of a log line, as logfmt and as JSON. Must never let an outside byte end a
-//! line, forge a field or reach a terminal raw, and never write a line beyond [`MAX_LINE_BYTES`] bytes.
+//! The format of log lines, as logfmt and as JSON.
+//!
+//! Never: lets a received byte end a line, forge a field or reach a terminal unescaped, or writes a
+//! line of more than [`MAX_LOG_LINE_BYTES`].
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -10,34 +12,34 @@ use jiff::Timestamp;
 use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
+use crate::listener_contract::MAX_LOG_LINE_BYTES;
 
-/// The most bytes of a line, its end included.
-pub(in crate::listener) const MAX_LINE_BYTES: usize = 512;
 /// The most bytes of a library's name or version, escapes included.
-const LIBRARY: usize = 64;
+const MAX_LIBRARY_BYTES: usize = 64;
 
-/// How a connection ended: the last field of its line. In a line that stands for several
-/// connections that field is `folded` (too many from one source) or `dropped` (not writable).
+/// How a connection ended: the field `outcome`, the last one of its line. In a line that stands for
+/// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
+/// be written).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::listener) enum Outcome {
-    /// In order, and the sentence was sent.
+    /// The client ended it, and the notice was sent.
     Told,
-    /// In order, and the sentence was never due: nothing but a library's set-up.
+    /// The client ended it, and no notice was due: it sent nothing but a library's set-up.
     Closed,
     /// The connection broke.
     Reset,
-    /// Closed here after the idle time.
+    /// The listener closed it after the idle time.
     Idle,
-    /// Closed here to make room for others.
+    /// The listener closed it to admit another one.
     Shed,
-    /// Closed here at the bound on the whole connection's time or bytes.
+    /// The listener closed it at the limit of one connection's time or bytes.
     Limit,
-    /// Closed here because the listener stopped.
+    /// The listener stopped.
     Shutdown,
 }
 
 impl Outcome {
-    /// Every one, in the order of their numbers.
+    /// All, in the order of their discriminants.
     pub(in crate::listener) const ALL: [Outcome; 7] = [
         Outcome::Told,
         Outcome::Closed,
@@ -48,8 +50,8 @@ impl Outcome {
         Outcome::Shutdown,
     ];
 
-    /// In one word.
-    pub(in crate::listener) fn word(self) -> &'static str {
+    /// The value in the log and in metrics.
+    pub(in crate::listener) fn as_str(self) -> &'static str {
         match self {
             Outcome::Told => "told",
             Outcome::Closed => "closed",
@@ -62,14 +64,14 @@ impl Outcome {
     }
 }
 
-/// One connection, as the log tells it.
+/// One connection that has ended: what its log line says.
 #[derive(Debug)]
 pub(in crate::listener) struct Attempt<'a> {
     /// The client's address.
     pub(in crate::listener) peer: SocketAddr,
     /// The reserved port that it connected to.
     pub(in crate::listener) port: u16,
-    /// Whether a redirect brought it here.
+    /// Whether a firewall rule redirected it to the notice port.
     pub(in crate::listener) redirected: bool,
     /// What it sent, as far as it is logged.
     pub(in crate::listener) client: &'a ClientInfo,
@@ -83,14 +85,14 @@ pub(in crate::listener) struct Attempt<'a> {
     pub(in crate::listener) outcome: Outcome,
 }
 
-/// Whose attempts were counted instead of written.
+/// The source of attempts that were folded into one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::listener) enum FoldedSource {
     /// One address.
     Address(IpAddr),
-    /// Several addresses of one IPv6 /64, given by its first.
+    /// Several addresses of one IPv6 /64, given as the network's address.
     Network(IpAddr),
-    /// Everybody beyond the number of sources that are told apart.
+    /// Sources beyond the number that are limited one by one.
     Others,
 }
 
@@ -109,19 +111,19 @@ impl Attempt<'_> {
         }
         line.word("command", self.client.command.map_or("none", CommandName::as_str));
         if let Some(library) = self.client.library_name() {
-            line.text("library", library, LIBRARY);
+            line.text("library", library, MAX_LIBRARY_BYTES);
         }
         if let Some(version) = self.client.library_version() {
-            line.text("library-version", version, LIBRARY);
+            line.text("library-version", version, MAX_LIBRARY_BYTES);
         }
         line.number("replies", self.replies);
         line.number("duration-ms", u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
-        line.word("outcome", self.outcome.word());
+        line.word("outcome", self.outcome.as_str());
         line.end();
     }
 }
 
-/// Words the time of lines: once for all lines of one millisecond.
+/// Formats the time of lines, once for all lines of one millisecond.
 #[derive(Debug, Default)]
 pub(super) struct TimestampCache {
     millisecond: i64,
@@ -130,7 +132,7 @@ pub(super) struct TimestampCache {
 
 impl TimestampCache {
     /// `time` in RFC 3339, in UTC.
-    pub(super) fn word(&mut self, time: Timestamp) -> &str {
+    pub(super) fn format(&mut self, time: Timestamp) -> &str {
         let millisecond = time.as_millisecond();
         if self.text.is_empty() || self.millisecond != millisecond {
             *self = TimestampCache { millisecond, text: format!("{time:.3}") };
@@ -159,15 +161,15 @@ pub(super) fn write_folded(
     line.end();
 }
 
-/// The line that stands for lines that could not be written.
+/// The line that stands for `lines` that could not be written.
 pub(super) fn dropped_line(
     format: LogFormat,
     time: Timestamp,
     lines: u64,
     attempts: u64,
 ) -> Vec<u8> {
-    let (mut stamp, mut out) = (TimestampCache::default(), Vec::new());
-    let mut line = Line::begin(format, stamp.word(time), &mut out);
+    let (mut timestamps, mut out) = (TimestampCache::default(), Vec::new());
+    let mut line = Line::begin(format, timestamps.format(time), &mut out);
     line.number("lines", lines);
     line.number("attempts", attempts);
     line.word("outcome", "dropped");
@@ -196,7 +198,7 @@ fn tls(outcome: TlsOutcome) -> &'static str {
     }
 }
 
-/// A line under construction, at the end of others.
+/// A line under construction, at the end of `out`.
 struct Line<'a> {
     format: LogFormat,
     out: &'a mut Vec<u8>,
@@ -229,7 +231,7 @@ impl<'a> Line<'a> {
         self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    /// An address; plain by construction.
+    /// An address, which needs no escapes.
     fn address(&mut self, key: &str, address: IpAddr) {
         self.key(key);
         self.quote();
@@ -237,7 +239,7 @@ impl<'a> Line<'a> {
         self.quote();
     }
 
-    /// A value of our own, plain by construction.
+    /// One of the listener's own values, which need no escapes.
     fn word(&mut self, key: &str, value: &str) {
         debug_assert!(value.bytes().all(is_plain), "{value}");
         self.key(key);
@@ -246,22 +248,22 @@ impl<'a> Line<'a> {
         self.quote();
     }
 
-    /// What JSON has around every text.
+    /// A quote around a text, in JSON only.
     fn quote(&mut self) {
         if self.format == LogFormat::Json {
             self.out.push(b'"');
         }
     }
 
-    /// A value that may hold anything, of at most `longest` bytes once it is escaped.
-    fn text(&mut self, key: &str, value: &[u8], longest: usize) {
+    /// A received value, escaped, and cut to `max_bytes` after that.
+    fn text(&mut self, key: &str, value: &[u8], max_bytes: usize) {
         self.key(key);
         let plain = !value.is_empty() && value.iter().all(|byte| is_plain(*byte));
         let quoted = self.format == LogFormat::Json || !plain;
         if quoted {
             self.out.push(b'"');
         }
-        let end = self.out.len() + longest;
+        let end = self.out.len() + max_bytes;
         for byte in value {
             let before = self.out.len();
             self.escaped(*byte);
@@ -290,11 +292,11 @@ impl<'a> Line<'a> {
         }
         self.out.push(b'\n');
         let length = self.out.len() - self.start;
-        debug_assert!(length <= MAX_LINE_BYTES, "{length}");
+        debug_assert!(length <= MAX_LOG_LINE_BYTES, "{length}");
     }
 }
 
-/// Bytes that logfmt needs no quotes for.
+/// Bytes that need no quotes in logfmt.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._:/@+-".contains(&byte)
 }

@@ -1,4 +1,4 @@
-//! What a log line looks like, and what it withstands.
+//! What log lines look like, and that no received byte breaks one.
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::listener::protocol::client_info::ClientLibrary;
@@ -18,7 +18,7 @@ fn attempt(client: &ClientInfo) -> Attempt<'_> {
 
 fn line(attempt: &Attempt<'_>, format: LogFormat, time: Timestamp) -> String {
     let mut out = Vec::new();
-    attempt.write(format, TimestampCache::default().word(time), &mut out);
+    attempt.write(format, TimestampCache::default().format(time), &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -47,7 +47,7 @@ fn a_connection_is_one_line_in_either_format() {
 }
 
 #[test]
-fn no_outside_byte_breaks_a_line() {
+fn no_received_byte_breaks_a_line() {
     let every: Vec<u8> = (0..=255).collect();
     for piece in every.chunks(8) {
         let client = client(piece);
@@ -93,12 +93,12 @@ fn the_longest_line_is_within_the_bound() {
     };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
         let line = line(&longest, format, Timestamp::MAX);
-        assert!(line.len() <= MAX_LINE_BYTES, "{}: {line}", line.len());
+        assert!(line.len() <= MAX_LOG_LINE_BYTES, "{}: {line}", line.len());
     }
 }
 
 #[test]
-fn what_became_of_tls_stands_beside_what_was_spoken_inside_of_it() {
+fn the_tls_outcome_comes_after_the_protocol_spoken_inside() {
     let mut client = client(b"redis-py");
     client.tls = Some(TlsOutcome::Version13);
     let line = line(&attempt(&client), LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
@@ -106,11 +106,17 @@ fn what_became_of_tls_stands_beside_what_was_spoken_inside_of_it() {
 }
 
 #[test]
-fn counts_are_lines_too() {
+fn folded_and_dropped_attempts_are_lines_with_counts() {
     let time = Timestamp::UNIX_EPOCH;
     let address = FoldedSource::Address([192, 0, 2, 1].into());
     let mut folded = Vec::new();
-    write_folded(LogFormat::Logfmt, TimestampCache::default().word(time), address, 7, &mut folded);
+    write_folded(
+        LogFormat::Logfmt,
+        TimestampCache::default().format(time),
+        address,
+        7,
+        &mut folded,
+    );
     let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
     assert_eq!(String::from_utf8(folded).unwrap(), expected);
     let dropped = String::from_utf8(dropped_line(LogFormat::Json, time, 2, 9)).unwrap();
@@ -119,16 +125,16 @@ fn counts_are_lines_too() {
 }
 
 #[test]
-fn the_time_is_worded_anew_with_every_millisecond() {
-    let mut stamp = TimestampCache::default();
+fn the_time_is_formatted_again_for_every_millisecond() {
+    let mut timestamps = TimestampCache::default();
     for (nanosecond, expected) in [(0, ".000Z"), (999_999, ".000Z"), (1_000_000, ".001Z")] {
         let time = Timestamp::new(7, nanosecond).unwrap();
-        assert!(stamp.word(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
+        assert!(timestamps.format(time).ends_with(&format!("00:00:07{expected}")), "{nanosecond}");
     }
 }
 
 #[test]
-fn what_the_log_says_is_what_the_report_reads() {
+fn the_report_reads_what_the_log_says() {
     use crate::report::{Answer, Calendar, Line, Protocol as Spoken, Source, Writer};
     let read = |line: &str, check: &dyn Fn(Line<'_>)| {
         let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC, 0);

@@ -1,32 +1,31 @@
-//! Owns the log's serving side: it folds, words and gathers lines, and hands them over in batches.
-//! Must never wait for a disk.
+//! The event loop's side of the log: limits, formats and batches lines, and queues the batches.
+//!
+//! Never: waits for a disk, except in [`Journal::finish`], for a bounded time.
 
 use jiff::Timestamp;
 use tokio::time::{Duration, Instant};
 
-use super::Log;
 use super::format::{Attempt, TimestampCache, write_folded};
+use super::handle::Log;
 use super::limiter::{Folded, Limiter};
-use super::writer::LineBatch;
+use super::line_batch::LineBatch;
 use crate::listener::settings::{LogFormat, Settings};
 
-/// How long a line may wait for company.
+/// How long a line may wait for others of its batch.
 const MAX_DELAY: Duration = Duration::from_millis(100);
-/// The bytes of lines that are handed over at once.
+/// A batch of this size is queued at once.
 const BATCH_BYTES: usize = 32 * 1024;
 
-/// LineBatch on their way to the log.
+/// The lines that are not queued yet, and what decides about the next one.
 #[derive(Debug)]
 pub(in crate::listener) struct Journal {
     log: Log,
     format: LogFormat,
     limiter: Limiter,
-    stamp: TimestampCache,
+    timestamps: TimestampCache,
     pending: LineBatch,
     /// When the first pending line came.
-    since: Option<Instant>,
-    written: u64,
-    folded: u64,
+    pending_since: Option<Instant>,
 }
 
 impl Journal {
@@ -36,59 +35,52 @@ impl Journal {
             log,
             format: settings.log_format,
             limiter: Limiter::new(settings.log_per_source),
-            stamp: TimestampCache::default(),
+            timestamps: TimestampCache::default(),
             pending: LineBatch::default(),
-            since: None,
-            written: 0,
-            folded: 0,
+            pending_since: None,
         }
     }
 
-    /// Notes a connection that ended just now.
+    /// Logs a connection that has just ended.
     pub(in crate::listener) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
         self.take_due(now);
         if self.limiter.admit(attempt.peer.ip(), now) {
-            self.written += 1;
-            let time = self.stamp.word(Timestamp::now());
+            let time = self.timestamps.format(Timestamp::now());
             self.pending.push(1, |out| attempt.write(self.format, time, out));
-            self.pushed(now);
-        } else {
-            self.folded += 1;
+            self.queue_if_full(now);
         }
     }
 
     /// When [`Journal::tend`] has something to do, if ever.
     pub(in crate::listener) fn due(&self) -> Option<Instant> {
-        let pending = self.since.map(|since| since + MAX_DELAY);
+        let pending = self.pending_since.map(|since| since + MAX_DELAY);
         [pending, self.limiter.due()].into_iter().flatten().min()
     }
 
-    /// Hands over what has waited long enough, and writes the counts that are due.
+    /// Queues what has waited long enough, and the counts that are due.
     pub(in crate::listener) fn tend(&mut self, now: Instant) {
         self.take_due(now);
-        if self.since.is_some_and(|since| now >= since + MAX_DELAY) {
-            self.hand_over();
+        if self.pending_since.is_some_and(|since| now >= since + MAX_DELAY) {
+            self.queue_pending();
         }
     }
 
-    /// Brings the present file to an end and has it opened anew.
+    /// Completes the current file, counts included, and has the file opened anew.
     pub(in crate::listener) fn rotate(&mut self, now: Instant) {
-        self.settle(now);
+        self.flush(now);
         self.log.reopen();
     }
 
-    /// Writes everything, counts included, and waits a bounded time for the disk. Returns how
-    /// many connections got a line of their own and how many were counted.
-    pub(in crate::listener) fn finish(mut self, now: Instant) -> (u64, u64) {
-        self.settle(now);
+    /// Writes everything, counts included, and waits a bounded time for the disk.
+    pub(in crate::listener) fn finish(mut self, now: Instant) {
+        self.flush(now);
         self.log.finish();
-        (self.written, self.folded)
     }
 
-    fn settle(&mut self, now: Instant) {
+    fn flush(&mut self, now: Instant) {
         let folded = self.limiter.take_all();
         self.push_folded(folded, now);
-        self.hand_over();
+        self.queue_pending();
     }
 
     fn take_due(&mut self, now: Instant) {
@@ -100,25 +92,25 @@ impl Journal {
 
     fn push_folded(&mut self, folded: Vec<Folded>, now: Instant) {
         for (source, attempts) in folded {
-            let time = self.stamp.word(Timestamp::now());
-            let word = |out: &mut _| write_folded(self.format, time, source, attempts, out);
-            self.pending.push(attempts, word);
-            self.pushed(now);
+            let time = self.timestamps.format(Timestamp::now());
+            let write = |out: &mut _| write_folded(self.format, time, source, attempts, out);
+            self.pending.push(attempts, write);
+            self.queue_if_full(now);
         }
     }
 
-    fn pushed(&mut self, now: Instant) {
-        self.since.get_or_insert(now);
+    fn queue_if_full(&mut self, now: Instant) {
+        self.pending_since.get_or_insert(now);
         if self.pending.len() >= BATCH_BYTES {
-            self.hand_over();
+            self.queue_pending();
         }
     }
 
-    fn hand_over(&mut self) {
-        self.since = None;
+    fn queue_pending(&mut self) {
+        self.pending_since = None;
         let pending = std::mem::take(&mut self.pending);
-        if pending.len() > 0 {
-            self.log.write(pending);
+        if !pending.is_empty() {
+            self.log.write(&pending);
         }
     }
 }

@@ -1,5 +1,8 @@
-//! Owns the counting of attempts per source and minute: which get a line of their own, and which
-//! are folded into a count. Must never lose an attempt: lines and counts add up.
+//! Rate limit of log lines: which attempts of a source get a line of their own, and which are folded into
+//! one line with a count.
+//!
+//! Guarantees: lines and counts add up to all attempts.
+//! Never: holds more than a bounded number of sources.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,25 +13,26 @@ use tokio::time::Instant;
 use super::format::FoldedSource;
 use crate::listener::source::source_of;
 
-/// How long lines are counted together.
+/// The limit is so many lines in this time, and a count is written at its end.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Sources that are told apart at once; the others share one count.
+/// Sources that have a window of their own; further ones share one.
 const MAX_SOURCES: usize = 4096;
-/// How often room is made for others.
+/// How often expired windows are removed for further sources, at most.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// The key of that shared count; nobody connects from it.
+/// The key of the shared window: no connection has this address.
 const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// Attempts of one source that are folded into one line.
+/// A source, and how many of its attempts one line stands for.
 pub(super) type Folded = (FoldedSource, u64);
 
-/// The attempts of the latest minute, by source.
+/// The windows of all sources.
 #[derive(Debug)]
 pub(super) struct Limiter {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
+    /// The end of the first window with a count.
     due: Option<Instant>,
-    /// When windows that are over were last removed to make room.
+    /// When expired windows were last removed for further sources.
     swept: Option<Instant>,
 }
 
@@ -37,31 +41,31 @@ struct Window {
     opened: Instant,
     lines: u32,
     folded: u64,
-    /// Whose attempts were folded; `None` once they are of several addresses.
+    /// The address whose attempts were folded; `None` once there are several.
     peer: Option<IpAddr>,
 }
 
 impl Limiter {
-    /// Grants every source so many lines a minute.
+    /// A limiter that grants every source so many lines per window.
     pub(super) fn new(lines_per_window: u32) -> Limiter {
         Limiter { lines_per_window, windows: HashMap::new(), due: None, swept: None }
     }
 
-    /// Counts one attempt; says whether it gets a line of its own.
+    /// Counts one attempt. Returns whether it gets a line of its own.
     pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
         let mut source = source_of(peer);
         if self.windows.len() >= MAX_SOURCES && !self.windows.contains_key(&source) {
-            // Not for every newcomer: it takes as long as there are windows.
+            // Not for every new source: a sweep visits all windows.
             if self.swept.is_none_or(|swept| now >= swept + SWEEP_INTERVAL) {
                 self.swept = Some(now);
-                self.windows.retain(|_, window| !window.is_over(now) || window.folded > 0);
+                self.windows.retain(|_, window| !window.is_expired(now) || window.folded > 0);
             }
             if self.windows.len() >= MAX_SOURCES {
                 source = OTHERS;
             }
         }
         let window = self.windows.entry(source).or_insert_with(|| Window::open(now));
-        if window.is_over(now) && window.folded == 0 {
+        if window.is_expired(now) && window.folded == 0 {
             *window = Window::open(now);
         }
         if window.lines < self.lines_per_window {
@@ -79,19 +83,19 @@ impl Limiter {
         false
     }
 
-    /// When the next count is due, if there is one.
+    /// When the next count is to be written, if there is one.
     pub(super) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Takes the counts of all windows that are over by `now`, in the order of their sources.
+    /// Takes the counts of all windows that have expired by `now`, sorted by source.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Folded> {
-        let due = self.take(|window| window.is_over(now));
-        self.windows.retain(|_, window| !window.is_over(now));
+        let due = self.take(|window| window.is_expired(now));
+        self.windows.retain(|_, window| !window.is_expired(now));
         due
     }
 
-    /// Takes all counts; windows stay open.
+    /// Takes all counts; the windows and their limits continue.
     pub(super) fn take_all(&mut self) -> Vec<Folded> {
         self.take(|_| true)
     }
@@ -102,12 +106,12 @@ impl Limiter {
             .iter_mut()
             .filter(|(_, window)| window.folded > 0 && wanted(window))
             .map(|(source, window)| {
-                let whose = match window.peer {
+                let folded_source = match window.peer {
                     _ if *source == OTHERS => FoldedSource::Others,
                     Some(peer) => FoldedSource::Address(peer),
                     None => FoldedSource::Network(*source),
                 };
-                (*source, (whose, std::mem::take(&mut window.folded)))
+                (*source, (folded_source, std::mem::take(&mut window.folded)))
             })
             .collect();
         let counting = self.windows.values().filter(|window| window.folded > 0);
@@ -122,7 +126,7 @@ impl Window {
         Window { opened: now, lines: 0, folded: 0, peer: None }
     }
 
-    fn is_over(&self, now: Instant) -> bool {
+    fn is_expired(&self, now: Instant) -> bool {
         now >= self.opened + WINDOW
     }
 }
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_allowance_attempts_are_counted() {
+    fn attempts_beyond_the_limit_are_counted() {
         let (mut limiter, now) = (Limiter::new(2), Instant::now());
         let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
@@ -149,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_taken_early_does_not_grant_new_lines() {
+    fn a_count_taken_early_grants_no_new_lines() {
         let (mut limiter, now) = (Limiter::new(1), Instant::now());
         limiter.admit(address(1), now);
         limiter.admit(address(1), now);
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn several_addresses_of_one_network_are_named_as_such() {
+    fn several_addresses_of_one_network_are_named_as_a_network() {
         let (mut limiter, now) = (Limiter::new(0), Instant::now());
         for host in ["2001:db8::1", "2001:db8::2"] {
             assert_eq!(host.parse().map(|peer| limiter.admit(peer, now)), Ok(false));
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn with_any_number_of_sources_lines_and_counts_add_up() {
+    fn lines_and_counts_add_up_for_any_number_of_sources() {
         let (mut limiter, now) = (Limiter::new(1), Instant::now());
         let attempts = 3 * u64::try_from(MAX_SOURCES).unwrap_or(0);
         let mut lines = 0;

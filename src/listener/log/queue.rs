@@ -1,65 +1,70 @@
-//! Owns what waits between serving and writing. Must never hold more than a bounded number of
-//! bytes, nor be locked while anything is written, so that neither side waits for the other.
+//! The bounded queue between the event loop, which must not wait for a disk, and the thread that writes.
+//!
+//! Never: holds more than [`MAX_QUEUED_BYTES`] of lines, or is locked during a write, so that neither
+//! side waits for the other.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::writer::{LineBatch, LineTotals};
+use super::line_batch::{LineBatch, LineTotals};
 
-/// The most bytes of lines that wait; what comes beyond is counted.
+/// The most bytes of queued lines; lines beyond are counted as lost. At the longest lines this is two
+/// thousand of them.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
 
-/// The place between the two threads.
+/// The queue; both threads share it.
 #[derive(Debug, Default)]
 pub(super) struct LogQueue {
-    waiting: Mutex<Waiting>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct State {
     lines: LineBatch,
-    /// What found no room.
-    missed: LineTotals,
-    /// Whether the trouble of finding no room is not over yet.
-    crowded: bool,
+    /// Lines that did not fit.
+    lost: LineTotals,
+    /// Lines did not fit, and the queue was not empty since.
+    overflowing: bool,
     reopen: bool,
     finish: bool,
     finished: bool,
-    /// What was handed over in all, room or not, and what of it the log says by now.
-    handed: LineTotals,
-    told: LineTotals,
+    /// All lines ever pushed, whether they fitted or not.
+    pushed: LineTotals,
+    /// Those of them that the log contains, written or counted as dropped.
+    accounted: LineTotals,
 }
 
-/// What the writing side finds.
+/// What the writing thread is to do, in the order of the fields.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    /// LineBatch to be written.
+    /// Lines to write.
     pub(super) lines: LineBatch,
-    /// What found no room after them.
-    pub(super) missed: LineTotals,
-    /// The file is to be opened anew, after these lines.
+    /// Lines that did not fit after them.
+    pub(super) lost: LineTotals,
+    /// The queue overflowed, and no longer does.
+    pub(super) recovered: bool,
+    /// Open the file anew.
     pub(super) reopen: bool,
-    /// Nothing comes after these lines.
+    /// End; nothing more comes.
     pub(super) finish: bool,
-    /// There was too little room, and now there is enough.
-    pub(super) relieved: bool,
 }
 
 impl LogQueue {
-    /// Hands `lines` over, or counts them where there is no room. False where that begins.
-    pub(super) fn put(&self, lines: &LineBatch) -> bool {
-        let mut waiting = self.lock();
-        waiting.handed.add(lines.tally());
-        let fits = waiting.lines.len() + lines.len() <= MAX_QUEUED_BYTES;
+    /// Adds `lines`, or counts them as lost if they do not fit. Returns false for the first that are
+    /// lost, so that an overflow is reported once.
+    pub(super) fn push(&self, lines: &LineBatch) -> bool {
+        let mut state = self.lock();
+        state.pushed.add(lines.totals());
+        let fits = state.lines.len() + lines.len() <= MAX_QUEUED_BYTES;
         if fits {
-            waiting.lines.append(lines);
+            state.lines.append(lines);
         } else {
-            waiting.missed.add(lines.tally());
+            state.lost.add(lines.totals());
         }
-        let went_well = fits || std::mem::replace(&mut waiting.crowded, true);
+        let needs_no_report = fits || std::mem::replace(&mut state.overflowing, true);
         self.changed.notify_all();
-        went_well
+        needs_no_report
     }
 
     /// Asks for the file to be opened anew.
@@ -68,76 +73,76 @@ impl LogQueue {
         self.changed.notify_all();
     }
 
-    /// Says that nothing more comes, and waits for the writing side to end.
+    /// Asks the writing thread to end, and waits for it.
     ///
     /// # Errors
-    /// It did not within `timeout_of`; what the log lacks so far.
-    pub(super) fn finish(&self, timeout_of: Duration) -> Result<(), LineTotals> {
-        let mut waiting = self.lock();
-        waiting.finish = true;
+    /// It did not end within `timeout`; the lines that the log lacks until now.
+    pub(super) fn finish(&self, timeout: Duration) -> Result<(), LineTotals> {
+        let mut state = self.lock();
+        state.finish = true;
         self.changed.notify_all();
-        let (waiting, _) = self
+        let (state, _) = self
             .changed
-            .wait_timeout_while(waiting, timeout_of, |waiting| !waiting.finished)
+            .wait_timeout_while(state, timeout, |state| !state.finished)
             .unwrap_or_else(PoisonError::into_inner);
-        if waiting.finished { Ok(()) } else { Err(waiting.handed.less(waiting.told)) }
+        if state.finished { Ok(()) } else { Err(state.pushed.minus(state.accounted)) }
     }
 
-    /// Takes what waits; where that is nothing, waits for it, at most until `latest`.
-    pub(super) fn take(&self, latest: Option<Instant>) -> Work {
-        let mut waiting = self.lock();
+    /// Takes all work. If there is none, waits for it, but no longer than until `deadline`; then the
+    /// work is empty.
+    pub(super) fn take(&self, deadline: Option<Instant>) -> Work {
+        let mut state = self.lock();
         loop {
-            if waiting.is_something() {
-                return waiting.found();
+            if state.has_work() {
+                return state.take_work();
             }
-            let timeout_of = latest.map(|latest| latest.saturating_duration_since(Instant::now()));
-            waiting = match timeout_of {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            state = match left {
                 Some(Duration::ZERO) => return Work::default(),
-                Some(timeout_of) => {
-                    let result = self.changed.wait_timeout(waiting, timeout_of);
+                Some(left) => {
+                    let result = self.changed.wait_timeout(state, left);
                     result.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
 
-    /// Notes what the log says by now.
-    pub(super) fn note_told(&self, told: LineTotals) {
-        self.lock().told = told;
+    /// Stores what the log contains by now; [`LogQueue::finish`] reports the rest.
+    pub(super) fn set_accounted(&self, accounted: LineTotals) {
+        self.lock().accounted = accounted;
     }
 
-    /// Says that the writing side has ended.
-    pub(super) fn note_finished(&self) {
+    /// The writing thread has ended.
+    pub(super) fn set_finished(&self) {
         self.lock().finished = true;
         self.changed.notify_all();
     }
 
-    /// A thread that panicked leaves nothing half-done here.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A poisoned lock is no reason to stop: every change below is complete at once.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn is_something(&self) -> bool {
-        self.lines.len() > 0
-            || self.missed != LineTotals::default()
-            || self.crowded
+impl State {
+    fn has_work(&self) -> bool {
+        !self.lines.is_empty()
+            || !self.lost.is_zero()
+            || self.overflowing
             || self.reopen
             || self.finish
     }
 
-    fn found(&mut self) -> Work {
-        let relieved =
-            self.crowded && self.missed == LineTotals::default() && self.lines.len() == 0;
-        self.crowded = self.crowded && !relieved;
+    fn take_work(&mut self) -> Work {
+        let recovered = self.overflowing && self.lost.is_zero() && self.lines.is_empty();
+        self.overflowing = self.overflowing && !recovered;
         Work {
             lines: std::mem::take(&mut self.lines),
-            missed: std::mem::take(&mut self.missed),
+            lost: std::mem::take(&mut self.lost),
+            recovered,
             reopen: std::mem::take(&mut self.reopen),
             finish: self.finish,
-            relieved,
         }
     }
 }
@@ -155,37 +160,37 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_counted_and_told_of_once() {
+    fn lines_that_do_not_fit_are_counted_and_reported_once() {
         let queue = LogQueue::default();
-        assert!(queue.put(&lines(MAX_QUEUED_BYTES, 1)));
-        assert!(!queue.put(&lines(100, 2)));
-        assert!(queue.put(&lines(100, 3)));
-        let found = queue.take(None);
-        assert_eq!(found.lines.len(), MAX_QUEUED_BYTES);
-        assert_eq!(found.missed, LineTotals { lines: 2, attempts: 5 });
-        assert!(!found.relieved);
-        assert!(queue.put(&lines(100, 1)));
-        assert!(!queue.take(None).relieved);
-        assert!(queue.take(None).relieved);
-        assert!(queue.put(&lines(MAX_QUEUED_BYTES, 1)));
-        assert!(!queue.put(&lines(100, 2)), "it is told again when it begins again");
+        assert!(queue.push(&lines(MAX_QUEUED_BYTES, 1)));
+        assert!(!queue.push(&lines(100, 2)));
+        assert!(queue.push(&lines(100, 3)));
+        let work = queue.take(None);
+        assert_eq!(work.lines.len(), MAX_QUEUED_BYTES);
+        assert_eq!(work.lost, LineTotals { lines: 2, attempts: 5 });
+        assert!(!work.recovered);
+        assert!(queue.push(&lines(100, 1)));
+        assert!(!queue.take(None).recovered);
+        assert!(queue.take(None).recovered);
+        assert!(queue.push(&lines(MAX_QUEUED_BYTES, 1)));
+        assert!(!queue.push(&lines(100, 2)), "the next overflow is reported again");
     }
 
     #[test]
-    fn who_waits_in_vain_learns_what_the_log_lacks() {
+    fn a_finish_that_times_out_reports_what_the_log_lacks() {
         let queue = LogQueue::default();
-        queue.put(&lines(100, 7));
-        queue.put(&lines(100, 5));
-        queue.note_told(LineTotals { lines: 1, attempts: 7 });
+        queue.push(&lines(100, 7));
+        queue.push(&lines(100, 5));
+        queue.set_accounted(LineTotals { lines: 1, attempts: 7 });
         let lacking = LineTotals { lines: 1, attempts: 5 };
         assert_eq!(queue.finish(Duration::ZERO), Err(lacking));
-        queue.note_finished();
+        queue.set_finished();
         assert_eq!(queue.finish(Duration::ZERO), Ok(()));
     }
 
     #[test]
-    fn nothing_is_awaited_beyond_the_time_given() {
-        let found = LogQueue::default().take(Some(Instant::now()));
-        assert!(found.lines.len() == 0 && !found.finish && !found.reopen);
+    fn taking_ends_at_the_deadline() {
+        let work = LogQueue::default().take(Some(Instant::now()));
+        assert!(work.lines.is_empty() && !work.finish && !work.reopen);
     }
 }

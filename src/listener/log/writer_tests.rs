@@ -1,6 +1,7 @@
-//! What the writer leaves on disks of every size.
+//! What the writer leaves on a disk that becomes full at any byte.
 
 use super::*;
+use crate::listener::log::line_batch::LineBatch;
 
 /// A disk with room for so many bytes.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ impl Write for Disk {
 }
 
 impl Sink for Disk {
-    fn at_once(&self) -> usize {
+    fn atomic_write_bytes(&self) -> usize {
         4096
     }
 
@@ -55,7 +56,7 @@ fn writer(room: usize) -> Writer<Disk> {
 fn write(writer: &mut Writer<Disk>, count: usize) {
     let mut lines = LineBatch::default();
     (0..count).for_each(|_| lines.push(1, |out| out.extend_from_slice(b"0123456789\n")));
-    lines.chunks(4096).for_each(|piece| writer.write(piece));
+    lines.chunks(4096).for_each(|chunk| writer.write(chunk));
 }
 
 /// The attempts that the text accounts for; every line of it must be whole.
@@ -76,7 +77,7 @@ fn accounted(text: &str) -> u64 {
 }
 
 #[test]
-fn whatever_room_the_disk_has_every_line_is_whole_and_accounted_for() {
+fn every_line_is_whole_and_accounted_for_however_full_the_disk_is() {
     for room in 0..200 {
         let mut writer = writer(room);
         for step in 0..6 {
@@ -87,19 +88,19 @@ fn whatever_room_the_disk_has_every_line_is_whole_and_accounted_for() {
         assert!(writer.catch_up() && !writer.is_behind());
         write(&mut writer, 1);
         assert_eq!(accounted(&writer.sink.text()), 19, "room for {room}");
-        assert_eq!(writer.told(), LineTotals { lines: 19, attempts: 19 }, "room for {room}");
+        assert_eq!(writer.accounted(), LineTotals { lines: 19, attempts: 19 }, "room for {room}");
     }
 }
 
 #[test]
-fn at_a_rotation_every_line_is_whole_in_either_file_and_accounted_for() {
+fn every_line_is_whole_and_accounted_for_in_both_files_of_a_rotation() {
     for room in 0..200 {
         let mut writer = writer(room);
         (0..6).for_each(|_| write(&mut writer, 3));
         let old = std::mem::take(&mut writer.sink);
         let untouched = old.text();
         writer.sink = old;
-        writer.leave();
+        writer.finish();
         let old = writer.sink.text();
         assert!(untouched.starts_with(&old), "room for {room}");
         writer.replace(Disk::new(10_000));
@@ -114,31 +115,15 @@ fn at_the_end_every_line_is_whole_and_the_loss_is_known() {
     for room in 0..200 {
         let mut writer = writer(room);
         (0..6).for_each(|_| write(&mut writer, 3));
-        let lost = writer.leave();
+        let lost = writer.finish();
         assert_eq!(accounted(&writer.sink.text()) + lost.attempts, 18, "room for {room}");
     }
 }
 
 #[test]
-fn what_was_lost_on_the_way_is_told_as_well() {
+fn what_was_lost_before_the_writer_is_counted_as_well() {
     let mut writer = writer(1000);
     writer.count_lost(LineTotals { lines: 2, attempts: 40 });
     write(&mut writer, 1);
     assert_eq!(accounted(&writer.sink.text()), 41);
-}
-
-#[test]
-fn pieces_hold_whole_lines_and_all_of_them() {
-    let mut lines = LineBatch::default();
-    let lengths = [1, 4096, 4095, 1, 2, 5000, 5000, 4000, 96, 1];
-    for length in lengths {
-        let line = format!("{}\n", "x".repeat(length - 1));
-        lines.push(1, |out| out.extend_from_slice(line.as_bytes()));
-    }
-    let chunks: Vec<_> = lines.chunks(4096).collect();
-    let counts: Vec<_> = chunks.iter().map(|piece| piece.each.len()).collect();
-    assert_eq!(counts, [1, 1, 2, 1, 1, 1, 2, 1]);
-    assert!(chunks.iter().all(|piece| piece.text.ends_with(b"\n")));
-    let text: Vec<u8> = chunks.iter().flat_map(|piece| piece.text.to_vec()).collect();
-    assert_eq!(text, lines.text);
 }

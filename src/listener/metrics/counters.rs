@@ -1,89 +1,104 @@
-//! Owns what the listener counts for Prometheus: by reservation and by ending, never by anything that
-//! comes from outside, so that their number is known from the settings.
+//! The listener's counters, for Prometheus.
+//!
+//! Guarantees: exact; every connection that ended is counted once.
+//! Never: takes a label from a client. Labels come from the settings and from [`Outcome`], so their
+//! number is known.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exposition::{Kind, Metric, Sample};
-
 use crate::listener::log::{Attempt, Outcome};
 use crate::listener::settings::Settings;
 
-/// All that is counted; read by whoever answers a scrape.
+/// The counters, written by the event loop and read for a scrape. Both run on one thread; the atomics
+/// only allow the sharing.
 #[derive(Debug)]
-pub(in crate::listener) struct Counts {
+pub(in crate::listener) struct Counters {
     /// Ascending by port.
-    ports: Vec<PortCounts>,
-    endings: [AtomicU64; Outcome::ALL.len()],
+    by_reservation: Vec<ReservationCounters>,
+    /// By [`Outcome`].
+    by_outcome: [AtomicU64; Outcome::ALL.len()],
     replies: AtomicU64,
-    present: AtomicU64,
+    open: AtomicU64,
+    /// Seconds since 1970.
     started: u64,
 }
 
-/// What is counted for one reservation.
+/// The counters of one reservation.
 #[derive(Debug)]
-struct PortCounts {
+struct ReservationCounters {
     first: u16,
     last: u16,
     connections: AtomicU64,
     told: AtomicU64,
-    /// Seconds since 1970; 0 where nobody came yet.
+    /// When the latest connection ended, in seconds since 1970; 0 before the first.
     latest: AtomicU64,
 }
 
-impl Counts {
-    /// Nothing counted yet, for the reservations of `settings`.
-    pub(in crate::listener) fn new(settings: &Settings) -> Counts {
-        let count = |first, last| PortCounts {
-            first,
-            last,
-            connections: AtomicU64::new(0),
-            told: AtomicU64::new(0),
-            latest: AtomicU64::new(0),
-        };
-        let reserved = settings.reserved.iter();
-        let mut ports: Vec<_> = reserved.map(|found| count(found.first, found.last)).collect();
-        ports.sort_by_key(|count| count.first);
-        let (endings, zero) = (Default::default(), || AtomicU64::new(0));
-        Counts { ports, endings, replies: zero(), present: zero(), started: now() }
+impl ReservationCounters {
+    /// The value of the label `port`.
+    fn ports(&self) -> String {
+        if self.first == self.last {
+            self.first.to_string()
+        } else {
+            format!("{}-{}", self.first, self.last)
+        }
+    }
+}
+
+impl Counters {
+    /// Zeros, for the reservations of `settings`.
+    pub(in crate::listener) fn new(settings: &Settings) -> Counters {
+        let zero = || AtomicU64::new(0);
+        let mut by_reservation: Vec<_> = settings
+            .reserved
+            .iter()
+            .map(|reservation| ReservationCounters {
+                first: reservation.first,
+                last: reservation.last,
+                connections: zero(),
+                told: zero(),
+                latest: zero(),
+            })
+            .collect();
+        by_reservation.sort_by_key(|counters| counters.first);
+        let by_outcome = Default::default();
+        Counters { by_reservation, by_outcome, replies: zero(), open: zero(), started: unix_time() }
     }
 
-    /// Counts a connection that came to its end.
+    /// Counts a connection that ended.
     pub(in crate::listener) fn record(&self, attempt: &Attempt<'_>) {
-        self.endings[attempt.outcome as usize].fetch_add(1, Relaxed);
+        self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
         self.replies.fetch_add(attempt.replies, Relaxed);
-        let before = self.ports.partition_point(|count| count.first <= attempt.port);
-        let count = before.checked_sub(1).and_then(|index| self.ports.get(index));
-        if let Some(count) = count.filter(|count| attempt.port <= count.last) {
-            count.connections.fetch_add(1, Relaxed);
-            count.told.fetch_add(u64::from(attempt.notice_sent), Relaxed);
-            count.latest.store(now(), Relaxed);
+        let after = self.by_reservation.partition_point(|found| found.first <= attempt.port);
+        let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
+        if let Some(found) = found.filter(|found| attempt.port <= found.last) {
+            found.connections.fetch_add(1, Relaxed);
+            found.told.fetch_add(u64::from(attempt.notice_sent), Relaxed);
+            found.latest.store(unix_time(), Relaxed);
         }
     }
 
-    /// Says how many are connected now.
-    pub(in crate::listener) fn are_present(&self, number: usize) {
-        self.present.store(number as u64, Relaxed);
+    /// Stores how many connections are open.
+    pub(in crate::listener) fn set_open(&self, connections: usize) {
+        self.open.store(connections as u64, Relaxed);
     }
 
     /// All metrics.
     pub(in crate::listener) fn metrics(&self) -> Vec<Metric> {
         use Kind::{Counter, Gauge};
-        let by_port = |name, kind, help, of: fn(&PortCounts) -> &AtomicU64| {
-            let label = |count: &PortCounts| match count.first == count.last {
-                true => count.first.to_string(),
-                false => format!("{}-{}", count.first, count.last),
-            };
-            let sample = |count: &PortCounts| Sample {
-                labels: vec![("port", label(count))],
-                value: of(count).load(Relaxed),
-            };
-            Metric { name, kind, help, samples: self.ports.iter().map(sample).collect() }
+        let by_port = |name, kind, help, counter: fn(&ReservationCounters) -> &AtomicU64| {
+            let samples = self.by_reservation.iter().map(|counters| Sample {
+                labels: vec![("port", counters.ports())],
+                value: counter(counters).load(Relaxed),
+            });
+            Metric { name, kind, help, samples: samples.collect() }
         };
-        let ending = |outcome: &Outcome| Sample {
-            labels: vec![("ending", outcome.word().to_owned())],
-            value: self.endings[*outcome as usize].load(Relaxed),
-        };
+        let by_outcome = Outcome::ALL.iter().map(|outcome| Sample {
+            labels: vec![("ending", outcome.as_str().to_owned())],
+            value: self.by_outcome[*outcome as usize].load(Relaxed),
+        });
         let single = |name, kind, help, value: &AtomicU64| {
             Metric::single(name, kind, help, value.load(Relaxed))
         };
@@ -93,38 +108,38 @@ impl Counts {
                 "redisguard_notice_connections",
                 Counter,
                 "Connections to a reserved port that came to their end.",
-                |count| &count.connections,
+                |counters| &counters.connections,
             ),
             by_port(
                 "redisguard_notice_told",
                 Counter,
                 "Those of them to which the sentence was sent.",
-                |count| &count.told,
+                |counters| &counters.told,
             ),
             by_port(
                 "redisguard_notice_last_connection_timestamp_seconds",
                 Gauge,
                 "When the latest of them ended, in seconds since 1970; 0 if there was none since the listener was started.",
-                |count| &count.latest,
+                |counters| &counters.latest,
             ),
             Metric {
                 name: "redisguard_notice_endings",
                 kind: Counter,
                 help: "Connections by how they ended.",
-                samples: Outcome::ALL.iter().map(ending).collect(),
+                samples: by_outcome.collect(),
             },
             single("redisguard_notice_replies", Counter, "Answers sent in full.", &self.replies),
             single(
                 "redisguard_notice_open_connections",
                 Gauge,
                 "Connections that are open now.",
-                &self.present,
+                &self.open,
             ),
             Metric::single("redisguard_notice_start_time_seconds", Gauge, started, self.started),
         ]
     }
 }
 
-fn now() -> u64 {
+fn unix_time() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,5 +1,6 @@
-//! Owns answering Prometheus: `GET /metrics` on 127.0.0.1, one request a connection. Must never hold up
-//! the listener: few are served at once, each for a short time.
+//! The metrics endpoint: `GET /metrics` over HTTP/1.1 on 127.0.0.1, one request a connection.
+//!
+//! Never: delays the listener. Few requests are served at once, each for a short time.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener as StdListener};
@@ -11,76 +12,75 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use crate::exposition::{Form, render};
+use super::counters::Counters;
+use crate::exposition::{Format, render};
 
-use super::counters::Counts;
-
-/// Requests answered at once; others wait in the kernel's queue.
-const AT_ONCE: usize = 4;
-/// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Requests served at once; further ones wait in the kernel's backlog.
+const MAX_CONCURRENT: usize = 4;
+/// How long a request may take, from accepting to the last byte of the response.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of a request.
-const LONGEST: usize = 8 * 1024;
-/// The most headers of one.
-const HEADERS: usize = 64;
+const MAX_REQUEST: usize = 8 * 1024;
+/// The most header fields of a request.
+const MAX_HEADERS: usize = 64;
 /// How long accepting rests when it fails.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Takes the port, before anything is served.
+/// Binds `port` on 127.0.0.1.
 ///
 /// # Errors
-/// What the kernel said.
+/// The kernel's.
 pub(in crate::listener) fn bind(port: u16) -> io::Result<StdListener> {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Answers until the runtime ends. Runs on a tokio runtime with its I/O and time drivers enabled.
-pub(in crate::listener) async fn serve(listener: StdListener, counts: Arc<Counts>) {
+/// Serves until the runtime ends. Runs on a tokio runtime with its I/O and time drivers enabled.
+pub(in crate::listener) async fn serve(listener: StdListener, counters: Arc<Counters>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(cause) => return tracing::warn!("could not show metrics: {cause}"),
     };
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let counts = Arc::clone(&counts);
+                let counters = Arc::clone(&counters);
                 tokio::spawn(async move {
                     let _permit = permit;
-                    let _ = timeout(PATIENCE, answer(stream, &counts)).await;
+                    let _ = timeout(REQUEST_TIMEOUT, respond(stream, &counters)).await;
                 });
             }
-            Err(_) => sleep(PAUSE).await,
+            Err(_) => sleep(ACCEPT_DELAY).await,
         }
     }
 }
 
-async fn answer(mut stream: TcpStream, counts: &Counts) -> io::Result<()> {
+async fn respond(mut stream: TcpStream, counters: &Counters) -> io::Result<()> {
     let mut request = Vec::new();
-    let reply = loop {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let response = loop {
+        let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut headers);
         match parsed.parse(&request) {
-            Ok(httparse::Status::Complete(_)) => break reply(&parsed, counts),
-            Ok(httparse::Status::Partial) if request.len() < LONGEST => {}
+            Ok(httparse::Status::Complete(_)) => break response_to(&parsed, counters),
+            Ok(httparse::Status::Partial) if request.len() < MAX_REQUEST => {}
             Ok(httparse::Status::Partial) => {
                 break plain("431 Request Header Fields Too Large", "the request is too long\n");
             }
             Err(_) => break plain("400 Bad Request", "this is not HTTP\n"),
         }
-        let room = LONGEST - request.len();
-        if (&mut stream).take(room as u64).read_buf(&mut request).await? == 0 {
+        let space = MAX_REQUEST - request.len();
+        if (&mut stream).take(space as u64).read_buf(&mut request).await? == 0 {
             return Ok(());
         }
     };
-    stream.write_all(reply.as_bytes()).await?;
+    stream.write_all(response.as_bytes()).await?;
     stream.shutdown().await
 }
 
-fn reply(request: &httparse::Request<'_, '_>, counts: &Counts) -> String {
+fn response_to(request: &httparse::Request<'_, '_>, counters: &Counters) -> String {
     let path = request.path.unwrap_or_default();
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     match (request.method, path) {
@@ -88,13 +88,12 @@ fn reply(request: &httparse::Request<'_, '_>, counts: &Counts) -> String {
         (Some("GET"), _) => return plain("404 Not Found", "metrics are at /metrics\n"),
         _ => return plain("405 Method Not Allowed", "only GET is answered\n"),
     }
-    let accepts = |header: &&httparse::Header<'_>| {
+    let wants_openmetrics = request.headers.iter().any(|header| {
         header.name.eq_ignore_ascii_case("accept")
             && String::from_utf8_lossy(header.value).contains("application/openmetrics-text")
-    };
-    let open = request.headers.iter().find(accepts).is_some();
-    let form = if open { Form::OpenMetrics } else { Form::Text };
-    response("200 OK", form.content_type(), &render(&counts.metrics(), form))
+    });
+    let format = if wants_openmetrics { Format::OpenMetrics } else { Format::Text };
+    response("200 OK", format.content_type(), &render(&counters.metrics(), format))
 }
 
 fn plain(status: &str, text: &str) -> String {

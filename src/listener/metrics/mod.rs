@@ -1,4 +1,4 @@
 //! The listener's metrics: exact counters, and the HTTP endpoint that Prometheus scrapes.
 
-pub(crate) mod counters;
-pub(crate) mod http;
+pub(super) mod counters;
+pub(super) mod http;

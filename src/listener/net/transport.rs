@@ -105,7 +105,9 @@ impl Transport {
     /// Whether there are bytes to send now.
     pub(in crate::listener) fn has_output(&self, session: &Session) -> bool {
         match &self.kind {
-            Kind::Tls { tls, .. } => tls.owes() || (tls.is_ready() && session.owes_replies()),
+            Kind::Tls { tls, .. } => {
+                tls.has_to_send() || (tls.is_ready() && session.owes_replies())
+            }
             _ => session.owes_replies(),
         }
     }
@@ -132,11 +134,11 @@ impl Transport {
         let mut sent = tls.send(write)?;
         if *sealed == 0 && tls.is_ready() && session.owes_replies() {
             session.render(notice, buffer);
-            tls.seal(buffer.bytes());
+            tls.encrypt(buffer.bytes());
             *sealed = u32::try_from(buffer.bytes().len()).unwrap_or(u32::MAX);
             sent += tls.send(write)?;
         }
-        if *sealed > 0 && !tls.owes() {
+        if *sealed > 0 && !tls.has_to_send() {
             // The buffer may have served other connections since. Rendered again it begins with the
             // same replies: new ones are only ever added behind them.
             session.render(notice, buffer);

@@ -35,15 +35,15 @@ fn sealed(client: &mut ClientConnection) -> Vec<u8> {
     bytes
 }
 
-/// What is sent to a socket whose send buffer has room for so many bytes.
-fn sent(transport: &mut Transport, session: &mut Session, mut room: usize) -> Vec<u8> {
+/// What is sent to a socket whose send buffer takes `space` bytes.
+fn sent(transport: &mut Transport, session: &mut Session, mut space: usize) -> Vec<u8> {
     let (mut buffer, mut taken) = (WriteBuffer::default(), Vec::new());
     while transport.has_output(session) {
-        let mut write = |bytes: &[u8]| match room.min(bytes.len()) {
+        let mut write = |bytes: &[u8]| match space.min(bytes.len()) {
             0 => Err(ErrorKind::WouldBlock.into()),
             size => {
                 taken.extend_from_slice(&bytes[..size]);
-                room -= size;
+                space -= size;
                 Ok(size)
             }
         };

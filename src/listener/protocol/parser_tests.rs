@@ -1,4 +1,4 @@
-//! What the parser makes of bytes.
+//! The events of given bytes, at any split.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn arrays_and_lines_are_commands() {
 }
 
 #[test]
-fn blank_lines_and_empty_arrays_are_passed_over() {
+fn blank_lines_and_empty_arrays_are_ignored() {
     assert_eq!(events(b"\r\n \r\n*0\r\n*-1\r\n\nPING\r\n"), ["PING 0"]);
 }
 
@@ -46,7 +46,7 @@ fn a_value_may_look_like_anything() {
 }
 
 #[test]
-fn what_is_not_resp_is_malformed_once() {
+fn what_is_not_resp_is_one_malformed_event() {
     for odd in [
         &b"*x\r\n"[..],
         b"*\r\n",
@@ -62,7 +62,7 @@ fn what_is_not_resp_is_malformed_once() {
 }
 
 #[test]
-fn http_and_tls_are_known_only_at_the_very_start() {
+fn http_and_tls_are_recognised_only_at_the_start() {
     assert_eq!(events(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"), ["http GET"]);
     assert_eq!(events(b"\x16\x03\x01\x02\x00"), ["tls"]);
     assert_eq!(events(b"\x16\x04x\r\n"), ["other 0"]);
@@ -81,7 +81,7 @@ fn a_command_past_the_limit_is_oversize() {
 }
 
 #[test]
-fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
+fn what_is_kept_of_an_oversize_command_does_not_depend_on_the_split() {
     let name = format!("CLIENT SETINFO LIB-NAME {}", "x".repeat(60));
     let kept = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let (mut parser, mut kept) = (Parser::new(48), 0);
@@ -98,7 +98,7 @@ fn of_an_oversize_command_as_much_is_kept_however_it_is_split() {
 }
 
 #[test]
-fn an_unfinished_line_is_told_from_an_unfinished_value() {
+fn the_position_tells_a_partial_line_from_a_partial_value() {
     let position = |bytes: &[u8]| {
         let mut parser = Parser::new(MAX_COMMAND_BYTES);
         parser.feed(bytes, &mut |_| {});

@@ -1,9 +1,9 @@
-//! What a whole conversation looks like, without a socket.
+//! Whole sessions without a socket.
 
 use super::*;
 use crate::listener::protocol::known_commands::CommandName;
 
-const SENTENCE: &str = "-PORTCLOSED 6379 is blocked\r\n";
+const NOTICE_ERROR: &str = "-PORTCLOSED 6379 is blocked\r\n";
 
 fn notice() -> Notice {
     Notice {
@@ -13,32 +13,32 @@ fn notice() -> Notice {
     }
 }
 
-fn said(session: &mut Session) -> String {
-    let (mut batch, mut wire) = (WriteBuffer::default(), Vec::new());
+fn take_replies(session: &mut Session) -> String {
+    let (mut buffer, mut wire) = (WriteBuffer::default(), Vec::new());
     while session.owes_replies() {
-        session.render(&notice(), &mut batch);
-        wire.extend_from_slice(batch.bytes());
-        session.mark_sent(&batch, batch.bytes().len());
+        session.render(&notice(), &mut buffer);
+        wire.extend_from_slice(buffer.bytes());
+        session.mark_sent(&buffer, buffer.bytes().len());
     }
     String::from_utf8_lossy(&wire).into_owned()
 }
 
-/// All that is said to `bytes` in pieces of `size`, followed by the end of input.
-fn said_to(bytes: &[u8], size: usize) -> String {
+/// All replies to `bytes` in pieces of `size`, followed by the end of input.
+fn replies_to(bytes: &[u8], size: usize) -> String {
     let mut session = Session::new();
     let mut wire = String::new();
     for piece in bytes.chunks(size) {
         session.receive(piece);
-        wire.push_str(&said(&mut session));
-        // What an idle connection holds of it must be enough to go on.
-        if let Some(pause) = session.park() {
+        wire.push_str(&take_replies(&mut session));
+        // A parked session must be complete, whatever the session did that resumes it.
+        if let Some(parked) = session.park() {
             session = Session::new();
             session.receive(b"*1\r\n$4\r\nQUIT\r\n*9\r\n");
-            session.resume(pause);
+            session.resume(parked);
         }
     }
     session.end_of_input();
-    wire + &said(&mut session)
+    wire + &take_replies(&mut session)
 }
 
 #[test]
@@ -46,44 +46,44 @@ fn a_session_reads_the_same_however_it_is_split() {
     let session = b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*4\r\n$6\r\nCLIENT\r\n$7\r\nSETINFO\r\n\
         $8\r\nLIB-NAME\r\n$5\r\nmylib\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$12\r\n*1\r\n$4\r\nQUIT\r\n\
         CLUSTER SLOTS\r\n*2\r\n$4\r\nECHO\r\n$4\r\nmark\r\nPING\r\nQUIT\r\nPING\r\n";
-    let whole = said_to(session, usize::MAX);
-    assert_eq!(whole.matches(SENTENCE).count(), 2, "{whole}");
+    let whole = replies_to(session, usize::MAX);
+    assert_eq!(whole.matches(NOTICE_ERROR).count(), 2, "{whole}");
     assert!(whole.starts_with("%7\r\n") && whole.ends_with("+OK\r\n"), "{whole}");
     for size in 1..session.len() {
-        assert_eq!(said_to(session, size), whole, "in pieces of {size}");
+        assert_eq!(replies_to(session, size), whole, "in pieces of {size}");
     }
 }
 
 #[test]
-fn a_peer_that_says_nothing_is_told_once() {
+fn a_silent_client_gets_the_notice_once() {
     let mut silent = Session::new();
     assert_eq!(silent.phase(), Phase::AwaitingInput);
     silent.end_of_input();
-    assert_eq!(said(&mut silent), SENTENCE);
+    assert_eq!(take_replies(&mut silent), NOTICE_ERROR);
     let mut waiting = Session::new();
     waiting.send_unprompted_notice();
     waiting.send_unprompted_notice();
     waiting.end_of_input();
-    assert_eq!(said(&mut waiting), SENTENCE);
+    assert_eq!(take_replies(&mut waiting), NOTICE_ERROR);
     assert!(waiting.notice_sent());
 }
 
 #[test]
-fn after_speaking_up_commands_are_still_answered() {
+fn commands_after_an_unprompted_notice_are_still_answered() {
     let mut session = Session::new();
     session.receive(b"PI");
     assert_eq!(session.phase(), Phase::PartialLine);
     session.send_unprompted_notice();
     session.receive(b"NG\r\n");
-    assert_eq!(said(&mut session), SENTENCE.repeat(2));
+    assert_eq!(take_replies(&mut session), NOTICE_ERROR.repeat(2));
     assert_eq!(session.phase(), Phase::Idle);
 }
 
 #[test]
 fn an_unfinished_command_is_answered_at_the_end_of_input() {
-    assert_eq!(said_to(b"PING", 9), SENTENCE);
-    assert_eq!(said_to(b"*2\r\n$3\r\nGET\r\n$9\r\nab", 9), SENTENCE);
-    assert_eq!(said_to(b"PING\r\n", 9), SENTENCE);
+    assert_eq!(replies_to(b"PING", 9), NOTICE_ERROR);
+    assert_eq!(replies_to(b"*2\r\n$3\r\nGET\r\n$9\r\nab", 9), NOTICE_ERROR);
+    assert_eq!(replies_to(b"PING\r\n", 9), NOTICE_ERROR);
     let mut unfinished = Session::new();
     unfinished.receive(b"*2\r\n$3\r\nget\r\n$9\r\nab");
     unfinished.end_of_input();
@@ -91,37 +91,37 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
 }
 
 #[test]
-fn nobody_leaves_without_the_sentence() {
+fn no_session_is_closed_without_the_notice() {
     let mut only_set_up = Session::new();
     only_set_up.receive(b"AUTH secret\r\n");
     only_set_up.close_with_notice();
-    assert_eq!(said(&mut only_set_up), format!("+OK\r\n{SENTENCE}"));
+    assert_eq!(take_replies(&mut only_set_up), format!("+OK\r\n{NOTICE_ERROR}"));
     let mut told = Session::new();
     told.receive(b"PING\r\n");
     told.close_with_notice();
-    assert_eq!(said(&mut told), SENTENCE);
+    assert_eq!(take_replies(&mut told), NOTICE_ERROR);
 }
 
 #[test]
-fn http_and_tls_get_an_answer_of_their_own_and_no_more() {
-    let http = said_to(b"GET / HTTP/1.1\r\nHost: x\r\nPING\r\n\r\n", 3);
+fn http_and_tls_get_one_reply_of_their_own() {
+    let http = replies_to(b"GET / HTTP/1.1\r\nHost: x\r\nPING\r\n\r\n", 3);
     assert!(http.starts_with("HTTP/1.1 421 PORTCLOSED") && http.ends_with("blocked\n"), "{http}");
     let mut tls = Session::new();
     tls.receive(b"\x16\x03\x01\x02\x00\x01PING\r\n");
-    let mut batch = WriteBuffer::default();
-    tls.render(&notice(), &mut batch);
-    assert_eq!(batch.bytes(), [0x15, 3, 3, 0, 2, 2, 49]);
+    let mut buffer = WriteBuffer::default();
+    tls.render(&notice(), &mut buffer);
+    assert_eq!(buffer.bytes(), [0x15, 3, 3, 0, 2, 2, 49]);
     assert_eq!(tls.client().protocol, Protocol::Tls);
 }
 
 #[test]
-fn oversize_and_malformed_input_gets_one_sentence() {
-    assert_eq!(said_to(b"*2\r\n$3\r\nSET\r\n$999999999\r\nPING\r\n", 5), SENTENCE);
-    assert_eq!(said_to(b"*1\r\nPING\r\nPING\r\n", 5), SENTENCE);
+fn oversize_and_malformed_input_gets_one_notice() {
+    assert_eq!(replies_to(b"*2\r\n$3\r\nSET\r\n$999999999\r\nPING\r\n", 5), NOTICE_ERROR);
+    assert_eq!(replies_to(b"*1\r\nPING\r\nPING\r\n", 5), NOTICE_ERROR);
 }
 
 #[test]
-fn the_log_learns_names_and_never_arguments() {
+fn the_log_gets_names_and_never_arguments() {
     let mut session = Session::new();
     session.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
     session.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
@@ -130,8 +130,8 @@ fn the_log_learns_names_and_never_arguments() {
     assert_eq!(client.protocol, Protocol::Inline);
     assert_eq!(client.library_name(), Some(&b"redis-py"[..]));
     assert_eq!(client.library_version(), Some(&b"5.0"[..]));
-    let held = format!("{session:?}");
+    let state = format!("{session:?}");
     for secret in ["hunter2", "value", "104, 117, 110", "118, 97, 108, 117, 101"] {
-        assert!(!held.contains(secret), "{secret} is held: {held}");
+        assert!(!state.contains(secret), "{secret} is kept: {state}");
     }
 }

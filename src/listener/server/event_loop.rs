@@ -1,365 +1,284 @@
-//! Owns the serving: one thread accepts, gives every connection its turns, keeps the log's clock,
-//! and ends it all in good order. Must never spin, never wait while somebody could be served, and
-//! never stop accepting because accepting failed once.
+//! The event loop: one thread that accepts, drives every connection that can go on, and ends all of them
+//! in good order when the listener stops.
+//!
+//! Never: spins, waits while a connection could go on, or lets one connection keep it for long.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
-use super::connections::table::{ConnectionTable, FIRST_KEY, Key};
-use super::connections::{Connection, Order, Progress, Wakeup};
+use super::connections::{
+    CloseReason, Connection, ConnectionTable, FIRST_KEY, Key, Progress, Wakeup,
+};
 use super::shared::WorkerState;
 use crate::listener::clock::{Clock, Tick};
-use crate::listener::log::{Journal, Log, Outcome};
-use crate::listener::metrics::counters::Counts;
-use crate::listener::net::bind::{BACKLOG, ListenPort, Listener, Listeners};
+use crate::listener::log::{Journal, Log};
+use crate::listener::metrics::counters::Counters;
+use crate::listener::net::bind::{Listener, Listeners};
 use crate::listener::net::epoll::{Interest, Poller, Ready};
-use crate::listener::net::original_dst::OriginalDestination;
-use crate::listener::net::transport::Transport;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 
-/// How long accepting rests when it fails for a reason that does not go away by itself.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-/// Connections accepted at one door before others have their turn.
-const MOST_ACCEPTED: usize = 64;
-/// Connections that have another turn in one round, so that newcomers wait for a few of those that
-/// send without end, not for all of them.
-const MOST_EAGER: usize = 4;
-/// So many new connections at once are looked at a second time before they are watched: most are
-/// over by then, and being watched costs as much as an answer.
+/// Runnable connections that are driven in one round: new ones wait for a few of those that send
+/// without end, not for all of them.
+const MAX_SCHEDULED: usize = 4;
+/// From so many new connections in one round on, each is driven a second time before epoll watches
+/// it: most are over by then, and to be watched costs as much as a reply.
 const CROWD: usize = 4;
-/// How long a failure to accept is not told again.
-const COMPLAINT: Duration = Duration::from_secs(60);
 
-/// What was served, once it is over.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
+/// What was served, for the line that says that the listener stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Summary {
     /// Connections accepted.
-    pub connections: u64,
-    /// Those to which the sentence was sent.
-    pub told: u64,
-    /// Answers sent in full.
-    pub replies: u64,
-    /// Those closed to make room for others.
-    pub shed: u64,
-    /// Those with a log line of their own.
-    pub logged: u64,
-    /// Those counted in a summary line.
-    pub folded: u64,
+    pub(super) connections: u64,
+    /// Those to which the notice was sent.
+    pub(super) told: u64,
+    /// Replies sent in full.
+    pub(super) replies: u64,
 }
 
-/// All there is to serve with.
-struct Server {
-    desk: WorkerState,
-    poller: Poller,
-    room: ConnectionTable<Connection>,
-    doors: Vec<Listener>,
-    /// Doors at which more may wait.
-    crowded: Vec<Key>,
+/// Everything that one worker thread serves with.
+pub(super) struct Server {
+    pub(super) state: WorkerState,
+    pub(super) poller: Poller,
+    pub(super) connections: ConnectionTable<Connection>,
+    /// Watched under their index as the key.
+    pub(super) listeners: Vec<Listener>,
+    /// Indices of listeners at which more connections may wait.
+    pub(super) backlogged: Vec<usize>,
     /// Connections that could go on at once, in the order of their turns.
-    eager: VecDeque<Key>,
-    /// Connections that came in the latest round and are not watched yet.
-    fresh: Vec<Key>,
-    /// When to try again at all doors, after accepting failed.
-    retry: Option<Tick>,
-    /// When a failure to accept was last told.
-    complained: Option<Tick>,
+    pub(super) runnable: VecDeque<Key>,
+    /// Connections of the latest round that epoll does not watch yet.
+    pub(super) unwatched: Vec<Key>,
+    /// When to accept again at all listeners, after that failed.
+    pub(super) accept_retry: Option<Tick>,
+    /// When a failure to accept was last logged.
+    pub(super) accept_warning: Option<Tick>,
     journal: Journal,
     summary: Summary,
-    /// What Prometheus is told, where it is.
-    counts: Option<Arc<Counts>>,
+    /// For Prometheus, where metrics are served.
+    counters: Option<Arc<Counters>>,
     clock: Clock,
     /// When the present round began.
-    now: Tick,
+    pub(super) now: Tick,
+    /// The same for the log, which shares no clock with the connections.
     instant: Instant,
 }
 
-/// Serves `listeners` until `shutdown` resolves, then lets present connections end within a short
+/// Serves `listeners` until `shutdown` resolves, then lets open connections end within a short
 /// bounded time. Runs on a tokio runtime with its I/O and time drivers enabled.
 ///
 /// # Errors
 /// The kernel has no epoll instance to give, or cannot watch a listener.
-pub(in crate::listener) async fn serve(
+pub(super) async fn serve(
     listeners: Listeners,
     settings: Settings,
     identity: Identity,
     log: Log,
-    counts: Option<Arc<Counts>>,
+    counters: Option<Arc<Counters>>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Summary> {
     let rotation = log.rotation();
-    let mut hall = Server::open(listeners, settings, identity, log, counts)?;
+    let mut server = Server::new(listeners, settings, identity, log, counters)?;
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             biased;
             () = &mut shutdown => break,
             () = rotation.requested() => {
-                hall.journal.rotate(Instant::now());
-                hall.desk.identity.reload();
+                server.journal.rotate(Instant::now());
+                server.state.identity.reload();
             }
-            result = hall.next() => result?,
+            result = server.run_round() => result?,
         }
     }
-    hall.close_doors();
-    while !hall.room.is_empty() {
-        hall.next().await?;
+    server.stop();
+    while !server.connections.is_empty() {
+        server.run_round().await?;
     }
-    Ok(hall.finish())
+    server.journal.finish(Instant::now());
+    Ok(server.summary)
 }
 
 impl Server {
-    fn open(
+    fn new(
         listeners: Listeners,
         settings: Settings,
         identity: Identity,
         log: Log,
-        counts: Option<Arc<Counts>>,
+        counters: Option<Arc<Counters>>,
     ) -> io::Result<Server> {
         let (clock, instant) = (Clock::start(), Instant::now());
-        let idle = Duration::from_secs(settings.idle);
-        let hall = Server {
-            room: ConnectionTable::new(settings.max_connections, settings.max_per_source, idle),
+        let server = Server {
+            connections: ConnectionTable::new(
+                settings.max_connections,
+                settings.max_per_source,
+                Duration::from_secs(settings.idle),
+            ),
             journal: Journal::new(log, &settings),
-            desk: WorkerState::new(settings, identity),
+            state: WorkerState::new(settings, identity),
             poller: Poller::new()?,
-            doors: listeners.sockets,
-            crowded: Vec::new(),
-            eager: VecDeque::new(),
-            fresh: Vec::new(),
-            retry: None,
-            complained: None,
+            listeners: listeners.sockets,
+            backlogged: Vec::new(),
+            runnable: VecDeque::new(),
+            unwatched: Vec::new(),
+            accept_retry: None,
+            accept_warning: None,
             summary: Summary::default(),
-            counts,
+            counters,
             now: clock.tick(instant),
             instant,
             clock,
         };
-        for (key, listener) in hall.doors.iter().enumerate() {
-            hall.poller.add(&listener.socket, key as Key, Interest::Read)?;
+        for (index, listener) in server.listeners.iter().enumerate() {
+            server.poller.add(&listener.socket, index as Key, Interest::Read)?;
         }
-        Ok(hall)
+        Ok(server)
     }
 
-    /// Waits for something to do, and does it.
-    async fn next(&mut self) -> io::Result<()> {
-        let due = self.due();
-        let clock = async {
+    /// Waits until something can be done, and does it.
+    async fn run_round(&mut self) -> io::Result<()> {
+        let due = self.next_due();
+        let timer = async {
             match due {
                 Some(due) => sleep_until(due).await,
                 None => pending().await,
             }
         };
-        let turns = self.eager.len().min(MOST_EAGER);
-        let has_more = turns + self.fresh.len() + self.crowded.len() > 0;
+        let scheduled = self.runnable.len().min(MAX_SCHEDULED);
+        let has_work = scheduled + self.unwatched.len() + self.backlogged.len() > 0;
         let mut ready = 0;
+        // With work at hand, one look at epoll and at the signals, and no sleep.
         tokio::select! {
             biased;
             result = self.poller.ready() => ready = result?,
-            () = yield_now(), if has_more => {}
-            () = clock => {}
+            () = yield_now(), if has_work => {}
+            () = timer => {}
         }
-        self.look_at_the_clock();
-        let unwatched = std::mem::take(&mut self.fresh);
-        for place in 0..ready {
-            let ready = self.poller.event(place);
-            self.attend(ready.key, Wakeup::Ready(ready));
+        self.update_clock();
+        let unwatched = mem::take(&mut self.unwatched);
+        for index in 0..ready {
+            self.dispatch(self.poller.event(index));
         }
-        for key in std::mem::take(&mut self.crowded) {
-            self.attend(key, Wakeup::Again);
+        for listener in mem::take(&mut self.backlogged) {
+            self.accept(listener);
         }
-        for _ in 0..turns {
-            let Some(key) = self.eager.pop_front() else { break };
-            self.attend(key, Wakeup::Again);
+        for _ in 0..scheduled {
+            let Some(key) = self.runnable.pop_front() else { break };
+            self.drive(key, Wakeup::Scheduled);
         }
         for key in unwatched {
-            self.attend(key, Wakeup::Ready(Ready { key, writable: false, ended: false }));
+            self.drive(key, Wakeup::Ready(Ready { key, writable: false, ended: false }));
             self.watch(key);
         }
-        if self.fresh.len() < CROWD {
-            for key in std::mem::take(&mut self.fresh) {
+        if self.unwatched.len() < CROWD {
+            for key in mem::take(&mut self.unwatched) {
                 self.watch(key);
             }
         }
-        self.tend();
+        self.run_timers();
         Ok(())
     }
 
-    fn look_at_the_clock(&mut self) {
+    fn update_clock(&mut self) {
         self.instant = Instant::now();
         self.now = self.clock.tick(self.instant);
     }
 
-    /// When something is to be done although nothing happens.
-    fn due(&self) -> Option<Instant> {
-        let waits = [self.room.next_timeout(), self.retry];
-        let waits = waits.into_iter().flatten().map(|tick| self.clock.instant(tick));
-        waits.chain(self.journal.due()).min()
+    /// When there is something to do even if no socket becomes ready.
+    fn next_due(&self) -> Option<Instant> {
+        let ticks = [self.connections.next_timeout(), self.accept_retry];
+        let instants = ticks.into_iter().flatten().map(|tick| self.clock.instant(tick));
+        instants.chain(self.journal.due()).min()
     }
 
-    fn tend(&mut self) {
-        while let Some((key, wait)) = self.room.timed_out(self.now) {
-            self.attend(key, Wakeup::Due(wait));
+    fn run_timers(&mut self) {
+        while let Some((key, timeout)) = self.connections.timed_out(self.now) {
+            self.drive(key, Wakeup::TimedOut(timeout));
         }
-        if self.retry.is_some_and(|when| when <= self.now) {
-            self.retry = None;
-            for door in 0..self.doors.len() {
-                self.attend(door as Key, Wakeup::Again);
-            }
+        if self.accept_retry.is_some_and(|when| when <= self.now) {
+            self.accept_retry = None;
+            (0..self.listeners.len()).for_each(|listener| self.accept(listener));
         }
         self.journal.tend(self.instant);
-        if let Some(counts) = &self.counts {
-            counts.are_present(self.room.len());
+        if let Some(counters) = &self.counters {
+            counters.set_open(self.connections.len());
         }
     }
 
-    /// Gives the door or the connection of that name its turn.
-    fn attend(&mut self, key: Key, call: Wakeup) {
-        if key < FIRST_KEY {
-            if self.accept(key) && !self.crowded.contains(&key) {
-                self.crowded.push(key);
-            }
-            return;
+    fn dispatch(&mut self, ready: Ready) {
+        if ready.key < FIRST_KEY {
+            self.accept(ready.key as usize);
+        } else {
+            self.drive(ready.key, Wakeup::Ready(ready));
         }
-        let Some(connection) = self.room.get_mut(key) else { return };
-        if let Wakeup::Ready(ready) = call
-            && connection.is_eager()
+    }
+
+    /// Drives the connection with that key, if it is still open.
+    pub(super) fn drive(&mut self, key: Key, wakeup: Wakeup) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        // Its turn will come: one that sends without end gets no more turns for that.
+        if let Wakeup::Ready(ready) = wakeup
+            && connection.is_runnable()
         {
-            return connection.note(ready);
+            return connection.note_ready(ready);
         }
-        let turn = connection.drive(call, &mut self.desk, self.now);
-        let watched = connection.watch_for_room(&self.poller, key);
+        let progress = connection.drive(wakeup, &mut self.state, self.now);
+        let (Progress::Wait(timeout) | Progress::Runnable(timeout)) = progress else {
+            return self.remove(key);
+        };
+        if connection.update_interest(&self.poller, key).is_err() {
+            return self.remove(key);
+        }
+        if matches!(progress, Progress::Runnable(_)) && connection.mark_runnable() {
+            self.runnable.push_back(key);
+        }
         let active = connection.active();
-        let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
-        match (turn, watched) {
-            (Progress::Over, _) | (_, Err(_)) => {
-                let connection = self.room.remove(key);
-                self.record(&connection);
-            }
-            (Progress::Wait(wait) | Progress::Again(wait), Ok(())) => {
-                self.room.set_timeout(key, wait, active, self.now);
-                if eager {
-                    self.eager.push_back(key);
-                }
-            }
-        }
+        self.connections.set_timeout(key, timeout, active, self.now);
     }
 
-    /// Lets in who waits at a door; says whether more may wait there.
-    fn accept(&mut self, key: Key) -> bool {
-        for _ in 0..MOST_ACCEPTED {
-            let Some(listener) = self.doors.get(key as usize) else { return false };
-            let port = listener.port;
-            match listener.socket.accept() {
-                Ok((stream, peer)) => self.welcome(stream, peer, port),
-                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return false,
-                Err(cause) => {
-                    if !self.survives(&cause) {
-                        self.retry = Some(self.now.after(ACCEPT_PAUSE));
-                        return false;
-                    }
-                }
-            }
-        }
-        true
-    }
-
-    fn welcome(&mut self, stream: TcpStream, peer: SocketAddr, port: ListenPort) {
-        if let Some(key) = self.room.eviction_candidate_for(peer.ip()) {
-            self.attend(key, Wakeup::Go(Order::MakeRoom));
-        }
-        if let Some(key) = self.room.overdue_close() {
-            self.attend(key, Wakeup::Go(Order::Vanish));
-        }
-        let destination = match port {
-            ListenPort::Reserved(port) => OriginalDestination::direct(port),
-            ListenPort::Notice(_) => {
-                OriginalDestination::of_redirected(&stream, peer.ip(), &self.desk.settings)
-            }
-        };
-        let layer = Transport::new(self.desk.identity.server_config().cloned());
-        let mut connection = Connection::new(stream, peer, destination, layer, self.now);
-        let turn = connection.drive(Wakeup::Welcome, &mut self.desk, self.now);
-        let eager = matches!(turn, Progress::Again(_)) && connection.becomes_eager();
-        let (Progress::Wait(wait) | Progress::Again(wait)) = turn else {
-            return self.record(&connection);
-        };
-        let key = self.room.insert(connection, peer.ip(), wait, self.now);
-        self.fresh.push(key);
-        if eager {
-            self.eager.push_back(key);
-        }
-    }
-
-    /// Has a connection watched, if it is still there.
+    /// Has epoll watch a connection, if it is still open.
     fn watch(&mut self, key: Key) {
-        let Some(connection) = self.room.get_mut(key) else { return };
+        let Some(connection) = self.connections.get_mut(key) else { return };
         if let Err(cause) = connection.watch(&self.poller, key) {
             tracing::warn!("could not watch a connection: {cause}");
-            self.attend(key, Wakeup::Go(Order::Vanish));
+            self.drive(key, Wakeup::Abort);
         }
     }
 
-    /// Goes on after accepting failed; says whether trying again at once makes sense.
-    fn survives(&mut self, cause: &io::Error) -> bool {
-        let errno = cause.raw_os_error().map(Errno::from_raw);
-        // Only the one peer was concerned.
-        if let Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) = errno {
-            return true;
-        }
-        if self.complained.is_none_or(|told| self.now.since(told) >= COMPLAINT) {
-            self.complained = Some(self.now);
-            tracing::warn!(
-                "could not accept a connection: {cause}; closing idle ones if there are"
-            );
-        }
-        let is_full = matches!(errno, Some(Errno::EMFILE | Errno::ENFILE));
-        match self.room.cheapest_to_close().filter(|_| is_full) {
-            Some(key) => {
-                self.attend(key, Wakeup::Go(Order::Vanish));
-                true
-            }
-            None => false,
-        }
+    /// Removes a connection that is over, which closes its socket.
+    fn remove(&mut self, key: Key) {
+        let connection = self.connections.remove(key);
+        self.record(&connection);
     }
 
-    fn record(&mut self, connection: &Connection) {
+    /// Counts and logs a connection that is over.
+    pub(super) fn record(&mut self, connection: &Connection) {
         let attempt = connection.attempt(self.now);
         self.summary.connections += 1;
         self.summary.told += u64::from(attempt.notice_sent);
         self.summary.replies += attempt.replies;
-        self.summary.shed += u64::from(attempt.outcome == Outcome::Shed);
-        if let Some(counts) = &self.counts {
-            counts.record(&attempt);
+        if let Some(counters) = &self.counters {
+            counters.record(&attempt);
         }
         self.journal.record(&attempt, self.instant);
     }
 
-    /// Lets in who waits at the doors, closes them, and asks everybody to go.
-    fn close_doors(&mut self) {
-        self.look_at_the_clock();
-        for door in 0..self.doors.len() {
-            let mut rounds = 0..usize::from(BACKLOG) / MOST_ACCEPTED;
-            while rounds.next().is_some() && self.accept(door as Key) {}
+    /// Accepts what waits in the backlogs, stops listening, and asks every connection to close.
+    fn stop(&mut self) {
+        self.update_clock();
+        self.drain_backlogs();
+        self.listeners.clear();
+        self.state.is_stopping = true;
+        for key in self.connections.keys() {
+            self.drive(key, Wakeup::Close(CloseReason::Shutdown));
         }
-        self.doors.clear();
-        for key in self.room.keys() {
-            self.attend(key, Wakeup::Go(Order::Stop));
-        }
-    }
-
-    /// Writes the log to its end, and sums up.
-    fn finish(self) -> Summary {
-        let (logged, folded) = self.journal.finish(Instant::now());
-        Summary { logged, folded, ..self.summary }
     }
 }

@@ -1,6 +1,7 @@
-//! The server: the process, its one event loop, and the table of connections.
+//! The server: the process, its one event loop, and the connections.
 
-pub(crate) mod connections;
-pub(crate) mod event_loop;
-pub(crate) mod run;
+mod accept;
+mod connections;
+pub(super) mod event_loop;
+pub(super) mod run;
 mod shared;

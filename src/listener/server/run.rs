@@ -1,5 +1,6 @@
-//! Owns the listener's life as a process: descriptors, runtime, signals and the service manager.
-//! Must never daemonise or print; what there is to say goes through `tracing`.
+//! The listener as a process: descriptor limit, runtime, signals, and the service manager.
+//!
+//! Never: daemonises or prints; diagnostics go through `tracing`.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,30 +16,30 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::event_loop::serve;
 use crate::listener::log::{Log, LogTarget, Rotation};
-use crate::listener::metrics::counters::Counts;
+use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
 use crate::listener::net::bind::{BindError, Listeners};
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 
-/// Stands in the status line before what keeps some clients from the sentence.
-const TROUBLE: &str = "; trouble: ";
-/// Ports that the status line names one by one.
-const STATUS_PORTS: usize = 16;
+/// Comes before the degraded parts in the status line. Those who read the line know these words.
+const DEGRADED: &str = "; trouble: ";
+/// Ports that the status line names one by one; a thousand would make it unreadable.
+const MAX_NAMED_PORTS: usize = 16;
 
 /// Why the listener could not start.
 #[derive(Debug)]
 pub enum NoticeError {
-    /// A port could not be taken.
+    /// A port could not be bound.
     Bind(BindError),
     /// The log could not be opened.
     Log {
         /// The file, or `None` for standard output.
         path: Option<PathBuf>,
-        /// What the kernel said.
+        /// The kernel's error.
         cause: io::Error,
     },
-    /// The runtime or its signal handlers could not be set up.
+    /// The runtime, the signal handlers or epoll could not be set up.
     Runtime(io::Error),
 }
 
@@ -69,18 +70,17 @@ impl std::error::Error for NoticeError {
     }
 }
 
-/// The trouble in a status line of the listener's, as the service manager repeats it.
+/// What does not work, from a status line of the listener; `None` where everything does.
 #[must_use]
-pub fn trouble(status: &str) -> Option<&str> {
-    status.split_once(TROUBLE).map(|(_, trouble)| trouble)
+pub fn degraded(status: &str) -> Option<&str> {
+    status.split_once(DEGRADED).map(|(_, degraded)| degraded)
 }
 
-/// Runs the listener until SIGTERM or SIGINT; SIGHUP has the log file opened anew and the
-/// certificate read again. A certificate that cannot be used does not stop it: that would keep the
-/// sentence from plain clients too.
+/// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
+/// certificate. An unusable certificate does not stop it: plain clients must still get the notice.
 ///
 /// # Errors
-/// The listener could not start: a port, the log, or the runtime is not to be had.
+/// The listener could not start: a port, the log, or the runtime.
 pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
     raise_descriptor_limit();
     let listeners = Listeners::bind(&settings).map_err(NoticeError::Bind)?;
@@ -99,15 +99,12 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
         .map_err(NoticeError::Runtime)?;
     runtime.block_on(async {
         let signals = Signals::new().map_err(NoticeError::Runtime)?;
-        let counts = settings.scrape_port.map(|_| Arc::new(Counts::new(&settings)));
-        let unseen = settings.scrape_port.zip(counts.clone()).and_then(|(port, counts)| {
-            let bound = http::bind(port);
-            let shown = bound.map(|socket| tokio::spawn(http::serve(socket, counts)));
-            shown.err().map(|cause| format!("no metrics on port {port}: {cause}"))
-        });
-        announce(&listeners, &identity, unseen);
+        let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
+        let metrics = settings.scrape_port.zip(counters.clone());
+        let no_metrics = metrics.and_then(|(port, counters)| serve_metrics(port, counters).err());
+        report_ready(&listeners, &identity, no_metrics);
         let shutdown = signals.until_stopped(log.rotation());
-        let summary = serve(listeners, settings, identity, log, counts, shutdown)
+        let summary = serve(listeners, settings, identity, log, counters, shutdown)
             .await
             .map_err(NoticeError::Runtime)?;
         tracing::info!(
@@ -120,53 +117,60 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
     })
 }
 
-/// Says what is listened on and what is not, to people and to the service manager.
-fn announce(listeners: &Listeners, identity: &Identity, unseen: Option<String>) {
+/// Serves metrics on `port` in a task. If that fails the listener goes on without: the error is one
+/// line for the status.
+fn serve_metrics(port: u16, counters: Arc<Counters>) -> Result<(), String> {
+    let socket = http::bind(port).map_err(|cause| format!("no metrics on port {port}: {cause}"))?;
+    tokio::spawn(http::serve(socket, counters));
+    Ok(())
+}
+
+/// Tells the log and the service manager what is listened on, and what does not work.
+fn report_ready(listeners: &Listeners, identity: &Identity, no_metrics: Option<String>) {
     for address in listeners.bound() {
         tracing::info!("listening on {address}");
     }
     for left in listeners.left_alone() {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
-    let ports = listeners.bound().iter().map(SocketAddr::port).collect();
-    if let Some(unseen) = &unseen {
-        tracing::warn!("{unseen}");
+    if let Some(no_metrics) = &no_metrics {
+        tracing::warn!("{no_metrics}");
     }
-    let troubles: Vec<String> = [identity.error(), unseen].into_iter().flatten().collect();
-    let trouble = match troubles.as_slice() {
-        [] => String::new(),
-        troubles => format!("{TROUBLE}{}", troubles.join(", ")),
-    };
-    let status = format!("{}{}{trouble}", answers(&ports), through_tls(identity));
-    tell_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    let ports = listeners.bound().iter().map(SocketAddr::port).collect();
+    let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
+    let mut status = format!("{}{}", ports_status(&ports), tls_status(identity));
+    if !degraded.is_empty() {
+        status = format!("{status}{DEGRADED}{}", degraded.join(", "));
+    }
+    notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
 }
 
-fn through_tls(identity: &Identity) -> &'static str {
-    let through = identity.server_config().is_some() && identity.error().is_none();
-    if through { ", also through TLS" } else { "" }
+fn tls_status(identity: &Identity) -> &'static str {
+    let works = identity.server_config().is_some() && identity.error().is_none();
+    if works { ", also through TLS" } else { "" }
 }
 
-fn answers(ports: &BTreeSet<u16>) -> String {
+fn ports_status(ports: &BTreeSet<u16>) -> String {
     if ports.is_empty() {
         tracing::warn!("no port is left to listen on");
         return "left every port to its holder".to_owned();
     }
-    let named: Vec<String> = ports.iter().take(STATUS_PORTS).map(u16::to_string).collect();
-    let rest = match ports.len().saturating_sub(STATUS_PORTS) {
+    let named: Vec<String> = ports.iter().take(MAX_NAMED_PORTS).map(u16::to_string).collect();
+    let rest = match ports.len().saturating_sub(MAX_NAMED_PORTS) {
         0 => String::new(),
         rest => format!(" and {rest} more"),
     };
     format!("answers on port {}{rest}", named.join(", "))
 }
 
-fn tell_manager(states: &[NotifyState<'_>]) {
+fn notify_manager(states: &[NotifyState<'_>]) {
     if let Err(cause) = sd_notify::notify(states) {
         tracing::warn!("could not notify the service manager: {cause}");
     }
 }
 
-/// A connection costs one descriptor, and the soft limit is often 1024. Without the right to
-/// raise it the listener still works: it sheds idle connections earlier.
+/// Raises the soft limit of descriptors, often 1024, to the hard one: each connection takes one. If
+/// that fails the listener still works, and closes idle connections earlier.
 fn raise_descriptor_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
@@ -175,6 +179,7 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// The signals that the listener handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -190,6 +195,7 @@ impl Signals {
         })
     }
 
+    /// Resolves at SIGTERM or SIGINT; requests a rotation at each SIGHUP.
     async fn until_stopped(mut self, rotation: Rotation) {
         loop {
             tokio::select! {
@@ -198,6 +204,6 @@ impl Signals {
                 _ = self.hang_up.recv() => rotation.request(),
             }
         }
-        tell_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+        notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     }
 }

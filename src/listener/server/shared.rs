@@ -1,5 +1,7 @@
-//! Owns what all connections share: the buffers, spare conversations, the wording for each port,
-//! and the settings. Must never hold anything of one connection beyond its turn.
+//! What all connections of the worker thread share: settings, buffers, spare sessions, and the wording
+//! for each port.
+//!
+//! Never: keeps anything of one connection beyond its wakeup.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,55 +14,59 @@ use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 use crate::listener::tls::handshake_limit::HandshakeLimit;
 
-/// Bytes that are read at once.
-const READ: usize = 64 * 1024;
-/// Conversations that are kept for the next who needs one.
-const MOST_SPARE: usize = 16;
+/// Size of the read buffer in bytes: a long pipeline takes few system calls.
+const READ_BUFFER: usize = 64 * 1024;
+/// Sessions that are kept for the next connection that needs one.
+const MAX_SPARE_SESSIONS: usize = 16;
 
-/// What connections share; one thread serves them, one after the other.
+/// The shared state. One thread drives all connections, one after the other.
 #[derive(Debug)]
-pub(in crate::listener) struct WorkerState {
-    pub(in crate::listener) settings: Settings,
-    pub(in crate::listener) identity: Identity,
-    pub(in crate::listener) handshakes: HandshakeLimit,
-    pub(in crate::listener) read: Box<[u8]>,
-    pub(in crate::listener) batch: WriteBuffer,
-    #[expect(clippy::vec_box, reason = "a connection keeps the box while something is under way")]
-    spare: Vec<Box<Session>>,
+pub(super) struct WorkerState {
+    pub(super) settings: Settings,
+    pub(super) identity: Identity,
+    pub(super) handshakes: HandshakeLimit,
+    pub(super) read_buffer: Box<[u8]>,
+    pub(super) write_buffer: WriteBuffer,
+    /// Whether the listener stops: every connection gets the short time-out for that.
+    pub(super) is_stopping: bool,
+    #[expect(clippy::vec_box, reason = "a connection keeps the box while its session is active")]
+    spare_sessions: Vec<Box<Session>>,
+    /// The sentence of each port that a client has met.
     sentences: HashMap<u16, Rc<str>>,
 }
 
 impl WorkerState {
-    /// A desk for connections that are served as `settings` say.
-    pub(in crate::listener) fn new(settings: Settings, identity: Identity) -> WorkerState {
+    /// The state for connections that are served according to `settings`.
+    pub(super) fn new(settings: Settings, identity: Identity) -> WorkerState {
         WorkerState {
             settings,
             identity,
             handshakes: HandshakeLimit::default(),
-            read: vec![0; READ].into(),
-            batch: WriteBuffer::default(),
-            spare: Vec::new(),
+            read_buffer: vec![0; READ_BUFFER].into(),
+            write_buffer: WriteBuffer::default(),
+            is_stopping: false,
+            spare_sessions: Vec::new(),
             sentences: HashMap::new(),
         }
     }
 
-    /// A conversation to go on with.
-    pub(in crate::listener) fn lend(&mut self) -> Box<Session> {
-        self.spare.pop().unwrap_or_else(|| Box::new(Session::new()))
+    /// A session to resume a parked one in.
+    pub(super) fn take_session(&mut self) -> Box<Session> {
+        self.spare_sessions.pop().unwrap_or_else(|| Box::new(Session::new()))
     }
 
-    /// Takes back a conversation that paused.
-    pub(in crate::listener) fn take_back(&mut self, dialogue: Box<Session>) {
-        if self.spare.len() < MOST_SPARE {
-            self.spare.push(dialogue);
+    /// Takes back a session whose state was parked.
+    pub(super) fn return_session(&mut self, session: Box<Session>) {
+        if self.spare_sessions.len() < MAX_SPARE_SESSIONS {
+            self.spare_sessions.push(session);
         }
     }
 
-    /// What is said on `port`; its sentence is worded once.
-    pub(in crate::listener) fn notice(&mut self, port: u16, address: IpAddr) -> Notice {
-        let reservation = || self.settings.reservation(port);
+    /// The notice for a client of `address` and `port`; its sentence is worded once a port.
+    pub(super) fn notice(&mut self, port: u16, address: IpAddr) -> Notice {
         let sentence = self.sentences.entry(port).or_insert_with(|| {
-            reservation().map(|found| found.sentence_for(port)).unwrap_or_default().into()
+            let reservation = self.settings.reservation(port);
+            reservation.map(|found| found.sentence_for(port)).unwrap_or_default().into()
         });
         Notice { sentence: Rc::clone(sentence), port, address }
     }

@@ -1,6 +1,8 @@
-//! Owns how many handshakes of TLS may begin. Each costs as much of the processor as dozens of plain
-//! connections, and one thread serves all: whoever comes beyond these bounds gets the alert instead.
-//! Must never grow with the number of those who come.
+//! Rate limit of TLS handshakes, per source and in all. One handshake takes as much processor time as
+//! dozens of plain connections, and one thread serves all of them: over the limit a client gets the alert
+//! instead.
+//!
+//! Never: holds more entries than handshakes that it admitted in the current window.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,26 +11,26 @@ use std::time::Duration;
 use crate::listener::clock::Tick;
 use crate::listener::source::source_of;
 
-/// How long handshakes are counted together.
+/// The limits are for this time.
 const WINDOW: Duration = Duration::from_secs(1);
-/// HandshakeLimit in that time; with RSA keys of 2048 bits they take about half of it.
+/// Handshakes per window: with RSA keys of 2048 bits they take about half of one core.
 const MAX_HANDSHAKES: usize = 400;
-/// Those of one source.
+/// Handshakes per window and source.
 const MAX_PER_SOURCE: usize = 100;
 
-/// The handshakes that began of late.
+/// The handshakes admitted in the current window.
 #[derive(Debug, Default)]
 pub(in crate::listener) struct HandshakeLimit {
-    opened: Tick,
+    window_start: Tick,
     count: usize,
     by_source: HashMap<IpAddr, usize>,
 }
 
 impl HandshakeLimit {
-    /// Whether one more may begin, with `peer`; if so it is counted.
+    /// Whether a handshake with `peer` may begin now; if so, it is counted.
     pub(in crate::listener) fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
-        if now.since(self.opened) >= WINDOW {
-            *self = HandshakeLimit { opened: now, ..HandshakeLimit::default() };
+        if now.since(self.window_start) >= WINDOW {
+            *self = HandshakeLimit { window_start: now, ..HandshakeLimit::default() };
         }
         if self.count >= MAX_HANDSHAKES {
             return false;
@@ -47,19 +49,19 @@ impl HandshakeLimit {
 mod tests {
     use super::*;
 
-    fn admitted(handshakes: &mut HandshakeLimit, source: u8, attempts: usize, now: Tick) -> usize {
+    fn admitted(limit: &mut HandshakeLimit, source: u8, attempts: usize, now: Tick) -> usize {
         let peer = IpAddr::from([192, 0, 2, source]);
-        (0..attempts).filter(|_| handshakes.admit(peer, now)).count()
+        (0..attempts).filter(|_| limit.admit(peer, now)).count()
     }
 
     #[test]
-    fn one_source_leaves_room_for_others_and_all_have_a_bound() {
-        let (mut handshakes, now) = (HandshakeLimit::default(), Tick::default().after(WINDOW));
-        assert_eq!(admitted(&mut handshakes, 1, 1000, now), MAX_PER_SOURCE);
-        assert_eq!(admitted(&mut handshakes, 2, 10, now), 10);
-        let rest: usize = (3..=255).map(|source| admitted(&mut handshakes, source, 9, now)).sum();
+    fn one_source_cannot_use_up_the_limit_of_all() {
+        let (mut limit, now) = (HandshakeLimit::default(), Tick::default().after(WINDOW));
+        assert_eq!(admitted(&mut limit, 1, 1000, now), MAX_PER_SOURCE);
+        assert_eq!(admitted(&mut limit, 2, 10, now), 10);
+        let rest: usize = (3..=255).map(|source| admitted(&mut limit, source, 9, now)).sum();
         assert_eq!(rest, MAX_HANDSHAKES - MAX_PER_SOURCE - 10);
-        assert!(handshakes.by_source.len() <= MAX_HANDSHAKES);
-        assert_eq!(admitted(&mut handshakes, 1, 1, now.after(WINDOW)), 1);
+        assert!(limit.by_source.len() <= MAX_HANDSHAKES);
+        assert_eq!(admitted(&mut limit, 1, 1, now.after(WINDOW)), 1);
     }
 }

@@ -1,5 +1,7 @@
-//! Owns the certificate that the listener shows and the key that proves it: where they are read
-//! from, what is wrong with them, and what TLS is spoken. Must never tell anything of the key.
+//! The listener's certificate and private key: where they are read from, what is wrong with them, and the
+//! TLS configuration made of them.
+//!
+//! Never: shows any byte of the key, in errors neither.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,94 +18,107 @@ use rustls::{InconsistentKeys, ServerConfig};
 use crate::error::Error;
 use crate::listener::settings::TlsFiles;
 
-/// The names under which a service manager hands over both files (systemd.exec(5), CREDENTIALS).
+/// The names of the credentials (systemd.exec(5)) that the unit loads the certificate and the key as.
 const CREDENTIALS: [&str; 2] = ["notice-cert", "notice-key"];
-/// What the unit hands over in the place of a file that is not there.
-const STAND_IN: &[u8] = b"missing";
-/// The most bytes of a file, systemd's bound for a credential.
+/// The content that the unit gives a credential whose file is missing (`SetCredential=`), so that the
+/// service starts without it.
+const MISSING_CREDENTIAL: &[u8] = b"missing";
+/// The most bytes of a file: systemd's limit for a credential.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// What clients meet while there is no identity.
+/// What happens while there is no certificate.
 const ALERT: &str = "TLS clients get an alert instead of the notice";
 
-/// The certificate as it was last read. Where it cannot be read the listener goes on without:
-/// plain clients are told, TLS clients get the alert, and the trouble is told in every place
-/// that an operator looks at.
+/// The certificate and key that TLS sessions are made with. A failure to read them ends nothing: plain
+/// clients get the notice, TLS clients the alert, and the error is shown wherever an operator looks.
 #[derive(Debug)]
 pub struct Identity {
     files: Option<TlsFiles>,
+    /// The directory of the service manager's credentials.
     credentials: Option<PathBuf>,
-    config: Option<Arc<ServerConfig>>,
-    error: Option<Error>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The settings name no certificate.
+    NotConfigured,
+    /// The files as they were last read without an error.
+    Loaded(Arc<ServerConfig>),
+    /// The files could not be read yet.
+    Failed(Error),
 }
 
 impl Identity {
-    /// Reads what the settings name, if they name something. `credentials` is the directory of a
-    /// service manager that may have handed both files over; they are then read from there.
+    /// Reads the files that the settings name, if they do. `credentials` is the directory in which a
+    /// service manager may have put copies of both (`CREDENTIALS_DIRECTORY`, systemd.exec(5)); then
+    /// those are read.
     pub(in crate::listener) fn read(
         files: Option<TlsFiles>,
         credentials: Option<&OsStr>,
     ) -> Identity {
         let credentials = credentials.map(PathBuf::from);
-        let mut identity = Identity { files, credentials, config: None, error: None };
+        let mut identity = Identity { files, credentials, state: State::NotConfigured };
         identity.reload();
         identity
     }
 
-    /// Reads both files again; where that fails, the certificate that was read before stays.
+    /// Reads both files again. After an error the certificate that was read before stays in use.
     pub(in crate::listener) fn reload(&mut self) {
         let Some(files) = &self.files else { return };
         match load(files, self.credentials.as_deref()) {
-            Ok(config) => {
-                self.config = Some(Arc::new(config));
-                self.error = None;
+            Ok(config) => self.state = State::Loaded(Arc::new(config)),
+            Err(error) if matches!(self.state, State::Loaded(_)) => {
+                tracing::error!("{error}\n  the former certificate is still shown");
             }
             Err(error) => {
-                match self.config {
-                    Some(_) => {
-                        tracing::error!("{error}\n  the former certificate is still shown")
-                    }
-                    None => tracing::error!("{error}\n  until then {ALERT}"),
-                }
-                self.error = Some(error);
+                tracing::error!("{error}\n  until then {ALERT}");
+                self.state = State::Failed(error);
             }
         }
     }
 
-    /// What new sessions are made with; `None` where TLS is answered with the alert.
+    /// The configuration of new sessions; `None` if TLS clients get the alert.
     pub(in crate::listener) fn server_config(&self) -> Option<&Arc<ServerConfig>> {
-        self.config.as_ref()
+        match &self.state {
+            State::Loaded(config) => Some(config),
+            State::NotConfigured | State::Failed(_) => None,
+        }
     }
 
-    /// What keeps TLS clients from the sentence, in one line.
+    /// Why TLS clients get the alert although a certificate is configured: one line.
     pub(in crate::listener) fn error(&self) -> Option<String> {
-        let told = self.error.as_ref().filter(|_| self.config.is_none())?.to_string();
-        Some(format!("{ALERT}: {}", told.lines().next().unwrap_or_default()))
+        let State::Failed(error) = &self.state else { return None };
+        let error = error.to_string();
+        Some(format!("{ALERT}: {}", error.lines().next().unwrap_or_default()))
     }
 }
 
-/// One of both files: how it is called, and where it is read from.
+/// The certificate file or the key file.
 struct PemFile<'a> {
     what: &'static str,
-    named: &'a Path,
-    read: PathBuf,
-    handed_over: bool,
+    /// The path in the settings, which an operator knows.
+    configured: &'a Path,
+    /// The path to read.
+    source: PathBuf,
+    /// `source` is the service manager's copy.
+    is_credential: bool,
 }
 
 impl PemFile<'_> {
-    fn error(&self, cause: impl std::fmt::Display, cure: &str) -> Error {
-        let what = format!("read the {} {}", self.what, self.named.display());
-        let again = match self.handed_over {
+    fn error(&self, cause: impl std::fmt::Display, help: &str) -> Error {
+        let action = format!("read the {} {}", self.what, self.configured.display());
+        let then = match self.is_credential {
             true => "then restart the service: it got a copy when it started",
             false => "then send SIGHUP or restart",
         };
-        Error::new(what, cause).help(format!("{cure}, {again}"))
+        Error::new(action, cause).help(format!("{help}, {then}"))
     }
 
     fn bytes(&self) -> Result<Vec<u8>, Error> {
-        let bytes = read_file(&self.read).map_err(|cause| {
+        let bytes = read_file(&self.source).map_err(|cause| {
             self.error(cause, "put it where the listener's user can read it, in PEM")
         })?;
-        if self.handed_over && bytes == STAND_IN {
+        if self.is_credential && bytes == MISSING_CREDENTIAL {
             let cause = "there was no such file when the service started";
             return Err(self.error(cause, "put it there"));
         }
@@ -112,12 +127,12 @@ impl PemFile<'_> {
 }
 
 fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Error> {
-    let [cert, key] = sources(files, credentials);
+    let [cert, key] = pem_files(files, credentials);
     let chain = chain(&cert)?;
     let key_der = private_key(&key)?;
     let unusable = |cause: rustls::Error| match cause {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            let cause = format!("the key {} belongs to another one", key.named.display());
+            let cause = format!("the key {} belongs to another one", key.configured.display());
             cert.error(cause, "name the two files of one pair, the server's certificate first")
         }
         rustls::Error::InvalidCertificate(cause) => {
@@ -133,32 +148,32 @@ fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Er
         .with_no_client_auth()
         .with_single_cert(chain, key_der)
         .map_err(unusable)?;
-    // Nothing is kept for a session that comes back.
+    // No session can be resumed, so that nothing of one is kept after its connection.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// Where both files are read from: the service manager's copies if it made both, else the paths.
-fn sources<'a>(files: &'a TlsFiles, credentials: Option<&Path>) -> [PemFile<'a>; 2] {
+/// Both files: the service manager's copies if both exist, else the configured paths.
+fn pem_files<'a>(files: &'a TlsFiles, credentials: Option<&Path>) -> [PemFile<'a>; 2] {
     let copies = credentials.map(|folder| CREDENTIALS.map(|name| folder.join(name)));
     let copies = copies.filter(|copies| copies.iter().all(|copy| copy.exists()));
-    let handed_over = copies.is_some();
+    let is_credential = copies.is_some();
     let [cert, key] = copies.unwrap_or_else(|| [files.cert.clone(), files.key.clone()]);
     [
-        PemFile { what: "certificate", named: &files.cert, read: cert, handed_over },
-        PemFile { what: "key", named: &files.key, read: key, handed_over },
+        PemFile { what: "certificate", configured: &files.cert, source: cert, is_credential },
+        PemFile { what: "key", configured: &files.key, source: key, is_credential },
     ]
 }
 
 fn chain(file: &PemFile<'_>) -> Result<Vec<CertificateDer<'static>>, Error> {
-    const CURE: &str = "put PEM there that begins with the server's certificate";
+    const HELP: &str = "put PEM there that begins with the server's certificate";
     let found: Result<Vec<_>, pem::Error> =
         CertificateDer::pem_slice_iter(&file.bytes()?).collect();
     match found {
-        Ok(chain) if chain.is_empty() => Err(file.error("it holds no certificate", CURE)),
+        Ok(chain) if chain.is_empty() => Err(file.error("it holds no certificate", HELP)),
         Ok(chain) => Ok(chain),
-        Err(cause) => Err(file.error(cause, CURE)),
+        Err(cause) => Err(file.error(cause, HELP)),
     }
 }
 
@@ -166,11 +181,11 @@ fn private_key(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
     let bytes = file.bytes()?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| {
         if bytes.windows(9).any(|part| part == b"ENCRYPTED") {
-            let cure = "decrypt it (`openssl pkey -in KEY -out PLAIN`) and protect it by its mode";
-            return file.error("it is encrypted, and nobody is there to be asked", cure);
+            let help = "decrypt it (`openssl pkey -in KEY -out PLAIN`) and protect it by its mode";
+            return file.error("it is encrypted, and nobody is there to be asked", help);
         }
         let cause = match cause {
-            // The parser's own words may show what it stumbled over.
+            // The parser's own message may quote the bytes that it did not understand.
             pem::Error::NoItemsFound => "it holds no private key",
             _ => "it is not PEM",
         };
@@ -178,7 +193,7 @@ fn private_key(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
     })
 }
 
-/// Reads a file, and nothing that never ends or has to be waited for.
+/// Reads a regular file of bounded size. A FIFO or a device could block or never end.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not an ordinary file"));

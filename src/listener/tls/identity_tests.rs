@@ -1,4 +1,4 @@
-//! Which files are taken for a certificate and its key, and what is said of all others.
+//! Which files are accepted as a certificate and its key, and the errors about others.
 #![allow(clippy::unwrap_used)]
 use std::os::unix::fs::symlink;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// A folder with `cert.pem` and `key.pem`, a fitting pair.
+/// A folder with a matching pair, `cert.pem` and `key.pem`.
 struct Folder(TempDir);
 
 impl Folder {
@@ -34,7 +34,7 @@ impl Folder {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// What is said with the file of this name holding `text`.
+    /// The error when the file of this name has `text` in it.
     fn refused(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         let before = fs::read(self.path(name)).unwrap();
         fs::write(self.path(name), text).unwrap();
@@ -49,11 +49,11 @@ fn says(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part} is missing: {message}");
     }
-    assert_eq!(message.lines().count(), 2, "no cure, or too much of it: {message}");
+    assert_eq!(message.lines().count(), 2, "not exactly one line of help: {message}");
 }
 
 #[test]
-fn a_pair_is_taken_also_with_text_around_it_and_all_in_one_file() {
+fn a_pair_is_accepted_with_text_around_it_and_in_one_file() {
     let folder = Folder::new();
     assert!(load(&folder.files(), None).is_ok());
     let all = format!("Bag Attributes\n{}\n\n{}", folder.text("key.pem"), folder.text("cert.pem"));
@@ -63,7 +63,7 @@ fn a_pair_is_taken_also_with_text_around_it_and_all_in_one_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_with_its_cause_and_the_cure() {
+fn an_unreadable_file_is_named_with_cause_and_help() {
     let folder = Folder::new();
     for (name, what) in [("cert.pem", "the certificate"), ("key.pem", "the key")] {
         let path = folder.path(name);
@@ -85,7 +85,7 @@ fn a_file_that_cannot_be_read_is_named_with_its_cause_and_the_cure() {
 }
 
 #[test]
-fn a_file_that_holds_something_else_is_refused_in_words_that_tell_nothing_of_a_key() {
+fn a_file_with_other_content_is_refused_without_showing_a_key() {
     let folder = Folder::new();
     let (cert, key) = (folder.text("cert.pem"), folder.text("key.pem"));
     says(&folder.refused("cert.pem", ""), &["it holds no certificate", "begins with the server's"]);
@@ -104,7 +104,7 @@ fn a_file_that_holds_something_else_is_refused_in_words_that_tell_nothing_of_a_k
 }
 
 #[test]
-fn a_key_of_another_certificate_is_refused_and_so_is_a_chain_that_begins_elsewhere() {
+fn a_key_of_another_certificate_and_a_chain_in_the_wrong_order_are_refused() {
     let folder = Folder::new();
     folder.fill(["other.pem", "other-key.pem"]);
     says(&folder.refused("key.pem", folder.text("other-key.pem")), &["belongs to another one"]);
@@ -118,13 +118,13 @@ fn a_key_of_another_certificate_is_refused_and_so_is_a_chain_that_begins_elsewhe
 }
 
 #[test]
-fn what_a_service_manager_hands_over_takes_the_paths_place() {
+fn credentials_replace_the_configured_paths() {
     let folder = Folder::new();
     let absent = TlsFiles { cert: "/nowhere/cert".into(), key: "/nowhere/key".into() };
-    assert!(load(&absent, Some(folder.0.path())).is_err(), "nothing is handed over yet");
+    assert!(load(&absent, Some(folder.0.path())).is_err(), "there is no credential yet");
     folder.fill(CREDENTIALS);
     assert!(load(&absent, Some(folder.0.path())).is_ok());
-    fs::write(folder.path("notice-key"), STAND_IN).unwrap();
+    fs::write(folder.path("notice-key"), MISSING_CREDENTIAL).unwrap();
     let message = load(&absent, Some(folder.0.path())).unwrap_err().to_string();
     says(&message, &["the key /nowhere/key", "no such file when the service started", "restart"]);
     assert!(!message.contains("SIGHUP"), "{message}");
@@ -134,7 +134,7 @@ fn what_a_service_manager_hands_over_takes_the_paths_place() {
 }
 
 #[test]
-fn trouble_is_one_line_and_a_certificate_that_was_read_outlives_it() {
+fn an_error_is_one_line_and_a_loaded_certificate_outlives_it() {
     let folder = Folder::new();
     let key = folder.text("key.pem");
     assert!(Identity::read(None, None).server_config().is_none());
@@ -146,9 +146,9 @@ fn trouble_is_one_line_and_a_certificate_that_was_read_outlives_it() {
     assert!(Arc::ptr_eq(identity.server_config().unwrap(), &before));
     assert_eq!(identity.error(), None);
     let mut fresh = Identity::read(Some(folder.files()), None);
-    let trouble = fresh.error().unwrap();
-    assert!(fresh.server_config().is_none() && !trouble.contains('\n'), "{trouble}");
-    assert!(trouble.contains("alert instead of the notice: could not read the key"), "{trouble}");
+    let error = fresh.error().unwrap();
+    assert!(fresh.server_config().is_none() && !error.contains('\n'), "{error}");
+    assert!(error.contains("alert instead of the notice: could not read the key"), "{error}");
     fs::write(folder.path("key.pem"), key).unwrap();
     for identity in [&mut fresh, &mut identity] {
         identity.reload();

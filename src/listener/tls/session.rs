@@ -1,6 +1,7 @@
-//! Owns TLS on one connection, without its socket: sealed bytes in, plain bytes out, and the other
-//! way round. Must never do I/O, hold more than one batch of answers, or grow with what a hostile
-//! peer sends.
+//! The TLS session of one connection, sans-IO: received records in, plaintext out, and back.
+//!
+//! Never: does I/O, holds more than one rendered batch of replies, or grows with what a hostile client
+//! sends.
 
 use std::fmt;
 use std::io::{self, BufRead, ErrorKind, IoSlice, Write};
@@ -11,23 +12,23 @@ use rustls::{AlertDescription, Error, ProtocolVersion, ServerConfig, ServerConne
 use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::ACCESS_DENIED;
 
-/// The most sealed bytes that may come without any plain ones among them. It bounds the handshake
-/// and whatever else a peer may send that is no data; a record of data has half as many.
+/// The most received bytes without any plaintext among them. It limits the handshake, key updates and
+/// whatever else is no data; a full record of data (RFC 8446, section 5.2) has half as many.
 const MAX_OVERHEAD_BYTES: usize = 32 * 1024;
-/// Records below this size are sent together.
+/// Records below this size are joined into one write, so that they make one packet.
 const COALESCE_BYTES: usize = 4096;
 
-/// Nothing more can be received or sealed; what is owed, an alert perhaps, can still be sent.
+/// The session failed. Nothing more can be received or encrypted; a queued alert can still be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::listener) struct TlsBroken;
 
-/// TLS on one connection, this side being the server.
+/// The server's side of TLS on one connection.
 pub(in crate::listener) struct TlsSession {
-    /// `None` once it broke, so that it holds no memory any more.
+    /// `None` once the session failed, so that it holds no memory.
     connection: Option<Box<ServerConnection>>,
-    /// What a broken one still owes.
+    /// What a failed session still has to send.
     final_alert: Vec<u8>,
-    /// Sealed bytes since the latest plain ones.
+    /// Received bytes since the last plaintext.
     overhead: usize,
     outcome: TlsOutcome,
     closed: bool,
@@ -35,10 +36,10 @@ pub(in crate::listener) struct TlsSession {
 }
 
 impl TlsSession {
-    /// A session with a client that has just connected.
+    /// A session that waits for the client's hello.
     pub(in crate::listener) fn new(config: &Arc<ServerConfig>) -> TlsSession {
         let connection = ServerConnection::new(Arc::clone(config)).ok().map(|mut connection| {
-            // The caller bounds what it seals; a limit here would cut an answer in two.
+            // The caller limits what it encrypts; a limit here would cut a reply in two.
             connection.set_buffer_limit(None);
             Box::new(connection)
         });
@@ -53,27 +54,27 @@ impl TlsSession {
         }
     }
 
-    /// Takes in bytes that were just received, and hands out the plain ones among them in pieces.
-    /// After the peer's farewell the rest is ignored.
+    /// Processes received bytes, and passes their plaintext to `plain` in pieces. Bytes after the client's
+    /// close_notify are ignored.
     ///
     /// # Errors
-    /// The session is over without a farewell. What must be told to the peer is owed.
+    /// The session failed. The alert for the client is queued.
     pub(in crate::listener) fn receive(
         &mut self,
-        mut sealed: &[u8],
+        mut received: &[u8],
         plain: &mut dyn FnMut(&[u8]),
     ) -> Result<(), TlsBroken> {
-        while !sealed.is_empty() && !self.peer_closed {
+        while !received.is_empty() && !self.peer_closed {
             let connection = self.connection.as_mut().ok_or(TlsBroken)?;
-            let before = sealed.len();
-            // It takes a few KiB at a time, so that little of a large read is ever held.
-            let taken = connection.read_tls(&mut sealed).map(|_| before - sealed.len());
+            let before = received.len();
+            // rustls takes a few KiB at a time, so that little of a large read is ever held.
+            let taken = connection.read_tls(&mut received).map(|_| before - received.len());
             let processed = match taken {
                 Ok(0) | Err(_) => Err(Error::General("more than a session may hold".into())),
                 Ok(_) => connection.process_new_packets(),
             };
-            self.overhead += before - sealed.len();
-            if hand_out(connection, plain) {
+            self.overhead += before - received.len();
+            if pass_plaintext(connection, plain) {
                 self.overhead = 0;
             }
             match processed {
@@ -88,40 +89,39 @@ impl TlsSession {
         Ok(())
     }
 
-    /// Whether answers may be sealed now. While this is false the caller must keep them.
+    /// Whether [`TlsSession::encrypt`] may be called now.
     pub(in crate::listener) fn is_ready(&self) -> bool {
-        self.connection.is_some() && !self.closed && !self.is_handshaking() && !self.owes()
+        self.connection.is_some() && !self.closed && !self.is_handshaking() && !self.has_to_send()
     }
 
-    /// Seals plain bytes for sending. To be called only while [`TlsSession::is_ready`], so that
-    /// never more than what was sealed at once is held.
-    pub(in crate::listener) fn seal(&mut self, plain: &[u8]) {
+    /// Encrypts `plain` and queues it. To be called only while [`TlsSession::is_ready`], so that never
+    /// more than one call's records are held.
+    pub(in crate::listener) fn encrypt(&mut self, plain: &[u8]) {
         debug_assert!(self.is_ready(), "the caller has to wait");
         if let Some(connection) = &mut self.connection {
-            let sealed = connection.writer().write_all(plain);
-            debug_assert!(sealed.is_ok(), "there is no limit that it could meet");
+            let written = connection.writer().write_all(plain);
+            debug_assert!(written.is_ok(), "the connection has no limit");
         }
     }
 
-    /// Whether bytes wait to be sent.
-    pub(in crate::listener) fn owes(&self) -> bool {
+    /// Whether bytes are queued.
+    pub(in crate::listener) fn has_to_send(&self) -> bool {
         !self.final_alert.is_empty()
             || self.connection.as_ref().is_some_and(|connection| connection.wants_write())
     }
 
-    /// Lets `write` take what is owed until all is taken or it takes no more, and returns how many
-    /// bytes it took. That it would block is no error.
+    /// Passes queued bytes to `write` until it takes no more, and returns how many it took.
     ///
     /// # Errors
-    /// What `write` says, other than that it would block.
+    /// Those of `write`, except `WouldBlock`.
     pub(in crate::listener) fn send(
         &mut self,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let mut sent = 0;
-        while self.owes() {
+        while self.has_to_send() {
             let taken = match &mut self.connection {
-                Some(connection) => connection.write_tls(&mut Sink(write)),
+                Some(connection) => connection.write_tls(&mut Coalesce(write)),
                 None => write(&self.final_alert).inspect(|taken| {
                     self.final_alert.drain(..*taken);
                 }),
@@ -136,7 +136,7 @@ impl TlsSession {
         Ok(sent)
     }
 
-    /// Says farewell behind everything that was sealed. Saying it twice is saying it once.
+    /// Queues close_notify after what was encrypted; a second call changes nothing.
     pub(in crate::listener) fn close(&mut self) {
         self.closed = true;
         if let Some(connection) = &mut self.connection {
@@ -144,17 +144,17 @@ impl TlsSession {
         }
     }
 
-    /// Whether the peer said farewell: it sends nothing more, and may still read.
+    /// Whether the client sent close_notify: it sends nothing more, and may still read.
     pub(in crate::listener) fn peer_closed(&self) -> bool {
         self.peer_closed
     }
 
-    /// Whether the handshake has not come to its end yet, and still may.
+    /// Whether the handshake is under way.
     pub(in crate::listener) fn is_handshaking(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_handshaking())
     }
 
-    /// What has become of it so far.
+    /// The outcome so far.
     pub(in crate::listener) fn outcome(&self) -> TlsOutcome {
         self.outcome
     }
@@ -169,21 +169,21 @@ impl TlsSession {
         }
     }
 
-    /// Gives the connection up, and keeps what it still has to say.
+    /// Drops the connection, and keeps the alert for the client.
     fn fail(&mut self, cause: &Error) -> TlsBroken {
         self.outcome = match cause {
             Error::AlertReceived(alert) if rejects_certificate(*alert) => TlsOutcome::Untrusted,
             Error::PeerIncompatible(_) => TlsOutcome::Incompatible,
-            // Whoever was let in and then broke off spoke TLS all the same.
+            // A failure after the handshake does not change that TLS was spoken.
             _ if self.outcome != TlsOutcome::Unfinished => self.outcome,
             _ => TlsOutcome::Broken,
         };
         if let Some(mut connection) = self.connection.take() {
-            // "Protocol version" would have people look for the fault in their TLS.
+            // The alert "protocol version" would have people look for the cause in their TLS settings.
             let reworded = self.outcome == TlsOutcome::Incompatible;
-            let speechless = self.outcome == TlsOutcome::Broken && !connection.wants_write();
-            let hung_up = matches!(cause, Error::AlertReceived(_));
-            if reworded || (speechless && !hung_up) {
+            let lacks_alert = self.outcome == TlsOutcome::Broken && !connection.wants_write();
+            let by_client = matches!(cause, Error::AlertReceived(_));
+            if reworded || (lacks_alert && !by_client) {
                 self.final_alert.extend(ACCESS_DENIED);
             } else {
                 while matches!(connection.write_tls(&mut self.final_alert), Ok(1..)) {}
@@ -199,8 +199,8 @@ impl fmt::Debug for TlsSession {
     }
 }
 
-/// Hands out what was opened; says whether that was anything.
-fn hand_out(connection: &mut ServerConnection, plain: &mut dyn FnMut(&[u8])) -> bool {
+/// Passes decrypted bytes to `plain`. Returns whether there were any.
+fn pass_plaintext(connection: &mut ServerConnection, plain: &mut dyn FnMut(&[u8])) -> bool {
     let mut reader = connection.reader();
     let mut any = false;
     while let Ok(piece @ [_, ..]) = reader.fill_buf() {
@@ -212,7 +212,7 @@ fn hand_out(connection: &mut ServerConnection, plain: &mut dyn FnMut(&[u8])) -> 
     any
 }
 
-/// The alerts by which clients say that they do not accept a certificate (RFC 8446, section 6.2).
+/// Whether a client refuses the listener's certificate with `alert` (RFC 8446, section 6.2).
 fn rejects_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -222,15 +222,15 @@ fn rejects_certificate(alert: AlertDescription) -> bool {
             | AlertDescription::CertificateExpired
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
-            // Of a signature on it, where an authority was made anew under its old name.
+            // The signature on the certificate: the client knows an older key of the same authority.
             | AlertDescription::DecryptError
     )
 }
 
-/// Where records go: several small ones at once, so that they make one packet.
-struct Sink<'a>(&'a mut dyn FnMut(&[u8]) -> io::Result<usize>);
+/// Joins small records into one write.
+struct Coalesce<'a>(&'a mut dyn FnMut(&[u8]) -> io::Result<usize>);
 
-impl Write for Sink<'_> {
+impl Write for Coalesce<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (self.0)(bytes)
     }

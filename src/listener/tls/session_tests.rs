@@ -1,4 +1,4 @@
-//! The session against a client that is not ours, over bytes in memory, at any split.
+//! The session against the client side of rustls, over bytes in memory, at any split.
 #![allow(clippy::unwrap_used)]
 use std::io::Read;
 
@@ -18,11 +18,11 @@ const SPLITS: [usize; 6] = [1, 2, 7, 100, 4096, usize::MAX];
 struct Pair {
     client: ClientConnection,
     session: TlsSession,
-    /// What the session handed out.
-    heard: Vec<u8>,
-    /// What the client read, and whether the session said farewell behind it.
+    /// What the session decrypted.
+    plaintext: Vec<u8>,
+    /// What the client decrypted, and whether close_notify came after it.
     read: Vec<u8>,
-    farewell: bool,
+    got_close_notify: bool,
     broken: bool,
 }
 
@@ -60,15 +60,15 @@ impl Client {
 
 /// A client of this version that trusts the session's certificate.
 fn pair(version: &'static SupportedProtocolVersion) -> Pair {
-    let identity = identity("us");
+    let identity = identity("trusted");
     let client = client(identity.0.clone(), version);
     client.connect(&server(identity))
 }
 
 impl Pair {
     fn new(client: ClientConnection, server: &Arc<ServerConfig>) -> Pair {
-        let (session, heard, read) = (TlsSession::new(server), Vec::new(), Vec::new());
-        Pair { client, session, heard, read, farewell: false, broken: false }
+        let (session, plaintext, read) = (TlsSession::new(server), Vec::new(), Vec::new());
+        Pair { client, session, plaintext, read, got_close_notify: false, broken: false }
     }
 
     /// Carries bytes to and fro until neither has more to send.
@@ -76,11 +76,12 @@ impl Pair {
         loop {
             let mut to_server = Vec::new();
             while matches!(self.client.write_tls(&mut to_server), Ok(1..)) {}
-            let to_client = self.answer(&to_server, split);
+            let to_client = self.exchange(&to_server, split);
             for mut piece in to_client.chunks(split.min(1 << 20)) {
                 while !piece.is_empty() && self.client.read_tls(&mut piece).unwrap() > 0 {
                     self.client.process_new_packets()?;
-                    self.farewell |= self.client.reader().read_to_end(&mut self.read).is_ok();
+                    self.got_close_notify |=
+                        self.client.reader().read_to_end(&mut self.read).is_ok();
                 }
             }
             if to_server.is_empty() && to_client.is_empty() {
@@ -90,20 +91,21 @@ impl Pair {
     }
 
     /// Gives the session bytes in pieces, and returns what it sends.
-    fn answer(&mut self, bytes: &[u8], split: usize) -> Vec<u8> {
+    fn exchange(&mut self, bytes: &[u8], split: usize) -> Vec<u8> {
         for piece in bytes.chunks(split.min(1 << 20)) {
-            let heard = &mut self.heard;
-            let taken = self.session.receive(piece, &mut |plain| heard.extend_from_slice(plain));
+            let plaintext = &mut self.plaintext;
+            let taken =
+                self.session.receive(piece, &mut |plain| plaintext.extend_from_slice(plain));
             self.broken |= taken.is_err();
         }
         self.sent(split)
     }
 
-    /// Everything that the session owes, taken in pieces by a socket that is often full.
+    /// Everything that the session has queued, taken in pieces by a socket that is often full.
     fn sent(&mut self, split: usize) -> Vec<u8> {
         let mut taken = Vec::new();
         let mut full = false;
-        while self.session.owes() {
+        while self.session.has_to_send() {
             let before = taken.len();
             let sent = self.session.send(&mut |bytes| {
                 full = !full;
@@ -126,19 +128,19 @@ impl Pair {
 }
 
 #[test]
-fn what_is_sealed_on_one_side_is_read_on_the_other_at_any_split() {
+fn what_one_side_encrypts_the_other_reads_at_any_split() {
     for version in BOTH {
         for split in SPLITS {
             let mut pair = pair(version);
             assert!(pair.session.is_handshaking() && !pair.session.is_ready());
             pair.client.writer().write_all(b"PING\r\n").unwrap();
             pair.talk(split).unwrap();
-            assert_eq!(pair.heard, b"PING\r\n");
+            assert_eq!(pair.plaintext, b"PING\r\n");
             assert!(pair.session.is_ready() && !pair.session.is_handshaking());
-            pair.session.seal(b"-PORTCLOSED\r\n");
-            assert!(pair.session.owes() && !pair.session.is_ready());
+            pair.session.encrypt(b"-PORTCLOSED\r\n");
+            assert!(pair.session.has_to_send() && !pair.session.is_ready());
             pair.talk(split).unwrap();
-            assert_eq!((pair.read().as_str(), pair.farewell), ("-PORTCLOSED\r\n", false));
+            assert_eq!((pair.read().as_str(), pair.got_close_notify), ("-PORTCLOSED\r\n", false));
             let spoken =
                 if version == &TLS12 { TlsOutcome::Version12 } else { TlsOutcome::Version13 };
             assert_eq!(pair.session.outcome(), spoken);
@@ -155,10 +157,10 @@ fn values_and_batches_of_many_records_arrive_whole() {
             let value: Vec<u8> = (0..60_000_u32).map(|index| index as u8).collect();
             for _ in 0..4 {
                 pair.client.writer().write_all(&value).unwrap();
-                pair.session.seal(&"-NO\r\n".repeat(20_000).into_bytes());
+                pair.session.encrypt(&"-NO\r\n".repeat(20_000).into_bytes());
                 pair.talk(split).unwrap();
-                assert!(pair.heard == value && pair.session.is_ready());
-                pair.heard.clear();
+                assert!(pair.plaintext == value && pair.session.is_ready());
+                pair.plaintext.clear();
                 assert!(pair.read() == "-NO\r\n".repeat(20_000));
             }
         }
@@ -166,7 +168,7 @@ fn values_and_batches_of_many_records_arrive_whole() {
 }
 
 #[test]
-fn a_farewell_is_heard_and_what_is_owed_is_still_said() {
+fn after_close_notify_queued_replies_are_still_sent() {
     for version in BOTH {
         let mut pair = pair(version);
         pair.talk(usize::MAX).unwrap();
@@ -174,38 +176,38 @@ fn a_farewell_is_heard_and_what_is_owed_is_still_said() {
         pair.client.send_close_notify();
         pair.talk(usize::MAX).unwrap();
         assert!(pair.session.peer_closed() && !pair.broken);
-        assert_eq!(pair.heard, b"PING\r\n");
-        assert_eq!(pair.answer(b"what comes behind it is ignored", 5), b"");
-        pair.session.seal(b"-NO\r\n");
+        assert_eq!(pair.plaintext, b"PING\r\n");
+        assert_eq!(pair.exchange(b"what comes behind it is ignored", 5), b"");
+        pair.session.encrypt(b"-NO\r\n");
         pair.session.close();
         pair.session.close();
         assert!(!pair.session.is_ready());
         pair.talk(3).unwrap();
-        assert_eq!((pair.read().as_str(), pair.farewell), ("-NO\r\n", true));
-        assert!(!pair.session.owes() && !pair.session.is_ready() && !pair.broken);
+        assert_eq!((pair.read().as_str(), pair.got_close_notify), ("-NO\r\n", true));
+        assert!(!pair.session.has_to_send() && !pair.session.is_ready() && !pair.broken);
     }
 }
 
 #[test]
-fn a_client_that_does_not_trust_the_certificate_says_so_and_is_understood() {
+fn a_client_that_does_not_trust_the_certificate_is_recognised() {
     use CertificateError::{BadSignature, UnknownIssuer};
     for version in BOTH {
         // Nobody that it knows, and somebody who only has a name that it knows.
-        for (issuer, cause) in [("them", UnknownIssuer), ("us", BadSignature)] {
-            let client = client(identity("us").0, version);
+        for (issuer, cause) in [("unknown", UnknownIssuer), ("trusted", BadSignature)] {
+            let client = client(identity("trusted").0, version);
             let mut pair = client.connect(&server(identity(issuer)));
             let refusal = pair.talk(usize::MAX).unwrap_err();
             assert_eq!(refusal, Error::InvalidCertificate(cause));
             let _ = pair.talk(usize::MAX);
-            assert!(pair.broken && !pair.session.owes());
+            assert!(pair.broken && !pair.session.has_to_send());
             assert_eq!(pair.session.outcome(), TlsOutcome::Untrusted);
         }
     }
 }
 
 #[test]
-fn a_client_that_knows_nothing_in_common_reads_that_access_is_denied() {
-    let identity = identity("us");
+fn a_client_without_a_common_version_gets_access_denied() {
+    let identity = identity("trusted");
     let client = client(identity.0.clone(), &TLS12);
     let builder = ServerConfig::builder_with_protocol_versions(&[&TLS13]).with_no_client_auth();
     let config = builder.with_single_cert(vec![identity.0], identity.1).unwrap();
@@ -216,7 +218,7 @@ fn a_client_that_knows_nothing_in_common_reads_that_access_is_denied() {
 }
 
 #[test]
-fn what_is_no_handshake_is_answered_with_an_alert_and_nothing_more() {
+fn what_is_no_handshake_gets_an_alert_and_nothing_more() {
     for garbage in [
         &b"\x16\x03\x01\x00\x05PING\r"[..],
         b"\x16\x03PING\r\n",
@@ -228,12 +230,12 @@ fn what_is_no_handshake_is_answered_with_an_alert_and_nothing_more() {
     ] {
         for split in SPLITS {
             let mut pair = pair(&TLS13);
-            let answer = pair.answer(garbage, split);
+            let answer = pair.exchange(garbage, split);
             assert!(pair.broken, "{garbage:?}: taken for a handshake");
-            assert!(pair.heard.is_empty());
+            assert!(pair.plaintext.is_empty());
             assert_eq!((answer.first(), answer.len()), (Some(&0x15), 7), "{garbage:?}");
             assert_eq!(pair.session.outcome(), TlsOutcome::Broken);
-            assert_eq!(pair.answer(b"more", 1), b"");
+            assert_eq!(pair.exchange(b"more", 1), b"");
         }
     }
 }
@@ -243,35 +245,35 @@ fn a_truncated_hello_is_waited_for_in_silence() {
     let mut pair = pair(&TLS13);
     let mut hello = Vec::new();
     pair.client.write_tls(&mut hello).unwrap();
-    assert_eq!(pair.answer(&hello[..hello.len() - 1], 50), b"");
+    assert_eq!(pair.exchange(&hello[..hello.len() - 1], 50), b"");
     assert!(!pair.broken && pair.session.is_handshaking());
-    assert!(!pair.answer(&hello[hello.len() - 1..], 50).is_empty());
+    assert!(!pair.exchange(&hello[hello.len() - 1..], 50).is_empty());
     pair.session.close();
     assert_eq!(pair.session.outcome(), TlsOutcome::Unfinished);
 }
 
 #[test]
-fn bytes_that_were_altered_on_the_way_end_it() {
+fn altered_bytes_end_the_session() {
     let mut pair = pair(&TLS13);
     pair.talk(usize::MAX).unwrap();
     pair.client.writer().write_all(b"PING\r\n").unwrap();
     let mut sealed = Vec::new();
     pair.client.write_tls(&mut sealed).unwrap();
     *sealed.last_mut().unwrap() ^= 1;
-    assert!(!pair.answer(&sealed, usize::MAX).is_empty(), "no alert");
-    assert!(pair.broken && pair.heard.is_empty());
+    assert!(!pair.exchange(&sealed, usize::MAX).is_empty(), "no alert");
+    assert!(pair.broken && pair.plaintext.is_empty());
     assert_eq!(pair.session.outcome(), TlsOutcome::Version13);
 }
 
 #[test]
-fn who_sends_nothing_but_overhead_is_not_listened_to_for_ever() {
+fn a_client_that_sends_only_overhead_is_cut_off() {
     // A handshake message that would be the largest one, in small records.
     let mut endless = vec![0x16, 0x03, 0x01, 0x00, 0x04, 0x01, 0x00, 0xff, 0x00];
     for _ in 0..4000 {
         endless.extend_from_slice(&[0x16, 0x03, 0x01, 0x00, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
     let mut starting = pair(&TLS13);
-    starting.answer(&endless, usize::MAX);
+    starting.exchange(&endless, usize::MAX);
     assert!(starting.broken);
     // Fresh keys, again and again.
     let mut established = pair(&TLS13);
@@ -284,7 +286,7 @@ fn who_sends_nothing_but_overhead_is_not_listened_to_for_ever() {
 }
 
 #[test]
-fn nothing_is_kept_for_a_session_that_comes_back() {
+fn no_session_can_be_resumed() {
     for version in BOTH {
         let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         let folder = tempfile::TempDir::new().unwrap();
@@ -292,12 +294,12 @@ fn nothing_is_kept_for_a_session_that_comes_back() {
         std::fs::write(&cert, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let files = crate::listener::settings::TlsFiles { cert, key };
-        let ours = crate::listener::tls::Identity::read(Some(files), None);
+        let identity = crate::listener::tls::Identity::read(Some(files), None);
         let config = Arc::new(client(made.cert.der().clone(), version).0);
         for _ in 0..2 {
             let name = ServerName::try_from(NAME).unwrap();
             let client = ClientConnection::new(Arc::clone(&config), name).unwrap();
-            let mut pair = Pair::new(client, ours.server_config().unwrap());
+            let mut pair = Pair::new(client, identity.server_config().unwrap());
             pair.talk(usize::MAX).unwrap();
             assert_eq!(pair.client.handshake_kind(), Some(rustls::HandshakeKind::Full));
             assert_eq!(pair.client.tls13_tickets_received(), 0);

@@ -1,6 +1,7 @@
 //! The table of tables and keys: words, defaults and bounds. Data only.
 
 use super::types::{Default, Key, Kind, Occurrence, Table};
+use crate::listener_contract;
 
 /// Every table, in the order in which they are best written.
 pub const TABLES: &[Table] = &[
@@ -195,7 +196,7 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "log",
                 kind: Kind::Log,
-                default: Default::Text("/var/log/redis_port_notice.log"),
+                default: Default::Text(listener_contract::LOG),
                 about: "Where the log is found: a link to a file of that name in /var/log/redisguard.",
                 example: "\"/var/log/redis_port_notice.log\"",
             },
@@ -205,21 +206,21 @@ pub const TABLES: &[Table] = &[
                     ("logfmt", "key=value pairs"),
                     ("json", "one JSON object a line"),
                 ]),
-                default: Default::Text("logfmt"),
+                default: Default::Text(listener_contract::LOG_FORMAT),
                 about: "The form of the log's lines.",
                 example: "\"json\"",
             },
             Key {
                 name: "log-per-source",
                 kind: Kind::Number(1, 1_000_000),
-                default: Default::Number(1000),
+                default: Default::Number(listener_contract::LOG_PER_SOURCE as u64),
                 about: "Lines a minute for one source; beyond it one line sums them up.",
                 example: "1000",
             },
             Key {
                 name: "max-connections",
                 kind: Kind::Number(8, 1_000_000),
-                default: Default::Number(1024),
+                default: Default::Number(listener_contract::MAX_CONNECTIONS as u64),
                 about: "Connections held at once. A further one takes the place of the one that has \
                         rested longest.",
                 example: "1024",
@@ -227,14 +228,14 @@ pub const TABLES: &[Table] = &[
             Key {
                 name: "max-per-source",
                 kind: Kind::Number(1, 1_000_000),
-                default: Default::Number(256),
+                default: Default::Number(listener_contract::MAX_PER_SOURCE as u64),
                 about: "Connections held at once for one source address.",
                 example: "256",
             },
             Key {
                 name: "idle",
-                kind: Kind::Number(5, 86_400),
-                default: Default::Number(300),
+                kind: Kind::Number(5, listener_contract::MAX_IDLE_SECONDS as u64),
+                default: Default::Number(listener_contract::IDLE_SECONDS as u64),
                 about: "Seconds after which a silent connection is closed.",
                 example: "300",
             },

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::abuser::Abuse;
 use crate::account::{Cpu, peak};
-use crate::clients::{Clients, Tally};
+use crate::clients::{ClientStats, Clients};
 use crate::contestants::{PING, ours_with_defaults};
 use crate::options::Scale;
 use crate::rounds::median;
@@ -18,8 +18,8 @@ const FEW: u32 = 1024;
 /// What one kind of abuse brought; latencies in milliseconds.
 #[derive(Default)]
 struct Results {
-    half: Vec<f64>,
-    most: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
     longest: Vec<f64>,
     /// How late the clients themselves were.
     late: Vec<f64>,
@@ -27,7 +27,7 @@ struct Results {
     peak: Vec<f64>,
     /// The part of a core that the listener used.
     share: Vec<f64>,
-    tally: Tally,
+    stats: ClientStats,
 }
 
 /// Has every kind of abuse its rounds, each against a listener that was just started.
@@ -52,13 +52,13 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
     let mut table = Table::new(title, &head);
     for (abuse, results) in Abuse::ALL.into_iter().zip(results) {
         if scale == Scale::Smoke {
-            assert_eq!(results.tally.good, u64::from(clients), "everybody is served: {abuse}");
+            assert_eq!(results.stats.good, u64::from(clients), "everybody is served: {abuse}");
         }
         table.row([
             abuse.to_string(),
-            results.tally.served(),
-            format!("{:.2}", median(results.half)),
-            format!("{:.2}", median(results.most)),
+            results.stats.served(),
+            format!("{:.2}", median(results.p50)),
+            format!("{:.2}", median(results.p99)),
             format!("{:.1}", median(results.longest)),
             format!("{:.1}", median(results.late)),
             format!("{:.1}", median(results.peak)),
@@ -87,14 +87,14 @@ impl Results {
         let _abuser = abuse.start(server.address, connections);
         let processes = server.processes();
         let (before, begun) = (Cpu::of(&processes), Instant::now());
-        let tally = Clients::new(server.address, PING).steady(clients, every);
+        let stats = Clients::new(server.address, PING).steady(clients, every);
         let used = Cpu::of(&processes) - before;
         self.share.push(used.nanoseconds as f64 / 1e9 / begun.elapsed().as_secs_f64());
         self.peak.push(peak(&processes) / 1024.0 / 1024.0);
-        self.half.push(tally.latency(0.5));
-        self.most.push(tally.latency(0.99));
-        self.longest.push(tally.latency(1.0));
-        self.late.push(tally.late.as_secs_f64() * 1e3);
-        self.tally.add(&tally);
+        self.p50.push(stats.latency(0.5));
+        self.p99.push(stats.latency(0.99));
+        self.longest.push(stats.latency(1.0));
+        self.late.push(stats.late.as_secs_f64() * 1e3);
+        self.stats.add(&stats);
     }
 }

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// Servers that never rest are measured all the same.
-const PATIENCE: u32 = 20;
+const MAX_SAMPLES: u32 = 20;
 /// Less than this meanwhile is a timer of the server's own, in nanoseconds.
 const REST: u64 = 1_000_000;
 
@@ -25,7 +25,7 @@ impl Cpu {
     /// What `processes` used so far, once they have used next to nothing for `quiet`.
     pub fn at_rest(processes: &[u32], quiet: Duration) -> Cpu {
         let mut latest = Cpu::of(processes);
-        for _ in 0..PATIENCE {
+        for _ in 0..MAX_SAMPLES {
             sleep(quiet);
             let now = Cpu::of(processes);
             let used = (now - latest).nanoseconds;

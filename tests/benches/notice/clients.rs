@@ -17,14 +17,14 @@ use crate::rounds::quantile;
 use crate::stage;
 
 /// How long a client waits for the whole line.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const EVENTS: usize = 256;
 /// Stands for the clock where clients have their descriptor.
 const CLOCK: u64 = u64::MAX;
 
 /// What became of clients.
 #[derive(Default, Clone)]
-pub struct Tally {
+pub struct ClientStats {
     /// Those that saw a whole line.
     pub good: u64,
     /// Those whose connection broke or ended before.
@@ -37,7 +37,7 @@ pub struct Tally {
     pub late: Duration,
 }
 
-impl Tally {
+impl ClientStats {
     /// Everybody.
     pub fn attempted(&self) -> u64 {
         self.good + self.reset + self.timed_out
@@ -60,7 +60,7 @@ impl Tally {
     }
 
     /// Counts others in.
-    pub fn add(&mut self, more: &Tally) {
+    pub fn add(&mut self, more: &ClientStats) {
         self.good += more.good;
         self.reset += more.reset;
         self.timed_out += more.timed_out;
@@ -88,7 +88,7 @@ pub struct Clients {
     /// By descriptor.
     clients: Vec<Option<Client>>,
     present: usize,
-    tally: Tally,
+    stats: ClientStats,
     swept: Instant,
     buffer: Box<[u8]>,
 }
@@ -106,7 +106,7 @@ impl Clients {
             sources,
             clients: Vec::new(),
             present: 0,
-            tally: Tally::default(),
+            stats: ClientStats::default(),
             swept: Instant::now(),
             buffer: vec![0; 4096].into(),
         }
@@ -120,7 +120,7 @@ impl Clients {
     }
 
     /// Serves `total` clients, always `at_once` of them together where there are so many.
-    pub fn crowd(mut self, total: usize, at_once: usize) -> Tally {
+    pub fn crowd(mut self, total: usize, at_once: usize) -> ClientStats {
         let mut started = 0;
         while started < total || self.present > 0 {
             while started < total && self.present < at_once {
@@ -129,12 +129,12 @@ impl Clients {
             }
             self.attend(100);
         }
-        self.tally
+        self.stats
     }
 
     /// Serves `total` clients, one `every` so often, however many are still waiting. Whoever is
     /// late because this process was counts from when it was due.
-    pub fn steady(mut self, total: u32, every: Duration) -> Tally {
+    pub fn steady(mut self, total: u32, every: Duration) -> ClientStats {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK).unwrap();
         let often = Expiration::Interval(TimeSpec::from_duration(every));
         timer.set(often, TimerSetTimeFlags::empty()).unwrap();
@@ -146,7 +146,7 @@ impl Clients {
             while started < total && begun + every * started <= now {
                 let due = begun + every * started;
                 let now = Instant::now();
-                self.tally.late = self.tally.late.max(now - due);
+                self.stats.late = self.stats.late.max(now - due);
                 self.arrive(if now - due > every { due } else { now });
                 started += 1;
             }
@@ -154,7 +154,7 @@ impl Clients {
                 let _ = timer.wait();
             }
         }
-        self.tally
+        self.stats
     }
 
     /// One more client connects; its patience and its latency are counted from `since`.
@@ -171,11 +171,11 @@ impl Clients {
         if let Err(cause) = client.socket.connect(&self.to)
             && cause.raw_os_error() != Some(Errno::EINPROGRESS as i32)
         {
-            self.tally.reset += 1;
+            self.stats.reset += 1;
             return;
         }
         if self.speak(&mut client).is_err() {
-            self.tally.reset += 1;
+            self.stats.reset += 1;
             return;
         }
         let slot = usize::try_from(client.socket.as_raw_fd()).unwrap();
@@ -228,7 +228,7 @@ impl Clients {
         let Some(mut client) = self.clients[slot].take() else { return };
         self.present -= 1;
         if !client.sent && self.speak(&mut client).is_err() {
-            self.tally.reset += 1;
+            self.stats.reset += 1;
             return;
         }
         loop {
@@ -238,14 +238,14 @@ impl Clients {
                     let is_error = client.received > 0 || buffer[0] == b'-';
                     client.received += bytes;
                     if is_error && buffer[..bytes].ends_with(b"\r\n") {
-                        self.tally.good += 1;
-                        self.tally.latencies.push(client.since.elapsed());
+                        self.stats.good += 1;
+                        self.stats.latencies.push(client.since.elapsed());
                         return;
                     }
                 }
                 Err(Errno::EAGAIN) => return self.stay(slot, client),
                 _ => {
-                    self.tally.reset += 1;
+                    self.stats.reset += 1;
                     return;
                 }
             }
@@ -260,10 +260,10 @@ impl Clients {
     fn sweep(&mut self) {
         self.swept = Instant::now();
         for place in &mut self.clients {
-            if place.as_ref().is_some_and(|client| client.since.elapsed() > PATIENCE) {
+            if place.as_ref().is_some_and(|client| client.since.elapsed() > REPLY_TIMEOUT) {
                 *place = None;
                 self.present -= 1;
-                self.tally.timed_out += 1;
+                self.stats.timed_out += 1;
             }
         }
     }

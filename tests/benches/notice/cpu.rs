@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crate::account::Cpu;
-use crate::clients::{Clients, Tally};
+use crate::clients::{ClientStats, Clients};
 use crate::contestants::Contestant;
 use crate::options::Scale;
 use crate::rounds::{median, order, ratio, spread};
@@ -27,7 +27,7 @@ struct Results {
     kernel: Vec<f64>,
     /// Connections a second, on a core of its own.
     pace: Vec<f64>,
-    tally: Tally,
+    stats: ClientStats,
 }
 
 /// Has every server serve its rounds.
@@ -67,12 +67,12 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
             format!("{:.1}", median(result.alone.clone())),
             format!("{:.2}", ratio(&ours.alone, &result.alone)),
             format!("{:.0}", median(result.pace.clone())),
-            result.tally.served(),
+            result.stats.served(),
         ]);
     }
     table.notes.extend(missing);
     if scale == Scale::Smoke {
-        assert_eq!(ours.tally.good, ours.tally.attempted(), "every client of ours is served");
+        assert_eq!(ours.stats.good, ours.stats.attempted(), "every client of ours is served");
         assert!(ours.shared[0] > 0.0 && ours.alone[0] > 0.0);
     }
     table
@@ -103,17 +103,17 @@ impl Results {
         let thousands = clients as f64 / 1000.0;
 
         let before = Cpu::at_rest(&processes, stage.quiet);
-        let beside = stage.beside_the_server(crowd);
+        let shared = stage.beside_the_server(crowd);
         let between = Cpu::at_rest(&processes, stage.quiet);
         let begun = Instant::now();
-        let apart = crowd();
+        let alone = crowd();
         self.pace.push(clients as f64 / begun.elapsed().as_secs_f64());
         let after = Cpu::at_rest(&processes, stage.quiet);
 
         self.shared.push((between - before).nanoseconds as f64 / 1e6 / thousands);
         self.kernel.push((between - before).kernel_part());
         self.alone.push((after - between).nanoseconds as f64 / 1e6 / thousands);
-        self.tally.add(&beside);
-        self.tally.add(&apart);
+        self.stats.add(&shared);
+        self.stats.add(&alone);
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::account::Cpu;
-use crate::clients::{Clients, Tally};
+use crate::clients::{ClientStats, Clients};
 use crate::contestants::Contestant;
 use crate::options::Scale;
 use crate::rounds::{median, order, ratio};
@@ -17,13 +17,13 @@ const EVERY: Duration = Duration::from_micros(500);
 /// What one server's rounds brought; latencies in microseconds.
 #[derive(Default)]
 struct Results {
-    half: Vec<f64>,
-    most: Vec<f64>,
+    p50: Vec<f64>,
+    p99: Vec<f64>,
     /// Milliseconds for 1,000 connections.
     cpu: Vec<f64>,
     /// How late the clients themselves were, in milliseconds.
     late: Vec<f64>,
-    tally: Tally,
+    stats: ClientStats,
 }
 
 /// Has every server serve its rounds.
@@ -59,13 +59,13 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
     for (server, result) in servers.iter().zip(&results) {
         table.row([
             server.name.to_owned(),
-            format!("{:.0}", median(result.half.clone())),
-            format!("{:.2}", ratio(&ours.half, &result.half)),
-            format!("{:.0}", median(result.most.clone())),
-            format!("{:.2}", ratio(&ours.most, &result.most)),
+            format!("{:.0}", median(result.p50.clone())),
+            format!("{:.2}", ratio(&ours.p50, &result.p50)),
+            format!("{:.0}", median(result.p99.clone())),
+            format!("{:.2}", ratio(&ours.p99, &result.p99)),
             format!("{:.1}", median(result.cpu.clone())),
             format!("{:.2}", ratio(&ours.cpu, &result.cpu)),
-            result.tally.served(),
+            result.stats.served(),
         ]);
     }
     let late = results.iter().flat_map(|result| result.late.clone());
@@ -75,8 +75,8 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
     ));
     table.notes.extend(missing);
     if scale == Scale::Smoke {
-        assert_eq!(ours.tally.good, ours.tally.attempted(), "every client of ours is served");
-        assert!(ours.half[0] > 0.0 && ours.most[0] >= ours.half[0] && ours.cpu[0] > 0.0);
+        assert_eq!(ours.stats.good, ours.stats.attempted(), "every client of ours is served");
+        assert!(ours.p50[0] > 0.0 && ours.p99[0] >= ours.p50[0] && ours.cpu[0] > 0.0);
     }
     table
 }
@@ -101,12 +101,12 @@ impl Results {
     fn take(&mut self, stage: &Stage, server: &Server, clients: u32) {
         let processes = server.processes();
         let before = Cpu::at_rest(&processes, stage.quiet);
-        let tally = Clients::new(server.address, server.request).steady(clients, EVERY);
+        let stats = Clients::new(server.address, server.request).steady(clients, EVERY);
         let used = Cpu::at_rest(&processes, stage.quiet) - before;
-        self.half.push(1e3 * tally.latency(0.5));
-        self.most.push(1e3 * tally.latency(0.99));
+        self.p50.push(1e3 * stats.latency(0.5));
+        self.p99.push(1e3 * stats.latency(0.99));
         self.cpu.push(used.nanoseconds as f64 / 1e6 / (f64::from(clients) / 1000.0));
-        self.late.push(tally.late.as_secs_f64() * 1e3);
-        self.tally.add(&tally);
+        self.late.push(stats.late.as_secs_f64() * 1e3);
+        self.stats.add(&stats);
     }
 }

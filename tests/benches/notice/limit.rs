@@ -91,7 +91,7 @@ impl Loop {
             for event in &events[..count] {
                 match event.data() {
                     LISTENER => self.accept_all(),
-                    slot => self.attend(usize::try_from(slot).unwrap(), event.events()),
+                    slot => self.drive(usize::try_from(slot).unwrap(), event.events()),
                 }
             }
             if let Some(log) = &mut self.log {
@@ -118,7 +118,7 @@ impl Loop {
                 continue;
             }
             // The command is often there already; the kernel reports what comes later.
-            if self.hear(&mut connection) {
+            if self.receive(&mut connection) {
                 self.end(&connection);
                 continue;
             }
@@ -131,11 +131,11 @@ impl Loop {
         }
     }
 
-    fn attend(&mut self, slot: usize, happened: EpollFlags) {
+    fn drive(&mut self, slot: usize, happened: EpollFlags) {
         let Some(mut connection) = self.slots[slot].take() else { return };
         let over = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;
         let gone = connection.answered && happened.intersects(over);
-        if gone || self.hear(&mut connection) {
+        if gone || self.receive(&mut connection) {
             self.end(&connection);
         } else {
             self.slots[slot] = Some(connection);
@@ -149,7 +149,7 @@ impl Loop {
     }
 
     /// Answers where a command is there; says whether the connection is over.
-    fn hear(&self, connection: &mut Connection) -> bool {
+    fn receive(&self, connection: &mut Connection) -> bool {
         let mut buffer = [0; 1024];
         let descriptor = connection.stream.as_raw_fd();
         match recv(descriptor, &mut buffer, MsgFlags::MSG_DONTWAIT) {

@@ -18,7 +18,8 @@ use crate::server::Server;
 use crate::stage::{Stage, source};
 use crate::table::Table;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a server may take to accept every connection, and to reply on each.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Has every server hold its connections.
 pub fn measure(stage: &Stage, scale: Scale) -> Table {
@@ -73,7 +74,7 @@ fn take(stage: &Stage, contestant: Contestant, connections: usize) -> [f64; 3] {
         let (before, open) = (memory(&processes), descriptors(&processes));
         empty = before;
         let held = hold(contestant, &server, connections, asks);
-        let latest = Instant::now() + PATIENCE;
+        let latest = Instant::now() + SERVER_TIMEOUT;
         while descriptors(&processes) < open + held.len() {
             assert!(Instant::now() < latest, "{contestant} accepts every connection");
             sleep(Duration::from_millis(10));
@@ -107,6 +108,6 @@ fn connect(address: SocketAddr, index: usize) -> Socket {
     setsockopt(&socket, sockopt::IpBindAddressNoPort, &true).unwrap();
     socket.bind(&SocketAddr::from((source(address.ip(), index), 0)).into()).unwrap();
     socket.connect(&address.into()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(SERVER_TIMEOUT)).unwrap();
     socket
 }

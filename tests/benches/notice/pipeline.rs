@@ -14,7 +14,7 @@ use crate::stage::Stage;
 use crate::table::Table;
 
 /// How long nothing may arrive.
-const PATIENCE: Duration = Duration::from_secs(20);
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Commands that are written at once.
 const AT_ONCE: usize = 4096;
 
@@ -89,7 +89,7 @@ impl Results {
 /// Writes the commands and reads the replies, one line for each; the bytes received.
 pub fn converse(address: SocketAddr, commands: usize) -> usize {
     let mut reader = TcpStream::connect(address).unwrap();
-    reader.set_read_timeout(Some(PATIENCE)).unwrap();
+    reader.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
     let mut writer = reader.try_clone().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {

@@ -17,7 +17,7 @@ use crate::account;
 use crate::stage::Stage;
 
 /// How long a server may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_secs(10);
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -66,11 +66,11 @@ impl Server {
 
     /// Takes the one place of a server that has no more.
     pub fn fill(&mut self) {
-        let latest = Instant::now() + PATIENCE;
+        let latest = Instant::now() + START_STOP_TIMEOUT;
         while self.held.is_none() {
             assert!(Instant::now() < latest, "the place of {} is never free", self.name);
             let mut stream = TcpStream::connect(self.address).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(START_STOP_TIMEOUT)).unwrap();
             // A line, so that an answer comes in any case. The place is ours if it is a pong.
             let mut answer = [0; 5];
             let asked = stream.write_all(b"PING\r\n").and_then(|()| stream.read_exact(&mut answer));
@@ -81,7 +81,7 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) {
-        let latest = Instant::now() + PATIENCE;
+        let latest = Instant::now() + START_STOP_TIMEOUT;
         while TcpStream::connect(self.address).is_err() {
             let ended = self.child.try_wait().unwrap().is_some();
             if ended || Instant::now() > latest {
@@ -97,7 +97,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         // In good order, so that a master takes its workers along.
         let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
-        let latest = Instant::now() + PATIENCE;
+        let latest = Instant::now() + START_STOP_TIMEOUT;
         while self.child.try_wait().is_ok_and(|status| status.is_none()) {
             if Instant::now() > latest {
                 let _ = self.child.kill();

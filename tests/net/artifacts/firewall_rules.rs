@@ -1,4 +1,4 @@
-//! The rules of every case, loaded into a real kernel by the real programs and listed again.
+//! The kernel loads the rules of every site and lists them as they were rendered.
 
 use crate::support::corpus::{Case, for_every_bundle, text};
 use crate::support::namespace::Host;

@@ -1,4 +1,4 @@
-//! What else lands on a host or goes to Ansible, read by the programs that will read it.
+//! logrotate, systemd-tmpfiles and YAML readers accept the other artifacts.
 
 use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, text};
 use crate::support::readers::yaml;

@@ -1,4 +1,4 @@
-//! Hostile texts that no check refuses, given to the real programs: a sample, the same in every run.
+//! The kernel, systemd and YAML readers accept hostile texts that no check refuses.
 
 use super::firewall_rules::{able, loads};
 use super::host_files::yaml_files;

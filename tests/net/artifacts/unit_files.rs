@@ -1,4 +1,4 @@
-//! The units of every case: systemd takes them, they are shut in, and say what the TOML says.
+//! systemd accepts every unit, and each unit says why its sandbox goes no further.
 
 use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, units};
 use crate::support::tools;

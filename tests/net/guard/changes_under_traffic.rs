@@ -1,4 +1,4 @@
-//! Changes of the rules, watched by an outsider who never stops trying.
+//! No packet is let through or stopped wrongly while bundles or backends change.
 
 use super::packet_counters::{ARRIVED, spec};
 use super::*;

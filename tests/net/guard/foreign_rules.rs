@@ -1,4 +1,4 @@
-//! Rules of others, before ours and behind them: none opens a reserved port, and none of theirs is ours.
+//! Rules of other programs open no reserved port, and redisguard's rules leave theirs alone.
 
 use super::*;
 

@@ -1,5 +1,6 @@
-//! Who is stopped is named in the kernel's log, but not for ever. The log itself is mute in a network
-//! namespace: what its rules count is what it would hold.
+//! Every blocked source is logged by the kernel, and none can fill the log.
+//!
+//! A network namespace does not write to the kernel's log: the counters of the LOG rules are read.
 
 use super::*;
 use std::time::Instant;

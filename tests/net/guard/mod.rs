@@ -1,5 +1,7 @@
-//! The guard by packets, loaded by iptables and by nftables: an outsider, a guarded host and a container
-//! behind it, each in a network of its own, with a real Redis on the host and in the container.
+//! Outsiders are blocked or told at reserved ports, of the host and of containers behind it.
+//!
+//! With iptables and with nftables: an outsider, a guarded host and a container, each in a network
+//! namespace of its own, and a real Redis on the host and in the container.
 
 mod changes_under_traffic;
 mod foreign_rules;

@@ -1,4 +1,4 @@
-//! `probe`: what an outsider finds out about a host, with the guard and without it.
+//! `probe` reports what an outsider meets, and whether the bundle expects that.
 
 use super::*;
 use serde_json::Value;

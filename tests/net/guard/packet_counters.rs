@@ -1,4 +1,4 @@
-//! What is stopped is counted once, whatever becomes of the rules meanwhile.
+//! Each blocked packet is counted once, whatever happens to the rules.
 
 use super::*;
 use serde_json::Value;

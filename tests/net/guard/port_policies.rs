@@ -1,5 +1,4 @@
-//! Every policy with every fate of open sessions, by packets: host ports and published ones, over both
-//! families.
+//! Every policy treats new and open connections as the spec says, on both IP families.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! `apply --confirm` where no systemd runs.
+//! `apply --confirm` rolls back where no systemd runs, also on a full disk.
 
 use super::failure_at_every_step::{Scene, difference, without_times};
 use super::{OTHER, able, bundle, status};

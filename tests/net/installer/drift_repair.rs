@@ -1,4 +1,4 @@
-//! What others change after an apply: status names it, apply mends it.
+//! `status` names each drift, and `apply` fixes it.
 
 use super::{OTHER, able, bundle, json, status};
 use crate::support::namespace::Host;

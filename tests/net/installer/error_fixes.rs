@@ -1,4 +1,4 @@
-//! Whatever is refused is told in one line with its cause, and one with the cure.
+//! Each refusal has one line with its cause, and one with the fix.
 
 use super::{OTHER, able, bundle, status};
 use crate::support::namespace::Host;

@@ -1,4 +1,4 @@
-//! What goes wrong on a host: damage, failing steps, missing tools and rights.
+//! A step that fails is rolled back, and a damaged host stays blocked.
 
 use super::{OTHER, able, bundle, status};
 use crate::support::namespace::Host;

@@ -1,5 +1,4 @@
-//! Every step of an apply made to fail in turn, and nothing but it: the host is as it was before, on a
-//! bare host and on one that was guarded by another bundle.
+//! Each step of `apply` and `remove`, made to fail in turn, leaves the host as it was or blocked.
 
 use super::{OTHER, able, bundle, json, status};
 use crate::support::namespace::Host;

@@ -1,4 +1,4 @@
-//! An apply that is killed at any moment, and many that run at once.
+//! A killed `apply` leaves old or new rules, and can be finished or removed.
 
 use super::failure_at_every_step::{Scene, difference, filled_tables, without_times};
 use super::{able, status};

@@ -1,5 +1,4 @@
-//! The kernel's list of ports that outgoing connections keep off: where it cannot be written, and where
-//! it names our ports already.
+//! The kernel's list of reserved local ports is extended, restored, and reported if it is read-only.
 
 use super::{OTHER, able, bundle, json, status};
 use crate::support::namespace::Host;

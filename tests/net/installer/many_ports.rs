@@ -1,4 +1,4 @@
-//! Very many ports: what people see stays readable, and other programs get all of it.
+//! `plan` and `status` of very many ports stay readable.
 
 use super::*;
 

@@ -1,20 +1,18 @@
-//! `redisguard-install` on a host of the test's own: the real iptables on a real kernel, in
-//! namespaces, with a copy of this machine's files. No systemd runs there.
+//! `plan`, `apply`, `status` and `remove` agree, and a removal leaves the host as it was.
+//!
+//! The real iptables on a real kernel, in namespaces with a copy of this machine's files.
 
-mod backend_switch;
 mod confirm_without_systemd;
 mod drift_repair;
-mod dry_run;
 mod error_fixes;
 mod failed_changes;
 mod failure_at_every_step;
 mod interrupted_apply;
-mod kernel_without_log_target;
 mod local_reserved_ports;
 mod many_ports;
-mod nftables_backend;
 mod offline_tree;
 mod open_connections;
+mod rules;
 mod unexpected_paths;
 mod unit_rollback;
 mod unwritable_output;

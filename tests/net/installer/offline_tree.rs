@@ -1,4 +1,4 @@
-//! `--root`: an offline tree, of which nothing leads out to this machine's own files.
+//! `--root` reads and writes nothing outside of the tree.
 
 use super::status;
 use crate::support::{INSTALL, told};

@@ -1,4 +1,4 @@
-//! Who uses the reserved ports is named, and open sessions are cut only with the operator's word.
+//! Open connections to reserved ports are named, and cut only with consent.
 
 use super::{able, bundle, json, status};
 use crate::support::namespace::{Host, Started};

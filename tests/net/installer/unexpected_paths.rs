@@ -1,4 +1,4 @@
-//! What stands at our paths and is no file, and directories that others may write to.
+//! Special files and directories with unsafe permissions at redisguard's paths are refused.
 
 use super::drift_repair::{findings, names};
 use super::{able, json, status};

@@ -1,5 +1,6 @@
-//! Units that an apply has started and a later step that fails: systemd is played by a script, which
-//! knows what runs, and what cannot.
+//! Units that `apply` started are stopped again when a later step fails.
+//!
+//! A script plays systemd: it knows which units run, and which fail.
 
 use super::{able, status};
 use crate::support::namespace::Host;

@@ -1,4 +1,4 @@
-//! Where nobody hears what is said: standard output or standard error cannot be written.
+//! A standard output or error that cannot be written changes no result.
 
 use super::{able, status};
 use crate::support::namespace::Host;

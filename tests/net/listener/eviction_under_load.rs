@@ -1,5 +1,6 @@
-//! Crowds that mean no good, or know no better. All the while whoever behaves gets their sentence;
-//! memory has a bound, nothing spins, every descriptor comes back and every attempt is logged.
+//! Thousands of idle, slow or aborting peers are evicted, and other clients get the notice.
+//!
+//! Memory is bounded, nothing spins, every descriptor is closed, and every attempt is logged.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};

@@ -1,4 +1,4 @@
-//! The notice listener as its users meet it: the real binary, real clients, real sockets.
+//! The listener with real clients and sockets.
 
 mod certificates;
 mod clients;

@@ -1,5 +1,6 @@
-//! Peers that send more than anybody should, or read less: memory stays bounded, nothing spins,
-//! every command is answered once, and all the while whoever behaves gets their sentence.
+//! Clients that send too much or read too little use bounded memory and get all replies.
+//!
+//! Nothing spins, and meanwhile other clients get the notice.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};

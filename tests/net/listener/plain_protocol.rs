@@ -1,4 +1,4 @@
-//! What a client reads from its socket, where no ready-made client would do it like this.
+//! Sockets without TLS: pipelines, silence, limits and time-outs.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

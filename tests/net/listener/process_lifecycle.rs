@@ -1,4 +1,4 @@
-//! The listener as a process: signals, ports that others hold, and the service manager.
+//! Signals, ports in use and the service manager.
 
 use std::fs;
 use std::io::Write;

@@ -1,9 +1,9 @@
-//! The listener owes as many replies to a pipeline as a real Redis gives.
+//! The listener sends as many replies to a pipeline as a real Redis.
 
 use crate::listener::process_lifecycle::redis_server;
 use crate::support::property::replies_in;
-use crate::support::resp_commands::{array, cases, pipeline};
-use crate::support::tools;
+use crate::support::resp_commands::{array, pipeline};
+use crate::support::{cases, tools};
 use proptest::prelude::*;
 use redisguard::listener::simulate::{Peer, replay};
 use std::io::{Read, Write};

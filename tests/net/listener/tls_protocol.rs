@@ -1,4 +1,4 @@
-//! What a client reads inside of TLS, where no ready-made client would do it like this.
+//! Sockets with TLS: handshakes, alerts, close_notify and idle sessions.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};

@@ -1,4 +1,4 @@
-//! Peers that vanish without a word, as when a cable is cut: they take nothing with them.
+//! Peers that vanish without a FIN are closed after a time-out.
 
 use crate::listener::harness::log_totals::Account;
 use crate::listener::harness::process_usage::{assert_it_does_not_spin, descriptors};

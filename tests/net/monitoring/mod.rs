@@ -1,5 +1,4 @@
-//! Metrics, alerts and the dashboard, before the programs that they are for: Prometheus, its node_exporter
-//! and its promtool, and Grafana's own types.
+//! promtool, Grafana's types and a running Prometheus accept alerts, dashboard and metrics.
 
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::met;

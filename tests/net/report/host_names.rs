@@ -1,4 +1,4 @@
-//! `report --resolve`: host names beside the addresses.
+//! `report --resolve` shows host names, and only then asks for them.
 
 use crate::support::namespace::Host;
 use crate::support::report_logs::line;

@@ -1,5 +1,4 @@
-//! The page in a real browser: it loads without a word, needs nothing else, its filters work, and what
-//! others have put into the logs stays text.
+//! The report's page works in a real browser without a network, and hostile names stay text.
 
 use crate::support::report_logs::{Tree, everything, line, status};
 use crate::support::{root, told, tools};

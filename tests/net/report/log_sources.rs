@@ -1,4 +1,4 @@
-//! Which logs are read: rotated, compressed, named, linked, and of the kernel's one place alone.
+//! Rotated, compressed, linked and journald logs are read once, each from one place.
 
 use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped, status};
 use crate::support::{need, told, tools};

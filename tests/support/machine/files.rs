@@ -1,5 +1,4 @@
-//! A machine's files: read and written as the machine sees them, and what of them differs from the
-//! tree that it began as.
+//! Reads and writes files of a machine, and lists those that differ from the base tree.
 
 use super::{GUEST, Machine, bounded, output};
 use sha2::{Digest, Sha256};

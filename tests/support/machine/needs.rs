@@ -1,4 +1,4 @@
-//! What a machine needs of the host: found, or named.
+//! Checks what a machine needs of this host, and names what is missing.
 
 use std::fs;
 use std::io::{self, Write};

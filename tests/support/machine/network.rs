@@ -1,4 +1,4 @@
-//! A machine's network: its addresses, its neighbour outside, and the kernel's rules in it.
+//! The addresses of a machine, its neighbour outside, and the rules in its kernel.
 
 use super::{Machine, Output, output};
 use nix::sched::{CloneFlags, setns};

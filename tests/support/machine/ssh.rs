@@ -1,4 +1,4 @@
-//! A way into a machine for tools that use SSH.
+//! SSH access to a machine.
 
 use super::{Machine, PAUSE, STUCK};
 use redisguard::probe::Outcome;

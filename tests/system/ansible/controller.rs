@@ -1,4 +1,4 @@
-//! A controller beside hosts, whose users there are not root.
+//! An Ansible controller beside the hosts, whose users are not root.
 
 use super::playbook_run::Played;
 use crate::support::machine::{Machine, Output};

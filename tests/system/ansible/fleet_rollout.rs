@@ -1,4 +1,4 @@
-//! A fleet that is guarded: rolled out, looked at again, mended, changed and rolled back.
+//! A guarded fleet: a second run, drift, a new bundle, and the way back.
 
 use super::controller::{Controller, Engine, assert_same};
 use super::{HOSTS, SITE};

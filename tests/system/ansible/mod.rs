@@ -1,4 +1,4 @@
-//! The playbooks over real SSH against booted hosts, and the collection before its linter.
+//! A fleet is guarded, changed, rolled back and freed by the playbooks over SSH.
 
 mod collection;
 mod controller;

@@ -1,4 +1,4 @@
-//! The role with a Debian package in the place of a bare program.
+//! The role installs a Debian package instead of a program.
 
 use super::SITE;
 use super::controller::{Controller, assert_same};

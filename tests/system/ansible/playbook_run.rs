@@ -1,4 +1,4 @@
-//! What a playbook's run said.
+//! The output of a playbook's run.
 
 use crate::support::machine::Output;
 use std::fmt;

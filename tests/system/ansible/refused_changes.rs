@@ -1,4 +1,4 @@
-//! What reaches no host, or does not stay on one.
+//! Changes that reach no host, or do not stay on one.
 
 use super::controller::{Controller, assert_same, copy};
 use super::fleet_rollout::{AT_ONCE, UP};

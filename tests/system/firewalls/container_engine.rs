@@ -1,5 +1,6 @@
-//! A container engine: the chains that Docker makes, a container on its bridge, and what a restart of
-//! the engine does to the order of the rules.
+//! No container gets packets to a reserved port, also after Docker restarts.
+//!
+//! The chains that Docker makes, and a container on its bridge.
 
 use super::*;
 

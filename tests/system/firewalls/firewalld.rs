@@ -1,5 +1,7 @@
-//! firewalld: its own rules stand in a table of nftables, and its direct ones beside ours in those of
-//! iptables, which it flushes whenever it reloads, starts or stops.
+//! firewalld opens no reserved port, and its rules stay as they were.
+//!
+//! It has a table of its own in nftables, and flushes all of iptables when it reloads, starts or
+//! stops.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What an operator or a script does to the tables by hand.
+//! Tables that an operator flushes or restores are named and fixed.
 
 use super::*;
 

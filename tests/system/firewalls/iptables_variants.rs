@@ -1,4 +1,5 @@
-//! The two kinds of iptables: one of them selected, both of them filled, and switched.
+//! Legacy and nf_tables iptables: either is used, both filled are refused, and a switch keeps the
+//! guard.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Hosts that lack something: IPv6, switched off or not in the kernel at all, or iptables.
+//! Hosts without IPv6, or without iptables, are guarded with what they have.
 
 use super::*;
 use support::machine::ADDRESSES;

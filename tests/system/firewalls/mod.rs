@@ -1,5 +1,4 @@
-//! Beside the firewalls of others, on hosts that run them: the guard holds whatever they do, and they
-//! are as they were when it is gone.
+//! Beside the firewalls of others the guard holds, and a removal leaves them as they were.
 
 mod container_engine;
 mod firewalld;

@@ -1,4 +1,4 @@
-//! nftables.service, which flushes everything whenever it starts or reloads, also what is not its own.
+//! nftables.service flushes all tables, and the guard is back at once.
 
 use super::*;
 

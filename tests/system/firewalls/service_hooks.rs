@@ -1,5 +1,6 @@
-//! Firewall services that flush or replace the rules: the guard is back at once, not when the timer
-//! comes round. The timer is stopped, so that nothing but the hooks can have done it.
+//! When another firewall starts, restarts or reloads, the rules are back at once.
+//!
+//! The timer is stopped, so that only the hooks can have done it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! ufw: what it opens stays shut here, and what it does to the tables is survived.
+//! ufw opens no reserved port, and its rules stay as they were.
 
 use super::*;
 

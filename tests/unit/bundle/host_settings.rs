@@ -1,4 +1,4 @@
-//! What the installer, the listener and systemd are told on a host, for every case of the corpus.
+//! The installer, the listener and systemd are told what the TOML says.
 
 use crate::support::corpus::{CORPUS, Case, text, units};
 use crate::support::readers::unit;

@@ -1,11 +1,13 @@
-//! Whatever stands in a text of the TOML: either a check refuses it by name, or every artifact and
-//! document, read back, is what a harmless text gives with this one in its place, and nothing else.
+//! A hostile text in the TOML is refused by a named check, or stays text in everything rendered.
+//!
+//! Every artifact and document is read back and compared with what a harmless text gives.
 
 use super::read_back::read_back;
+use crate::support::cases;
 use crate::support::hostile_texts::{TEXTS, attack, hostile, parsed};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestCaseError};
+use proptest::test_runner::TestCaseError;
 use redisguard::spec::{Check, Problems, Severity, Source, Spec};
 use std::cell::Cell;
 
@@ -63,8 +65,7 @@ fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
         assert!(harmless.iter().any(|line| line.contains(text)), "{text}");
     }
     let (refused, taken) = (Cell::new(0), Cell::new(0));
-    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
-    proptest!(config, |(attack in attack().prop_filter("paths", |attack| is_one_part(attack)))| {
+    proptest!(cases(600), |(attack in attack().prop_filter("paths", |attack| is_one_part(attack)))| {
         let outcome = judged(&attack, &harmless).map_err(TestCaseError::fail)?;
         let count = if outcome { &taken } else { &refused };
         count.set(count.get() + 1);
@@ -85,8 +86,7 @@ fn what_is_no_text_of_a_reader_is_one_of_its_kind_or_refused_by_name() {
         ("notice", "port = @", Check::Port),
         ("notice", "log-format = @", Check::Choice),
     ]);
-    let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
-    proptest!(config, |((table, line, check) in keys, text in hostile())| {
+    proptest!(cases(1000), |((table, line, check) in keys, text in hostile())| {
         let line = line.replacen('@', &toml::Value::from(text.as_str()).to_string(), 1);
         let toml = format!("[{table}]\n{line}\n");
         let source = Source::from_bytes("x.toml", toml.into_bytes()).unwrap();

@@ -1,5 +1,7 @@
-//! Markdown as a CommonMark parser reads it: its blocks, and what is in them, as lines that can be
-//! compared; and what such a parser forgives but a reader would see.
+//! The Markdown reader of the tests finds broken fences, tables and headings.
+//!
+//! It shows blocks and their content as lines that can be compared, and what a CommonMark parser
+//! forgives but a reader would see.
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 

@@ -1,5 +1,4 @@
-//! The bundle: what is committed, what is rendered and what is embedded are the same bytes, and the
-//! real programs that read the artifacts take them.
+//! The committed, the rendered and the embedded bundle have the same bytes.
 
 mod host_settings;
 mod hostile_texts;

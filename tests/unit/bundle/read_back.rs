@@ -1,4 +1,6 @@
-//! All that is rendered, as the readers of its formats see it: for comparing two specs' outcomes.
+//! The readers of the tests refuse a text that breaks out of its place in a unit, rule or string.
+//!
+//! With them, everything rendered is read back as a list of lines, to compare two specs.
 
 use super::markdown;
 use crate::support::corpus::{text, units};

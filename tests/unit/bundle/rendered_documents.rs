@@ -1,4 +1,4 @@
-//! The documents of every case, as a CommonMark parser reads them.
+//! The documents of every site are sound Markdown with all headings, links and labels.
 
 use super::markdown;
 use crate::support::corpus::{CORPUS, Case};

@@ -1,5 +1,4 @@
-//! Every link of what this repository says leads somewhere: to a file that is there, and to a heading in
-//! it.
+//! Every link in the documents of this repository leads to a file and a heading that exist.
 
 use crate::support::root;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -12,7 +11,7 @@ const HOSTS: [&str; 2] = ["keepachangelog.com", "semver.org"];
 
 /// Every Markdown file that is ours.
 fn pages() -> Vec<PathBuf> {
-    let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("CHANGELOG.md")];
+    let mut pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(PathBuf::from).to_vec();
     for folder in ["docs", "ansible"] {
         let files = redisguard::files::read_tree(&root().join(folder)).unwrap();
         let files = files.into_keys().filter(|path| path.ends_with(".md"));

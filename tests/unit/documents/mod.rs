@@ -1,5 +1,4 @@
-//! The documents, read as their readers do: for sites of every kind, down to the commands that they
-//! tell people to type, and the links.
+//! The documents say what holds for their site, for every combination of policies.
 
 mod links;
 

@@ -1,4 +1,4 @@
-//! `redisguard-gen` writes all or nothing: when it is killed, and when several run at once.
+//! `redisguard-gen` leaves whole files when it is killed or several of it run at once.
 
 use crate::support::GEN;
 use crate::support::repository::{Contents, changed, contents, copy, generate};

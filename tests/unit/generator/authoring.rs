@@ -1,4 +1,4 @@
-//! What helps an author: a TOML to start from, explanations, rulings and problems as JSON.
+//! `init`, `--explain`, `--deny`, `--allow` and `--json` of `redisguard-gen` help an author.
 
 use crate::support::{GEN, root, told};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `redisguard-gen` as its users meet it: what it writes, what it finds stale, what it refuses.
+//! `redisguard-gen` writes the bundle and documents, finds stale files and refuses faulty input.
 
 mod all_or_nothing;
 mod authoring;

@@ -1,5 +1,6 @@
-//! The corpus, each case by its whole outcome: what the program says, how it ends and what it writes.
-//! What is said of a case stands beside its TOML, in `expected.snap`.
+//! Each TOML of tests/specs gives the expected messages, exit status and files.
+//!
+//! The messages are in `expected.snap` beside the TOML.
 
 use crate::support::{GEN, case, specs};
 use std::collections::BTreeMap;

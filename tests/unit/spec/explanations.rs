@@ -1,4 +1,4 @@
-//! Every check is explained, and its examples show what they say.
+//! Each check is explained, with an example that breaks it alone and one that breaks none.
 
 use super::parsed;
 use redisguard::spec::{Check, EXPLANATIONS};

@@ -1,4 +1,4 @@
-//! The JSON Schema agrees with the checks as far as a schema can.
+//! The JSON Schema accepts and refuses what the checks do, as far as a schema can.
 
 use super::parsed;
 use crate::support::{GEN, case, root, specs};

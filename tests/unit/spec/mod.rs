@@ -1,4 +1,4 @@
-//! The source of truth: every good spec is taken, every bad one is refused with all its faults.
+//! A TOML is checked: limits, lint levels, positions of problems, and the choices of each key.
 
 mod corpus;
 mod explanations;

@@ -1,4 +1,4 @@
-//! The TOML that `redisguard-gen init` writes shows every key, with the default that holds.
+//! The TOML that `redisguard-gen init` writes has every key once, with its default.
 
 use super::parsed;
 use redisguard::spec::Check;

@@ -1,8 +1,9 @@
-//! Owns what a connection does when it has its turn: it carries bytes between the socket and the
-//! conversation, as far as that goes without waiting, and says what it waits for next. Must never
-//! hold received bytes, never stop reading because answers wait to be sent (two sides that wait
-//! for each other never end), and never close with unread input before the answers are out: the
-//! kernel would send a reset, and the sentence would be lost.
+//! What one wakeup makes a connection do: it carries bytes between the socket and the session as far as
+//! that goes without waiting, and says what the connection waits for next.
+//!
+//! Never: keeps received bytes; stops reading because replies wait to be sent (two sides that wait for
+//! each other never end); or closes with unread input before the replies are out, because the
+//! kernel would then send a reset, and the client would lose the notice.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Shutdown};
@@ -12,245 +13,258 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::Connection;
+use super::state::{CloseReason, Connection, Input, Lifecycle, Output, Schedule};
 use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
-use crate::listener::log::Outcome;
 use crate::listener::net::epoll::Ready;
 use crate::listener::protocol::session::{Phase, Session};
 use crate::listener::server::shared::WorkerState;
 
-/// Commands after which a connection is taken for a loop that retries.
-const PATIENT_COMMANDS: u64 = 50;
+/// Commands after which a client that waits for each reply is taken for one that retries in a loop.
+const RETRY_LOOP_COMMANDS: u64 = 50;
 /// Reads from this size on are a pipeline or a value, and never delayed.
 const LARGE_READ: usize = 4096;
-/// How many bytes a whole connection may carry, both ways, and how many more its end may bring.
-const LARGEST: u64 = 1 << 30;
-/// How long the peer may go on sending after the last word.
-const LONGEST_END: Duration = Duration::from_secs(30);
-/// Reads in one turn.
-const MOST_READS: usize = 4;
-/// Batches of answers sent in one turn.
-const MOST_BATCHES: usize = 8;
+/// The most bytes that a connection may carry, both ways, and again the most that are discarded while
+/// it lingers.
+const MAX_BYTES: u64 = 1 << 30;
+/// How long a peer may go on sending while the connection lingers.
+const MAX_LINGER: Duration = Duration::from_secs(30);
+/// Reads in one wakeup: a client that sends without end must leave others their turn.
+const MAX_READS: usize = 4;
+/// Sends in one wakeup, for the same reason.
+const MAX_SENDS: usize = 8;
 
-/// Why a connection has its turn.
+/// Why a connection is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Wakeup {
+pub(in crate::listener::server) enum Wakeup {
     /// It was accepted.
-    Welcome,
+    Accepted,
     /// Its socket is ready.
     Ready(Ready),
-    /// It asked for another turn.
-    Again,
-    /// What it waited for did not come.
-    Due(TimeoutKind),
-    /// It is to say what is owed and go.
-    Go(Order),
+    /// Its turn in the queue of runnable connections came.
+    Scheduled,
+    /// What it waited for did not come in time.
+    TimedOut(TimeoutKind),
+    /// It is to send what it owes, and close.
+    Close(CloseReason),
+    /// It is to close at once, to free its descriptor; what cannot be sent now is lost.
+    Abort,
 }
 
-/// Why a connection is asked to go.
+/// How far a wakeup brought the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Order {
-    /// To make room.
-    MakeRoom,
-    /// The listener stops.
-    Stop,
-    /// At once: what cannot be said now is not said.
-    Vanish,
-}
-
-/// How a turn ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Progress {
+pub(in crate::listener::server) enum Progress {
     /// It waits.
     Wait(TimeoutKind),
-    /// It waits like this, but could go on at once: others come first.
-    Again(TimeoutKind),
-    /// It is over.
+    /// It could go on at once, and waits like this until its turn comes.
+    Runnable(TimeoutKind),
+    /// It is over; dropping it closes the socket.
     Over,
 }
 
 impl Connection {
     /// Does what can be done without waiting.
-    pub(in crate::listener) fn drive(
+    pub(in crate::listener::server) fn drive(
         &mut self,
-        call: Wakeup,
-        desk: &mut WorkerState,
+        wakeup: Wakeup,
+        state: &mut WorkerState,
         now: Tick,
     ) -> Progress {
-        match call {
-            Wakeup::Ready(ready) => self.note(ready),
-            Wakeup::Go(order) => {
-                // Whatever came already is read, to its end.
-                (self.readable, self.end_comes) = (true, true);
-                self.delayed = false;
-                self.stopping |= order == Order::Stop;
+        match wakeup {
+            Wakeup::Ready(ready) => self.note_ready(ready),
+            Wakeup::Scheduled => self.leave(Schedule::Runnable),
+            Wakeup::TimedOut(TimeoutKind::Tarpit) => self.leave(Schedule::Delayed),
+            Wakeup::Close(_) | Wakeup::Abort => {
+                self.read_to_end();
+                self.leave(Schedule::Delayed);
             }
-            Wakeup::Due(TimeoutKind::Tarpit) => self.delayed = false,
-            Wakeup::Again => self.eager = false,
-            Wakeup::Due(_) | Wakeup::Welcome => {}
+            Wakeup::TimedOut(_) | Wakeup::Accepted => {}
         }
-        if self.said.is_some() {
-            return self.linger(call, desk, now);
+        if let Lifecycle::Lingering { since, .. } = self.lifecycle {
+            return self.linger(since, wakeup, state, now);
         }
-        let turn = self.with_dialogue(desk, |connection, dialogue, desk| {
-            let turn = connection.converse(call, dialogue, desk, now);
-            let is_over = matches!(turn, Ok(Progress::Over) | Err(_)) || connection.said.is_some();
-            if let Some(outcome) = is_over.then(|| connection.layer.finish()).flatten() {
-                dialogue.record_tls(outcome);
+        let progress = self.with_session(state, |connection, session, state| {
+            let progress = connection.exchange(wakeup, session, state, now);
+            // Nothing more goes through the transport: what still comes is discarded, sealed or not.
+            let is_sent = matches!(connection.lifecycle, Lifecycle::Lingering { .. });
+            if (is_sent || matches!(progress, Ok(Progress::Over) | Err(_)))
+                && let Some(outcome) = connection.transport.finish()
+            {
+                session.record_tls(outcome);
             }
-            turn
+            progress
         });
-        turn.unwrap_or_else(|_| {
-            self.broken = true;
+        progress.unwrap_or_else(|_| {
+            if self.lifecycle == Lifecycle::Open {
+                self.lifecycle = Lifecycle::Broken;
+            }
             Progress::Over
         })
     }
 
-    /// Notes what its socket is ready for.
-    pub(in crate::listener) fn note(&mut self, ready: Ready) {
-        self.readable = true;
-        self.end_comes |= ready.ended;
-        self.blocked &= !ready.writable;
-    }
-
-    /// Reads and answers. An error means that the rest could not be said.
-    fn converse(
+    /// Receives commands and sends replies.
+    ///
+    /// # Errors
+    /// The remaining replies cannot be sent.
+    fn exchange(
         &mut self,
-        call: Wakeup,
-        dialogue: &mut Session,
-        desk: &mut WorkerState,
+        wakeup: Wakeup,
+        session: &mut Session,
+        state: &mut WorkerState,
         now: Tick,
     ) -> io::Result<Progress> {
-        match call {
-            Wakeup::Due(TimeoutKind::FirstByte | TimeoutKind::PartialLine) => {
-                dialogue.send_unprompted_notice()
+        match wakeup {
+            Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine) => {
+                session.send_unprompted_notice();
             }
-            Wakeup::Due(TimeoutKind::Idle | TimeoutKind::Busy) => {
-                self.leave(dialogue, Outcome::Idle)
+            Wakeup::TimedOut(TimeoutKind::Idle | TimeoutKind::Busy) => {
+                self.close(session, CloseReason::Idle);
             }
-            // Before more is read, or a loop would never see an answer.
-            Wakeup::Due(TimeoutKind::Tarpit) => drop(self.send(dialogue, desk, now)?),
-            Wakeup::Due(_) => return Err(ErrorKind::TimedOut.into()),
-            Wakeup::Welcome | Wakeup::Ready(_) | Wakeup::Again | Wakeup::Go(_) => {}
-        }
-        if !self.delayed {
-            self.receive(dialogue, desk, now)?;
-        }
-        match call {
-            // It came to its end by itself.
-            Wakeup::Go(_) if self.peer_ended || dialogue.is_closing() => {}
-            Wakeup::Go(Order::Stop) => self.leave(dialogue, Outcome::Shutdown),
-            Wakeup::Go(_) => self.leave(dialogue, Outcome::Shed),
-            _ if self.carried > LARGEST || now.since(self.started) > CONNECTION_LIMIT => {
-                self.leave(dialogue, Outcome::Limit);
-            }
-            _ if self.delayed => return Ok(Progress::Wait(TimeoutKind::Tarpit)),
+            // Before more is read: the next command of a loop would delay these replies again.
+            Wakeup::TimedOut(TimeoutKind::Tarpit) => drop(self.send(session, state, now)?),
+            Wakeup::TimedOut(_) => return Err(ErrorKind::TimedOut.into()),
             _ => {}
         }
-        let more_to_send = self.send(dialogue, desk, now)?;
-        if dialogue.phase() == Phase::Closed {
-            self.layer.close();
-            self.send(dialogue, desk, now)?;
-            if !self.layer.has_output(dialogue) {
-                return Ok(self.hang_up(call, desk, now));
+        if self.schedule != Schedule::Delayed {
+            self.receive(session, state, now)?;
+        }
+        match wakeup {
+            // The client ended it first, and its outcome says so.
+            Wakeup::Close(_) | Wakeup::Abort
+                if self.input == Input::Ended || session.is_closing() => {}
+            Wakeup::Close(reason) => self.close(session, reason),
+            Wakeup::Abort => self.close(session, CloseReason::Evicted),
+            _ if self.bytes > MAX_BYTES || now.since(self.started) > CONNECTION_LIMIT => {
+                self.close(session, CloseReason::Limit);
+            }
+            _ if self.schedule == Schedule::Delayed => {
+                return Ok(Progress::Wait(TimeoutKind::Tarpit));
+            }
+            _ => {}
+        }
+        let has_more = self.send(session, state, now)?;
+        if session.phase() == Phase::Closed {
+            self.transport.close();
+            self.send(session, state, now)?;
+            if !self.transport.has_output(session) {
+                return Ok(self.hang_up(wakeup, state, now));
             }
         }
-        if call == Wakeup::Go(Order::Vanish) {
+        if wakeup == Wakeup::Abort {
             return Err(ErrorKind::ConnectionAborted.into());
         }
-        let wait = self.next_wait(dialogue);
-        let more = more_to_send || self.readable;
-        Ok(if more { Progress::Again(wait) } else { Progress::Wait(wait) })
+        let timeout = self.next_timeout(session, state);
+        Ok(self.wait(timeout, has_more))
     }
 
-    fn next_wait(&self, dialogue: &Session) -> TimeoutKind {
-        if let Some(wait) = self.departure() {
-            wait
-        } else if self.layer.is_handshaking() {
-            TimeoutKind::Busy
+    /// What the connection waits for until it is driven again.
+    fn next_timeout(&self, session: &Session, state: &WorkerState) -> TimeoutKind {
+        if let Some(timeout) = self.closing_timeout(state) {
+            return timeout;
+        }
+        // A handshake takes several packets in which the session gets nothing.
+        if self.transport.is_handshaking() {
+            return TimeoutKind::Busy;
+        }
+        match session.phase() {
+            Phase::AwaitingInput => TimeoutKind::FirstByte,
+            Phase::PartialLine => TimeoutKind::PartialLine,
+            Phase::Idle | Phase::Closed => TimeoutKind::Idle,
+            Phase::Busy | Phase::Closing => TimeoutKind::Busy,
+        }
+    }
+
+    /// What it waits for once this side closes it.
+    fn closing_timeout(&self, state: &WorkerState) -> Option<TimeoutKind> {
+        if state.is_stopping {
+            return Some(TimeoutKind::Shutdown);
+        }
+        self.lifecycle.close_reason().map(|_| TimeoutKind::Closing)
+    }
+
+    fn wait(&self, timeout: TimeoutKind, has_more: bool) -> Progress {
+        if has_more || self.input.is_readable() {
+            Progress::Runnable(timeout)
         } else {
-            match dialogue.phase() {
-                Phase::AwaitingInput => TimeoutKind::FirstByte,
-                Phase::PartialLine => TimeoutKind::PartialLine,
-                Phase::Idle | Phase::Closed => TimeoutKind::Idle,
-                Phase::Busy | Phase::Closing => TimeoutKind::Busy,
-            }
+            Progress::Wait(timeout)
         }
     }
 
-    /// What it waits for where this side ends it.
-    fn departure(&self) -> Option<TimeoutKind> {
-        if self.stopping {
-            Some(TimeoutKind::Shutdown)
-        } else {
-            self.ending.map(|_| TimeoutKind::Closing)
+    /// Ends the session from this side. The first reason counts.
+    fn close(&mut self, session: &mut Session, reason: CloseReason) {
+        if self.lifecycle == Lifecycle::Open {
+            session.close_with_notice();
+            self.lifecycle = Lifecycle::Closing(reason);
+            self.leave(Schedule::Delayed);
         }
     }
 
-    fn leave(&mut self, dialogue: &mut Session, outcome: Outcome) {
-        if self.ending.is_none() {
-            dialogue.close_with_notice();
-            self.ending = Some(outcome);
-            self.delayed = false;
-        }
-    }
-
-    /// Everything is said.
-    fn hang_up(&mut self, call: Wakeup, desk: &mut WorkerState, now: Tick) -> Progress {
-        if self.peer_ended {
+    /// Closes the sending side after the last reply. The connection lingers unless the peer has closed
+    /// its side already.
+    fn hang_up(&mut self, wakeup: Wakeup, state: &mut WorkerState, now: Tick) -> Progress {
+        if self.input == Input::Ended {
             return Progress::Over;
         }
+        // An error means that the peer is gone: the next read says so too.
         let _ = self.stream.shutdown(Shutdown::Write);
-        self.said = Some(now);
-        self.carried = 0;
-        self.linger(call, desk, now)
+        let reason = self.lifecycle.close_reason();
+        self.lifecycle = Lifecycle::Lingering { since: now, reason };
+        self.bytes = 0;
+        self.linger(now, wakeup, state, now)
     }
 
-    /// Throws away what still comes, so that the peer has the chance to read the last word.
-    fn linger(&mut self, call: Wakeup, desk: &mut WorkerState, now: Tick) -> Progress {
-        let is_due = matches!(
-            call,
-            Wakeup::Due(TimeoutKind::Closing | TimeoutKind::Shutdown | TimeoutKind::Lingering)
-        );
-        if is_due || call == Wakeup::Go(Order::Vanish) {
+    /// Discards what still comes. To close at once would make the kernel send a reset, which can
+    /// overtake the last reply.
+    fn linger(
+        &mut self,
+        since: Tick,
+        wakeup: Wakeup,
+        state: &mut WorkerState,
+        now: Tick,
+    ) -> Progress {
+        let is_over = match wakeup {
+            Wakeup::TimedOut(timeout) => timeout.is_closing(),
+            other => other == Wakeup::Abort,
+        };
+        if is_over {
             return Progress::Over;
         }
-        for _ in 0..MOST_READS {
-            match self.read(desk, now) {
+        for _ in 0..MAX_READS {
+            match self.read(state, now) {
                 Ok(None) => break,
                 Ok(Some(1..)) => {}
                 Ok(Some(0)) | Err(_) => return Progress::Over,
             }
         }
-        let lasted = self.said.map_or(Duration::ZERO, |said| now.since(said));
-        if self.carried > LARGEST || lasted > LONGEST_END {
+        if self.bytes > MAX_BYTES || now.since(since) > MAX_LINGER {
             return Progress::Over;
         }
-        let wait = self.departure().unwrap_or(TimeoutKind::Lingering);
-        if self.readable { Progress::Again(wait) } else { Progress::Wait(wait) }
+        self.wait(self.closing_timeout(state).unwrap_or(TimeoutKind::Lingering), false)
     }
 
-    /// Hands what comes to the conversation.
+    /// Reads, and passes what comes to the session.
     fn receive(
         &mut self,
-        dialogue: &mut Session,
-        desk: &mut WorkerState,
+        session: &mut Session,
+        state: &mut WorkerState,
         now: Tick,
     ) -> io::Result<()> {
-        for _ in 0..MOST_READS {
-            match self.read(desk, now)? {
+        for _ in 0..MAX_READS {
+            match self.read(state, now)? {
                 None => break,
-                Some(0) => self.layer.end_of_input(dialogue),
+                Some(0) => self.transport.end_of_input(session),
                 Some(bytes) => {
-                    let (peer, handshakes) = (self.peer, &mut desk.handshakes);
+                    let (peer, handshakes) = (self.peer, &mut state.handshakes);
                     let admit = || handshakes.admit(peer, now);
-                    self.layer.receive(&desk.read[..bytes], dialogue, admit);
-                    let after_large = std::mem::replace(&mut self.after_large, bytes >= LARGE_READ);
-                    if !after_large && !self.after_large && self.is_a_loop(dialogue) {
-                        self.delayed = true;
+                    self.transport.receive(&state.read_buffer[..bytes], session, admit);
+                    let is_large = bytes >= LARGE_READ;
+                    let was_large = std::mem::replace(&mut self.last_read_was_large, is_large);
+                    if !was_large && !is_large && self.is_retry_loop(session, state) {
+                        self.schedule = Schedule::Delayed;
+                        break;
                     }
-                    if self.delayed || bytes == desk.read.len() {
+                    // More of a full buffer's kind is likely to come: others have their turn first.
+                    if bytes == state.read_buffer.len() {
                         break;
                     }
                 }
@@ -259,66 +273,76 @@ impl Connection {
         Ok(())
     }
 
-    fn is_a_loop(&self, dialogue: &Session) -> bool {
-        let has_more_to_ask = !self.end_comes && self.ending.is_none();
-        has_more_to_ask && dialogue.commands() > PATIENT_COMMANDS && dialogue.owes_replies()
+    /// Whether the client sends one command after the other, whatever the replies say: a program that
+    /// retries without a pause. Close to the end of the connection it does not matter.
+    fn is_retry_loop(&self, session: &Session, state: &WorkerState) -> bool {
+        self.input != Input::ReadableToEnd
+            && self.lifecycle == Lifecycle::Open
+            && !state.is_stopping
+            && session.commands() > RETRY_LOOP_COMMANDS
+            && session.owes_replies()
     }
 
-    /// Reads what there is, into the desk's buffer: `None` where there is nothing, `Some(0)` at the
-    /// peer's end.
-    fn read(&mut self, desk: &mut WorkerState, now: Tick) -> io::Result<Option<usize>> {
-        if !self.readable || self.peer_ended {
+    /// Reads once into the shared buffer: `None` if nothing is there, `Some(0)` at the peer's end.
+    fn read(&mut self, state: &mut WorkerState, now: Tick) -> io::Result<Option<usize>> {
+        if !self.input.is_readable() {
             return Ok(None);
         }
-        match recv(self.stream.as_raw_fd(), &mut desk.read, MsgFlags::MSG_DONTWAIT) {
+        let buffer = &mut state.read_buffer;
+        match recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(bytes) => {
-                // A buffer that is not filled has emptied the socket, but for the peer's end.
-                self.readable = bytes == desk.read.len() || (self.end_comes && bytes > 0);
-                self.peer_ended = bytes == 0;
-                self.carried += bytes as u64;
+                self.input = self.input.after_read(bytes, buffer.len());
+                self.bytes += bytes as u64;
                 self.active = now;
                 Ok(Some(bytes))
             }
             Err(Errno::EAGAIN) => {
-                self.readable = false;
+                self.input = Input::Drained;
                 Ok(None)
             }
             Err(errno) => Err(errno.into()),
         }
     }
 
-    /// Sends what is owed for as long as the socket takes it; says whether others should have
-    /// their turn before the rest.
+    /// Sends queued replies for as long as the socket takes them; true if it would take more.
     fn send(
         &mut self,
-        dialogue: &mut Session,
-        desk: &mut WorkerState,
+        session: &mut Session,
+        state: &mut WorkerState,
         now: Tick,
     ) -> io::Result<bool> {
-        for _ in 0..MOST_BATCHES {
-            if self.blocked || !self.layer.has_output(dialogue) {
+        for _ in 0..MAX_SENDS {
+            if self.output == Output::Blocked || !self.transport.has_output(session) {
                 return Ok(false);
             }
-            let notice = desk.notice(self.destination.port, self.address_for(dialogue));
-            let (socket, blocked) = (self.stream.as_raw_fd(), &mut self.blocked);
+            let notice = state.notice(self.destination.port, self.address_for(session));
+            let (socket, output) = (self.stream.as_raw_fd(), &mut self.output);
             let mut write = |bytes: &[u8]| {
                 let sent = send(socket, bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-                *blocked |= sent == Err(Errno::EAGAIN);
+                if sent == Err(Errno::EAGAIN) {
+                    *output = Output::Blocked;
+                }
                 Ok(sent?)
             };
-            let sent = self.layer.send(dialogue, &notice, &mut desk.batch, &mut write)?;
-            self.carried += sent as u64;
+            let buffer = &mut state.write_buffer;
+            let sent = self.transport.send(session, &notice, buffer, &mut write)?;
+            self.bytes += sent as u64;
             self.active = if sent > 0 { now } else { self.active };
         }
-        Ok(self.layer.has_output(dialogue))
+        Ok(self.transport.has_output(session))
     }
 
-    /// The address that the client meant, looked up only for answers that name it.
-    fn address_for(&self, dialogue: &Session) -> IpAddr {
-        if dialogue.needs_address() {
+    /// The address that the client meant. It costs system calls, so only replies that contain it get the
+    /// real one.
+    fn address_for(&self, session: &Session) -> IpAddr {
+        if session.needs_address() {
             self.destination.address(&self.stream)
         } else {
             Ipv4Addr::UNSPECIFIED.into()
         }
     }
 }
+
+#[cfg(test)]
+#[path = "drive_tests.rs"]
+mod tests;

@@ -1,4 +1,4 @@
-//! A client library: how its program in tests/clients is run, and what its users are to see.
+//! A client library: how its program in tests/clients runs, and what its user must see.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! docs/clients.md tells what the other tests assert, no more and no less.
+//! docs/clients.md lists each client that the tests run, and no other.
 
 use std::fs;
 

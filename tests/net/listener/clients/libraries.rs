@@ -1,4 +1,4 @@
-//! What a program sees that uses a client library: the libraries, and the manners they are used in.
+//! Programs with a client library get the notice as an error, in every manner of use.
 
 use crate::listener::clients::client_program::{Library, Program};
 

@@ -1,4 +1,4 @@
-//! What somebody sees who knocks with something other than a Redis client.
+//! netcat, telnet, a shell, curl, wget and TLS tools show the notice.
 
 use std::net::TcpListener;
 

@@ -1,4 +1,4 @@
-//! What somebody sees whom a firewall redirects to the notice port.
+//! A client that the firewall redirects gets the notice of the port it asked for.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What somebody sees who uses redis-cli or redis-benchmark.
+//! redis-cli and redis-benchmark show the notice, in every manner of use.
 
 use crate::listener::harness::{Notice, Seen, run, sentence, talk};
 use crate::support::tools;

@@ -1,4 +1,4 @@
-//! What somebody sees whose client speaks TLS, where the listener has a certificate.
+//! Clients that speak TLS show the notice where the listener has a certificate.
 
 use crate::listener::certificates::Certificate;
 use crate::listener::clients::client_program::Program;

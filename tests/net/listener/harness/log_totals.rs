@@ -1,4 +1,4 @@
-//! Adds up what a log says, and refuses every line that is not whole.
+//! Adds up the attempts in a log, and refuses every line that is not whole.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Many clients: each from a loopback address of its own choice, none waiting for ever.
+//! Many clients, each from a loopback address of its choice, with time-outs on every read and
+//! write.
 
 use std::io::Write;
 use std::iter;

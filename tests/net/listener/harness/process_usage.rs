@@ -1,4 +1,4 @@
-//! What a process holds and uses, as the kernel counts it.
+//! Memory, descriptors and processor time of a process, as the kernel counts them.
 
 use std::fs;
 use std::thread::sleep;

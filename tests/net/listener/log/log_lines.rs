@@ -1,4 +1,4 @@
-//! What the log says, and what it must never say.
+//! Each connection is one line of the log, without passwords, keys and values.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

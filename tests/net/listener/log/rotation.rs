@@ -1,5 +1,4 @@
-//! The log under the real logrotate, with the directives that are shipped: no attempt is lost and
-//! none is written twice, however often the file changes under way.
+//! No attempt is lost or logged twice while logrotate rotates the log.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

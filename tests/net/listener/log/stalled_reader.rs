@@ -1,5 +1,4 @@
-//! A log whose reader has stopped: everybody is answered all the same, memory stays bounded, the
-//! end comes in bounded time, and the attempts still add up.
+//! A log whose reader stalls does not stop replies, and its losses are counted.
 
 use std::fs::File;
 use std::io::Read;

@@ -1,5 +1,4 @@
-//! A log on a disk that is full, read-only or stalled: everybody is answered all the same, and
-//! what the log lacks is counted.
+//! A full or read-only disk does not stop replies, and lost lines are counted.
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What guards changes: the backend, the kind of iptables, or what iptables can do here.
+//! A change of the backend or of the kind of iptables leaves one set of rules.
 
 use super::{OTHER, able, bundle, status};
 use crate::support::namespace::Host;

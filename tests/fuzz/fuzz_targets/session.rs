@@ -1,4 +1,4 @@
-//! Any bytes, against everything that must hold for them.
+//! The session against any bytes: `property::check` holds for all of them.
 #![no_main]
 
 #[path = "../property.rs"]

@@ -1,4 +1,4 @@
-//! How rules are tried before they are loaded, and when they need not be listed.
+//! Rules are tried in a namespace before they are loaded, and listed only after a change.
 
 use super::*;
 use crate::support::assert_same;

@@ -1,4 +1,4 @@
-//! A kernel that cannot log: it is guarded all the same, and says what is missing.
+//! A kernel that cannot log is guarded, and the error names the line that turns the log off.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The nftables backend on a host of the test's own.
+//! The nftables backend fixes drift, rolls back, and keeps the ports in its sets during a change.
 
 use super::*;
 

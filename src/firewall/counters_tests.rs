@@ -1,0 +1,98 @@
+//! Tests of the totals when counters come and go.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const TABLES: [&str; 2] = ["filter", "nat"];
+
+fn counters(counts: &[(&'static str, u64)]) -> Vec<(Family, Counter)> {
+    let counter = |&(table, packets)| {
+        (Family::V4, Counter { table, ports: 6379.into(), packets, bytes: packets * 60 })
+    };
+    counts.iter().map(counter).collect()
+}
+
+fn installed(counts: &[(&'static str, u64)], retired: &[(&'static str, u64)]) -> InstalledRules {
+    let counted = [counts, retired].concat();
+    let mut installed = InstalledRules::default();
+    (installed.counters, installed.retired) = (counters(&counted), counters(retired));
+    installed
+}
+
+fn total(totals: &CounterTotals) -> u64 {
+    let by_port = totals.totals();
+    let total = by_port.get(&(6379.into(), Family::V4)).copied().unwrap_or_default();
+    assert_eq!(total.1, total.0 * 60);
+    total.0
+}
+
+/// The total after each of these readings; it is saved and read back each time.
+fn recorded(readings: &[(&str, InstalledRules)]) -> Vec<u64> {
+    let mut totals = CounterTotals::default();
+    let read = |(boot, installed): &(&str, InstalledRules)| {
+        totals.record_at(boot, &TABLES, installed);
+        totals = serde_json::from_str(&serde_json::to_string(&totals).unwrap()).unwrap();
+        total(&totals)
+    };
+    readings.iter().map(read).collect()
+}
+
+#[test]
+fn counters_that_grow_are_told_as_they_are() {
+    let readings = [
+        ("a", installed(&[("filter", 3), ("nat", 1)], &[])),
+        ("a", installed(&[("filter", 9)], &[])),
+    ];
+    assert_eq!(recorded(&readings), [4, 10]);
+}
+
+#[test]
+fn counters_that_begin_anew_add_to_the_total() {
+    let flushed = [
+        ("a", installed(&[("filter", 7)], &[])),
+        ("a", installed(&[], &[])),
+        ("a", installed(&[("filter", 9)], &[])),
+    ];
+    assert_eq!(recorded(&flushed), [7, 7, 16]);
+    let zeroed = [("a", installed(&[("filter", 7)], &[])), ("a", installed(&[("filter", 2)], &[]))];
+    assert_eq!(recorded(&zeroed), [7, 9]);
+    let rebooted =
+        [("a", installed(&[("filter", 7)], &[])), ("b", installed(&[("filter", 8)], &[]))];
+    assert_eq!(recorded(&rebooted), [7, 15]);
+}
+
+#[test]
+fn removed_counters_count_once_wherever_a_run_is_interrupted() {
+    let both = installed(&[("filter", 2)], &[("filter", 7)]);
+    let mut totals = CounterTotals::default();
+    totals.record_at("a", &TABLES, &both);
+    totals.expect_removal(&both);
+    assert_eq!(total(&totals), 9);
+    // Killed before it was taken away, and what came since.
+    let mut before = totals.clone();
+    before.record_at("a", &TABLES, &installed(&[("filter", 4)], &[("filter", 7)]));
+    assert_eq!(total(&before), 11);
+    // And after that: also where the new counter is past the old one already.
+    for new in [2, 4, 40] {
+        let mut after = totals.clone();
+        after.record_at("a", &TABLES, &installed(&[("filter", new)], &[]));
+        assert_eq!(total(&after), 7 + new);
+        after.record_at("a", &TABLES, &installed(&[("filter", new + 1)], &[]));
+        assert_eq!(total(&after), 8 + new);
+    }
+    // The machine died.
+    totals.record_at("b", &TABLES, &installed(&[("filter", 1)], &[]));
+    assert_eq!(total(&totals), 10);
+}
+
+#[test]
+fn counters_of_tables_that_were_not_read_stay() {
+    let mut totals = CounterTotals::default();
+    totals.record_at("a", &TABLES, &installed(&[("filter", 7)], &[]));
+    totals.record_at("a", &["inet"], &installed(&[("inet", 2)], &[]));
+    assert_eq!(total(&totals), 9);
+    totals.record_at("a", &TABLES, &installed(&[("filter", 8)], &[]));
+    assert_eq!(total(&totals), 10);
+    totals.record_at("a", &TABLES, &installed(&[], &[]));
+    assert_eq!(total(&totals), 10);
+}

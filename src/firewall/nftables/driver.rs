@@ -1,0 +1,144 @@
+//! The nftables backend: one table for both families, replaced in one transaction.
+
+use super::listing::Listing;
+use super::names::{COUNTER_TABLE, INPUT_CHAIN, TABLE};
+use super::netlink;
+use super::nft::{read_script, refused, run};
+use super::script::{REPLACE_TABLE, Script};
+use crate::error::Error;
+use crate::firewall::backend::RulesBackend;
+use crate::firewall::dry_run_netns::DryRunNetns;
+use crate::firewall::types::InstalledRules;
+use crate::os::command;
+use crate::plan::Scope;
+
+/// How a listing begins whose table names its bundle in its own comment: that of earlier versions.
+const COMMENTED_TABLE: &str = "table inet redisguard {\n\tcomment ";
+
+/// nftables of this host.
+pub struct Nftables {
+    /// `None` where there is nothing to load.
+    wanted: Option<Script>,
+}
+
+impl Nftables {
+    /// nftables with a bundle's rules to load, or without.
+    pub fn new(wanted: Option<Script>) -> Self {
+        Self { wanted }
+    }
+
+    /// Whether this host has the program.
+    pub fn is_installed() -> bool {
+        command::is_installed("nft")
+    }
+
+    /// Whether the kernel holds no table of redisguard's.
+    pub fn is_bare() -> bool {
+        netlink::is_absent(TABLE)
+    }
+}
+
+/// redisguard's table as nft lists it, if there is one.
+fn list() -> Result<Option<String>, Error> {
+    const ACTION: &str = "list the nftables rules";
+    // Mostly so at boot, and the kernel says it without a program being started.
+    if netlink::is_absent(TABLE) {
+        return Ok(None);
+    }
+    let output = run(&["list", "table", "inet", "redisguard"], ACTION, "")?;
+    if output.is_success() {
+        return Ok(Some(output.text()));
+    }
+    // It may have gone between the two questions.
+    if netlink::is_absent(TABLE) { Ok(None) } else { Err(refused(ACTION, &output.stderr)) }
+}
+
+impl RulesBackend for Nftables {
+    fn name(&self) -> &'static str {
+        "nftables"
+    }
+
+    fn observe(&self) -> Result<InstalledRules, Error> {
+        let mut installed = InstalledRules { table: list()?, ..InstalledRules::default() };
+        let found = installed.table.as_deref().and_then(Listing::read);
+        installed.present = found.is_some();
+        if let Some(script) = &self.wanted {
+            let findings = match &found {
+                Some((table, _)) => table.drift(&script.bundle),
+                None => vec!["no rules of ours are loaded".to_owned()],
+            };
+            let scope = Scope::Backend(self.name());
+            installed.drift = findings.into_iter().map(|finding| (scope, finding)).collect();
+        }
+        installed.counters = found.map(|(_, counters)| counters).unwrap_or_default();
+        Ok(installed)
+    }
+
+    fn counter_tables(&self) -> &'static [&'static str] {
+        &[COUNTER_TABLE]
+    }
+
+    fn marker_chains(&self) -> Vec<(String, &'static str)> {
+        vec![(TABLE.to_owned(), INPUT_CHAIN)]
+    }
+
+    fn detach(&self, _installed: &InstalledRules) -> Result<(), Error> {
+        read_script(&[], "take the nftables rules away", &format!("flush table {TABLE}\n"))
+    }
+
+    fn check(&self, _installed: &InstalledRules, dry_run: &DryRunNetns) -> Result<(), Error> {
+        const ACTION: &str = "check the nftables rules";
+        let Some(script) = &self.wanted else { return Ok(()) };
+        dry_run
+            .run(|| read_script(&[], ACTION, script.fresh()))
+            .unwrap_or_else(|| read_script(&["--check"], ACTION, &script.text))
+    }
+
+    fn load(&self, installed: &InstalledRules) -> Result<(), Error> {
+        const ACTION: &str = "load the nftables rules";
+        let Some(script) = &self.wanted else { return Ok(()) };
+        let found = installed.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
+        let keeping = found.and_then(|found| script.keeping_counters(&found));
+        // Where another program has changed the table meanwhile, the first script fails, and the table is
+        // replaced as a whole: the guard comes before the counters. nft ends when the kernel has freed what
+        // was deleted, be it an empty table. Then no packet is under way by the rules before, and only then
+        // may another backend's rules go.
+        if keeping.is_none_or(|script| read_script(&[], ACTION, &script).is_err()) {
+            read_script(&[], ACTION, &script.text)?;
+        }
+        let action = "find the nftables rules as they were loaded";
+        match list()?.as_deref().and_then(Listing::read) {
+            Some((table, _)) => read_script(&[], action, &table.sealed()),
+            None => Err(Error::new(action, "the table is not there")
+                .help("another program changes them at the same time; run it again")),
+        }
+    }
+
+    fn restore(&self, before: &InstalledRules, now: &InstalledRules) -> Result<(), Error> {
+        match &before.table {
+            // A listing is a script, too.
+            Some(table) => {
+                // Its counters would be loaded with their values: those are in the totals already.
+                let lines = table.lines().filter(|line| !line.trim().starts_with("packets "));
+                let table: String = lines.map(|line| format!("{line}\n")).collect();
+                let found = now.table.as_deref().and_then(Listing::read);
+                let emptied = found.and_then(|(found, _)| found.emptied(&table));
+                // A table's comment cannot be changed: one that had another comes back as a whole.
+                let emptied = emptied.filter(|_| !table.starts_with(COMMENTED_TABLE));
+                let script = emptied.unwrap_or_else(|| REPLACE_TABLE.to_owned()) + &table;
+                read_script(&[], "put the nftables rules back", &script)
+            }
+            None if now.present => self.unload(now),
+            None => Ok(()),
+        }
+    }
+
+    fn unload(&self, _installed: &InstalledRules) -> Result<(), Error> {
+        read_script(&[], "take the nftables rules away", &format!("delete table {TABLE}\n"))
+    }
+
+    fn without_log(&self) -> Option<Box<dyn RulesBackend>> {
+        let without_log = self.wanted.as_ref()?.without_log()?;
+        Some(Box::new(Self::new(Some(without_log))))
+    }
+}

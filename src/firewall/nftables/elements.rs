@@ -1,0 +1,99 @@
+//! Sets and maps of an nftables table: what they take, and what is in them. Runs nothing.
+
+use super::names::qualified;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// How the lines begin that say what a block takes, or where a chain is hooked in.
+const FORM: [&str; 4] = ["type ", "flags ", "size ", "timeout "];
+
+/// Whether a line says what its block is, and not what is in it.
+pub(super) fn is_form(line: &str) -> bool {
+    FORM.iter().any(|word| line.starts_with(word))
+}
+
+/// A set or map; of any other block the lines that say what it is.
+pub(super) struct Elements<'a> {
+    /// Its type, flags, size and timeout, sorted.
+    pub(super) form: Vec<&'a str>,
+    /// Its elements, as they are printed.
+    elements: BTreeSet<&'a str>,
+}
+
+impl<'a> Elements<'a> {
+    /// Reads the lines of a block, as nft prints it or as a bundle has it.
+    pub(super) fn of(lines: impl Iterator<Item = &'a str>) -> Self {
+        let (mut form, mut elements) = (Vec::new(), BTreeSet::new());
+        let mut in_elements = false;
+        for line in lines.map(str::trim) {
+            let first = line.strip_prefix("elements = {");
+            in_elements |= first.is_some();
+            if in_elements {
+                let line = first.unwrap_or(line);
+                let all = line.strip_suffix('}').unwrap_or(line);
+                elements.extend(split(all).map(str::trim).filter(|one| !one.is_empty()));
+            } else if is_form(line) {
+                form.push(line);
+            }
+        }
+        form.sort_unstable();
+        Self { form, elements }
+    }
+
+    /// Writes the command that removes the elements that are not wanted. Single elements can be deleted
+    /// from a set without intervals; intervals may be printed merged, and an element of a map needs its
+    /// value, so those are flushed.
+    pub(super) fn write_removal(
+        &self,
+        name: &str,
+        wanted: &Self,
+        text: &mut String,
+    ) -> std::fmt::Result {
+        let mut stale = self.elements.difference(&wanted.elements).peekable();
+        let is_plain =
+            name.starts_with("set ") && !self.form.iter().any(|line| line.contains("interval"));
+        if stale.peek().is_none() {
+            Ok(())
+        } else if is_plain {
+            let stale: Vec<&str> = stale.copied().collect();
+            let name = qualified(name).replacen("set ", "element ", 1);
+            writeln!(text, "delete {name} {{ {} }}", stale.join(", "))
+        } else {
+            writeln!(text, "flush {}", qualified(name))
+        }
+    }
+}
+
+/// Splits a line at its commas, but for those inside of quotes.
+fn split(line: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    line.split(move |letter| {
+        is_quoted ^= letter == '"';
+        letter == ',' && !is_quoted
+    })
+}
+
+/// All blocks of a table in a bundle's script, by their first lines.
+pub(super) fn blocks(table: &str) -> BTreeMap<&str, Elements<'_>> {
+    let mut blocks = BTreeMap::new();
+    let mut lines = table.lines();
+    while let Some(line) = lines.next() {
+        if let Some(name) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) {
+            let block = lines.by_ref().take_while(|line| *line != "\t}");
+            blocks.insert(name, Elements::of(block));
+        }
+    }
+    blocks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_comment_splits_no_elements() {
+        let line = "1 comment \"a, b\" : \"x\", 2 comment \"c\" : \"y\"";
+        let parts: Vec<&str> = split(line).collect();
+        assert_eq!(parts, ["1 comment \"a, b\" : \"x\"", " 2 comment \"c\" : \"y\""]);
+    }
+}

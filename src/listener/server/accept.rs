@@ -1,0 +1,109 @@
+//! Accepting connections: in batches, with room made for each, and again after accepting failed.
+//!
+//! Never: stops for good because accepting failed once.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::connections::{CloseReason, Connection, Progress, Wakeup};
+use super::event_loop::Server;
+use crate::listener::net::bind::{BACKLOG, ListenPort};
+use crate::listener::net::original_dst::OriginalDestination;
+use crate::listener::net::transport::Transport;
+
+/// Connections accepted from one listener in a round, before others have their turn.
+const MAX_ACCEPTED: usize = 64;
+/// How long accepting rests when it fails for a reason that does not go away by itself.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
+/// How long a failure to accept is not logged again.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+impl Server {
+    /// Accepts a batch from a listener, which goes on in the next round if more may wait there.
+    pub(super) fn accept(&mut self, listener: usize) {
+        if self.accept_batch(listener) && !self.backlogged.contains(&listener) {
+            self.backlogged.push(listener);
+        }
+    }
+
+    /// Accepts all that waits when the listener stops: the kernel would reset these connections.
+    pub(super) fn drain_backlogs(&mut self) {
+        for listener in 0..self.listeners.len() {
+            let mut batches = 0..usize::from(BACKLOG) / MAX_ACCEPTED;
+            while batches.next().is_some() && self.accept_batch(listener) {}
+        }
+    }
+
+    /// Accepts a batch; says whether more may wait.
+    fn accept_batch(&mut self, listener: usize) -> bool {
+        for _ in 0..MAX_ACCEPTED {
+            let Some(listener) = self.listeners.get(listener) else { return false };
+            let port = listener.port;
+            match listener.socket.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer, port),
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return false,
+                Err(cause) => {
+                    if !self.recover(&cause) {
+                        self.accept_retry = Some(self.now.after(RETRY_DELAY));
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Makes room for a new connection, and drives it for the first time.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, port: ListenPort) {
+        if let Some(key) = self.connections.eviction_candidate_for(peer.ip()) {
+            self.drive(key, Wakeup::Close(CloseReason::Evicted));
+        }
+        if let Some(key) = self.connections.overdue_close() {
+            self.drive(key, Wakeup::Abort);
+        }
+        let destination = match port {
+            ListenPort::Reserved(port) => OriginalDestination::direct(port),
+            ListenPort::Notice(_) => {
+                OriginalDestination::of_redirected(&stream, peer.ip(), &self.state.settings)
+            }
+        };
+        let transport = Transport::new(self.state.identity.server_config().cloned());
+        let mut connection = Connection::new(stream, peer, destination, transport, self.now);
+        let progress = connection.drive(Wakeup::Accepted, &mut self.state, self.now);
+        let (Progress::Wait(timeout) | Progress::Runnable(timeout)) = progress else {
+            return self.record(&connection);
+        };
+        let is_runnable = matches!(progress, Progress::Runnable(_)) && connection.mark_runnable();
+        let key = self.connections.insert(connection, peer.ip(), timeout, self.now);
+        self.unwatched.push(key);
+        if is_runnable {
+            self.runnable.push_back(key);
+        }
+    }
+
+    /// Does what helps after accepting failed; says whether it may be tried again at once.
+    fn recover(&mut self, cause: &io::Error) -> bool {
+        let errno = cause.raw_os_error().map(Errno::from_raw);
+        // accept(2): these concern one peer only, and the next connection may be fine.
+        if let Some(Errno::ECONNABORTED | Errno::EINTR | Errno::EPROTO | Errno::EPERM) = errno {
+            return true;
+        }
+        if self.accept_warning.is_none_or(|last| self.now.since(last) >= WARNING_INTERVAL) {
+            self.accept_warning = Some(self.now);
+            tracing::warn!(
+                "could not accept a connection: {cause}; closing idle ones if there are"
+            );
+        }
+        let is_full = matches!(errno, Some(Errno::EMFILE | Errno::ENFILE));
+        match self.connections.cheapest_to_close().filter(|_| is_full) {
+            Some(key) => {
+                self.drive(key, Wakeup::Abort);
+                true
+            }
+            None => false,
+        }
+    }
+}

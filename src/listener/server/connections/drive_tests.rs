@@ -1,0 +1,139 @@
+//! Wakeups of a connection over a real socket pair.
+#![allow(clippy::unwrap_used)]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use socket2::{Domain, Socket, Type};
+
+use super::*;
+use crate::listener::log::Outcome;
+use crate::listener::net::epoll::Poller;
+use crate::listener::net::original_dst::OriginalDestination;
+use crate::listener::net::transport::Transport;
+use crate::listener::settings::Settings;
+use crate::listener::tls::Identity;
+
+/// A connection, and the client at its other end.
+struct Pair {
+    connection: Connection,
+    client: TcpStream,
+    state: WorkerState,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // A fixed small receive buffer: what a client does not read fills the sender's soon.
+        let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        client.connect(&listener.local_addr().unwrap().into()).unwrap();
+        let (stream, peer): (TcpStream, SocketAddr) = listener.accept().unwrap();
+        let client = TcpStream::from(client);
+        client.set_nonblocking(true).unwrap();
+        let sentence = "PORTCLOSED ".repeat(40);
+        let settings = format!(
+            "[[reserved]]\nfirst = 6379\nlast = 6379\nsentence = \"{}\"\n",
+            sentence.trim_end()
+        );
+        let state =
+            WorkerState::new(Settings::parse(&settings).unwrap(), Identity::read(None, None));
+        let destination = OriginalDestination::direct(6379);
+        let transport = Transport::new(None);
+        let connection = Connection::new(stream, peer, destination, transport, Tick::default());
+        Pair { connection, client, state }
+    }
+
+    fn drive(&mut self, wakeup: Wakeup) -> Progress {
+        self.connection.drive(wakeup, &mut self.state, Tick::default())
+    }
+
+    fn ready(&mut self, writable: bool, ended: bool) -> Progress {
+        self.drive(Wakeup::Ready(Ready { key: 0, writable, ended }))
+    }
+
+    /// Drives the connection for as long as it could go on at once; it has to come to rest.
+    fn settle(&mut self, mut progress: Progress) -> Progress {
+        for _ in 0..10_000 {
+            let Progress::Runnable(_) = progress else { return progress };
+            progress = self.drive(Wakeup::Scheduled);
+        }
+        panic!("it never waits");
+    }
+
+    /// Sends commands, and reads no reply, until the connection's send buffer is full.
+    fn fill_send_buffer(&mut self) {
+        let commands = b"PING\r\n".repeat(2000);
+        while self.connection.output == Output::Writable {
+            match self.client.write(&commands) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => panic!("{error}"),
+            }
+            self.ready(false, false);
+        }
+    }
+}
+
+#[test]
+fn a_blocked_socket_that_is_not_watched_yet_needs_no_change_of_interest() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let poller = Poller::new().unwrap();
+        let mut pair = Pair::new();
+        pair.fill_send_buffer();
+        pair.connection.update_interest(&poller, 1).unwrap();
+        pair.connection.watch(&poller, 1).unwrap();
+        pair.connection.update_interest(&poller, 1).unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_has_ended_and_does_not_read_keeps_nobody_busy() {
+    let mut pair = Pair::new();
+    pair.fill_send_buffer();
+    pair.client.shutdown(Shutdown::Write).unwrap();
+    let progress = pair.ready(false, true);
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Busy));
+    assert_eq!(pair.connection.input, Input::Ended);
+    // Its end is reported with everything that the kernel reports from now on.
+    let progress = pair.ready(true, true);
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Busy));
+    let mut buffer = vec![0; 1 << 20];
+    let over = loop {
+        let _ = pair.client.read(&mut buffer);
+        let progress = pair.ready(true, true);
+        if let Progress::Over = pair.settle(progress) {
+            break pair.connection.attempt(Tick::default()).outcome;
+        }
+    };
+    assert_eq!(over, Outcome::Told);
+}
+
+#[test]
+fn the_first_reason_to_close_is_the_outcome() {
+    let mut pair = Pair::new();
+    pair.fill_send_buffer();
+    for (wakeup, progress) in [
+        (Wakeup::TimedOut(TimeoutKind::Busy), Progress::Wait(TimeoutKind::Closing)),
+        (Wakeup::Close(CloseReason::Evicted), Progress::Wait(TimeoutKind::Closing)),
+        (Wakeup::TimedOut(TimeoutKind::Closing), Progress::Over),
+    ] {
+        let reached = pair.drive(wakeup);
+        assert_eq!(pair.settle(reached), progress, "{wakeup:?}");
+    }
+    assert_eq!(pair.connection.attempt(Tick::default()).outcome, Outcome::Idle);
+}
+
+#[test]
+fn a_connection_lingers_after_the_last_reply_until_the_peer_closes() {
+    let mut pair = Pair::new();
+    pair.client.write_all(b"GET x\r\nQUIT\r\n").unwrap();
+    assert_eq!(pair.ready(false, false), Progress::Wait(TimeoutKind::Lingering));
+    pair.client.write_all(b"PING\r\n").unwrap();
+    assert_eq!(pair.ready(false, false), Progress::Wait(TimeoutKind::Lingering));
+    drop(pair.client.shutdown(Shutdown::Write));
+    assert_eq!(pair.ready(false, true), Progress::Over);
+    let attempt = pair.connection.attempt(Tick::default());
+    assert_eq!((attempt.outcome, attempt.replies), (Outcome::Told, 2));
+}

@@ -1,0 +1,341 @@
+//! The record of one connection, small enough that thousands can wait, and the types of its states:
+//! combinations that cannot occur do not compile.
+
+use std::io;
+use std::mem;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+
+use super::table::Key;
+use crate::listener::clock::Tick;
+use crate::listener::log::{Attempt, Outcome};
+use crate::listener::net::epoll::{Interest, Poller, Ready};
+use crate::listener::net::original_dst::OriginalDestination;
+use crate::listener::net::transport::Transport;
+use crate::listener::protocol::session::{ParkedSession, Session};
+use crate::listener::server::shared::WorkerState;
+
+/// Whether there is something to read. The socket is watched edge triggered, so the record has to
+/// remember what the kernel reports only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Nothing, until the kernel reports the socket as readable again.
+    Drained,
+    /// There may be bytes.
+    Readable,
+    /// There may be bytes, and the reads that follow lead to the peer's end.
+    ReadableToEnd,
+    /// The peer's end was read.
+    Ended,
+}
+
+impl Input {
+    /// Whether a read may bring something.
+    pub(super) fn is_readable(self) -> bool {
+        matches!(self, Input::Readable | Input::ReadableToEnd)
+    }
+
+    /// The kernel reported the socket as readable, with the peer's end if `ended`.
+    fn reported(self, ended: bool) -> Input {
+        match self {
+            Input::Ended => Input::Ended,
+            Input::Drained | Input::Readable if !ended => Input::Readable,
+            _ => Input::ReadableToEnd,
+        }
+    }
+
+    /// A read took `bytes` into a buffer of `capacity`.
+    pub(super) fn after_read(self, bytes: usize, capacity: usize) -> Input {
+        match self {
+            _ if bytes == 0 => Input::Ended,
+            // A read that does not fill the buffer has emptied the socket, so that the one which
+            // would say so is saved. Where the end is to come reads go on: it is reported only once.
+            Input::Readable if bytes < capacity => Input::Drained,
+            other => other,
+        }
+    }
+}
+
+/// Whether the socket's send buffer has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// It has, as far as is known.
+    Writable,
+    /// It had none when the latest send was tried.
+    Blocked,
+}
+
+/// When the event loop comes back to the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schedule {
+    /// When its socket is ready or its wait is over.
+    Waiting,
+    /// When its turn comes in the event loop's queue of runnable connections.
+    Runnable,
+    /// When the tarpit's delay is over: until then it neither reads nor sends.
+    Delayed,
+}
+
+/// Why this side closes a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::listener::server) enum CloseReason {
+    /// Nothing came for the idle time.
+    Idle,
+    /// It makes room for another.
+    Evicted,
+    /// It reached the limit of a connection's time or bytes.
+    Limit,
+    /// The listener stops.
+    Shutdown,
+}
+
+impl From<CloseReason> for Outcome {
+    fn from(reason: CloseReason) -> Outcome {
+        match reason {
+            CloseReason::Idle => Outcome::Idle,
+            CloseReason::Evicted => Outcome::Shed,
+            CloseReason::Limit => Outcome::Limit,
+            CloseReason::Shutdown => Outcome::Shutdown,
+        }
+    }
+}
+
+/// How far a connection has come from its beginning to its end. It never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lifecycle {
+    /// Until one side closes.
+    Open,
+    /// This side closes: the queued replies are the last, and the peer has little time to take them.
+    Closing(CloseReason),
+    /// Every reply is sent and the sending side is shut; input is discarded until the peer closes.
+    Lingering {
+        since: Tick,
+        /// Why this side closed, if it did.
+        reason: Option<CloseReason>,
+    },
+    /// The connection failed before every reply was sent.
+    Broken,
+}
+
+impl Lifecycle {
+    /// Why this side closes or closed the connection.
+    pub(super) fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Lifecycle::Closing(reason) => Some(reason),
+            Lifecycle::Lingering { reason, .. } => reason,
+            Lifecycle::Open | Lifecycle::Broken => None,
+        }
+    }
+}
+
+/// The protocol session; whole only while a command is under way or replies are queued.
+#[derive(Debug)]
+enum StoredSession {
+    Parked(ParkedSession),
+    Active(Box<Session>),
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(in crate::listener::server) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) peer: IpAddr,
+    peer_port: u16,
+    pub(super) destination: OriginalDestination,
+    /// What epoll watches the socket for; `None` while it does not.
+    watched: Option<Interest>,
+    pub(super) input: Input,
+    pub(super) output: Output,
+    pub(super) schedule: Schedule,
+    /// Whether the latest read was of a pipeline or a value, so that a small one is likely its end.
+    pub(super) last_read_was_large: bool,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) transport: Transport,
+    session: StoredSession,
+    pub(super) started: Tick,
+    /// When a byte was last received or sent.
+    pub(super) active: Tick,
+    /// Bytes received and sent; while it lingers, bytes discarded.
+    pub(super) bytes: u64,
+}
+
+// An idle connection is this record and 40 bytes of the table, so that ten thousand take a few MiB
+// (docs/performance.md). Before the record grows, its padding is to be used up.
+const _: () = assert!(size_of::<Connection>() <= 136);
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub(in crate::listener::server) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        destination: OriginalDestination,
+        transport: Transport,
+        now: Tick,
+    ) -> Connection {
+        Connection {
+            stream,
+            peer: peer.ip(),
+            peer_port: peer.port(),
+            destination,
+            watched: None,
+            // The first command of most clients is there already: one read is tried unasked.
+            input: Input::Readable,
+            output: Output::Writable,
+            schedule: Schedule::Waiting,
+            last_read_was_large: false,
+            lifecycle: Lifecycle::Open,
+            transport,
+            session: StoredSession::Parked(ParkedSession::default()),
+            started: now,
+            active: now,
+            bytes: 0,
+        }
+    }
+
+    /// When a byte was last received or sent.
+    pub(in crate::listener::server) fn active(&self) -> Tick {
+        self.active
+    }
+
+    /// Notes that the connection is put into the queue of runnable ones; false if it is there.
+    pub(in crate::listener::server) fn mark_runnable(&mut self) -> bool {
+        mem::replace(&mut self.schedule, Schedule::Runnable) != Schedule::Runnable
+    }
+
+    /// Whether the connection is in the queue of runnable ones.
+    pub(in crate::listener::server) fn is_runnable(&self) -> bool {
+        self.schedule == Schedule::Runnable
+    }
+
+    /// Goes from `schedule` back to [`Schedule::Waiting`]; another one stays.
+    pub(super) fn leave(&mut self, schedule: Schedule) {
+        if self.schedule == schedule {
+            self.schedule = Schedule::Waiting;
+        }
+    }
+
+    /// Stores what the kernel reported.
+    pub(in crate::listener::server) fn note_ready(&mut self, ready: Ready) {
+        self.input = self.input.reported(ready.ended);
+        if ready.writable {
+            self.output = Output::Writable;
+        }
+    }
+
+    /// Has the next reads take everything that has arrived, the peer's end included: a connection that
+    /// is closed here does not wait for another report.
+    pub(super) fn read_to_end(&mut self) {
+        self.input = self.input.reported(true);
+    }
+
+    /// Has the poller watch the socket from now on.
+    pub(in crate::listener::server) fn watch(
+        &mut self,
+        poller: &Poller,
+        key: Key,
+    ) -> io::Result<()> {
+        let interest = match self.output {
+            Output::Writable => Interest::Read,
+            Output::Blocked => Interest::ReadWrite,
+        };
+        poller.add(&self.stream, key, interest)?;
+        self.watched = Some(interest);
+        Ok(())
+    }
+
+    /// Has the poller watch for room in the send buffer too, if that is full. It stays so: most
+    /// connections never need it, and one that did is likely to need it again.
+    pub(in crate::listener::server) fn update_interest(
+        &mut self,
+        poller: &Poller,
+        key: Key,
+    ) -> io::Result<()> {
+        if self.watched == Some(Interest::Read) && self.output == Output::Blocked {
+            poller.modify(&self.stream, key, Interest::ReadWrite)?;
+            self.watched = Some(Interest::ReadWrite);
+        }
+        Ok(())
+    }
+
+    /// The attempt that the log records, once the connection is over.
+    pub(in crate::listener::server) fn attempt(&self, now: Tick) -> Attempt<'_> {
+        let (client, replies, notice_sent) = match &self.session {
+            StoredSession::Parked(parked) => {
+                (parked.client(), parked.replies_sent(), parked.notice_sent())
+            }
+            StoredSession::Active(session) => {
+                (session.client(), session.replies_sent(), session.notice_sent())
+            }
+        };
+        let outcome = match (self.lifecycle, self.lifecycle.close_reason()) {
+            (_, Some(reason)) => reason.into(),
+            (Lifecycle::Broken, None) => Outcome::Reset,
+            (_, None) if notice_sent => Outcome::Told,
+            (_, None) => Outcome::Closed,
+        };
+        Attempt {
+            peer: SocketAddr::new(self.peer, self.peer_port),
+            port: self.destination.port,
+            redirected: self.destination.redirected,
+            client,
+            replies,
+            notice_sent,
+            duration: now.since(self.started),
+            outcome,
+        }
+    }
+
+    /// Calls `work` with the whole session, and parks it again afterwards if nothing is under way.
+    pub(super) fn with_session<T>(
+        &mut self,
+        state: &mut WorkerState,
+        work: impl FnOnce(&mut Connection, &mut Session, &mut WorkerState) -> T,
+    ) -> T {
+        let empty = StoredSession::Parked(ParkedSession::default());
+        let mut session = match mem::replace(&mut self.session, empty) {
+            StoredSession::Active(session) => session,
+            StoredSession::Parked(parked) => {
+                let mut session = state.take_session();
+                session.resume(parked);
+                session
+            }
+        };
+        let result = work(self, &mut session, state);
+        self.session = match session.park() {
+            Some(parked) => {
+                state.return_session(session);
+                StoredSession::Parked(parked)
+            }
+            None => StoredSession::Active(session),
+        };
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Input::{Drained, Ended, Readable, ReadableToEnd};
+
+    #[test]
+    fn a_short_read_drains_the_socket_unless_the_end_is_to_come() {
+        assert_eq!(Readable.after_read(10, 10), Readable);
+        assert_eq!(Readable.after_read(9, 10), Drained);
+        assert_eq!(ReadableToEnd.after_read(9, 10), ReadableToEnd);
+        for input in [Readable, ReadableToEnd] {
+            assert_eq!(input.after_read(0, 10), Ended);
+        }
+    }
+
+    #[test]
+    fn a_known_end_is_not_forgotten() {
+        for (before, ended, after) in [
+            (Drained, false, Readable),
+            (Drained, true, ReadableToEnd),
+            (Readable, true, ReadableToEnd),
+            (ReadableToEnd, false, ReadableToEnd),
+            (Ended, false, Ended),
+            (Ended, true, Ended),
+        ] {
+            assert_eq!(before.reported(ended), after, "{before:?} {ended}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What the generator, the listener and the report must agree on: the defaults of the listener's
+//! settings, and the lengths of its lines. Plain constants.
+//!
+//! The TOML's reference and the listener read their defaults from here, so that a `notice.toml`
+//! that lacks a key means what the TOML without that key means.
+
+/// The most bytes of the notice as a Redis error line, `-` and CR LF included.
+pub const MAX_NOTICE_BYTES: usize = 512;
+/// The most bytes of a line of the listener's log, its end included.
+pub const MAX_LOG_LINE_BYTES: usize = 512;
+
+/// The log's path.
+pub const LOG: &str = "/var/log/redis_port_notice.log";
+/// The form of the log's lines.
+pub const LOG_FORMAT: &str = "logfmt";
+/// Log lines per source and minute.
+pub const LOG_PER_SOURCE: u32 = 1000;
+/// Connections held at once.
+pub const MAX_CONNECTIONS: u32 = 1024;
+/// Connections held at once from one source.
+pub const MAX_PER_SOURCE: u32 = 256;
+/// Seconds without a byte after which a connection is closed.
+pub const IDLE_SECONDS: u32 = 300;
+/// The largest value of that: a day. No connection lasts longer than an hour anyway.
+pub const MAX_IDLE_SECONDS: u32 = 86_400;
