@@ -1,6 +1,6 @@
 //! Each given crate is in real use, and the generator alone is built of portable crates and code.
 
-use crate::support::{root, told};
+use crate::support::{root, transcript};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,7 +85,7 @@ fn crates_of_the_generator(target: &str) -> BTreeSet<String> {
     tree.args(["tree", "--locked", "--no-default-features", "--features", "generator"]);
     tree.args(["--target", target, "--edges", "normal,build", "--prefix", "none"]);
     let said = tree.current_dir(root()).output().unwrap();
-    assert!(said.status.success(), "{}", told(&said));
+    assert!(said.status.success(), "{}", transcript(&said));
     let lines = String::from_utf8(said.stdout).unwrap();
     lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }

@@ -1,8 +1,9 @@
 //! `--check`: shows the files that differ from what is rendered, and the command that fixes them.
 
 use super::diff::{Change, Fix};
-use super::{coloured, out, unified_diff};
 use crate::args::GeneratorArgs;
+use crate::cli::output::{coloured, out};
+use crate::cli::unified_diff;
 use std::io;
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! `--explain`: one check in full.
 
-use super::{Status, out};
-use crate::cli::wrap;
+use crate::cli::output::{Status, out};
 use crate::spec::{Check, Severity};
+use crate::text_layout;
 
 /// The width of the text, in columns.
 const WIDTH: usize = 78;
@@ -37,5 +37,5 @@ fn indented(toml: &str) -> String {
 }
 
 fn wrapped(text: &str) -> String {
-    textwrap::fill(text, wrap::options(WIDTH))
+    text_layout::wrapped(text, WIDTH, "", "")
 }

@@ -14,8 +14,8 @@ mod write;
 
 use self::diff::changes;
 use self::write::write;
-use super::{Status, coloured, ended, err, err_text, out, report, unified_diff};
 use crate::args::{GeneratorArgs, GeneratorVerb};
+use crate::cli::output::{Status, coloured, err, exit_status, print_error, print_to_stderr};
 use crate::error::Error;
 use crate::spec::{Problems, Source, Spec};
 use std::fs;
@@ -37,11 +37,11 @@ pub fn run(args: &GeneratorArgs) -> Status {
         },
     };
     let status = result.unwrap_or_else(|error| {
-        report(&error);
-        Status::Trouble
+        print_error(&error);
+        Status::Error
     });
     let answers = args.summary.is_some() || args.check || args.explain.is_some();
-    ended(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
+    exit_status(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
 }
 
 fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
@@ -54,7 +54,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
         if args.json {
             json::print(&problems, &[], None)?;
         }
-        return Ok(Status::Trouble);
+        return Ok(Status::Error);
     };
     if let Some(base) = &args.summary {
         return summary::summary(args, base, &spec);
@@ -95,7 +95,7 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
 /// Prints every problem for the author.
 fn show_problems(args: &GeneratorArgs, problems: &Problems) {
     let name = args.config.display();
-    err_text(&problems.render(coloured(&io::stderr())));
+    print_to_stderr(&problems.render(coloured(&io::stderr())));
     if problems.error_count() > 0 {
         err!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
     } else if problems.are_many() {

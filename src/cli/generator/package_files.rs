@@ -5,9 +5,9 @@
 //!
 //! Never: reads a TOML. The pages belong to the program, not to a site's bundle.
 
-use super::{Status, out};
 use crate::args;
 use crate::args::PackageFiles;
+use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::files;
 use clap::Command;

@@ -4,8 +4,8 @@
 //! disk or a missing permission changes nothing. Each file is replaced atomically.
 
 use super::diff::{Change, Fix};
-use super::{err, out};
 use crate::bundle::SUMS;
+use crate::cli::output::{err, out};
 use crate::error::Error;
 use crate::files;
 use crate::files::Staged;
