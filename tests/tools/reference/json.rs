@@ -23,7 +23,7 @@ const OUTPUTS: &[Output] = &[
         verbs: &["redisguard-gen"],
         about: "With or without `--check`. The names of `problems` are what an annotation on GitHub \
                 takes. Where the TOML or a guide's markers cannot be read nothing is printed.",
-        of: ("cli/generator/json.rs", "Answer"),
+        of: ("cli/generator/json.rs", "Output"),
         example: include_str!("examples/generator.json"),
     },
     Output {
@@ -35,7 +35,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["confirm"],
         about: "That the change is kept.",
-        of: ("cli/installer/confirm.rs", "Answer"),
+        of: ("cli/installer/confirm.rs", "Confirmed"),
         example: include_str!("examples/confirm.json"),
     },
     Output {
@@ -56,7 +56,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["rules load", "rules save", "rules unload"],
         about: "What was done to the rules in the kernel.",
-        of: ("cli/installer/rules.rs", "Answer"),
+        of: ("cli/installer/rules.rs", "RulesChange"),
         example: include_str!("examples/rules.json"),
     },
     Output {
