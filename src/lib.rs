@@ -21,9 +21,9 @@
 //! - [`log_sources`]: finds and opens those logs.
 //! - [`expectation`]: what a client of a port must meet; pure.
 //! - [`probe`]: what a client meets, here and on many hosts.
+//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
 //! - [`status`]: what is wrong on a host.
-//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!

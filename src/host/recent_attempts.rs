@@ -1,7 +1,7 @@
 //! Owns the latest of those who knocked from outside: read off the ends of the logs, so that it costs the
 //! same however long they are. All that they hold is for [`crate::log_sources`].
 
-use super::Host;
+use super::root::Host;
 use crate::bundle::GuardConfig;
 use crate::log_sources;
 use crate::os::command::{Output, Program, is_installed};

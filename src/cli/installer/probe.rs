@@ -1,8 +1,10 @@
 //! `probe`: what a user of other hosts meets there, against what the bundle promises.
 
-use super::{Status, err, inputs, out, print_json};
+use super::input::inputs;
+use super::output::print_json;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
+use crate::cli::output::{Status, err, out};
 use crate::error::Error;
 use crate::family::Family;
 use crate::probe::Outcome;

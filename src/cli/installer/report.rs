@@ -1,11 +1,12 @@
 //! `report`: who still knocks, from the logs: as a table, JSON, CSV or a page.
 
-use super::{Status, err, out, print_json, report};
+use super::output::print_json;
 use crate::args::{InstallerArgs, KernelLog, ReportArgs, Since};
 use crate::bundle::GuardConfig;
+use crate::cli::output::{Status, err, out, print_error};
 use crate::error::Error;
 use crate::files;
-use crate::host::{Host, bundle_source, rules_service};
+use crate::host::{Host, bundle_source};
 use crate::log_sources;
 use crate::log_sources::{Counted, Found};
 use crate::os::resolver;
@@ -54,7 +55,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ReportArgs) -> Result<Status, Err
     if verb.resolve {
         resolve(&mut summary);
     }
-    troubles.iter().for_each(report);
+    troubles.iter().for_each(print_error);
     show(args, verb, &summary, now)?;
     Ok(if troubles.is_empty() { Status::Same } else { Status::Differs })
 }
@@ -164,7 +165,7 @@ fn guard_config(args: &InstallerArgs, host: &Host) -> Result<GuardConfig, Error>
             Error::new(format!("use {}", host.path(FACTS).display()), cause)
                 .help("redisguard-install status says what is wrong with it")
         }),
-        None => rules_service::guard_config(&bundle_source::bundle(args.bundle.as_deref())?),
+        None => bundle_source::guard_config(&bundle_source::bundle(args.bundle.as_deref())?),
     }
 }
 
@@ -219,7 +220,7 @@ fn resolve(summary: &mut Summary) {
         err!("note: only the {} heaviest sources are asked for their names", resolver::NAMES_LIMIT);
     }
     match resolver::names(&addresses) {
-        Err(trouble) => report(&trouble),
+        Err(trouble) => print_error(&trouble),
         Ok(names) => {
             for knocks in &mut summary.knocks {
                 knocks.name = knocks.address.and_then(|address| names.get(&address).cloned());
