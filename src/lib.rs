@@ -5,6 +5,7 @@
 //!
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
+//! - [`text_layout`]: text in lines of limited width; pure.
 //! - [`exposition`]: the text format in which metrics are written; pure.
 //! - [`listener_contract`]: what the generator, the listener, the report and the status share; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
@@ -52,4 +53,5 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod text_layout;
 pub mod unit;

@@ -3,9 +3,10 @@
 //! Never: changes anything. The listener counts and logs these connections like any others.
 
 use crate::bundle::GuardConfig;
+use crate::expectation::{Expectation, Origin, Outcome, PortRole, expectation};
 use crate::family::Family;
 use crate::os::systemd::UnitState;
-use crate::probe::{Outcome, probe};
+use crate::probe::probe;
 use crate::spec::Listen;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
@@ -27,25 +28,26 @@ pub struct Answer {
 impl std::fmt::Display for Answer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { port, family, outcome, .. } = self;
-        write!(formatter, "port {port} over {}: {}", family.name(), outcome.word())
+        write!(formatter, "port {port} over {}: {}", family.name(), outcome.name())
     }
 }
 
 /// Connects to the first `most` ports that the listener answers on, over both families, all at once.
 pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<Answer> {
     let listened = guard_config.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
-    let asked = listened.take(most).flat_map(|reserved| {
-        Family::BOTH.map(|family| (reserved.ports.first(), family, reserved.listen))
-    });
-    let asked: Vec<(u16, Family, Listen)> = asked.collect();
-    let ask_one = |(port, family, listen): (u16, Family, Listen)| {
+    let asked = listened
+        .take(most)
+        .flat_map(|reserved| Family::BOTH.map(|family| (reserved.ports.first(), family)));
+    let asked: Vec<(u16, Family)> = asked.collect();
+    let ask_one = |(port, family): (u16, Family)| {
+        let expectation = expectation(guard_config, Origin::Local, PortRole::Reserved, port);
         let address: IpAddr = match family {
             Family::V4 => Ipv4Addr::LOCALHOST.into(),
             Family::V6 => Ipv6Addr::LOCALHOST.into(),
         };
         let outcome = probe(SocketAddr::new(address, port), timeout);
-        // With `if-free` another service may hold the port, on one family only too.
-        let expected = listen != Listen::Always || matches!(outcome, Outcome::Notice(_));
+        // Another server that holds an `if-free` port may hold it on one family only.
+        let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
         Answer { port, family, outcome, expected }
     };
     let answers: Vec<Answer> = thread::scope(|scope| {

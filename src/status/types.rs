@@ -2,8 +2,8 @@
 
 use crate::family::Family;
 use crate::host::listener_health::Answer;
-use crate::host::recent_attempts::Latest;
-use crate::report::moment;
+use crate::host::recent_attempts;
+use crate::report::to_rfc3339;
 use crate::spec::PortRange;
 use serde::Serialize;
 
@@ -204,10 +204,10 @@ pub struct RecentAttempt {
     pub library: Option<String>,
 }
 
-impl From<Latest> for RecentAttempt {
-    fn from(latest: Latest) -> Self {
-        let Latest { at, source, port, answer, library } = latest;
-        let (at, source) = (moment(at), source.to_string());
+impl From<recent_attempts::RecentAttempt> for RecentAttempt {
+    fn from(latest: recent_attempts::RecentAttempt) -> Self {
+        let recent_attempts::RecentAttempt { at, source, port, answer, library } = latest;
+        let (at, source) = (to_rfc3339(at), source.to_string());
         Self { at, source, port, answer: answer.name(), library }
     }
 }
@@ -236,6 +236,6 @@ pub struct ListenerAnswer {
 impl From<Answer> for ListenerAnswer {
     fn from(answer: Answer) -> Self {
         let Answer { port, family, outcome, .. } = answer;
-        Self { port, family: family.name(), outcome: outcome.word() }
+        Self { port, family: family.name(), outcome: outcome.name() }
     }
 }

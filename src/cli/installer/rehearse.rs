@@ -1,4 +1,4 @@
-//! `rehearse`: the bundle in throw-away network namespaces.
+//! `rehearse`: tries the bundle in network namespaces of its own.
 
 use super::input::inputs;
 use super::output::print_json;
