@@ -9,7 +9,6 @@ pub mod local_reserved_ports;
 pub mod lock;
 pub mod observe;
 pub mod receipt;
-pub mod recent_attempts;
 pub mod rules_service;
 
 use crate::error::Error;

@@ -12,7 +12,8 @@ use crate::host::change::confirm;
 use crate::host::observe;
 use crate::host::observe::Look;
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, bundle_source, listener_health, recent_attempts, rules_service};
+use crate::host::{Host, bundle_source, listener_health, rules_service};
+use crate::log_sources::{RecentAttempt, recent_attempts};
 use crate::os::systemd;
 use crate::report::to_rfc3339;
 use crate::spec::PortRange;
@@ -58,9 +59,9 @@ pub(super) struct Recent {
     pub library: Option<String>,
 }
 
-impl From<recent_attempts::RecentAttempt> for Recent {
-    fn from(latest: recent_attempts::RecentAttempt) -> Self {
-        let recent_attempts::RecentAttempt { at, source, port, answer, library } = latest;
+impl From<RecentAttempt> for Recent {
+    fn from(latest: RecentAttempt) -> Self {
+        let RecentAttempt { at, source, port, answer, library } = latest;
         let (at, source) = (to_rfc3339(at), source.to_string());
         Self { at, source, port, answer: answer.name(), library }
     }
@@ -227,8 +228,7 @@ fn look(
         listener.answers = answers.map(Answered::from).collect();
     }
     let shown = applied.as_ref().filter(|_| listening == Listening::Asked);
-    let knocks =
-        shown.map(|(_, guard_config)| recent_attempts::latest(host, guard_config, MOST_KNOCKS));
+    let knocks = shown.map(|(_, guard_config)| recent_attempts(host, guard_config, MOST_KNOCKS));
     let knocks = knocks.into_iter().flatten().map(Recent::from).collect();
     // What others do, apply does not mend either.
     let mend = mend.filter(|_| !findings.is_empty());
