@@ -91,12 +91,12 @@ proptest! {
     #![proptest_config(cases(512))]
 
     #[test]
-    fn any_bytes_are_lines_that_count_or_do_not(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_counted_or_skipped(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         hold(&bytes)?;
     }
 
     #[test]
-    fn what_is_nearly_ours_counts_or_does_not(bytes in pieces()) {
+    fn nearly_valid_lines_are_counted_or_skipped(bytes in pieces()) {
         hold(&bytes)?;
     }
 }

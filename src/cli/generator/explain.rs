@@ -1,6 +1,6 @@
 //! `--explain`: what is to be said of one check.
 
-use super::{Status, out};
+use crate::cli::output::{Status, out};
 use crate::spec::{Check, Severity};
 use crate::text_layout;
 

@@ -1,10 +1,10 @@
 //! Owns an example of everything that `--json` prints, made of the very types that are printed: the
 //! reference is written from them. None leaves a field out by `..`, so that a new one must be thought of.
 
+use super::output::Steps;
 use super::probe;
 use super::probe::{HostAnswer, PortAnswer, Unasked};
-use super::status::{Answered, PortCount};
-use super::{Steps, confirm, rules, status};
+use super::{confirm, rules};
 use crate::cli::reference::Example;
 use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
@@ -14,7 +14,9 @@ use crate::rehearse::{Case, Control, Observation, Report, Vantage};
 use crate::report::{
     Aggregate, AnswerKind, Filter, LibraryUse, LineFormat, Summary, TimestampParser, UnixMillis,
 };
-use crate::status::findings::finding;
+use crate::status::{
+    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, RecentAttempt,
+};
 use jiff::tz::TimeZone;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,7 +28,10 @@ pub fn examples() -> Vec<Example> {
     let report = report();
     vec![
         Example::of("plan, apply, revert, remove", &[steps(), few_steps(), no_steps()]),
-        Example::of("confirm", &[confirm::Answer { confirmed: true, bundle: BUNDLE.to_owned() }]),
+        Example::of(
+            "confirm",
+            &[confirm::Confirmed { confirmed: true, bundle: BUNDLE.to_owned() }],
+        ),
         Example::of("status", &[drifted(), fine()]),
         Example::of("report", &[report_of_two_lines(), report_without_names()]),
         Example::of("rules load, rules save, rules unload", &[rules_loaded()]),
@@ -78,56 +83,60 @@ fn no_steps() -> Steps<'static> {
     }
 }
 
-fn drifted() -> status::Answer {
+fn drifted() -> HostStatus {
     let (packets, bytes) = (12, 720);
     let family = Family::V4.name();
     let outcome = Outcome::Refused.name();
-    status::Answer {
+    HostStatus {
         in_sync: false,
         healthy: false,
         bundle: Some(BUNDLE.to_owned()),
         applied: Some(MOMENT.to_owned()),
         missing_family: None,
+        note: None,
+        unconfirmed: None,
         mend: Some("redisguard-install apply".to_owned()),
         confirm_by: Some(MOMENT.to_owned()),
-        findings: vec![finding("rules", family, "the jump in INPUT is missing")],
+        findings: vec![Finding::new(FindingKind::Rules, family, "the jump in INPUT is missing")],
         counted_since: Some(MOMENT.to_owned()),
         ports: vec![PortCount { port: 6370, last_port: Some(6379), family, packets, bytes }],
-        knocks: vec![status::Recent {
+        knocks: vec![RecentAttempt {
             at: MOMENT.to_owned(),
             source: "198.51.100.7".to_owned(),
             port: 6379,
             answer: AnswerKind::NoticeSent.name(),
             library: Some("jedis 4.3.1".to_owned()),
         }],
-        listener: status::Listener {
+        listener: ListenerStatus {
             unit: Some("active".to_owned()),
-            answers: vec![Answered { port: 6370, family, outcome }],
+            answers: vec![ListenerAnswer { port: 6370, family, outcome }],
         },
     }
 }
 
-fn fine() -> status::Answer {
+fn fine() -> HostStatus {
     let (family, packets, bytes) = (Family::V6.name(), 0, 0);
-    status::Answer {
+    HostStatus {
         in_sync: true,
         healthy: true,
         bundle: None,
         applied: None,
         missing_family: None,
+        note: None,
+        unconfirmed: None,
         mend: None,
         confirm_by: None,
         findings: Vec::new(),
         counted_since: None,
         ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
-        knocks: vec![status::Recent {
+        knocks: vec![RecentAttempt {
             at: MOMENT.to_owned(),
             source: "2001:db8::7".to_owned(),
             port: 6379,
             answer: AnswerKind::Dropped.name(),
             library: None,
         }],
-        listener: status::Listener { unit: None, answers: Vec::new() },
+        listener: ListenerStatus { unit: None, answers: Vec::new() },
     }
 }
 
@@ -176,9 +185,9 @@ fn report_without_names() -> Summary {
     summary
 }
 
-fn rules_loaded() -> rules::Answer {
+fn rules_loaded() -> rules::RulesChange {
     let findings = vec!["IPv4: the jump in INPUT is missing".to_owned()];
-    rules::Answer { changed: true, findings }
+    rules::RulesChange { changed: true, findings }
 }
 
 fn report() -> Report {

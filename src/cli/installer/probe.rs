@@ -1,8 +1,10 @@
 //! `probe`: what this machine gets from the ports of other hosts, compared with what the bundle promises.
 
-use super::{Status, err, inputs, out, print_json};
+use super::input::inputs;
+use super::output::print_json;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
+use crate::cli::output::{Status, err, out};
 use crate::error::Error;
 use crate::expectation::Outcome;
 use crate::family::Family;

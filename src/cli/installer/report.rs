@@ -1,11 +1,12 @@
 //! `report`: who still tries to connect, from the logs, as a table, JSON, CSV or an HTML page.
 
-use super::{Status, err, out, print_json, report};
+use super::output::print_json;
 use crate::args::{InstallerArgs, ReportArgs, Since};
 use crate::bundle::GuardConfig;
+use crate::cli::output::{Status, err, out, print_error};
 use crate::error::Error;
 use crate::files;
-use crate::host::{Host, bundle_source, rules_service};
+use crate::host::{Host, bundle_source};
 use crate::log_sources::{self, LogSet, ReadResult};
 use crate::os::resolver;
 use crate::report::output::html::Page;
@@ -49,7 +50,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ReportArgs) -> Result<Status, Err
     if verb.resolve {
         resolve(&mut summary);
     }
-    errors.iter().for_each(report);
+    errors.iter().for_each(print_error);
     show(args, verb, &summary, now)?;
     Ok(if errors.is_empty() { Status::Same } else { Status::Differs })
 }
@@ -162,7 +163,7 @@ fn guard_config(args: &InstallerArgs, host: &Host) -> Result<GuardConfig, Error>
             });
         }
     }
-    rules_service::guard_config(&bundle_source::bundle(args.bundle.as_deref())?)
+    bundle_source::guard_config(&bundle_source::bundle(args.bundle.as_deref())?)
 }
 
 /// The host's name, if it is one that can be printed.
@@ -192,7 +193,7 @@ fn resolve(summary: &mut Summary) {
         err!("note: only the {} heaviest sources are asked for their names", resolver::NAMES_LIMIT);
     }
     match resolver::names(&addresses) {
-        Err(error) => report(&error),
+        Err(error) => print_error(&error),
         Ok(names) => summary.set_names(&names),
     }
 }

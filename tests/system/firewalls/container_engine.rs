@@ -89,7 +89,7 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
     let Some(machine) = host("containers") else { return };
     machine.write_file("/root/engine", ENGINE);
     sh(&machine, "chmod 755 /root/engine; /root/engine up; /root/engine restart");
-    until("the container's Redis answers", || {
+    wait_until("the container's Redis answers", || {
         let said = |address| machine.run(&["redis-cli", "-h", address, "ping"]).stdout;
         ["172.17.0.2", "fd17::2"].map(said) == ["PONG\n", "PONG\n"]
     });
