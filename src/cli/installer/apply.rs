@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::host::change::confirm;
 use crate::host::observe::Look;
 use crate::host::receipt::Origin;
-use crate::os::sockets::Users;
+use crate::os::sockets::PortUsage;
 use crate::os::systemd;
 use crate::status::findings::in_trouble;
 use crate::unit::Unit;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     computed.refuse(&host)?;
     let plan = &computed.plan;
     // Where nothing changes, it changes for nobody.
-    let users = if plan.is_empty() { Users::default() } else { users(&host, &guard_config) };
+    let users = if plan.is_empty() { PortUsage::default() } else { users(&host, &guard_config) };
     confirm_cut::may_be_cut(args, verb, &guard_config, plan, &users.peers)?;
     if !args.json {
         show_losses(plan);

@@ -11,7 +11,7 @@ use crate::host::observe;
 use crate::host::observe::Look;
 use crate::host::receipt::Receipt;
 use crate::os::sockets;
-use crate::os::sockets::Users;
+use crate::os::sockets::PortUsage;
 use crate::plan::{Observed, Plan, StepView, Wanted, compute, kept_free};
 
 /// A plan with what it was computed from.
@@ -91,8 +91,8 @@ pub(super) fn warn_of_the_list(observed: &Observed) {
 }
 
 /// Who uses the reserved ports.
-pub(super) fn users(host: &Host, guard_config: &GuardConfig) -> Users {
-    if host.is_live() { sockets::users(guard_config) } else { Users::default() }
+pub(super) fn users(host: &Host, guard_config: &GuardConfig) -> PortUsage {
+    if host.is_live() { sockets::usage(guard_config) } else { PortUsage::default() }
 }
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
