@@ -5,8 +5,9 @@
 //!
 //! - [`error`]: the error of everything that has effects.
 //! - [`family`]: IPv4 and IPv6.
+//! - [`text_layout`]: text in lines of limited width; pure.
 //! - [`exposition`]: the text format in which metrics are written; pure.
-//! - [`listener_contract`]: defaults and lengths that generator, listener and report share; constants.
+//! - [`listener_contract`]: what the generator, the listener, the report and the status share; pure.
 //! - [`spec`]: `redisguard.toml`, parsed and checked; valid by construction.
 //! - [`unit`]: the systemd units by name; a leaf.
 //! - [`args`]: the shape of both command lines.
@@ -21,9 +22,9 @@
 //! - [`log_sources`]: finds and opens those logs.
 //! - [`expectation`]: what a client of a port must meet; pure.
 //! - [`probe`]: what a client meets, here and on many hosts.
+//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
 //! - [`status`]: what is wrong on a host.
-//! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
@@ -52,4 +53,5 @@ pub mod rehearse;
 pub mod report;
 pub mod spec;
 pub mod status;
+pub mod text_layout;
 pub mod unit;

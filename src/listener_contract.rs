@@ -1,5 +1,5 @@
-//! What the generator, the listener and the report must agree on: the defaults of the listener's
-//! settings, and the lengths of its lines. Plain constants.
+//! What the generator, the listener, the report and the status must agree on: the defaults of the
+//! listener's settings, the lengths of its lines, and its status line. Pure.
 //!
 //! The TOML's reference and the listener read their defaults from here, so that a `notice.toml`
 //! that lacks a key means what the TOML without that key means.
@@ -23,3 +23,12 @@ pub const MAX_PER_SOURCE: u32 = 256;
 pub const IDLE_SECONDS: u32 = 300;
 /// The largest value of that: a day. No connection lasts longer than an hour anyway.
 pub const MAX_IDLE_SECONDS: u32 = 86_400;
+
+/// In the listener's status line for the service manager: what comes after it does not work.
+pub const DEGRADED: &str = "; trouble: ";
+
+/// What does not work, from a status line of the listener; `None` where everything does.
+#[must_use]
+pub fn degraded(status: &str) -> Option<&str> {
+    status.split_once(DEGRADED).map(|(_, degraded)| degraded)
+}

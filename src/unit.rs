@@ -5,27 +5,28 @@ use std::fmt;
 /// Where redisguard installs its units.
 pub const DIRECTORY: &str = "/etc/systemd/system";
 
-/// A systemd unit that redisguard brings, or starts for a change that waits for its confirmation.
+/// A systemd unit that redisguard brings, or starts for a change that waits for its confirmation. Ordered by
+/// name, as systemctl(1) lists units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
-    /// Loads the rules.
-    Block,
     /// Runs the listener.
     Listener,
+    /// Starts the listener again when the instance of Redis that it gave way to has ended.
+    Wait,
+    /// Stops the listener before an instance of Redis starts; only where a port has `listen =
+    /// "if-free"`.
+    Yield,
+    /// Loads the rules.
+    Block,
     /// Checks the rules once, and loads them where they are not in place.
     Check,
     /// Starts [`Unit::Check`] every minute.
     CheckTimer,
     /// Writes the metrics after every check; only where the TOML names a file for them.
     Metrics,
-    /// Goes back at boot from a change that was not confirmed.
+    /// Undoes at boot a change that was not confirmed.
     Revert,
-    /// Has the listener give way to an instance of Redis; only where a port is listened on if it is
-    /// free.
-    Yield,
-    /// Has the listener come back when that instance has ended.
-    Wait,
-    /// Runs the process that goes back unless a change is confirmed; transient (systemd-run(1)).
+    /// Runs the process that undoes a change unless it is confirmed; transient (systemd-run(1)).
     Unconfirmed,
 }
 
@@ -37,14 +38,14 @@ impl Unit {
     /// The name that systemd knows it by.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Block => "redis-ports-block.service",
             Self::Listener => "redis-port-notice.service",
+            Self::Wait => "redis-port-wait@.service",
+            Self::Yield => "redis-port-yield@.service",
+            Self::Block => "redis-ports-block.service",
             Self::Check => "redis-ports-check.service",
             Self::CheckTimer => "redis-ports-check.timer",
             Self::Metrics => "redis-ports-metrics.service",
             Self::Revert => "redis-ports-revert.service",
-            Self::Yield => "redis-port-yield@.service",
-            Self::Wait => "redis-port-wait@.service",
             Self::Unconfirmed => "redis-ports-unconfirmed.service",
         }
     }

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use support::{INSTALL, release, root, told, tools};
+use support::{INSTALL, release, root, tools, transcript};
 
 /// What of the C library opens parts of the host's, as nsswitch.conf names them. In a program that is
 /// linked statically they belong to another C library, and it crashes.
@@ -33,7 +33,7 @@ const FOREIGN: [&str; 15] = [
 fn foreign(program: &Path) -> Vec<String> {
     let said = Command::new("nm").arg("--defined-only").arg(program).output().unwrap();
     let listed = String::from_utf8_lossy(&said.stdout);
-    assert!(listed.contains(" main\n"), "{}", told(&said));
+    assert!(listed.contains(" main\n"), "{}", transcript(&said));
     let names = listed.lines().filter_map(|line| line.rsplit(' ').next());
     names.filter(|name| FOREIGN.contains(name)).map(str::to_owned).collect()
 }
@@ -57,7 +57,7 @@ fn no_program_has_the_c_library_load_parts_of_another_one() {
         .args([&program, &program.with_extension("rs")])
         .output()
         .unwrap();
-    assert!(linked.status.success(), "{}", told(&linked));
+    assert!(linked.status.success(), "{}", transcript(&linked));
     assert!(foreign(&program).contains(&"getaddrinfo".to_owned()));
 }
 
@@ -68,20 +68,20 @@ fn debian_finds_nothing_wrong_with_the_package() {
         return;
     }
     let made = release::package(folder.path(), folder.path(), "1.0-1");
-    assert!(made.status.success(), "{}", told(&made));
+    assert!(made.status.success(), "{}", transcript(&made));
     let package = String::from_utf8(made.stdout).unwrap();
     let package = package.trim();
     let lintian = Command::new("lintian")
         .args(["--allow-root", "--fail-on", "error,warning", package])
         .output()
         .unwrap();
-    assert!(lintian.status.success() && lintian.stdout.is_empty(), "{}", told(&lintian));
+    assert!(lintian.status.success() && lintian.stdout.is_empty(), "{}", transcript(&lintian));
 
     // The same programs come to the same bytes.
     let first = fs::read(package).unwrap();
     fs::remove_file(package).unwrap();
     let again = release::package(folder.path(), folder.path(), "1.0-1");
-    assert!(again.status.success(), "{}", told(&again));
+    assert!(again.status.success(), "{}", transcript(&again));
     assert!(fs::read(package).unwrap() == first);
 }
 
@@ -92,11 +92,11 @@ fn a_program_that_would_not_run_elsewhere_is_not_packaged() {
     }
     let folder = tempfile::tempdir().unwrap();
     let refused = release::package(Path::new(INSTALL).parent().unwrap(), folder.path(), "1.0-1");
-    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert_eq!(refused.status.code(), Some(1), "{}", transcript(&refused));
     assert!(
-        told(&refused).contains("redisguard-install is linked dynamically"),
+        transcript(&refused).contains("redisguard-install is linked dynamically"),
         "{}",
-        told(&refused)
+        transcript(&refused)
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
@@ -114,5 +114,5 @@ fn the_scripts_of_the_package_and_those_that_make_it_are_sound() {
         shellcheck.arg(root().join("tests/tools").join(script));
     }
     let said = shellcheck.output().unwrap();
-    assert!(said.status.success(), "{}", told(&said));
+    assert!(said.status.success(), "{}", transcript(&said));
 }

@@ -1,7 +1,9 @@
-//! Owns finding a bundle: a directory that was named, or the one that was built in.
+//! Where bundles come from: a directory that was named, this program, or the last good one beside the
+//! receipt.
 
+use super::receipt;
 use super::receipt::{Origin, Receipt};
-use super::{Host, receipt};
+use super::root::Host;
 use crate::bundle::{Bundle, GUARD_CONFIG, GuardConfig, SUMS};
 use crate::embedded;
 use crate::error::Error;
@@ -21,7 +23,7 @@ pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Error> {
     }
 }
 
-/// What loads the rules of the bundle in a directory; these files alone are checked.
+/// The part of the bundle in a directory that loads the rules; only these files are checked.
 ///
 /// # Errors
 /// As [`bundle`].
@@ -35,7 +37,7 @@ pub fn rules(directory: &Path) -> Result<Bundle, Error> {
     })
 }
 
-/// What a directory has of a bundle: all whose paths begin like `part`.
+/// The files of a bundle in a directory whose paths begin with `part`.
 fn in_directory(
     directory: &Path,
     part: &str,
@@ -44,46 +46,51 @@ fn in_directory(
     let failed =
         |cause: String| Error::new(format!("use the bundle {}", directory.display()), cause);
     if !directory.is_dir() {
-        let trouble = failed("there is no such directory".to_owned());
-        return Err(trouble.help("redisguard-gen writes one, `generated` by default"));
+        let error = failed("there is no such directory".to_owned());
+        return Err(error.help("redisguard-gen writes one, `generated` by default"));
     }
     Bundle::part_verified(read()?, part).map_err(|cause| {
         failed(cause).help("apply only what was reviewed: render it again, or copy it again")
     })
 }
 
-/// Where a bundle comes from that is about to be applied. The last good one comes from where it came
-/// from when it was applied first.
+/// The bundle's guard config.
 ///
 /// # Errors
-/// A receipt that cannot be read.
-pub fn origin(host: &Host, directory: Option<&Path>) -> Result<Origin, Error> {
+/// A bundle that has none, or a damaged one.
+pub fn guard_config(bundle: &Bundle) -> Result<GuardConfig, Error> {
+    bundle.guard_config().map_err(|cause| Error::new("use the bundle", cause))
+}
+
+/// The origin of a bundle that is about to be applied. The last good one keeps the origin that it had
+/// when it was applied first.
+pub fn origin(host: &Host, directory: Option<&Path>, receipt: Option<&Receipt>) -> Origin {
     match directory {
-        None => Ok(Origin::Program),
+        None => Origin::Program,
         Some(directory) if directory == host.path(receipt::BUNDLE) => {
-            Ok(Receipt::read(host)?.map(|receipt| receipt.origin).unwrap_or_default())
+            receipt.map(|receipt| receipt.origin).unwrap_or_default()
         }
-        Some(_) => Ok(Origin::Directory),
+        Some(_) => Origin::Directory,
     }
 }
 
 /// The last bundle that was applied, kept beside the receipt.
 ///
 /// # Errors
-/// One that was never kept, or is no longer whole.
+/// A bundle that was never kept, or is damaged.
 pub fn last_good(host: &Host) -> Result<Bundle, Error> {
     bundle(Some(&host.path(receipt::BUNDLE)))
 }
 
-/// That bundle's guard config as they are kept, whole or not: enough for a warning.
-pub fn last_good_facts(host: &Host) -> Option<GuardConfig> {
+/// The guard config of [`last_good`] without checking the bundle: enough for a warning.
+pub fn last_good_config(host: &Host) -> Option<GuardConfig> {
     let kept = files::read(&host.path(receipt::BUNDLE).join(GUARD_CONFIG)).ok()??;
     GuardConfig::parse(&String::from_utf8_lossy(&kept)).ok()
 }
 
-/// The command that puts this host back as it was applied: with the kept bundle where the built-in
-/// one is another.
-pub fn mend_command(receipt: &Receipt) -> String {
+/// The command that applies the bundle of the receipt again: the last good one where this program has
+/// another one built in.
+pub fn repair_command(receipt: &Receipt) -> String {
     let same = embedded::bundle().is_ok_and(|bundle| bundle.sum() == receipt.sum);
     apply_command((!same).then_some(Path::new(receipt::BUNDLE)))
 }

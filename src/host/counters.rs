@@ -2,9 +2,9 @@
 //!
 //! Never: keeps a host from being guarded because the file cannot be written.
 
-use super::Host;
 use super::receipt;
 use super::receipt::Receipt;
+use super::root::Host;
 use crate::error::Error;
 use crate::files;
 use crate::firewall::{CounterStore, CounterTotals};

@@ -1,72 +1,77 @@
-//! Owns asking the listener on this very host whether it tells what it must. Changes nothing.
+//! Whether this host's listener answers local clients with the notice.
+//!
+//! Never: changes anything. The listener counts and logs these connections like any others.
 
 use crate::bundle::GuardConfig;
+use crate::expectation::{Expectation, Origin, Outcome, PortRole, expectation};
 use crate::family::Family;
 use crate::os::systemd::UnitState;
-use crate::probe::{Outcome, probe};
+use crate::probe::probe;
 use crate::spec::Listen;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-/// What a local client of a port met.
+/// What a local client of a port got.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The port.
     pub port: u16,
-    /// The family that it was asked over.
+    /// The family of the connection.
     pub family: Family,
-    /// What it met.
+    /// What it got.
     pub outcome: Outcome,
-    /// Whether that is as it should be.
-    pub good: bool,
+    /// Whether that is what it should get.
+    pub expected: bool,
 }
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { port, family, outcome, .. } = self;
-        write!(formatter, "port {port} over {}: {}", family.name(), outcome.word())
+        write!(formatter, "port {port} over {}: {}", family.name(), outcome.name())
     }
 }
 
-/// Asks the first ports that the listener must answer on, over both families, all at once.
-pub fn ask(guard_config: &GuardConfig, most: usize, patience: Duration) -> Vec<Answer> {
+/// Connects to the first `most` ports that the listener answers on, over both families, all at once.
+pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<Answer> {
     let listened = guard_config.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
-    let asked = listened.take(most).flat_map(|reserved| {
-        Family::BOTH.map(|family| (reserved.ports.first(), family, reserved.listen))
-    });
-    let asked: Vec<(u16, Family, Listen)> = asked.collect();
-    let ask_one = |(port, family, listen): (u16, Family, Listen)| {
+    let asked = listened
+        .take(most)
+        .flat_map(|reserved| Family::BOTH.map(|family| (reserved.ports.first(), family)));
+    let asked: Vec<(u16, Family)> = asked.collect();
+    let ask_one = |(port, family): (u16, Family)| {
+        let expectation = expectation(guard_config, Origin::Local, PortRole::Reserved, port);
         let address: IpAddr = match family {
             Family::V4 => Ipv4Addr::LOCALHOST.into(),
             Family::V6 => Ipv6Addr::LOCALHOST.into(),
         };
-        let outcome = probe(SocketAddr::new(address, port), patience);
-        // Whoever else holds a port that is left if it is not free may hold it on one family only.
-        let good = listen != Listen::Always || matches!(outcome, Outcome::Notice(_));
-        Answer { port, family, outcome, good }
+        let outcome = probe(SocketAddr::new(address, port), timeout);
+        // Another server that holds an `if-free` port may hold it on one family only.
+        let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
+        Answer { port, family, outcome, expected }
     };
     let answers: Vec<Answer> = thread::scope(|scope| {
         let threads: Vec<_> =
             asked.into_iter().map(|one| scope.spawn(move || ask_one(one))).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
-    // The host has no such family.
+    // A connection that fails in another way: the host lacks the family.
     answers.into_iter().filter(|answer| !matches!(answer.outcome, Outcome::Failed(_))).collect()
 }
 
-/// Whether the listener's process is stopped (SIGSTOP): systemd calls it active, and nobody is
-/// answered. Asks nobody, so that nothing is counted or logged.
-pub fn is_stopped(listener: &UnitState) -> Option<String> {
+/// The fault of a listener whose process is stopped (SIGSTOP): systemd calls it active, but it answers
+/// nobody. Reads /proc only, so that nothing is counted or logged.
+pub fn stopped_process(listener: &UnitState) -> Option<String> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", listener.pid)).ok()?;
     let state = status.lines().find_map(|line| line.strip_prefix("State:"))?;
-    // `T (stopped)`, and `t (tracing stop)` where a debugger holds it: that is meant.
+    // proc_pid_status(5): `T (stopped)`, and `t (tracing stop)` where a debugger holds it on purpose.
     state.trim().starts_with('T').then(|| "its process is stopped".to_owned())
 }
 
-/// The first wrong answer of those ports that the listener must hold, in words.
-pub fn wrong_answer(guard_config: &GuardConfig, patience: Duration) -> Option<String> {
+/// The first wrong answer of the ports that the listener must hold, in words.
+pub fn wrong_answer(guard_config: &GuardConfig, timeout: Duration) -> Option<String> {
     let mut guard_config = guard_config.clone();
     guard_config.reserved.retain(|reserved| reserved.listen == Listen::Always);
-    ask(&guard_config, 1, patience).iter().find(|answer| !answer.good).map(ToString::to_string)
+    let answers = ask(&guard_config, 1, timeout);
+    answers.iter().find(|answer| !answer.expected).map(ToString::to_string)
 }

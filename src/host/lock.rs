@@ -1,6 +1,8 @@
-//! Owns the lock that keeps two changes of one host apart. It goes with the process, however it ends.
+//! The locks that keep two processes from changing one host at a time.
+//!
+//! Guarantees: a lock is gone when its process is, however that ended (flock(2)).
 
-use super::Host;
+use super::root::Host;
 use crate::error::Error;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -14,8 +16,8 @@ pub struct Lock {
     _file: Flock<File>,
 }
 
-/// Waits for the lock of a host; `on_wait` is called if somebody else holds it. An offline tree is locked by its root directory itself, so that no
-/// file is left in the image.
+/// Waits for the lock of a host; calls `on_wait` if another process holds it. An offline tree is locked by
+/// its root directory itself, so that no file is left in the image.
 ///
 /// # Errors
 /// A lock that cannot be opened: no right to change this host.
@@ -29,8 +31,8 @@ pub fn take(host: &Host, on_wait: impl FnOnce()) -> Result<Lock, Error> {
     wait("lock the host", file, on_wait)
 }
 
-/// Waits for the lock of the rules alone: the block unit takes it while apply holds the other. It is
-/// on the network namespace, which the rules belong to.
+/// Waits for the lock of the rules alone: the block unit takes it while apply holds that of the host. It
+/// is on the network namespace, which the rules belong to.
 ///
 /// # Errors
 /// A kernel that has no such file.
@@ -38,8 +40,8 @@ pub fn take_for_rules() -> Result<Lock, Error> {
     wait("lock the rules", File::open("/proc/self/ns/net"), || {})
 }
 
-fn wait(what: &str, file: io::Result<File>, on_wait: impl FnOnce()) -> Result<Lock, Error> {
-    let failed = |error: &dyn Display| Error::new(what, error).help("run it as root");
+fn wait(action: &str, file: io::Result<File>, on_wait: impl FnOnce()) -> Result<Lock, Error> {
+    let failed = |error: &dyn Display| Error::new(action, error).help("run it as root");
     let mut file = file.map_err(|error| failed(&error))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => return Ok(Lock { _file: locked }),

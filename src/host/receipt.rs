@@ -1,24 +1,25 @@
-//! Owns the receipt: what of this host is ours, and what was there before. It is written before the
-//! first change and again after the last, so that a run that was killed can be taken away too.
+//! The receipt: what redisguard has on a host, and what was there before.
+//!
+//! Guarantees: it is written before the first change and again after the last, so that a change that was
+//! killed can be removed too.
 
-use super::Host;
+use super::root::Host;
 use crate::error::Error;
 use crate::files;
 use crate::firewall::Tables;
+use crate::spec::PortSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The directory of all that redisguard remembers.
-pub const STATE: &str = "/var/lib/redisguard";
-/// The receipt.
-pub const PATH: &str = "/var/lib/redisguard/receipt.json";
+pub use crate::plan::{RECEIPT as PATH, STATE};
+
 /// The last good bundle.
 pub const BUNDLE: &str = "/var/lib/redisguard/bundle";
-/// The bundle that is about to take the place of the last good one.
+/// The bundle that is about to replace the last good one.
 pub const NEXT_BUNDLE: &str = "/var/lib/redisguard/bundle.new";
-/// What stood where our files stand now, below their own paths.
+/// Copies of what redisguard replaced, below the paths that they had.
 pub const ORIGINALS: &str = "/var/lib/redisguard/original";
-/// What files of ours were edited into before they were mended, below their own paths.
+/// Copies of redisguard's files that somebody had edited before they were replaced, below their paths.
 pub const EDITED: &str = "/var/lib/redisguard/edited";
 /// Where the copy of a path's file is kept: below [`ORIGINALS`] or [`EDITED`].
 pub fn copy(below: &str, path: &str) -> String {
@@ -52,7 +53,7 @@ pub enum Origin {
     Program,
 }
 
-/// A file of ours.
+/// A file that redisguard wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     /// SHA-256 of its bytes, in hexadecimal.
@@ -61,7 +62,7 @@ pub struct FileEntry {
     pub mode: u32,
 }
 
-/// What stood in the place of a file or link of ours.
+/// What was at the path of a file or link before redisguard's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Original {
@@ -72,7 +73,7 @@ pub enum Original {
         /// Its user and group.
         owner: (u32, u32),
     },
-    /// A symbolic link, and where it led.
+    /// A symbolic link, by its target.
     Link(String),
 }
 
@@ -91,22 +92,22 @@ pub struct Receipt {
     pub origin: Origin,
     /// When it was applied: UTC, RFC 3339.
     pub applied: String,
-    /// Our files by their path on the host.
+    /// redisguard's files by their path on the host.
     pub files: BTreeMap<String, FileEntry>,
-    /// Our symbolic links: path to target.
+    /// redisguard's symbolic links: path to target.
     pub links: BTreeMap<String, String>,
-    /// Directories that we made, outermost first.
+    /// Directories that redisguard made, outermost first.
     pub directories: Vec<String>,
-    /// What stood where our files and links stand now, by path.
+    /// What was at the paths of these files and links before, by path.
     pub originals: BTreeMap<String, Original>,
-    /// Files that stood where our links are: path to where they were moved.
+    /// Files that were at the paths of these links: path to where they were moved.
     pub moved: BTreeMap<String, String>,
-    /// The ports that we added to net.ipv4.ip_local_reserved_ports, as the kernel writes them; none may
-    /// have been missing. `None`: an offline tree, where the boot adds what the file says.
-    #[serde(default)]
-    pub kept_free: Option<String>,
-    /// What stood in the places of iptables' tables before it made some for our rules. `None`: it made
-    /// none, or nobody could tell; then none is taken away.
+    /// The ports that redisguard added to net.ipv4.ip_local_reserved_ports. `None`: an offline tree,
+    /// where the boot adds what the file says.
+    #[serde(rename = "kept_free", default, with = "port_list")]
+    pub local_ports: Option<PortSet>,
+    /// The tables that existed before iptables made some for redisguard's rules. `None`: it made none,
+    /// or that is unknown; then none is removed.
     #[serde(default)]
     pub tables: Option<Tables>,
 }
@@ -137,17 +138,17 @@ impl Receipt {
         Ok(Some(receipt))
     }
 
-    /// Refuses a receipt that names anything out of an offline tree: it came with an image.
+    /// Refuses a receipt that names a path out of an offline tree: the receipt came with an image.
     fn confine(&self, host: &Host) -> Result<(), Error> {
-        let ours = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
-        ours.chain(&self.directories).try_for_each(|path| host.confine(path))?;
+        let paths = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
+        paths.chain(&self.directories).try_for_each(|path| host.confine(path))?;
         self.originals.keys().try_for_each(|path| host.confine_file(&copy(ORIGINALS, path)))
     }
 
     /// The bytes of its file.
     ///
     /// # Errors
-    /// None that can be provoked; the serialiser's signature has one.
+    /// None that is known; the serialiser's signature has one.
     pub fn bytes(&mut self) -> Result<Vec<u8>, Error> {
         self.version = VERSION;
         let failed = |error| Error::new("write the receipt", error);
@@ -164,12 +165,30 @@ impl Receipt {
         files::replace(&host.path(PATH), &self.bytes()?, MODE).map(drop)
     }
 
-    /// Remembers a directory that we make; those of our own state go with it anyway.
-    pub fn makes(&mut self, host: &Host, directory: &std::path::Path) {
+    /// Records a directory that is about to be made. Those below [`STATE`] are removed with it anyway.
+    pub fn add_directory(&mut self, host: &Host, directory: &std::path::Path) {
         let relative = directory.strip_prefix(host.path("/")).unwrap_or(directory);
         let path = format!("/{}", relative.display());
         if !path.starts_with(STATE) && !self.directories.contains(&path) {
             self.directories.push(path);
+        }
+    }
+}
+
+/// Ports in the form of the kernel's list: `6379-6380,7000`, or nothing.
+mod port_list {
+    use crate::spec::PortSet;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(ports: &Option<PortSet>, to: S) -> Result<S::Ok, S::Error> {
+        ports.as_ref().map(|ports| ports.joined(",")).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PortSet>, D::Error> {
+        match Option::<String>::deserialize(from)? {
+            None => Ok(None),
+            Some(text) if text.is_empty() => Ok(Some(PortSet::default())),
+            Some(text) => text.parse().map(Some).map_err(de::Error::custom),
         }
     }
 }
@@ -179,18 +198,51 @@ impl Receipt {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_receipt_from_before_it_knew_of_tables_is_read() {
+    fn receipt(kept_free: &str) -> Result<Receipt, Error> {
         let root = tempfile::tempdir().unwrap();
         let host = Host::at(root.path()).unwrap();
-        let text = r#"{"version": 1, "state": "applied", "bundle": "b", "sum": "s", "applied": "",
-            "files": {}, "links": {}, "directories": [], "originals": {}, "moved": {},
-            "kept_free": "6379"}"#;
+        let text = format!(
+            r#"{{"version": 1, "state": "applied", "bundle": "b", "sum": "s", "applied": "",
+                "files": {{}}, "links": {{}}, "directories": [], "originals": {{}}, "moved": {{}}
+                {kept_free}}}"#
+        );
         files::replace(&host.path(PATH), text.as_bytes(), MODE).unwrap();
-        let mut read = Receipt::read(&host).unwrap().unwrap();
-        assert_eq!((read.kept_free.as_deref(), &read.tables), (Some("6379"), &None));
-        read.tables = Some(Tables::from(["ip filter".to_owned()]));
+        let mut read = Receipt::read(&host)?.unwrap();
         read.write(&host).unwrap();
-        assert_eq!(Receipt::read(&host).unwrap(), Some(read));
+        assert_eq!(Receipt::read(&host)?.as_ref(), Some(&read));
+        Ok(read)
+    }
+
+    #[test]
+    fn a_receipt_from_before_it_knew_of_tables_is_read() {
+        let mut read = receipt(r#", "kept_free": "6379""#).unwrap();
+        assert_eq!(
+            (read.local_ports.as_ref(), &read.tables),
+            (Some(&"6379".parse().unwrap()), &None)
+        );
+        read.tables = Some(Tables::from(["ip filter".to_owned()]));
+        let written = serde_json::from_slice::<Receipt>(&read.bytes().unwrap()).unwrap();
+        assert_eq!(written, read);
+    }
+
+    #[test]
+    fn ports_are_kept_as_the_kernel_lists_them_and_none_is_not_unknown() {
+        for (text, ports) in [
+            ("", None),
+            (r#", "kept_free": null"#, None),
+            (r#", "kept_free": """#, Some(PortSet::default())),
+            (r#", "kept_free": "6379-6380,7000""#, Some("6379-6380,7000".parse().unwrap())),
+        ] {
+            assert_eq!(receipt(text).unwrap().local_ports, ports, "{text}");
+        }
+        let mut read = receipt(r#", "kept_free": "6379-6380,7000""#).unwrap();
+        let text = String::from_utf8(read.bytes().unwrap()).unwrap();
+        assert!(text.contains(r#""kept_free": "6379-6380,7000""#), "{text}");
+    }
+
+    #[test]
+    fn ports_that_cannot_be_read_are_an_error_and_not_no_ports() {
+        let error = receipt(r#", "kept_free": "redis""#).unwrap_err().to_string();
+        assert!(error.contains("use the receipt") && error.contains("redis"), "{error}");
     }
 }

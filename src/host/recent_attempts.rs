@@ -1,11 +1,11 @@
-//! Owns the latest of those who knocked from outside: read off the ends of the logs, so that it costs the
-//! same however long they are. All that they hold is for [`crate::log_sources`].
+//! The latest connection attempts from outside, read from the ends of the logs, so that the cost does not
+//! grow with them. [`crate::log_sources`] reads logs whole.
 
-use super::Host;
+use super::root::Host;
 use crate::bundle::GuardConfig;
 use crate::log_sources;
 use crate::os::command::{Output, Program, is_installed};
-use crate::report::{Answer, Calendar, Knock, Line, Moment, Source, Writer};
+use crate::report::{AnswerKind, Attempt, Line, LineFormat, Source, TimestampParser, UnixMillis};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fs::File;
@@ -13,72 +13,72 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-/// How much of the end of a log is read, in bytes.
+/// How much of the end of a log is read, in bytes: some 300 lines.
 const TAIL: u64 = 64 * 1024;
-/// How many of the kernel's lines are asked for, of the last day.
+/// How many of the kernel's lines journalctl prints, of the last day.
 const KERNEL_LINES: &str = "--lines=100";
-/// How long the journal may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long journalctl may take.
+const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Somebody who knocked.
+/// The latest attempt of one source at one port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Latest {
-    /// When they did last.
-    pub at: Moment,
-    /// Who.
+pub struct RecentAttempt {
+    /// When it was.
+    pub at: UnixMillis,
+    /// Where it came from.
     pub source: Source,
     /// The reserved port.
     pub port: u16,
-    /// How that was answered.
-    pub answer: Answer,
-    /// What their client calls its library, with its version.
+    /// How it was answered.
+    pub answer: AnswerKind,
+    /// The client library with its version, where the client named one.
     pub library: Option<String>,
 }
 
-/// Who knocked last from outside, the latest first, each source at each port once. What cannot be read
-/// says nothing.
-pub fn latest(host: &Host, guard_config: &GuardConfig, most: usize) -> Vec<Latest> {
-    let mut calendar = Calendar::new(TimeZone::UTC, Timestamp::now().as_millisecond());
+/// The latest attempts from outside, the latest first, each source at each port once. Best effort: a log
+/// that cannot be read counts as empty.
+pub fn latest(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<RecentAttempt> {
+    let mut timestamps = TimestampParser::new(TimeZone::UTC, Timestamp::now().as_millisecond());
     let mut all = Vec::new();
-    let mut take = |text: &[u8], writer: Writer| {
+    let mut take = |text: &[u8], format: LineFormat| {
         let lines = text.split(|byte| *byte == b'\n');
-        let knocks = lines.filter_map(|line| match writer.line(line, &mut calendar) {
-            Ok(Line::Knock(knock)) => told(&knock),
+        all.extend(lines.filter_map(|line| match format.parse(line, &mut timestamps) {
+            Ok(Line::Attempt(attempt)) => from_outside(&attempt),
             _ => None,
-        });
-        all.extend(knocks);
+        }));
     };
     if host.confine_file(&guard_config.log_file).is_ok() {
-        take(&tail(&host.path(&guard_config.log_file)), Writer::Listener);
+        take(&tail(&host.path(&guard_config.log_file)), LineFormat::Listener);
     }
     if host.has_systemd() && is_installed("journalctl") {
-        take(journal().as_bytes(), Writer::Kernel);
+        take(journal().as_bytes(), LineFormat::Kernel);
     } else if host.is_live() {
         let syslog = log_sources::syslog(host);
-        take(&syslog.map(|path| tail(&path)).unwrap_or_default(), Writer::Kernel);
+        take(&syslog.map(|path| tail(&path)).unwrap_or_default(), LineFormat::Kernel);
     }
-    all.sort_by_key(|knock: &Latest| std::cmp::Reverse(knock.at));
-    let mut latest: Vec<Latest> = Vec::new();
-    for knock in all {
-        let same = |known: &Latest| (known.source, known.port) == (knock.source, knock.port);
-        if latest.len() < most && !latest.iter().any(same) {
-            latest.push(knock);
+    all.sort_by_key(|attempt: &RecentAttempt| std::cmp::Reverse(attempt.at));
+    let mut latest: Vec<RecentAttempt> = Vec::new();
+    for attempt in all {
+        let same =
+            |known: &RecentAttempt| (known.source, known.port) == (attempt.source, attempt.port);
+        if latest.len() < max && !latest.iter().any(same) {
+            latest.push(attempt);
         }
     }
     latest
 }
 
-/// What is told of a knock; nothing of one from the host itself, as `status` makes them too.
-fn told(knock: &Knock<'_>) -> Option<Latest> {
-    if knock.source.address().is_some_and(|address| address.is_loopback()) {
+/// The attempt, unless it comes from the host itself, as those of `status` do.
+fn from_outside(attempt: &Attempt<'_>) -> Option<RecentAttempt> {
+    if attempt.source.address().is_some_and(|address| address.is_loopback()) {
         return None;
     }
-    let library = knock
+    let library = attempt
         .library
         .as_ref()
         .map(|library| format!("{} {}", library.name, library.version).trim_end().to_owned());
-    let Knock { at, source, answer, .. } = *knock;
-    Some(Latest { at, source, port: knock.port?, answer, library })
+    let Attempt { at, source, answer, .. } = *attempt;
+    Some(RecentAttempt { at, source, port: attempt.port?, answer, library })
 }
 
 /// The end of a file, from the first whole line on.
@@ -98,12 +98,12 @@ fn tail(path: &Path) -> Vec<u8> {
     read().unwrap_or_default()
 }
 
-/// The latest lines of ours that the journal has from the kernel.
+/// The kernel's latest lines of redisguard's rules in the journal.
 fn journal() -> String {
     let journalctl = Program::new("journalctl")
         .args(["--quiet", "--no-pager", "--output=short-unix", "--since=-1day", KERNEL_LINES])
         .args(["--grep=redisguard (drop|reject): ", "_TRANSPORT=kernel"]);
-    let output = journalctl.limit(PATIENCE).run("read the journal");
+    let output = journalctl.limit(JOURNAL_TIMEOUT).run("read the journal");
     output.map(Output::text).unwrap_or_default()
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_source_at_each_port_is_told_once_by_its_latest_line_and_the_host_itself_is_not() {
+    fn each_source_at_each_port_is_listed_once_by_its_latest_line_and_the_host_itself_is_not() {
         let root = tempfile::tempdir().unwrap();
         let line = |second: u32, peer: &str, port: u16, more: &str| {
             format!(
@@ -143,9 +143,9 @@ mod tests {
         let host = Host::at(root.path()).unwrap();
         let told = |most| -> Vec<String> {
             let latest = latest(&host, &guard_config, most).into_iter();
-            let line = |knock: Latest| {
-                let library = knock.library.unwrap_or_default();
-                format!("{} {} {}", knock.source, knock.port, library)
+            let line = |attempt: RecentAttempt| {
+                let library = attempt.library.unwrap_or_default();
+                format!("{} {} {}", attempt.source, attempt.port, library)
             };
             latest.map(line).collect()
         };

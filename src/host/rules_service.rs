@@ -1,11 +1,15 @@
-//! Owns `rules load` and `rules unload`: what the block unit and the timer call. Loads the installed
-//! rules if they are what was applied, else the last good ones, and says so by failing.
+//! Loads, saves and unloads the rules: what the block unit and the timer call.
+//!
+//! Guarantees: a host on which a bundle was applied is guarded, whatever else is damaged. Where other rules
+//! than the installed ones had to be loaded, that is an error although the ports are blocked.
 
+use super::bundle_source;
+use super::bundle_source::guard_config;
 use super::counters::StoredCounters;
 use super::lock;
 use super::receipt;
 use super::receipt::{Receipt, State};
-use super::{Host, bundle_source, observe};
+use super::root::Host;
 use crate::bundle::{Bundle, GuardConfig, hex};
 use crate::error::Error;
 use crate::files;
@@ -15,7 +19,7 @@ use crate::firewall::drift_cache::RulesetGeneration;
 use crate::firewall::{CounterStore, DryRunNetns, Firewall, InstalledRules, Tables};
 use crate::plan::Scope;
 
-/// There while nftables guards a host that iptables should guard.
+/// Exists while nftables guards a host that iptables should guard.
 pub const MEANWHILE: &str = "/run/redisguard.meanwhile";
 
 /// How a load ended.
@@ -23,29 +27,28 @@ pub const MEANWHILE: &str = "/run/redisguard.meanwhile";
 pub enum Loaded {
     /// They were in place already; nothing was touched.
     InPlace,
-    /// They were loaded, because of these findings.
+    /// They were loaded, because the kernel's rules differed like this.
     Because(Vec<(Scope, String)>),
-    /// They guard, but for this reason without those that write to the kernel's log.
-    Mute(Error),
+    /// They were loaded without those that write to the kernel's log, for this reason.
+    WithoutLog(Error),
 }
 
 impl Loaded {
-    /// The same as a failure where nobody is logged: what was asked for is not what is there.
+    /// An error where the rules that log are missing: the host is not as it should be.
     fn or_fail(self) -> Result<Self, Error> {
         match self {
-            Self::Mute(trouble) => {
-                Err(trouble.and("the ports are guarded, but nobody who is stopped is logged"))
+            Self::WithoutLog(error) => {
+                Err(error.and("the ports are guarded, but nobody who is stopped is logged"))
             }
             loaded => Ok(loaded),
         }
     }
 }
 
-/// Loads the rules of a bundle unless they are in place, and takes away what another backend has of
-/// ours.
+/// Loads the rules of a bundle unless they are in place, and removes those that another backend has.
 ///
 /// # Errors
-/// What kept them from being loaded; what was live is live again.
+/// Rules that could not be loaded; the former ones are in the kernel again.
 pub fn load(
     bundle: &Bundle,
     guard_config: &GuardConfig,
@@ -54,11 +57,12 @@ pub fn load(
     load_after(bundle, guard_config, Firewall::observe, dry_run)?.or_fail()
 }
 
-/// The same, and looks whether they are as they were loaded; since when they were.
+/// [`load`], and compares the kernel's rules with those afterwards; the generation of the ruleset that was
+/// compared.
 ///
 /// # Errors
-/// As [`load`]; rules that are not found so.
-pub fn load_surely(
+/// As [`load`]; rules that differ.
+pub fn load_verified(
     bundle: &Bundle,
     guard_config: &GuardConfig,
 ) -> Result<Option<RulesetGeneration>, Error> {
@@ -91,99 +95,107 @@ fn load_with(
         generation.iter().for_each(RulesetGeneration::mark_verified);
         return Ok(Loaded::InPlace);
     }
-    if let Err(trouble) = firewall.check(&installed, dry_run) {
-        let _ = drift_cache::forget();
-        let mute = firewall.load_without_log(&installed, &mut counters, dry_run)?;
-        return if mute { Ok(Loaded::Mute(trouble)) } else { Err(trouble) };
-    }
+    let checked = firewall.check(&installed, dry_run);
     let _ = drift_cache::forget();
+    if let Err(error) = checked {
+        let loaded = firewall.load_without_log(&installed, &mut counters, dry_run)?;
+        return if loaded { Ok(Loaded::WithoutLog(error)) } else { Err(error) };
+    }
     firewall.load(&installed, &mut counters)?;
     Ok(Loaded::Because(installed.drift))
 }
 
-/// Loads the installed rules, or the last good ones where those are not what was applied. A host on
-/// which anything was ever applied is guarded, whatever else is damaged.
+/// Loads the installed rules, or the last good ones where the installed ones are not what was applied.
 ///
 /// # Errors
 /// Nothing is installed; or other rules than the installed ones had to be loaded, and why: the
-/// caller must fail visibly although the ports are guarded.
+/// caller must fail visibly although the ports are blocked.
 pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
     let receipt = Receipt::read(host);
-    let nothing = matches!(receipt, Ok(None))
-        && !observe::exists(host, receipt::BUNDLE)
-        && !observe::exists(host, RULES);
+    let nothing =
+        matches!(receipt, Ok(None)) && !host.exists(receipt::BUNDLE) && !host.exists(RULES);
     if nothing {
         return Err(Error::new("load the rules", "nothing is installed on this host")
             .help("run `redisguard-install apply`, or name a bundle with --bundle"));
     }
-    let (trouble, mend) = match &receipt {
+    let (error, repair) = match &receipt {
         Ok(Some(known)) => {
-            match tampered(host, known).unwrap_or_else(|why| Some(format!("{why:#}"))) {
-                None => match installed(host).and_then(|(bundle, guard_config)| {
-                    // A change that has not ended may be a change of the backend. Else only the one
-                    // that has loaded them is looked at, since this is done every minute.
-                    let is_settled =
-                        known.state == State::Applied && !observe::exists(host, MEANWHILE);
-                    let observe =
-                        if is_settled { Firewall::observe_selected } else { Firewall::observe };
-                    load_after(&bundle, &guard_config, observe, dry_run)
-                }) {
-                    Ok(loaded) => {
-                        files::remove(&host.path(MEANWHILE))?;
-                        return loaded.or_fail();
-                    }
-                    Err(trouble) => (trouble, bundle_source::mend_command(known)),
-                },
-                Some(why) => (
-                    Error::new("trust the installed rules", why),
-                    bundle_source::mend_command(known),
-                ),
-            }
+            let error = match load_if_unaltered(host, known, dry_run) {
+                Ok(loaded) => return finish(host, loaded),
+                Err(error) => error,
+            };
+            (error, bundle_source::repair_command(known))
         }
-        Ok(None) => (
-            Error::new("trust the installed rules", "there is no receipt of what was applied"),
-            "redisguard-install apply".to_owned(),
-        ),
-        Err(trouble) => (trouble.clone(), "redisguard-install apply".to_owned()),
+        Ok(None) => {
+            let cause = "there is no receipt of what was applied";
+            (Error::new(TRUST, cause), "redisguard-install apply".to_owned())
+        }
+        Err(error) => (error.clone(), "redisguard-install apply".to_owned()),
     };
-    // What is wrong with a receipt is wrong for plan and apply as well: its own cure stays.
-    let cure = format!("look at `redisguard-install plan`, then run `{mend}`");
-    let cured = |trouble: Error| match &receipt {
-        Err(_) => trouble.or_help(&cure),
-        Ok(_) => trouble.help(&cure),
+    let help = format!("look at `redisguard-install plan`, then run `{repair}`");
+    // plan and apply need the receipt as well: the help of an unreadable one stays.
+    let helped = |error: Error| match &receipt {
+        Err(_) => error.or_help(&help),
+        Ok(_) => error.help(&help),
     };
-    let known = |found: Result<Bundle, Error>| {
-        found.and_then(|bundle| guard_config(&bundle).map(|guard_config| (bundle, guard_config)))
-    };
-    let good = known(bundle_source::last_good(host)).and_then(|(bundle, guard_config)| {
-        load_after(&bundle, &guard_config, Firewall::observe, dry_run)
+    let last_good = last_good(host);
+    let loaded = last_good.as_ref().map_err(Clone::clone).and_then(|(bundle, guard_config)| {
+        load_after(bundle, guard_config, Firewall::observe, dry_run)
     });
-    let Err(worse) = good else {
-        return Err(cured(trouble.and("the last good rules guard the ports")));
+    let Err(worse) = loaded else {
+        return Err(helped(error.and("the last good rules guard the ports")));
     };
-    let meanwhile = known(bundle_source::last_good(host));
-    let meanwhile = meanwhile
+    let meanwhile = last_good
         .and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config, dry_run));
     if matches!(meanwhile, Ok(true)) {
-        return Err(trouble.and("nftables guards the ports meanwhile").or_help(&cure));
+        return Err(error.and("nftables guards the ports meanwhile").or_help(&help));
     }
     if matches!(receipt, Ok(Some(_))) {
-        // Nothing could be loaded: what kept the tools from it is the first to be mended.
-        return Err(trouble.and(worse).or_help(&cure));
+        // Nothing could be loaded: the help of the tool's own error comes first.
+        return Err(error.and(worse).or_help(&help));
     }
-    // Without a receipt nothing speaks against the installed rules, and no rules are worse.
-    Err(
-        match installed(host)
-            .and_then(|(bundle, guard_config)| load(&bundle, &guard_config, dry_run))
-        {
-            Ok(_) => cured(trouble.and("the installed rules guard the ports, unverified")),
-            Err(worse) => cured(trouble.and(worse)),
-        },
-    )
+    // Without a receipt nothing is known against the installed rules, and no rules are worse.
+    let loaded =
+        installed(host).and_then(|(bundle, guard_config)| load(&bundle, &guard_config, dry_run));
+    Err(match loaded {
+        Ok(_) => helped(error.and("the installed rules guard the ports, unverified")),
+        Err(worse) => helped(error.and(worse)),
+    })
 }
 
-/// Guards with nftables where iptables cannot, until it can; whether there is nftables. That is not
-/// what was asked for, and the caller says so.
+const TRUST: &str = "trust the installed rules";
+
+/// Loads the installed rules if they are those of the receipt.
+fn load_if_unaltered(
+    host: &Host,
+    receipt: &Receipt,
+    dry_run: &DryRunNetns,
+) -> Result<Loaded, Error> {
+    let altered = altered(host, receipt).unwrap_or_else(|why| Some(format!("{why:#}")));
+    if let Some(altered) = altered {
+        return Err(Error::new(TRUST, altered));
+    }
+    let (bundle, guard_config) = installed(host)?;
+    // A change that has not ended may be a change of the backend. Otherwise only the backend that loaded
+    // the rules is asked: this runs every minute.
+    let is_settled = receipt.state == State::Applied && !host.exists(MEANWHILE);
+    let observe = if is_settled { Firewall::observe_selected } else { Firewall::observe };
+    load_after(&bundle, &guard_config, observe, dry_run)
+}
+
+fn finish(host: &Host, loaded: Loaded) -> Result<Loaded, Error> {
+    files::remove(&host.path(MEANWHILE))?;
+    loaded.or_fail()
+}
+
+fn last_good(host: &Host) -> Result<(Bundle, GuardConfig), Error> {
+    let bundle = bundle_source::last_good(host)?;
+    let guard_config = guard_config(&bundle)?;
+    Ok((bundle, guard_config))
+}
+
+/// Guards with nftables where iptables cannot, until it can; whether there is nftables. The caller fails all
+/// the same: the bundle asks for iptables.
 fn load_meanwhile(
     host: &Host,
     bundle: &Bundle,
@@ -191,15 +203,15 @@ fn load_meanwhile(
     dry_run: &DryRunNetns,
 ) -> Result<bool, Error> {
     let Some(firewall) = Firewall::fallback(bundle, guard_config)? else { return Ok(false) };
-    // Without it these rules are not looked for, and stay until the next apply.
+    // If this fails, the rules stay until the next apply, which removes those of other backends.
     let _ = files::replace(&host.path(MEANWHILE), b"", 0o644);
     load_with(&firewall, Firewall::observe_selected, dry_run).map(|_| true)
 }
 
-/// Saves what the rules have counted, so that it outlives them.
+/// Saves what the rules have counted, before their counters go.
 ///
 /// # Errors
-/// A kernel that cannot be asked; a file that cannot be written.
+/// A tool that fails; a file that cannot be written.
 pub fn save(host: &Host) -> Result<(), Error> {
     let (bundle, guard_config) = installed(host)?;
     let firewall = Firewall::of(&bundle, &guard_config)?;
@@ -209,36 +221,29 @@ pub fn save(host: &Host) -> Result<(), Error> {
     counters.save()
 }
 
-/// Takes the rules away, of whatever bundle they are, and the tables that were made for them.
+/// Removes the rules of any bundle, and the tables that were made for them; whether there were any.
 ///
 /// # Errors
-/// What could not be taken away.
+/// Rules that could not be removed.
 pub fn unload(host: &Host) -> Result<bool, Error> {
     let receipt = Receipt::read(host).ok().flatten();
-    unload_but(receipt.and_then(|receipt| receipt.tables).as_ref())
+    unload_but_tables(receipt.and_then(|receipt| receipt.tables).as_ref())
 }
 
-/// The same where it is known which tables were there before: the others go, if they are empty.
+/// [`unload`] where the tables are known that existed before: only the others are removed, if they are
+/// empty.
 ///
 /// # Errors
 /// As [`unload`].
-pub fn unload_but(before: Option<&Tables>) -> Result<bool, Error> {
+pub fn unload_but_tables(before: Option<&Tables>) -> Result<bool, Error> {
     let _lock = lock::take_for_rules()?;
     let unloaded = firewall::unload_all(&mut StoredCounters::read())?;
     before.into_iter().for_each(firewall::drop_empty_tables);
     Ok(unloaded)
 }
 
-/// The bundle's guard config.
-///
-/// # Errors
-/// A bundle that has none, or damaged ones.
-pub fn guard_config(bundle: &Bundle) -> Result<GuardConfig, Error> {
-    bundle.guard_config().map_err(|cause| Error::new("use the bundle", cause))
-}
-
-/// Which installed rules are not those of the receipt, in words.
-fn tampered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Error> {
+/// The first installed file that is not that of the receipt, in words.
+fn altered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Error> {
     for (path, entry) in receipt.files.iter().filter(|(path, _)| path.starts_with(RULES)) {
         match files::read(&host.path(path))? {
             None => return Ok(Some(format!("{path} is missing"))),
@@ -251,9 +256,9 @@ fn tampered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-/// Where the rules are installed.
+/// The directory of the installed rules.
 pub const DIRECTORY: &str = "/etc/redisguard";
-/// The same as their paths begin.
+/// The beginning of their paths.
 const RULES: &str = "/etc/redisguard/";
 
 /// The installed rules as a bundle of their own.

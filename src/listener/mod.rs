@@ -3,7 +3,8 @@
 //!
 //! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO (`simulate` replays
 //! sessions through it); `tls`; `net`; `log` and `metrics`; and `server`, which has the effects. Each
-//! imports only what stands before it here, and nothing else of the package but `error` and `exposition`.
+//! imports only what stands before it here, and of the rest of the package only `error`, `exposition` and
+//! `listener_contract`.
 //!
 //! Never: stores a payload, serves what a client asks for, or lets a hostile or slow client
 //! keep others from their notice.
@@ -21,5 +22,5 @@ mod tls;
 
 pub use self::log::LogTarget;
 pub use self::net::bind::BindError;
-pub use self::server::run::{NoticeError, degraded, run};
+pub use self::server::run::{NoticeError, run};
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

@@ -127,13 +127,13 @@ impl Settings {
     pub fn parse(text: &str) -> Result<Settings, String> {
         let settings: Settings = toml::from_str(text)
             .map_err(|cause| format!("could not read the notice settings: {cause}"))?;
-        let faults = settings.faults();
-        if faults.is_empty() {
+        let problems = settings.problems();
+        if problems.is_empty() {
             return Ok(settings);
         }
         let mut message = String::from("could not accept the notice settings:");
-        for fault in faults {
-            let _ = write!(message, "\n  {fault}");
+        for problem in problems {
+            let _ = write!(message, "\n  {problem}");
         }
         Err(message)
     }
@@ -144,10 +144,10 @@ impl Settings {
         self.reserved.iter().find(|reservation| reservation.contains(port))
     }
 
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         if self.reserved.is_empty() {
-            faults.push("no [[reserved]] port is named".to_owned());
+            problems.push("no [[reserved]] port is named".to_owned());
         }
         for (key, value) in [
             ("max-connections", self.max_connections as u64),
@@ -155,43 +155,43 @@ impl Settings {
             ("idle", self.idle),
         ] {
             if value == 0 {
-                faults.push(format!("{key} must be at least 1"));
+                problems.push(format!("{key} must be at least 1"));
             }
         }
         if self.idle > MAX_IDLE_SECONDS.into() {
-            faults.push(format!("idle must be at most {MAX_IDLE_SECONDS} seconds"));
+            problems.push(format!("idle must be at most {MAX_IDLE_SECONDS} seconds"));
         }
         match self.port {
-            Some(0) => faults.push("port must be between 1 and 65535".to_owned()),
+            Some(0) => problems.push("port must be between 1 and 65535".to_owned()),
             Some(port) if self.reservation(port).is_some() => {
-                faults.push(format!("port {port} is the notice port and reserved as well"));
+                problems.push(format!("port {port} is the notice port and reserved as well"));
             }
             _ => {}
         }
         match self.scrape_port {
-            Some(0) => faults.push("scrape-port must be between 1 and 65535".to_owned()),
+            Some(0) => problems.push("scrape-port must be between 1 and 65535".to_owned()),
             Some(port) if self.reservation(port).is_some() || self.port == Some(port) => {
-                faults.push(format!("port {port} is the one for metrics and another as well"));
+                problems.push(format!("port {port} is the one for metrics and another as well"));
             }
             _ => {}
         }
         if let Some(TlsFiles { cert, key }) = &self.tls {
             for (name, path) in [("cert", cert), ("key", key)] {
                 if !path.is_absolute() {
-                    faults.push(format!("tls.{name} must be an absolute path"));
+                    problems.push(format!("tls.{name} must be an absolute path"));
                 }
             }
         }
         for (index, reservation) in self.reserved.iter().enumerate() {
-            faults.extend(reservation.fault());
+            problems.extend(reservation.problem());
             for earlier in &self.reserved[..index] {
                 if earlier.first <= reservation.last && reservation.first <= earlier.last {
                     let (first, last) = (reservation.first, reservation.last);
-                    faults.push(format!("ports {first}-{last} are reserved twice"));
+                    problems.push(format!("ports {first}-{last} are reserved twice"));
                 }
             }
         }
-        faults
+        problems
     }
 }
 
@@ -208,28 +208,28 @@ impl Reservation {
         self.sentence.replace("{port}", &port.to_string())
     }
 
-    fn fault(&self) -> Option<String> {
+    fn problem(&self) -> Option<String> {
         let (first, last) = (self.first, self.last);
         if first == 0 || first > last {
             return Some(format!("ports {first}-{last} are not a range within 1-65535"));
         }
         let sentence = self.sentence_for(last);
         let line = sentence.len() + "-\r\n".len();
-        let fault = if sentence.trim().is_empty() || sentence.starts_with(char::is_whitespace) {
+        let problem = if sentence.trim().is_empty() || sentence.starts_with(char::is_whitespace) {
             "is empty or starts with a blank".to_owned()
-        } else if sentence.chars().any(breaks_the_line) {
+        } else if sentence.chars().any(is_control_or_line_break) {
             "is not one printable line".to_owned()
         } else if line > MAX_NOTICE_BYTES {
             format!("makes a line of {line} bytes, {MAX_NOTICE_BYTES} are allowed")
         } else {
             return None;
         };
-        Some(format!("the sentence of port {first} {fault}"))
+        Some(format!("the sentence of port {first} {problem}"))
     }
 }
 
-/// Control characters, and the two code points that Unicode calls line ends.
-fn breaks_the_line(character: char) -> bool {
+/// Control characters, and the two separators that Unicode treats as line ends.
+fn is_control_or_line_break(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}' | '\u{2029}')
 }
 

@@ -33,7 +33,7 @@ fn an_unknown_key_is_refused() {
 }
 
 #[test]
-fn every_fault_is_reported_at_once() {
+fn every_problem_is_reported_at_once() {
     let text = format!(
         "idle = 0\nport = 6379\n{TAIL}[[reserved]]\nfirst = 6000\nlast = 6400\n\
          sentence = \"two\\nlines\"\n"

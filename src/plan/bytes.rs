@@ -1,5 +1,5 @@
-//! Owns a file's bytes, which may be read only when they are needed: this very program is large, and
-//! mostly it is enough to know that it is the same.
+//! A file's bytes, read at once or on first use: this program's own file is large, and mostly it is enough
+//! to know that it is the same.
 
 use std::fmt;
 use std::io;
@@ -11,22 +11,22 @@ type Lazy = LazyLock<io::Result<Vec<u8>>, Box<dyn FnOnce() -> io::Result<Vec<u8>
 /// A file's bytes.
 #[derive(Clone)]
 pub enum Bytes {
-    /// They are here.
+    /// In memory.
     Held(Vec<u8>),
-    /// They are read when they are asked for; clones share them.
+    /// Read on first use; clones share them.
     Lazy(Arc<Lazy>),
 }
 
 impl Bytes {
-    /// Bytes that are read when they are asked for.
+    /// Bytes that are read on first use.
     pub fn lazily(read: impl FnOnce() -> io::Result<Vec<u8>> + Send + Sync + 'static) -> Self {
         Self::Lazy(Arc::new(LazyLock::new(Box::new(read))))
     }
 
-    /// Has them read. What cannot be read counts as empty: call this before they are written anywhere.
+    /// Reads them now. Bytes that cannot be read count as empty: call this before writing them anywhere.
     ///
     /// # Errors
-    /// What kept them from being read.
+    /// The cause of a failed read, in words.
     pub fn load(&self) -> Result<(), String> {
         match self {
             Self::Held(_) => Ok(()),

@@ -1,7 +1,8 @@
-//! The computation itself: pure, from what is wanted and what was observed to the steps between.
+//! The steps from what was observed to what is wanted.
 
-use super::{InPlace, Observed, Plan, Step, UnitStatus, Wanted};
+use super::types::{InPlace, Observed, Plan, Step, UnitStatus, Wanted};
 use crate::bundle::BINARY;
+use crate::spec::PortSet;
 use crate::unit;
 use crate::unit::Unit;
 use std::collections::BTreeSet;
@@ -11,25 +12,26 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     let mut steps = Vec::new();
     files(wanted, observed, &mut steps);
     links(wanted, observed, &mut steps);
-    if observed.list_fixed.is_none() {
-        steps.extend(kept_free(observed));
+    if observed.local_ports_fault.is_none() {
+        steps.extend(local_ports(observed));
     }
-    if let Some(findings) = observed.rule_drift.as_ref().filter(|findings| !findings.is_empty()) {
-        steps.push(Step::Rules { findings: findings.clone() });
+    if let Some(drift) = observed.rule_drift.as_ref().filter(|drift| !drift.is_empty()) {
+        steps.push(Step::LoadRules { drift: drift.clone() });
     }
     units(observed, &mut steps);
     if !steps.is_empty() || !observed.receipt_current {
-        steps.push(Step::Receipt);
+        steps.push(Step::WriteReceipt);
     }
     Plan { steps }
 }
 
-/// What is to change in the kernel's list of ports. Where that cannot be written it is no step: the
-/// ports can be guarded all the same, and a second run must find nothing to do.
-pub fn kept_free(observed: &Observed) -> impl Iterator<Item = Step> {
-    let keep = observed.not_kept_free.clone().map(|ports| Step::KeepFree { ports });
-    let let_go = observed.kept_needlessly.clone().map(|ports| Step::LetGo { ports });
-    keep.into_iter().chain(let_go)
+/// The steps that bring [`super::LOCAL_PORTS`] up to date. Where that list cannot be written they are not
+/// part of a plan: the ports can be blocked all the same, and a second run must find nothing to do.
+pub fn local_ports(observed: &Observed) -> impl Iterator<Item = Step> {
+    let some = |ports: &PortSet| Some(ports.clone()).filter(|ports| !ports.is_empty());
+    let add = some(&observed.missing_local_ports).map(|ports| Step::AddLocalPorts { ports });
+    let remove = some(&observed.stale_local_ports).map(|ports| Step::RemoveLocalPorts { ports });
+    add.into_iter().chain(remove)
 }
 
 fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
@@ -59,7 +61,7 @@ fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
         steps.push(Step::Link { path: path.clone(), target: target.clone(), old });
     }
     let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
-    // What stands in such a link's place without being a link is somebody's, and stays.
+    // A file in the place of such a link is not redisguard's, and stays.
     for path in observed.owned_links.iter().filter(|path| !wanted(path)) {
         if observed.links.contains_key(path) {
             steps.push(Step::Unlink { path: path.clone() });
@@ -67,7 +69,7 @@ fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
     }
 }
 
-/// The units of the plan that an administrator has masked: apply refuses to change anything then.
+/// The names of the plan's units that an administrator has masked: apply refuses to change anything then.
 pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
     let linked = plan.steps.iter().filter_map(|step| match step {
         Step::WriteFile { path, link: Some(link), .. } => masked_unit(path, link),
@@ -79,21 +81,20 @@ pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
     masked.into_iter().map(str::to_owned).collect()
 }
 
-/// The unit that such a link masks (systemctl(1), mask).
+/// The name of the unit that a link masks (systemctl(1), mask).
 pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
     let name = path.strip_prefix(unit::DIRECTORY)?.strip_prefix('/')?;
     (link == "/dev/null").then_some(name)
 }
 
-/// Which units must be started or restarted: those that are not active, and those that run with
-/// something that is about to change.
+/// Starts what is not active, and restarts what runs with something that is about to change.
 fn units(observed: &Observed, steps: &mut Vec<Step>) {
     let Some(states) = &observed.units else { return };
     let changed = |paths: &[&str]| {
         let among = |path: &String| paths.contains(&path.as_str());
         steps.iter().any(|step| matches!(step, Step::WriteFile { path, .. } if among(path)))
     };
-    let rules = steps.iter().any(|step| matches!(step, Step::Rules { .. }));
+    let rules = steps.iter().any(|step| matches!(step, Step::LoadRules { .. }));
     let [block, listener, timer] = [Unit::Block, Unit::Listener, Unit::CheckTimer].map(Unit::path);
     let reasons = [
         (Unit::Block, rules || changed(&[&block]), "it loads the rules"),
@@ -109,15 +110,15 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
         let state = states.get(&unit);
         let active = state.is_some_and(UnitStatus::is_running);
         let state = state.map_or("inactive", |state| state.active.as_str());
-        let mute = observed.mute.as_ref().filter(|_| unit == Unit::Listener);
-        let (verb, reason) = match (active, restart, mute) {
+        let fault = observed.listener_fault.as_ref().filter(|_| unit == Unit::Listener);
+        let (verb, reason) = match (active, restart, fault) {
             (true, true, _) => ("restart", reason.to_owned()),
-            (true, false, Some(why)) => ("restart", why.clone()),
+            (true, false, Some(fault)) => ("restart", fault.clone()),
             (true, false, None) => continue,
             (false, _, _) => ("restart", format!("it is {state}")),
         };
         let verb = if active { verb } else { "start" };
-        starts.push(Step::Unit { unit, verb, reason });
+        starts.push(Step::StartUnit { unit, verb, reason });
     }
     steps.extend(starts);
 }
@@ -127,8 +128,7 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
 mod tests {
     use super::*;
     use crate::family::Family;
-    use crate::plan::FileState;
-    use crate::plan::Scope;
+    use crate::plan::{FileState, Scope};
     use std::collections::BTreeMap;
 
     fn file(text: &str) -> FileState {
@@ -154,7 +154,7 @@ mod tests {
             files: wanted().files,
             links: wanted().links,
             rule_drift: Some(Vec::new()),
-            guarded: true,
+            rules_loaded: true,
             units: Some(Unit::MAIN.map(|unit| (unit, active.clone())).into()),
             receipt_current: true,
             ..Observed::default()
@@ -239,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_runs_and_is_mute_is_restarted() {
+    fn a_listener_that_runs_and_cannot_answer_is_restarted() {
         let mut observed = in_place();
-        observed.mute = Some("its process is stopped".into());
+        observed.listener_fault = Some("its process is stopped".into());
         let restart = "unit redis-port-notice.service restart (its process is stopped)";
         assert_eq!(kinds(&observed)[0], restart);
     }
@@ -265,12 +265,12 @@ mod tests {
     #[test]
     fn a_list_of_ports_that_cannot_be_written_is_no_step() {
         let mut observed = in_place();
-        observed.not_kept_free = Some("6379".into());
-        observed.kept_needlessly = Some("6380".into());
+        observed.missing_local_ports = "6379".parse().unwrap();
+        observed.stale_local_ports = "6380".parse().unwrap();
         assert_eq!(kinds(&observed).len(), 3);
-        observed.list_fixed = Some("Read-only file system".into());
+        observed.local_ports_fault = Some("Read-only file system".into());
         assert!(compute(&wanted(), &observed).is_empty());
-        assert_eq!(kept_free(&observed).count(), 2);
+        assert_eq!(local_ports(&observed).count(), 2);
     }
 
     #[test]

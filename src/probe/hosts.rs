@@ -1,11 +1,11 @@
-//! Owns asking many hosts at once what a client of theirs meets, from where this program runs. Sends
-//! nothing but what a Redis client would, and needs no right that a user lacks.
+//! Probes the ports of many hosts at once and compares what this machine gets with what it must get.
+//!
+//! Guarantees: needs no privileges. Never: sends anything but the PING of a Redis client.
 
-use super::{Outcome, meet};
+use super::probe_async;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
-use crate::expectation;
-use crate::expectation::{Kind, Promise, Standing};
+use crate::expectation::{self, Expectation, Origin, Outcome, PortRole};
 use crate::os::resolver;
 use nix::sys::resource::{Resource, getrlimit};
 use std::io;
@@ -16,186 +16,193 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// At most so many connections at once to one host: the listener holds 256 of one source.
-const AT_ONCE_TO_A_HOST: usize = 100;
-/// And so many to all.
-const AT_ONCE: usize = 2048;
-/// How long a name may take to be found.
-const NAME_PATIENCE: Duration = Duration::from_secs(10);
+/// The most simultaneous connections to one host: the listener holds 256 of one source.
+const MAX_CONNECTIONS_PER_HOST: usize = 100;
+/// The most simultaneous connections to all hosts.
+const MAX_CONNECTIONS: usize = 2048;
+/// How long the name service may take for a name.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What was met on one port of one address.
+/// The result for one port of one address.
 #[derive(Clone, Debug)]
-pub struct Met {
-    /// The address that was asked.
+pub struct PortResult {
+    /// The address.
     pub address: IpAddr,
     /// The port.
     pub port: u16,
-    /// Why it was asked.
-    pub kind: Kind,
-    /// What was to be met.
-    pub promise: Promise,
-    /// What was.
+    /// What the port is to the guard.
+    pub role: PortRole,
+    /// What a client must get.
+    pub expectation: Expectation,
+    /// What it got.
     pub outcome: Outcome,
     /// How long that took.
     pub took: Duration,
 }
 
-impl Met {
-    /// Whether the promise was kept.
-    pub fn as_promised(&self) -> bool {
-        self.promise.is_kept(self.port, &self.outcome)
+impl PortResult {
+    /// Whether the client got what it must.
+    pub fn is_as_expected(&self) -> bool {
+        self.expectation.is_met_by(self.port, &self.outcome)
     }
 }
 
-/// What was met on one host.
+/// The result for one host.
 #[derive(Clone, Debug)]
-pub struct HostMet {
-    /// As the caller named it.
+pub struct HostResult {
+    /// The host as the caller named it.
     pub host: String,
-    /// On every port of every address that could be asked, in that order.
-    pub met: Vec<Met>,
-    /// Addresses that cannot be asked from here, and why.
-    pub unasked: Vec<(IpAddr, String)>,
-    /// What keeps the host from being judged.
+    /// Every port of every address that has a route, ordered by address.
+    pub ports: Vec<PortResult>,
+    /// The addresses without a route from here, and why.
+    pub unreachable: Vec<(IpAddr, String)>,
+    /// Why the host cannot be judged.
     pub problem: Option<String>,
 }
 
-impl HostMet {
-    /// Whether the host keeps all that is promised. One that says nothing at all keeps nothing: it may
-    /// be down.
-    pub fn as_promised(&self) -> bool {
-        self.problem.is_none() && self.met.iter().all(Met::as_promised)
+impl HostResult {
+    /// Whether every port is as expected. A host that answers on no port is not: it may be down.
+    pub fn is_as_expected(&self) -> bool {
+        self.problem.is_none() && self.ports.iter().all(PortResult::is_as_expected)
     }
 }
 
-/// How to ask.
+/// How hosts are probed.
 #[derive(Clone, Debug)]
-pub struct Manner {
-    /// Ports that show whether a host is up, beside the cluster's.
+pub struct Options {
+    /// Ports that show whether a host is up, in addition to the cluster's.
     pub control: Vec<u16>,
-    /// How long to wait for a connection, and once more for an answer.
-    pub patience: Duration,
+    /// The time to wait for a connection, and again for an answer.
+    pub timeout: Duration,
 }
 
-/// Asks every host for every port, over each of its addresses; in the order of `hosts`.
+/// Probes every port of every address of every host; the results are in the order of `hosts`.
 ///
 /// # Errors
-/// A machine that has no means to ask anybody.
-pub fn survey(
+/// This machine cannot start a runtime: it has no file descriptors left, for example.
+pub fn probe_hosts(
     guard_config: &GuardConfig,
     hosts: &[String],
-    manner: &Manner,
-) -> Result<Vec<HostMet>, Error> {
+    options: &Options,
+) -> Result<Vec<HostResult>, Error> {
     let failed = |error: io::Error| Error::new("ask other hosts", error);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let (guard_config, manner) = (Arc::new(guard_config.clone()), Arc::new(manner.clone()));
-    let permits = Arc::new(Semaphore::new(at_once()));
+    let (guard_config, options) = (Arc::new(guard_config.clone()), Arc::new(options.clone()));
+    let permits = Arc::new(Semaphore::new(max_connections()));
     runtime.block_on(async {
-        let mut asking = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for (index, host) in hosts.iter().cloned().enumerate() {
-            let (guard_config, manner) = (Arc::clone(&guard_config), Arc::clone(&manner));
+            let (guard_config, options) = (Arc::clone(&guard_config), Arc::clone(&options));
             let permits = Arc::clone(&permits);
-            asking.spawn(async move { (index, ask(&guard_config, host, &manner, &permits).await) });
+            tasks.spawn(async move {
+                (index, probe_host(&guard_config, host, &options, &permits).await)
+            });
         }
-        let mut all = asking.join_all().await;
-        all.sort_by_key(|(index, _)| *index);
-        Ok(all.into_iter().map(|(_, met)| met).collect())
+        let mut results = tasks.join_all().await;
+        results.sort_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
     })
 }
 
-/// What this process's limit of open files allows.
-fn at_once() -> usize {
+/// The most simultaneous connections that this process's limit of open files allows. Half of it, since name
+/// resolution opens files too.
+fn max_connections() -> usize {
     let allowed = getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft / 2);
-    usize::try_from(allowed).unwrap_or(AT_ONCE).clamp(1, AT_ONCE)
+    usize::try_from(allowed).unwrap_or(MAX_CONNECTIONS).clamp(1, MAX_CONNECTIONS)
 }
 
-async fn ask(
+async fn probe_host(
     guard_config: &GuardConfig,
     host: String,
-    manner: &Manner,
+    options: &Options,
     permits: &Arc<Semaphore>,
-) -> HostMet {
-    let mut report = HostMet { host, met: Vec::new(), unasked: Vec::new(), problem: None };
-    let addresses = match addresses(&report.host, permits).await {
+) -> HostResult {
+    let mut result = HostResult { host, ports: Vec::new(), unreachable: Vec::new(), problem: None };
+    let addresses = match resolve(&result.host, permits).await {
         Ok(addresses) => addresses,
         Err(cause) => {
-            report.problem = Some(format!("its address was not found: {cause}"));
-            return report;
+            result.problem = Some(format!("its address was not found: {cause}"));
+            return result;
         }
     };
-    let ports = expectation::ports(guard_config, &manner.control);
-    let (mut asking, mut met) = (JoinSet::new(), Vec::new());
-    for (place, address) in addresses.into_iter().enumerate() {
-        let standing = match source(address) {
-            Ok(from) => Standing::of(guard_config, from, address.ip()),
+    let ports = expectation::ports(guard_config, &options.control);
+    let (mut tasks, mut results) = (JoinSet::new(), Vec::new());
+    for (address_index, address) in addresses.into_iter().enumerate() {
+        let origin = match source_address(address) {
+            Ok(from) => Origin::of(guard_config, from, address.ip()),
             Err(error) => {
-                report.unasked.push((address.ip(), error.to_string()));
+                result.unreachable.push((address.ip(), error.to_string()));
                 continue;
             }
         };
-        for (index, (kind, port)) in ports.iter().copied().enumerate() {
-            if asking.len() >= AT_ONCE_TO_A_HOST {
-                met.extend(asking.join_next().await.and_then(Result::ok));
+        for (port_index, (role, port)) in ports.iter().copied().enumerate() {
+            if tasks.len() >= MAX_CONNECTIONS_PER_HOST {
+                results.extend(tasks.join_next().await.and_then(Result::ok));
             }
-            let promise = expectation::promise(guard_config, standing, kind, port);
-            let (mut address, patience) = (address, manner.patience);
+            let expectation = expectation::expectation(guard_config, origin, role, port);
+            let (mut address, timeout) = (address, options.timeout);
             address.set_port(port);
             let permits = Arc::clone(permits);
-            asking.spawn(async move {
+            tasks.spawn(async move {
                 let _permit = permits.acquire().await;
                 let started = Instant::now();
-                let outcome = meet(address, patience).await;
-                let took = started.elapsed();
-                let address = address.ip();
-                ((place, index), Met { address, port, kind, promise, outcome, took })
+                let outcome = probe_async(address, timeout).await;
+                let (address, took) = (address.ip(), started.elapsed());
+                let result = PortResult { address, port, role, expectation, outcome, took };
+                ((address_index, port_index), result)
             });
         }
     }
-    met.extend(asking.join_all().await);
-    met.sort_by_key(|(place, _)| *place);
-    report.met = met.into_iter().map(|(_, met)| met).collect();
-    report.problem = problem(&report);
-    report
+    results.extend(tasks.join_all().await);
+    results.sort_by_key(|(index, _)| *index);
+    result.ports = results.into_iter().map(|(_, port)| port).collect();
+    result.problem = problem(&result);
+    result
 }
 
-/// What keeps a host that was asked from being judged.
-fn problem(report: &HostMet) -> Option<String> {
-    if report.met.is_empty() {
-        let (_, cause) = report.unasked.first()?;
+/// Why a host that was probed cannot be judged.
+fn problem(result: &HostResult) -> Option<String> {
+    if result.ports.is_empty() {
+        let (_, cause) = result.unreachable.first()?;
         return Some(format!("it cannot be asked from here: {cause}"));
     }
-    let mut failures = report.met.iter().filter_map(|met| match &met.outcome {
+    let mut failures = result.ports.iter().filter_map(|port| match &port.outcome {
         Outcome::Failed(cause) => Some(cause),
         _ => None,
     });
-    let is_mute =
-        report.met.iter().all(|met| matches!(met.outcome, Outcome::Silence | Outcome::Failed(_)));
+    // Dropped packets and a host that is down look alike.
+    let is_silent = result
+        .ports
+        .iter()
+        .all(|port| matches!(port.outcome, Outcome::Silence | Outcome::Failed(_)));
     let cause = failures.next().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    is_mute.then(|| {
+    is_silent.then(|| {
         format!(
             "nothing on it answers{cause}: if it is up, name a port that answers with --control"
         )
     })
 }
 
-/// The addresses of a name, or that of an address, each once.
-async fn addresses(host: &str, permits: &Semaphore) -> Result<Vec<SocketAddr>, String> {
+/// The addresses of a name, or the address itself, each once.
+async fn resolve(host: &str, permits: &Semaphore) -> Result<Vec<SocketAddr>, String> {
     let _permit = permits.acquire().await;
     let host = host.to_owned();
-    let asked = tokio::task::spawn_blocking(move || resolver::addresses(&host));
-    let found = timeout(NAME_PATIENCE, asked).await;
+    // getaddrinfo(3) blocks.
+    let addresses = tokio::task::spawn_blocking(move || resolver::addresses(&host));
+    let found = timeout(RESOLVE_TIMEOUT, addresses).await;
     found.map_err(|_| "nobody knew it in time".to_owned())?.map_err(|error| error.to_string())?
 }
 
-/// The address that this machine would have for another one. Sends nothing.
-fn source(mut to: SocketAddr) -> io::Result<IpAddr> {
+/// The source address that the kernel would choose for a connection to `to`. Sends nothing: connect(2) on a
+/// datagram socket only chooses a route.
+fn source_address(mut to: SocketAddr) -> io::Result<IpAddr> {
     let any: IpAddr = match to {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let socket = UdpSocket::bind((any, 0))?;
-    // The discard port: UDP's connect chooses a route and no more.
+    // Any port but 0 will do: discard (RFC 863).
     to.set_port(9);
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip())

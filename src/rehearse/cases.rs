@@ -1,30 +1,34 @@
-//! Owns what is tried and what is expected, from the bundle's guard config alone: pure, so that a bundle's
-//! promise can be read without running anything.
+//! The cases of a rehearsal: which ports are tried, from where, and what must be observed.
+//!
+//! Never: connects to anything. The cases follow from the bundle's guard config alone.
 
 use crate::bundle::GuardConfig;
-use crate::probe::Outcome;
-use crate::spec::{Cluster, External, Listen, PortSet};
+use crate::expectation::{Expectation, Occupant, Origin, OutcomeKind, PortRole, expectation};
+use crate::spec::Cluster;
 use serde::Serialize;
 
-/// Ports of nobody in the specification that must work as before.
+/// Ports outside of the specification, which must work as before.
 const CONTROL: [u16; 2] = [22, 63999];
-/// At most so many reservations and so many ports of the cluster are tried.
-const MOST: usize = 24;
+/// The most reservations, and the most ports of the cluster and of its bus, that are tried: each attempt
+/// that is dropped takes a time-out.
+const MAX_PORTS: usize = 24;
 
-/// Where a client connects from.
+/// Where a client of the rehearsal connects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum From {
-    /// 127.0.0.1 or ::1.
+pub enum Vantage {
+    /// The host, to 127.0.0.1 or ::1.
     Loopback,
-    /// The host to its own address on the network.
+    /// The host, to its own address on the network.
     OwnAddress,
     /// Another machine.
     Outside,
 }
 
-impl From {
-    /// As a reader of the table sees it.
+impl Vantage {
+    const ALL: [Vantage; 3] = [Self::Loopback, Self::OwnAddress, Self::Outside];
+
+    /// Its name in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Loopback => "loopback",
@@ -32,100 +36,93 @@ impl From {
             Self::Outside => "outside",
         }
     }
-}
 
-/// What a client is to meet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Expected {
-    /// No answer.
-    Silence,
-    /// A reset.
-    Refused,
-    /// Our sentence.
-    Notice,
-    /// The service on the port.
-    Served,
-}
-
-impl Expected {
-    /// In one word, the same as [`Outcome::word`].
-    pub fn word(self) -> &'static str {
+    fn origin(self) -> Origin {
         match self {
-            Self::Silence => "silence",
-            Self::Refused => "refused",
-            Self::Notice => "notice",
-            Self::Served => "served",
+            Self::Loopback | Self::OwnAddress => Origin::Local,
+            Self::Outside => Origin::Outside,
         }
     }
+}
 
-    /// Whether that is what was met.
-    pub fn is(self, outcome: &Outcome) -> bool {
-        self.word() == outcome.word()
+/// A port of one vantage point, tried over every family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Where the client connects from.
+    pub from: Vantage,
+    /// The port.
+    pub port: u16,
+    /// What the port is for.
+    pub service: String,
+    /// What must be observed.
+    pub expected: OutcomeKind,
+}
+
+/// A port that is tried from every vantage point.
+struct TriedPort {
+    port: u16,
+    role: PortRole,
+    service: String,
+}
+
+/// Every case. A stub server runs on every port that the listener does not surely take, as a Redis in
+/// production would: a port that the guard should leave alone must show its answer.
+pub fn cases(guard_config: &GuardConfig) -> Vec<Case> {
+    let ports = tried_ports(guard_config);
+    let case = |from: Vantage, tried: &TriedPort| {
+        let TriedPort { port, role, service } = tried;
+        let expectation = expectation(guard_config, from.origin(), *role, *port);
+        let expected = expectation.with_occupant(occupant(guard_config, tried));
+        Case { from, port: *port, service: service.clone(), expected }
+    };
+    let from_all = Vantage::ALL.into_iter();
+    from_all.flat_map(|from| ports.iter().map(move |tried| case(from, tried))).collect()
+}
+
+/// What holds a port in the rehearsal: the listener where local clients must get the notice, and on the
+/// notice port; elsewhere a stub server.
+fn occupant(guard_config: &GuardConfig, &TriedPort { port, role, .. }: &TriedPort) -> Occupant {
+    let local = expectation(guard_config, Origin::Local, role, port);
+    match local == Expectation::Notice || role == PortRole::NoticePort {
+        true => Occupant::Listener,
+        false => Occupant::Service,
     }
 }
 
-/// One thing to try, over every family.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Where from.
-    pub from: From,
-    /// Which port.
-    pub port: u16,
-    /// What the port is.
-    pub what: String,
-    /// What is to be met.
-    pub expected: Expected,
-}
-
-/// Everything to try. A service stands on every port that the listener does not take for sure, as a
-/// Redis in production would.
-pub fn rows(guard_config: &GuardConfig) -> Vec<Row> {
-    let mut ports: Vec<(u16, String, Expected, Expected)> = Vec::new();
-    for reserved in guard_config.reserved.iter().take(MOST) {
-        let local = match reserved.listen {
-            Listen::Always => Expected::Notice,
-            Listen::IfFree | Listen::Never => Expected::Served,
-        };
-        let outside = match reserved.external {
-            External::Drop => Expected::Silence,
-            External::Reject => Expected::Refused,
-            External::Notice => Expected::Notice,
-        };
-        let (first, last) = (reserved.ports.first(), reserved.ports.last());
-        for port in [first, last].into_iter().take(if first == last { 1 } else { 2 }) {
-            ports.push((port, reserved.label.clone(), local, outside));
+/// The first and the last port of each reservation, the notice port, the cluster's, and some others.
+fn tried_ports(guard_config: &GuardConfig) -> Vec<TriedPort> {
+    let mut ports: Vec<TriedPort> = Vec::new();
+    let mut add = |role, port, service: &str| {
+        ports.push(TriedPort { port, role, service: service.to_owned() });
+    };
+    for reserved in guard_config.reserved.iter().take(MAX_PORTS) {
+        add(PortRole::Reserved, reserved.ports.first(), &reserved.label);
+        if !reserved.ports.is_single() {
+            add(PortRole::Reserved, reserved.ports.last(), &reserved.label);
         }
     }
     if guard_config.redirects() {
-        let direct = (guard_config.notice, "notice port, direct".to_owned());
-        ports.push((direct.0, direct.1, Expected::Notice, Expected::Refused));
+        add(PortRole::NoticePort, guard_config.notice, "notice port, direct");
     }
-    let mut untouched = |set: &PortSet, what: &str| {
-        let tried = set.ports().take(MOST);
-        ports.extend(tried.map(|port| (port, what.to_owned(), Expected::Served, Expected::Served)));
-    };
-    untouched(&guard_config.cluster, "cluster");
-    untouched(&guard_config.cluster.shifted(Cluster::BUS_OFFSET), "cluster bus");
-    let taken: PortSet = ports.iter().map(|(port, ..)| (*port).into()).collect();
-    let free = CONTROL
-        .into_iter()
-        .filter(|port| !taken.contains(*port) && !guard_config.reserved_ports().contains(*port));
-    ports.extend(
-        free.map(|port| (port, "unrelated".to_owned(), Expected::Served, Expected::Served)),
-    );
-    let row = |from, port: &(u16, String, Expected, Expected)| Row {
-        from,
-        port: port.0,
-        what: port.1.clone(),
-        expected: if from == From::Outside { port.3 } else { port.2 },
-    };
-    let sides = [From::Loopback, From::OwnAddress, From::Outside];
-    sides.into_iter().flat_map(|from| ports.iter().map(move |port| row(from, port))).collect()
+    let bus = guard_config.cluster.shifted(Cluster::BUS_OFFSET);
+    for (set, service) in [(&guard_config.cluster, "cluster"), (&bus, "cluster bus")] {
+        set.ports().take(MAX_PORTS).for_each(|port| add(PortRole::Cluster, port, service));
+    }
+    let reserved = guard_config.reserved_ports();
+    for port in CONTROL {
+        if !reserved.contains(port) && !ports.iter().any(|tried| tried.port == port) {
+            ports.push(TriedPort {
+                port,
+                role: PortRole::Control,
+                service: "unrelated".to_owned(),
+            });
+        }
+    }
+    ports
 }
 
-/// The ports that a stand-in service takes in the rehearsal.
-pub(super) fn served(rows: &[Row]) -> Vec<u16> {
-    let local = rows.iter().filter(|row| row.from == From::Loopback);
-    local.filter(|row| row.expected == Expected::Served).map(|row| row.port).collect()
+/// The ports that stub servers take: those on which a local client must be served.
+pub(super) fn stub_ports(cases: &[Case]) -> Vec<u16> {
+    let local = cases.iter().filter(|case| case.from == Vantage::Loopback);
+    local.filter(|case| case.expected == OutcomeKind::Served).map(|case| case.port).collect()
 }

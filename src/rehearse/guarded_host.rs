@@ -1,16 +1,17 @@
-//! Owns the guarded host of the rehearsal: the first process of the new namespaces.
+//! The guarded host of a rehearsal: the first process in the new namespaces. It loads the bundle's rules,
+//! runs its listener and tries every case.
 
-use super::cases;
-use super::cases::{Expected, From, Row};
+use super::cases::{Case, Vantage, cases, stub_ports};
+use super::network::{Cable, cables, ip};
 use super::outsider::Outsider;
-use super::report::{Observation, Report};
+use super::report::{Control, Observation, Report};
 use super::stub_servers;
-use super::{Cable, cables, ip};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
+use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
 use crate::firewall::{CounterTotals, DryRunNetns, Firewall};
-use crate::probe::{Outcome, probe};
+use crate::probe::probe;
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,18 +26,18 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// How long silence must last to be called so.
-const PATIENCE: Duration = Duration::from_millis(800);
-/// The second try of one that was silent and should not have been: the machine may be busy.
-const MORE_PATIENCE: Duration = Duration::from_secs(5);
-/// How often the listener is asked whether it is up, 50 ms apart.
-const TRIES: usize = 200;
+/// How long an attempt waits for an answer. Without one the outcome is silence.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
+/// The same for attempts that must get an answer: a busy machine may need longer.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the listener may take to answer after its start.
+const STARTUP_TRIES: usize = 200;
+const STARTUP_PAUSE: Duration = Duration::from_millis(50);
 
-/// Plays the host: loads the bundle's rules, runs its listener, and tries every row.
-/// `notice` are the arguments that start the bundle's listener.
+/// Runs the rehearsal. `notice` are the arguments with which this program starts the bundle's listener.
 ///
 /// # Errors
-/// Anything that keeps the rehearsal from being one.
+/// The rehearsal could not be set up. Unexpected outcomes are part of the report.
 pub fn host(
     bundle: &Bundle,
     guard_config: &GuardConfig,
@@ -45,37 +46,41 @@ pub fn host(
     die_with_parent()?;
     private_mounts()?;
     ip(&["link", "set", "lo", "up"])?;
+    // A kernel without IPv6 (ipv6.disable=1) lacks this file.
     let with_ipv6 = Path::new("/proc/net/if_inet6").exists();
     let families = if with_ipv6 { &Family::BOTH[..] } else { &Family::BOTH[..1] };
     let cables = cables(guard_config)?;
     let cables = &cables[..families.len()];
     let mut outsider = Outsider::start(cables)?;
 
-    let rows = cases::rows(guard_config);
-    stub_servers::start(&cases::served(&rows), with_ipv6)?;
+    let cases = cases(guard_config);
+    stub_servers::start(&stub_ports(&cases), with_ipv6)?;
     let _listener = listener(guard_config, notice)?;
-    let unguarded = reached(&rows, cables, &mut outsider)?;
+    // The listener and the stub servers are there already, so that every port answers.
+    let control = try_without_rules(&cases, cables, &mut outsider)?;
     let firewall = Firewall::of(bundle, guard_config)?;
     let installed = firewall.observe()?;
+    // As `apply` does: rules are checked before they are loaded.
     firewall.check(&installed, &DryRunNetns::default())?;
     firewall.load(&installed, &mut CounterTotals::default())?;
 
     let mut observations = Vec::new();
-    for row in rows {
+    for case in cases {
         let mut outcomes = Vec::new();
         for (family, cable) in families.iter().zip(cables) {
-            outcomes.push((*family, attempt(&row, *cable, &mut outsider)?));
+            outcomes.push((*family, attempt(&case, *cable, &mut outsider)?));
         }
-        observations.push(Observation { row, outcomes });
+        observations.push(Observation { case, outcomes });
     }
-    Ok(Report { bundle: guard_config.bundle.clone(), with_ipv6, unguarded, observations })
+    Ok(Report { bundle: guard_config.bundle.clone(), with_ipv6, control, observations })
 }
 
-/// The caller may be killed at any time; then this process, and with it the namespaces, must go.
+/// Has the kernel kill this process, and with it the namespaces, when the caller dies: that may be killed at any
+/// time.
 fn die_with_parent() -> Result<(), Error> {
     let failed = |error: nix::Error| Error::new("tie the rehearsal to its caller", error.desc());
     set_pdeathsig(Signal::SIGKILL).map_err(failed)?;
-    // It may have died before that: then the other end of the pipe is closed.
+    // The caller may have died before prctl: then its end of the pipe is closed.
     let stdin = io::stdin();
     let mut ends = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
     let ready = poll(&mut ends, PollTimeout::ZERO).map_err(failed)?;
@@ -86,15 +91,17 @@ fn die_with_parent() -> Result<(), Error> {
     Ok(())
 }
 
-/// A /run of our own: iptables keeps its lock there, and the host's must not be touched.
+/// Mounts a private /run: iptables keeps its lock file there (/run/xtables.lock), and must not wait for the
+/// host's.
 fn private_mounts() -> Result<(), Error> {
     let none: Option<&str> = None;
     let failed = |error: nix::Error| Error::new("make a private /run", error.desc());
+    // Without this the mount would propagate to the host (mount_namespaces(7)).
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(failed)?;
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).map_err(failed)
 }
 
-/// The listener; killed when dropped.
+/// The listener's process. It is killed when dropped.
 struct Listener(Child);
 
 impl Drop for Listener {
@@ -104,7 +111,7 @@ impl Drop for Listener {
     }
 }
 
-/// Starts the bundle's listener, if it has a port to stand on, and waits until it answers.
+/// Starts the bundle's listener and waits until it answers; `None` if the bundle gives it no port for sure.
 fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<Listener>, Error> {
     let always = guard_config.reserved.iter().find(|reserved| reserved.listen == Listen::Always);
     let port = match always {
@@ -115,7 +122,7 @@ fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<L
     let failed = |cause: String| Error::new("start the listener in the rehearsal", cause);
     let child = Command::new("/proc/self/exe")
         .args(arguments)
-        // Its pipe is read only if it ends: nothing but errors must go in there.
+        // The pipe of its standard error is read only after it has ended: more than errors could fill it.
         .env("REDISGUARD_LOG", "error")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -124,55 +131,58 @@ fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<L
         .map_err(|error| failed(error.to_string()))?;
     let mut listener = Listener(child);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    for _ in 0..TRIES {
-        if matches!(probe(address, PATIENCE), Outcome::Notice(_)) {
+    for _ in 0..STARTUP_TRIES {
+        if matches!(probe(address, PROBE_TIMEOUT), Outcome::Notice(_)) {
             return Ok(Some(listener));
         }
         if let Ok(Some(status)) = listener.0.try_wait() {
-            let mut said = String::new();
+            let mut output = String::new();
             if let Some(mut stderr) = listener.0.stderr.take() {
-                let _ = stderr.read_to_string(&mut said);
+                let _ = stderr.read_to_string(&mut output);
             }
-            return Err(failed(format!("it ended with {status}: {}", said.trim())));
+            return Err(failed(format!("it ended with {status}: {}", output.trim())));
         }
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(STARTUP_PAUSE);
     }
     Err(failed(format!("nobody answers on port {port}")))
 }
 
-/// Before the rules are loaded: how many of the rows that the guard shall stop reach the host, and
-/// of how many. If they did not, their silence afterwards would prove nothing.
-fn reached(
-    rows: &[Row],
+/// Makes the attempts that the rules must block before the rules are loaded. An attempt that did not get
+/// through now would prove nothing by its silence afterwards.
+fn try_without_rules(
+    cases: &[Case],
     cables: &[Cable],
     outsider: &mut Outsider,
-) -> Result<(usize, usize), Error> {
-    let stopped = |row: &&Row| {
-        row.from == From::Outside && matches!(row.expected, Expected::Silence | Expected::Refused)
+) -> Result<Control, Error> {
+    let is_blocked = |case: &&Case| {
+        let blocked = [OutcomeKind::Silence, OutcomeKind::Refused];
+        case.from == Vantage::Outside && blocked.contains(&case.expected)
     };
-    let (mut reached, mut tried) = (0, 0);
-    for row in rows.iter().filter(stopped) {
+    let mut control = Control::default();
+    for case in cases.iter().filter(is_blocked) {
         for cable in cables {
-            let outcome = outsider.probe(SocketAddr::new(cable.host, row.port), MORE_PATIENCE)?;
-            reached += usize::from(matches!(outcome, Outcome::Notice(_) | Outcome::Served(_)));
-            tried += 1;
+            let outcome = outsider.probe(SocketAddr::new(cable.host, case.port), RETRY_TIMEOUT)?;
+            let is_open = matches!(outcome, Outcome::Notice(_) | Outcome::Served(_));
+            control.reached += usize::from(is_open);
+            control.tried += 1;
         }
     }
-    Ok((reached, tried))
+    Ok(control)
 }
 
-fn attempt(row: &Row, cable: Cable, outsider: &mut Outsider) -> Result<Outcome, Error> {
+/// The outcome of one case over one family.
+fn attempt(case: &Case, cable: Cable, outsider: &mut Outsider) -> Result<Outcome, Error> {
     let loopback: IpAddr = match cable.host {
         IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
-    let mut once = |patience| match row.from {
-        From::Loopback => Ok(probe(SocketAddr::new(loopback, row.port), patience)),
-        From::OwnAddress => Ok(probe(SocketAddr::new(cable.host, row.port), patience)),
-        From::Outside => outsider.probe(SocketAddr::new(cable.host, row.port), patience),
+    let mut once = |timeout| match case.from {
+        Vantage::Loopback => Ok(probe(SocketAddr::new(loopback, case.port), timeout)),
+        Vantage::OwnAddress => Ok(probe(SocketAddr::new(cable.host, case.port), timeout)),
+        Vantage::Outside => outsider.probe(SocketAddr::new(cable.host, case.port), timeout),
     };
-    match once(PATIENCE)? {
-        Outcome::Silence if row.expected != Expected::Silence => once(MORE_PATIENCE),
+    match once(PROBE_TIMEOUT)? {
+        Outcome::Silence if case.expected != OutcomeKind::Silence => once(RETRY_TIMEOUT),
         outcome => Ok(outcome),
     }
 }

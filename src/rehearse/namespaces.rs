@@ -1,5 +1,10 @@
-//! Owns the way in: what a rehearsal needs, and new namespaces for it, as root or as anybody.
+//! The first process of a rehearsal: checks what it needs and makes its namespaces, as root or as an ordinary
+//! user.
+//!
+//! Never: starts a thread before `unshare`. unshare(2) moves only the calling thread, and fails with EINVAL
+//! for a user namespace in a process with threads.
 
+use super::stage::STAGE;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::os::command::is_installed;
@@ -12,18 +17,19 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Runs this program again inside of new namespaces, with the given arguments; its exit status.
+/// Runs this program again in new namespaces, with the given arguments; returns its exit status.
 ///
 /// # Errors
-/// Exactly what is missing: programs, or the right to make namespaces.
+/// Programs are not installed, or this process may not make namespaces.
 pub fn enter(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<i32, Error> {
-    tools(guard_config)?;
-    namespaces()?;
+    require_programs(guard_config)?;
+    unshare_namespaces()?;
     let failed = |error| Error::new("start the rehearsal", error);
-    // The pipe to its standard input says that we live; see `stage::host`.
+    // A new process, because only children are in a new process namespace (pid_namespaces(7)). The pipe
+    // to its standard input is open as long as this process lives: see `guarded_host::die_with_parent`.
     let mut child = Command::new("/proc/self/exe")
         .args(arguments)
-        .env(super::STAGE, "host")
+        .env(STAGE, "host")
         .stdin(Stdio::piped())
         .spawn()
         .map_err(failed)?;
@@ -36,8 +42,8 @@ pub fn enter(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<i32, Er
     }
 }
 
-/// Every program that is needed and not there, in one message.
-fn tools(guard_config: &GuardConfig) -> Result<(), Error> {
+/// Fails if any program is missing, and names all of them at once.
+fn require_programs(guard_config: &GuardConfig) -> Result<(), Error> {
     let firewall: &[(&str, &str)] = match guard_config.backend {
         Backend::Iptables => &[
             ("iptables", "iptables"),
@@ -55,31 +61,32 @@ fn tools(guard_config: &GuardConfig) -> Result<(), Error> {
     let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
     let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     packages.dedup();
-    let trouble = Error::new("rehearse", format!("not found: {}", programs.join(", ")));
-    Err(trouble.help(format!("on Debian: sudo apt-get install {}", packages.join(" "))))
+    let error = Error::new("rehearse", format!("not found: {}", programs.join(", ")));
+    Err(error.help(format!("on Debian: sudo apt-get install {}", packages.join(" "))))
 }
 
-/// New network, mount and process namespaces; in a user namespace of our own where rights are
-/// missing. Must run before any thread starts.
-fn namespaces() -> Result<(), Error> {
+/// Moves this process into new network and mount namespaces, and its children into a new process namespace;
+/// without privileges, within a new user namespace in which it is root.
+fn unshare_namespaces() -> Result<(), Error> {
     let parts = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID;
     if Uid::effective().is_root() && unshare(parts).is_ok() {
         return Ok(());
     }
+    // Read before unshare: afterwards both are the overflow ids until they are mapped.
     let (user, group) = (getuid(), getgid());
     unshare(parts | CloneFlags::CLONE_NEWUSER).map_err(refused)?;
     let map = |file: &str, text: String| {
         fs::write(Path::new("/proc/self").join(file), text)
             .map_err(|error| Error::new(format!("write /proc/self/{file}"), error))
     };
+    // The kernel lets an ordinary user write gid_map only after this (user_namespaces(7)).
     map("setgroups", "deny".to_owned())?;
     map("uid_map", format!("0 {user} 1"))?;
     map("gid_map", format!("0 {group} 1"))
 }
 
 fn refused(error: Errno) -> Error {
-    let trouble = Error::new("make namespaces", error.desc());
-    trouble.help(match error {
+    Error::new("make namespaces", error.desc()).help(match error {
         Errno::EPERM => {
             "this kernel or container keeps user namespaces from ordinary users; run it as root \
              (see sysctl kernel.unprivileged_userns_clone, \

@@ -1,124 +1,171 @@
-//! Owns how a rehearsal is told: a Markdown table that a reviewer can paste into a pull request, and
-//! the same as data.
+//! The result of a rehearsal, as a Markdown table that a reviewer can paste into a pull request and as JSON.
 
-use super::cases::Row;
+use super::cases::{Case, Vantage};
+use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
-use crate::probe::Outcome;
 use crate::spec::PortSet;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// What was met in one row, by family.
+/// What was observed in one case, by family.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// What was tried.
-    pub row: Row,
-    /// What was met.
+    /// The case.
+    pub case: Case,
+    /// The outcome of each family.
     pub outcomes: Vec<(Family, Outcome)>,
 }
 
-/// A whole rehearsal.
+/// The result of a rehearsal.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The bundle's digest.
     pub bundle: String,
     /// Whether the kernel has IPv6.
     pub with_ipv6: bool,
-    /// Before the rules were loaded: how many of the attempts that the guard is to stop reached the
-    /// host, and of how many.
-    pub unguarded: (usize, usize),
-    /// Every row.
+    /// The control, without the rules.
+    pub control: Control,
+    /// Every case.
     pub observations: Vec<Observation>,
 }
 
+/// The attempts that the rules must block, made before the rules were loaded. Those that did not get
+/// through then prove nothing afterwards.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Control {
+    /// How many got through.
+    pub reached: usize,
+    /// How many were made.
+    pub tried: usize,
+}
+
+/// What `rehearse --json` prints.
+#[derive(Serialize)]
+pub struct ReportJson<'a> {
+    /// Whether every attempt had the expected outcome, and the rules were what blocked outsiders.
+    pub as_expected: bool,
+    /// Every attempt.
+    pub attempts: Vec<AttemptJson<'a>>,
+    /// The digest of the bundle.
+    pub bundle: &'a str,
+    /// How many of those attempts got through; all should.
+    pub reached_before_the_rules: usize,
+    /// How many of the attempts that the rules block were made before the rules were loaded.
+    pub tried_before_the_rules: usize,
+}
+
+/// One attempt of a rehearsal.
+#[derive(Serialize)]
+pub struct AttemptJson<'a> {
+    /// `notice`, `served`, `refused` or `silence`.
+    pub expected: &'static str,
+    /// `IPv4` or `IPv6`.
+    pub family: &'static str,
+    /// `loopback`, `own-address` or `outside`.
+    pub from: Vantage,
+    /// The same names, or `mute` or `failed`.
+    pub observed: &'static str,
+    /// The port.
+    pub port: u16,
+    /// Whether the expected outcome was observed.
+    pub same: bool,
+    /// What the port is for.
+    pub service: &'a str,
+}
+
 impl Report {
-    /// Whether everything was as expected, and the guard was what stopped the outsiders.
+    /// Whether everything was as expected, and the rules were what blocked outsiders.
     pub fn is_as_expected(&self) -> bool {
-        self.unguarded.0 == self.unguarded.1 && self.differences() == 0
+        self.control.reached == self.control.tried && self.differences() == 0
+    }
+
+    /// Every case with the outcome of each family.
+    fn attempts(&self) -> impl Iterator<Item = (&Case, &(Family, Outcome))> {
+        self.observations.iter().flat_map(|Observation { case, outcomes }| {
+            outcomes.iter().map(move |outcome| (case, outcome))
+        })
     }
 
     fn differences(&self) -> usize {
-        let attempts = self.observations.iter().flat_map(|observation| {
-            let expected = observation.row.expected;
-            observation.outcomes.iter().filter(move |(_, outcome)| !expected.is(outcome))
-        });
-        attempts.count()
+        self.attempts().filter(|(case, (_, outcome))| case.expected != outcome.kind()).count()
     }
 
-    /// The table and a verdict; ends without a line feed.
+    /// The table and a verdict. It does not end with a line feed.
     pub fn markdown(&self) -> String {
         let mut header = vec!["From", "Ports", "Service", "Expected", "IPv4"];
         if self.with_ipv6 {
             header.push("IPv6");
         }
         let mut lines: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
-        lines.extend(self.observations.chunk_by(alike).map(cells));
-        let (reached, tried) = self.unguarded;
-        let attempts: usize = self.observations.iter().map(|row| row.outcomes.len()).sum();
+        lines.extend(self.observations.chunk_by(is_alike).map(cells));
+        let Control { reached, tried } = self.control;
+        let (attempts, bundle) = (self.attempts().count(), &self.bundle);
         let verdict = match self.differences() {
-            0 => format!("All {attempts} attempts met what bundle {} promises.", self.bundle),
-            differences => format!(
-                "{differences} of {attempts} attempts differ from what bundle {} promises.",
-                self.bundle
-            ),
+            0 => format!("All {attempts} attempts met what bundle {bundle} promises."),
+            differences => {
+                format!(
+                    "{differences} of {attempts} attempts differ from what bundle {bundle} promises."
+                )
+            }
         };
-        let proof = format!(
+        let control = format!(
             "Before the rules were loaded, {reached} of the {tried} attempts that they stop got through."
         );
         let ipv6 = if self.with_ipv6 { "" } else { "\nThis kernel has no IPv6: not tried." };
-        format!("{}\n{verdict}\n{proof}{ipv6}", table(&lines))
+        format!("{}\n{verdict}\n{control}{ipv6}", table(&lines))
     }
 
-    /// The same for programs.
-    pub fn json(&self) -> Value {
-        let rows = self.observations.iter().flat_map(|observation| {
-            let Row { from, port, what, expected } = &observation.row;
-            observation.outcomes.iter().map(move |(family, outcome)| {
-                json!({
-                    "from": from, "port": port, "service": what, "family": family.name(),
-                    "expected": expected, "observed": outcome.word(), "same": expected.is(outcome),
-                })
-            })
+    /// The result for programs.
+    pub fn json(&self) -> ReportJson<'_> {
+        let attempts = self.attempts().map(|(case, (family, outcome))| AttemptJson {
+            expected: case.expected.name(),
+            family: family.name(),
+            from: case.from,
+            observed: outcome.name(),
+            port: case.port,
+            same: case.expected == outcome.kind(),
+            service: &case.service,
         });
-        json!({
-            "as_expected": self.is_as_expected(),
-            "bundle": self.bundle,
-            "reached_before_the_rules": self.unguarded.0,
-            "tried_before_the_rules": self.unguarded.1,
-            "attempts": rows.collect::<Vec<_>>(),
-        })
+        ReportJson {
+            as_expected: self.is_as_expected(),
+            attempts: attempts.collect(),
+            bundle: &self.bundle,
+            reached_before_the_rules: self.control.reached,
+            tried_before_the_rules: self.control.tried,
+        }
     }
 }
 
 /// Whether two observations differ in nothing but the port: they share a line.
-fn alike(left: &Observation, right: &Observation) -> bool {
-    let words = |observation: &Observation| -> Vec<&str> {
-        observation.outcomes.iter().map(|(_, outcome)| outcome.word()).collect()
+fn is_alike(left: &Observation, right: &Observation) -> bool {
+    let kinds = |observation: &Observation| -> Vec<OutcomeKind> {
+        observation.outcomes.iter().map(|(_, outcome)| outcome.kind()).collect()
     };
-    left.row.from == right.row.from
-        && left.row.what == right.row.what
-        && left.row.expected == right.row.expected
-        && words(left) == words(right)
+    left.case.from == right.case.from
+        && left.case.service == right.case.service
+        && left.case.expected == right.case.expected
+        && kinds(left) == kinds(right)
 }
 
 /// One line of the table.
 fn cells(alike: &[Observation]) -> Vec<String> {
-    let [Observation { row, outcomes }, ..] = alike else { return Vec::new() };
-    let ports: PortSet = alike.iter().map(|observation| observation.row.port.into()).collect();
-    let what: String = row.what.chars().take(24).collect();
+    let [Observation { case, outcomes }, ..] = alike else { return Vec::new() };
+    let ports: PortSet = alike.iter().map(|observation| observation.case.port.into()).collect();
+    // The table should fit a terminal.
+    let service: String = case.service.chars().take(24).collect();
     let mut cells = vec![
-        row.from.name().to_owned(),
+        case.from.name().to_owned(),
         ports.to_string(),
-        what.replace('|', "\\|"),
-        row.expected.word().to_owned(),
+        service.replace('|', "\\|"),
+        case.expected.name().to_owned(),
     ];
-    cells.extend(outcomes.iter().map(|(_, outcome)| match row.expected.is(outcome) {
-        true => outcome.word().to_owned(),
-        false => format!("**{}**", outcome.word()),
+    cells.extend(outcomes.iter().map(|(_, outcome)| match case.expected == outcome.kind() {
+        true => outcome.name().to_owned(),
+        false => format!("**{}**", outcome.name()),
     }));
     cells
 }
 
-/// Without the outer bars, so that the table fits a terminal.
+/// A Markdown table without the outer bars, so that it fits a terminal.
 fn table(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let length = |text: &String| text.chars().count();

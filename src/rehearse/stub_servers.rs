@@ -1,5 +1,5 @@
-//! Owns the stand-ins for services of the host: each answers PONG to whoever writes, on both
-//! families, as a Redis would.
+//! Stub servers in the place of the host's services: they answer every command with PONG, as Redis answers
+//! PING, over both families.
 
 use crate::error::Error;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -9,7 +9,8 @@ use std::thread;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Binds every port now and serves them on a thread for as long as the process lives.
+/// Binds every port, and serves them on a thread for as long as the process lives. Call it after the
+/// namespaces are made: a thread stays in those in which it starts.
 ///
 /// # Errors
 /// A port that cannot be bound.
@@ -44,6 +45,7 @@ pub(super) fn start(ports: &[u16], with_ipv6: bool) -> Result<(), Error> {
 fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
+        // Otherwise it would take the port of IPv4 too (ipv6(7)).
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;

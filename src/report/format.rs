@@ -1,11 +1,11 @@
-//! Owns how numbers and moments are worded for people.
+//! Numbers and timestamps as text for people.
 
-/// A number with its thousands apart.
+/// A number with commas between the thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -13,17 +13,22 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The day of a moment in RFC 3339.
-pub fn day(moment: &str) -> &str {
-    moment.get(..10).unwrap_or(moment)
+/// The date of an RFC 3339 timestamp.
+pub fn day(timestamp: &str) -> &str {
+    timestamp.get(..10).unwrap_or(timestamp)
 }
 
-/// The day and the minute of a moment in RFC 3339.
-pub fn minute(moment: &str) -> String {
-    moment.get(..16).unwrap_or(moment).replace('T', " ")
+/// The date and minute of an RFC 3339 timestamp.
+pub fn minute(timestamp: &str) -> String {
+    timestamp.get(..16).unwrap_or(timestamp).replace('T', " ")
 }
 
-/// How long a step is.
+/// A library with its version, where it has one.
+pub fn library(name: &str, version: Option<&str>) -> String {
+    version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
+}
+
+/// The length of a time step in words. Steps have the widths of [`super::histogram`].
 pub fn step(seconds: i64) -> String {
     match seconds {
         60 => "minute".to_owned(),
@@ -40,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_times_are_readable() {
+    fn numbers_timestamps_and_steps_are_formatted() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(minute("2026-11-27T05:45:00Z"), "2026-11-27 05:45");
         assert_eq!([600, 2_419_200].map(step), ["10 minutes", "4 weeks"]);

@@ -1,45 +1,48 @@
-//! Owns reading a line that the kernel wrote of a packet that a rule of ours dropped or reset: as syslog
-//! files have it, and as journalctl prints it. Only a line that names the kernel as its writer counts:
-//! any user can have the same words logged under another name.
+//! Parses the lines that the kernel logs for packets that redisguard's rules drop or reset, from syslog
+//! files and from journalctl.
+//!
+//! Guarantees: a line counts only if the kernel is named as its author, since any user can have the
+//! same text logged under another name (logger(1)).
 
-use super::record::{Answer, Fault, Knock, Line, Source};
-use super::timestamp::Calendar;
+use super::record::{AnswerKind, Attempt, Line, SkipReason, Source};
+use super::timestamp::TimestampParser;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// What the rules' prefixes begin with.
-const MARK: &[u8] = b"redisguard ";
-/// The most bytes of a line that is looked at.
-const LONGEST: usize = 4096;
+/// The beginning of every log prefix in redisguard's rules.
+const PREFIX: &[u8] = b"redisguard ";
+/// The longest line that is parsed, in bytes: a kernel message has about 1 KiB at most (printk), and the
+/// journal's JSON adds fields to it.
+const MAX_LINE: usize = 4096;
 
-static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(PREFIX));
 
-/// Reads one line, without its end.
+/// Parses one line, without its line end.
 ///
 /// # Errors
-/// Why it cannot be counted.
-pub fn line<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> {
+/// Why the line is skipped.
+pub fn parse<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'a>, SkipReason> {
     if FINDER.find(line).is_none() {
-        return Err(Fault::Foreign);
+        return Err(SkipReason::Foreign);
     }
-    if line.len() > LONGEST {
-        return Err(Fault::Malformed);
+    if line.len() > MAX_LINE {
+        return Err(SkipReason::Malformed);
     }
     if line.starts_with(b"{") {
         return json(line);
     }
-    let (at, message) = match calendar.take(line) {
-        Some((at, rest)) => (Ok(at), said_by_the_kernel(rest).ok_or(Fault::Foreign)?),
-        None => (Err(Fault::Misdated), said_by_the_kernel(line).ok_or(Fault::Foreign)?),
+    let (at, message) = match timestamps.split_from(line) {
+        Some((at, rest)) => (Ok(at), kernel_message(rest).ok_or(SkipReason::Foreign)?),
+        None => (Err(SkipReason::Misdated), kernel_message(line).ok_or(SkipReason::Foreign)?),
     };
-    let knock = packet(message)?;
-    Ok(Line::Knock(Knock { at: at?, ..knock }))
+    let attempt = packet(message)?;
+    Ok(Line::Attempt(Attempt { at: at?, ..attempt }))
 }
 
-/// What stands behind ` HOST kernel: `, or ` kernel: ` where the host is left out, without the time since
-/// the boot (`[ 1234.567890] `).
-fn said_by_the_kernel(line: &[u8]) -> Option<&[u8]> {
+/// The text after ` HOST kernel: `, or after ` kernel: ` where the host is left out, without the time
+/// since boot (`[ 1234.567890] `).
+fn kernel_message(line: &[u8]) -> Option<&[u8]> {
     const KERNEL: &[u8] = b"kernel: ";
     let line = line.strip_prefix(b" ").unwrap_or(line);
     let message = line.strip_prefix(KERNEL).or_else(|| {
@@ -52,73 +55,72 @@ fn said_by_the_kernel(line: &[u8]) -> Option<&[u8]> {
     time[end + 1..].strip_prefix(b" ").filter(|_| plain)
 }
 
-/// An entry of the journal (`journalctl -o json`); its fields are texts.
+/// An entry of the journal (`journalctl -o json`). All its fields are strings.
 #[derive(Deserialize)]
 struct Entry<'a> {
     #[serde(rename = "MESSAGE", borrow)]
     message: std::borrow::Cow<'a, str>,
     #[serde(rename = "__REALTIME_TIMESTAMP")]
-    written: &'a str,
+    timestamp: &'a str,
     #[serde(rename = "_TRANSPORT")]
     transport: Option<&'a str>,
 }
 
-fn json(line: &[u8]) -> Result<Line<'_>, Fault> {
+fn json(line: &[u8]) -> Result<Line<'_>, SkipReason> {
     if line.last() != Some(&b'}') {
-        return Err(Fault::Torn);
+        return Err(SkipReason::Torn);
     }
-    let entry: Entry<'_> = serde_json::from_slice(line).map_err(|_| Fault::Malformed)?;
-    // What did not come from the kernel is whatever somebody wished.
-    if entry.transport != Some("kernel") || !entry.message.as_bytes().starts_with(MARK) {
-        return Err(Fault::Foreign);
+    let entry: Entry<'_> = serde_json::from_slice(line).map_err(|_| SkipReason::Malformed)?;
+    // The journal sets `_TRANSPORT` itself; every other field may be forged (systemd.journal-fields(7)).
+    if entry.transport != Some("kernel") || !entry.message.as_bytes().starts_with(PREFIX) {
+        return Err(SkipReason::Foreign);
     }
-    let knock = packet(entry.message.as_bytes())?;
-    let (source, port, answer) = (knock.source, knock.port, knock.answer);
-    let microseconds: i64 = entry.written.parse().map_err(|_| Fault::Misdated)?;
-    let (at, protocol, library) = (microseconds / 1000, None, None);
-    Ok(Line::Knock(Knock { at, source, port, answer, attempts: 1, protocol, library }))
+    let attempt = packet(entry.message.as_bytes())?;
+    let microseconds: i64 = entry.timestamp.parse().map_err(|_| SkipReason::Misdated)?;
+    Ok(Line::Attempt(Attempt { at: microseconds / 1000, ..attempt }))
 }
 
-/// A message with one of our prefixes, and the packet that the kernel describes behind it.
-fn packet(message: &[u8]) -> Result<Knock<'_>, Fault> {
-    let said = message.strip_prefix(MARK).ok_or(Fault::Foreign)?;
-    let (answer, packet) = if let Some(packet) = said.strip_prefix(b"drop: ") {
-        (Answer::Dropped, packet)
-    } else if let Some(packet) = said.strip_prefix(b"reject: ") {
-        (Answer::Reset, packet)
+/// Parses a log prefix of redisguard's and the packet that the kernel describes after it. The
+/// timestamp is left at 0.
+fn packet(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
+    let rest = message.strip_prefix(PREFIX).ok_or(SkipReason::Foreign)?;
+    let (answer, packet) = if let Some(packet) = rest.strip_prefix(b"drop: ") {
+        (AnswerKind::Dropped, packet)
+    } else if let Some(packet) = rest.strip_prefix(b"reject: ") {
+        (AnswerKind::Reset, packet)
     } else {
-        return Err(Fault::Foreign);
+        return Err(SkipReason::Foreign);
     };
     let (mut source, mut protocol, mut port) = (None, None, None);
     for word in packet.split(|byte| *byte == b' ') {
-        let (place, value) = match word {
+        let (field, value) = match word {
             [b'S', b'R', b'C', b'=', value @ ..] => (&mut source, value),
             [b'P', b'R', b'O', b'T', b'O', b'=', value @ ..] => (&mut protocol, value),
             [b'D', b'P', b'T', b'=', value @ ..] => (&mut port, value),
             _ => continue,
         };
-        if place.replace(value).is_some() {
-            return Err(Fault::Malformed);
+        if field.replace(value).is_some() {
+            return Err(SkipReason::Malformed);
         }
     }
-    let parsed = |value: Option<&[u8]>| {
-        let value = value.ok_or(Fault::Torn)?;
-        std::str::from_utf8(value).map(str::to_owned).map_err(|_| Fault::Malformed)
+    let text = |value: Option<&[u8]>| {
+        let value = value.ok_or(SkipReason::Torn)?;
+        std::str::from_utf8(value).map(str::to_owned).map_err(|_| SkipReason::Malformed)
     };
-    let address = parsed(source)?.parse().map_err(|_| Fault::Malformed)?;
+    let address = text(source)?.parse().map_err(|_| SkipReason::Malformed)?;
     if protocol != Some(b"TCP") {
-        return Err(if protocol.is_none() { Fault::Torn } else { Fault::Malformed });
+        return Err(if protocol.is_none() { SkipReason::Torn } else { SkipReason::Malformed });
     }
-    let digits = parsed(port)?;
-    let port: u16 = digits.parse().map_err(|_| Fault::Malformed)?;
+    let digits = text(port)?;
+    let port: u16 = digits.parse().map_err(|_| SkipReason::Malformed)?;
     if packet.ends_with(format!("DPT={digits}").as_bytes()) {
-        // Nothing follows: there may have been more digits.
-        return Err(Fault::Torn);
+        // The line ends with the port: more digits may have been cut off.
+        return Err(SkipReason::Torn);
     }
     if port == 0 {
-        return Err(Fault::Malformed);
+        return Err(SkipReason::Malformed);
     }
-    Ok(Knock {
+    Ok(Attempt {
         at: 0,
         source: Source::Address(address),
         port: Some(port),
@@ -138,20 +140,23 @@ mod tests {
     const DROPPED: &str = "redisguard drop: IN=eth0 OUT= MAC=02:42:ac:11:00:02:02:42:ac:11:00:01:08:00 \
                            SRC=198.51.100.7 DST=203.0.113.1 LEN=60 TOS=0x00 PREC=0x00 TTL=64 ID=1 DF \
                            PROTO=TCP SPT=50000 DPT=6379 WINDOW=64240 RES=0x00 SYN URGP=0 ";
-    const WRITTEN: i64 = 1_795_758_300_000;
+    const MODIFIED: i64 = 1_795_758_300_000;
 
-    fn read(text: &str) -> Result<(i64, String, Option<u16>, Answer), Fault> {
-        match line(text.as_bytes(), &mut Calendar::new(TimeZone::UTC, WRITTEN))? {
-            Line::Knock(knock) => {
-                assert_eq!((knock.attempts, knock.protocol, &knock.library), (1, None, &None));
-                Ok((knock.at, knock.source.to_string(), knock.port, knock.answer))
+    fn read(text: &str) -> Result<(i64, String, Option<u16>, AnswerKind), SkipReason> {
+        match parse(text.as_bytes(), &mut TimestampParser::new(TimeZone::UTC, MODIFIED))? {
+            Line::Attempt(attempt) => {
+                assert_eq!(
+                    (attempt.attempts, attempt.protocol, &attempt.library),
+                    (1, None, &None)
+                );
+                Ok((attempt.at, attempt.source.to_string(), attempt.port, attempt.answer))
             }
             other @ Line::Lost { .. } => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_packet_is_read_from_whatever_keeps_the_kernel_s_log() {
+    fn a_packet_is_parsed_from_every_form_of_the_kernel_log() {
         let json = format!(
             r#"{{"__CURSOR":"x","__REALTIME_TIMESTAMP":"1795758300123456","_TRANSPORT":"kernel","PRIORITY":"5","MESSAGE":"{DROPPED}"}}"#
         );
@@ -168,44 +173,44 @@ mod tests {
             (json, 1_795_758_300_123),
         ];
         for (text, at) in forms {
-            let expected = (at, "198.51.100.7".to_owned(), Some(6379), Answer::Dropped);
+            let expected = (at, "198.51.100.7".to_owned(), Some(6379), AnswerKind::Dropped);
             assert_eq!(read(&text), Ok(expected), "{text}");
         }
     }
 
     #[test]
-    fn the_prefix_says_how_it_was_answered_and_either_family_is_read() {
+    fn the_prefix_gives_the_answer_and_both_families_are_parsed() {
         let text = format!("Nov 27 05:45:00 web kernel: {DROPPED}")
             .replace(" drop: ", " reject: ")
             .replace("198.51.100.7", "2001:0db8:0000:0000:0000:0000:0000:0007");
         let (_, source, _, answer) = read(&text).unwrap();
-        assert_eq!((source.as_str(), answer), ("2001:db8::7", Answer::Reset));
+        assert_eq!((source.as_str(), answer), ("2001:db8::7", AnswerKind::Reset));
     }
 
     #[test]
-    fn what_the_kernel_did_not_say_is_foreign() {
-        let said = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
+    fn a_line_that_the_kernel_did_not_write_is_foreign() {
+        let logged = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
         let json = format!(
             r#"{{"__REALTIME_TIMESTAMP":"1","_TRANSPORT":"syslog","SYSLOG_IDENTIFIER":"kernel","MESSAGE":"{DROPPED}"}}"#
         );
         for text in [
-            said.replace("kernel:", "kernel[1]:"),
-            said.replace("kernel:", "mallory:"),
-            said.replace("web kernel:", "web mallory: kernel:"),
-            said.replace("redisguard drop", "x redisguard drop"),
-            said.replace("redisguard drop", "redisguard allow"),
-            said.replace("redisguard", "redisguards"),
-            said.replace("kernel: ", "kernel: [mallory] "),
+            logged.replace("kernel:", "kernel[1]:"),
+            logged.replace("kernel:", "mallory:"),
+            logged.replace("web kernel:", "web mallory: kernel:"),
+            logged.replace("redisguard drop", "x redisguard drop"),
+            logged.replace("redisguard drop", "redisguard allow"),
+            logged.replace("redisguard", "redisguards"),
+            logged.replace("kernel: ", "kernel: [mallory] "),
             json,
             "Nov 27 05:45:00 web sshd[1]: Accepted publickey".to_owned(),
         ] {
-            assert_eq!(read(&text), Err(Fault::Foreign), "{text}");
+            assert_eq!(read(&text), Err(SkipReason::Foreign), "{text}");
         }
     }
 
     #[test]
-    fn what_the_kernel_never_writes_is_malformed_and_what_lacks_its_end_torn() {
-        let said = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
+    fn impossible_fields_are_malformed_and_cut_lines_are_torn() {
+        let logged = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
         for (from, to) in [
             ("198.51.100.7", "198.51.100.700"),
             ("198.51.100.7", "198.51.100.7 SRC=198.51.100.8"),
@@ -213,15 +218,22 @@ mod tests {
             ("DPT=6379", "DPT=0"),
             ("PROTO=TCP", "PROTO=UDP"),
         ] {
-            let text = said.replace(from, to);
-            assert_eq!(read(&text), Err(Fault::Malformed), "{text}");
+            let text = logged.replace(from, to);
+            assert_eq!(read(&text), Err(SkipReason::Malformed), "{text}");
         }
-        let end = said.find(" WINDOW").unwrap();
-        for length in said.find("IN=").unwrap()..=end {
-            let fault = read(&said[..length]).unwrap_err();
-            assert!(matches!(fault, Fault::Torn | Fault::Malformed), "{}", &said[..length]);
+        let end = logged.find(" WINDOW").unwrap();
+        for length in logged.find("IN=").unwrap()..=end {
+            let reason = read(&logged[..length]).unwrap_err();
+            assert!(
+                matches!(reason, SkipReason::Torn | SkipReason::Malformed),
+                "{}",
+                &logged[..length]
+            );
         }
-        assert_eq!(read(&format!("kernel: {DROPPED}")), Err(Fault::Misdated));
-        assert_eq!(read(&format!("Nov 31 05:45:00 web kernel: {DROPPED}")), Err(Fault::Foreign));
+        assert_eq!(read(&format!("kernel: {DROPPED}")), Err(SkipReason::Misdated));
+        assert_eq!(
+            read(&format!("Nov 31 05:45:00 web kernel: {DROPPED}")),
+            Err(SkipReason::Foreign)
+        );
     }
 }

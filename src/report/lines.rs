@@ -1,104 +1,101 @@
-//! Owns taking the lines of a log: in bounded memory, whatever the bytes are. Reads what it is given,
-//! and opens nothing.
+//! Splits a log into lines, parses them and adds them to an aggregate.
+//!
+//! Guarantees: memory stays bounded whatever bytes a log holds; every line is counted or skipped.
+//! Never: opens anything; it reads what it is given.
 
-use super::aggregate::{Census, Scope};
-use super::record::{Fault, Line};
-use super::timestamp::Calendar;
+use super::aggregate::{Aggregate, Filter};
+use super::record::{Line, SkipReason};
+use super::timestamp::TimestampParser;
 use super::{kernel_log, listener_log};
 use memchr::memchr_iter;
 use std::io::{self, ErrorKind, Read};
 
-/// What is read at once, and the longest line that is looked at.
+/// How many bytes are read at once, and the longest line that is parsed.
 const BUFFER: usize = 256 * 1024;
 
-/// Whose lines a log holds.
+/// Which program's lines a log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
+pub enum LineFormat {
     /// The listener's.
     Listener,
-    /// Those of the kernel and of many others.
+    /// The kernel's, between those of other programs.
     Kernel,
-    /// One of both; it is looked at.
-    Unknown,
+    /// Either: every line is tried as both.
+    Detect,
 }
 
-impl Writer {
-    /// Reads one line, without its end.
+impl LineFormat {
+    /// Parses one line, without its line end.
     ///
     /// # Errors
-    /// Why it cannot be counted.
-    pub fn line<'a>(self, line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> {
+    /// Why the line is skipped.
+    pub fn parse<'a>(
+        self,
+        line: &'a [u8],
+        timestamps: &mut TimestampParser,
+    ) -> Result<Line<'a>, SkipReason> {
         match self {
-            Writer::Listener => listener_log::line(line, calendar),
-            Writer::Kernel => kernel_log::line(line, calendar),
-            Writer::Unknown => match listener_log::line(line, calendar) {
-                Err(Fault::Foreign) => kernel_log::line(line, calendar),
+            LineFormat::Listener => listener_log::parse(line, timestamps),
+            LineFormat::Kernel => kernel_log::parse(line, timestamps),
+            LineFormat::Detect => match listener_log::parse(line, timestamps) {
+                Err(SkipReason::Foreign) => kernel_log::parse(line, timestamps),
                 result => result,
             },
         }
     }
 }
 
-/// Counts the lines of a log.
+/// Adds every line of a log to `aggregate`.
 ///
 /// # Errors
-/// The log cannot be read to its end; what came before is counted.
-pub fn count(
+/// The log cannot be read to its end; the lines before the error are counted.
+pub fn read_lines(
     log: &mut impl Read,
-    writer: Writer,
-    calendar: &mut Calendar,
-    scope: &Scope,
-    census: &mut Census,
+    format: LineFormat,
+    timestamps: &mut TimestampParser,
+    filter: &Filter,
+    aggregate: &mut Aggregate,
 ) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
-    // What of the buffer is filled, and whether its line began before it.
+    // `overlong`: the line at the start of the buffer began before it and is skipped.
     let (mut filled, mut overlong) = (0, false);
-    loop {
+    let result = loop {
         let read = match log.read(&mut buffer[filled..]) {
+            Ok(0) => break Ok(()),
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => {
-                last(&buffer[..filled], overlong, writer, calendar, scope, census);
-                return Err(error);
-            }
+            Err(error) => break Err(error),
         };
-        if read == 0 {
-            last(&buffer[..filled], overlong, writer, calendar, scope, census);
-            return Ok(());
-        }
-        let (mut begin, fresh) = (0, filled);
+        // Bytes before `searched` hold no line end: they were searched after an earlier read.
+        let (mut start, searched) = (0, filled);
         filled += read;
-        for end in memchr_iter(b'\n', &buffer[fresh..filled]).map(|place| fresh + place) {
+        for offset in memchr_iter(b'\n', &buffer[searched..filled]) {
+            let end = searched + offset;
             let line = match std::mem::take(&mut overlong) {
-                true => Err(Fault::Foreign),
-                false => writer.line(&buffer[begin..end], calendar),
+                true => Err(SkipReason::Foreign),
+                false => format.parse(&buffer[start..end], timestamps),
             };
-            census.add(line, scope);
-            begin = end + 1;
+            aggregate.add(line, filter);
+            start = end + 1;
         }
-        buffer.copy_within(begin..filled, 0);
-        filled -= begin;
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
         if filled == BUFFER {
             (filled, overlong) = (0, true);
         }
+    };
+    // Bytes after the last line end are a line that is being written, or that a crash has torn.
+    let rest = &buffer[..filled];
+    if overlong {
+        aggregate.add(Err(SkipReason::Foreign), filter);
+    } else if !rest.is_empty() {
+        let line = format.parse(rest, timestamps).map_err(|reason| match reason {
+            SkipReason::Foreign => reason,
+            _ => SkipReason::Torn,
+        });
+        aggregate.add(line, filter);
     }
-}
-
-/// What stands behind the last end of a line: one that is being written, or that a crash has torn.
-fn last(
-    line: &[u8],
-    overlong: bool,
-    writer: Writer,
-    calendar: &mut Calendar,
-    scope: &Scope,
-    census: &mut Census,
-) {
-    if line.is_empty() && !overlong {
-        return;
-    }
-    let line = if overlong { Err(Fault::Foreign) } else { writer.line(line, calendar) };
-    let torn = |fault| if fault == Fault::Foreign { fault } else { Fault::Torn };
-    census.add(line.map_err(torn), scope);
+    result
 }
 
 #[cfg(test)]
@@ -107,21 +104,22 @@ mod tests {
     use super::*;
     use jiff::tz::TimeZone;
 
-    const SCOPE: Scope = Scope { since: 0, until: i64::MAX, ports: Vec::new() };
+    const FILTER: Filter = Filter { since: 0, until: i64::MAX, ports: Vec::new() };
 
-    fn counted(mut log: impl Read) -> Census {
-        let (mut census, mut calendar) = (Census::default(), Calendar::new(TimeZone::UTC, 0));
-        let writer = Writer::Unknown;
-        count(&mut log, writer, &mut calendar, &SCOPE, &mut census).unwrap();
-        census
+    fn aggregated(mut log: impl Read) -> Aggregate {
+        let (mut aggregate, mut timestamps) =
+            (Aggregate::default(), TimestampParser::new(TimeZone::UTC, 0));
+        let format = LineFormat::Detect;
+        read_lines(&mut log, format, &mut timestamps, &FILTER, &mut aggregate).unwrap();
+        aggregate
     }
 
     const LINE: &str = "time=2026-11-27T05:45:00.000Z peer=192.0.2.1 port=6379 outcome=told\n";
 
-    /// A reader that gives a few bytes at a time.
-    struct Slowly<'a>(&'a [u8]);
+    /// A reader that returns a few bytes at a time.
+    struct ShortReads<'a>(&'a [u8]);
 
-    impl Read for Slowly<'_> {
+    impl Read for ShortReads<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let length = self.0.len().min(buffer.len()).min(7);
             let (now, later) = self.0.split_at(length);
@@ -132,25 +130,27 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_the_same_however_the_bytes_come() {
+    fn lines_do_not_depend_on_the_size_of_reads() {
         let text = format!("{LINE}\n{LINE}x\n{}", LINE.trim_end());
-        for census in [counted(text.as_bytes()), counted(Slowly(text.as_bytes()))] {
-            assert_eq!((census.lines.read, census.lines.counted, census.lines.foreign), (5, 3, 2));
+        for aggregate in [aggregated(text.as_bytes()), aggregated(ShortReads(text.as_bytes()))] {
+            let lines = aggregate.lines;
+            assert_eq!((lines.read, lines.counted, lines.foreign), (5, 3, 2));
         }
     }
 
     #[test]
     fn a_line_that_is_being_written_is_torn() {
         for end in [LINE.len() - 2, LINE.len() - 20, 20] {
-            let census = counted(&LINE.as_bytes()[..end]);
-            assert_eq!((census.lines.read, census.lines.torn), (1, 1), "{end}");
+            let aggregate = aggregated(&LINE.as_bytes()[..end]);
+            assert_eq!((aggregate.lines.read, aggregate.lines.torn), (1, 1), "{end}");
         }
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_room_than_another() {
+    fn a_line_without_end_takes_no_more_memory_than_another() {
         let log = LINE.as_bytes().chain(io::repeat(b'x').take(3 * BUFFER as u64 + 5));
-        let census = counted(log.chain(&b"\n"[..]).chain(LINE.as_bytes()));
-        assert_eq!((census.lines.read, census.lines.counted, census.lines.foreign), (3, 2, 1));
+        let aggregate = aggregated(log.chain(&b"\n"[..]).chain(LINE.as_bytes()));
+        let lines = aggregate.lines;
+        assert_eq!((lines.read, lines.counted, lines.foreign), (3, 2, 1));
     }
 }

@@ -1,17 +1,20 @@
-//! Owns reading a line of the listener's log, as logfmt and as JSON. Trusts nothing in it: addresses
-//! and numbers are parsed, texts are held to what the listener can have written.
+//! Parses the lines of the listener's log, as logfmt and as JSON.
+//!
+//! Never: trusts a line. Addresses and numbers are parsed; texts must be what the listener can write.
 
-use super::record::{Answer, Fault, Knock, Library, Line, Moment, Protocol, Source};
-use super::timestamp::Calendar;
+use super::record::{
+    AnswerKind, Attempt, Library, Line, LostLines, Protocol, SkipReason, Source, UnixMillis,
+};
+use super::timestamp::TimestampParser;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-/// The most bytes of a line without its end; the listener writes none longer.
-const LONGEST: usize = crate::listener_contract::MAX_LOG_LINE_BYTES - 1;
+/// The longest line in bytes, without its line end: the listener writes none longer.
+const MAX_LINE: usize = crate::listener_contract::MAX_LOG_LINE_BYTES - 1;
 
-/// What a line says, before it is known which kind of line it is.
+/// A line's fields, before its `outcome` tells which kind of line it is.
 #[derive(Default)]
 struct Fields<'a> {
     peer: Option<&'a [u8]>,
@@ -24,21 +27,22 @@ struct Fields<'a> {
     outcome: Option<&'a [u8]>,
 }
 
-/// Reads one line, without its end.
+/// Parses one line, without its line end.
 ///
 /// # Errors
-/// Why it cannot be counted.
-pub fn line<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> {
+/// Why the line is skipped.
+pub fn parse<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'a>, SkipReason> {
     if line.starts_with(b"time=") {
-        logfmt(line, calendar)
+        logfmt(line, timestamps)
     } else if line.starts_with(b"{\"time\":") {
-        json(line, calendar)
+        json(line, timestamps)
     } else {
-        Err(Fault::Foreign)
+        Err(SkipReason::Foreign)
     }
 }
 
-/// Bytes that need no quotes in logfmt.
+/// Bytes that the listener writes without quotes in logfmt. A table, because every byte of every log is
+/// looked up here.
 static PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte: u8 = 0;
@@ -50,14 +54,14 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-fn logfmt<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> {
-    if line.len() > LONGEST {
-        return Err(Fault::Malformed);
+fn logfmt<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'a>, SkipReason> {
+    if line.len() > MAX_LINE {
+        return Err(SkipReason::Malformed);
     }
     let mut fields = Fields::default();
     let (mut time, mut rest) = (None, line);
     loop {
-        let end = rest.iter().position(|byte| *byte == b'=').ok_or(Fault::Torn)?;
+        let end = rest.iter().position(|byte| *byte == b'=').ok_or(SkipReason::Torn)?;
         let (key, value) = (&rest[..end], &rest[end + 1..]);
         let (value, after) = match value.strip_prefix(b"\"") {
             Some(text) => quoted(text)?,
@@ -66,7 +70,7 @@ fn logfmt<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault
                 value.split_at(plain)
             }
         };
-        let twice = match key {
+        let is_duplicate = match key {
             b"time" => time.replace(value).is_some(),
             b"peer" => fields.peer.replace(value).is_some(),
             b"port" => fields.port.replace(number(value)?).is_some(),
@@ -76,39 +80,39 @@ fn logfmt<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault
             b"lines" => fields.lines.replace(number(value)?).is_some(),
             b"attempts" => fields.attempts.replace(number(value)?).is_some(),
             b"outcome" => fields.outcome.replace(value).is_some(),
-            // What this version does not count, or a later one has added.
+            // A field that is not counted, or that a later version has added.
             _ if is_key(key) => false,
             _ => true,
         };
         match after.split_first() {
-            _ if twice => return Err(Fault::Malformed),
+            _ if is_duplicate => return Err(SkipReason::Malformed),
             None => break,
             Some((b' ', after)) if fields.outcome.is_none() => rest = after,
-            Some(_) => return Err(Fault::Malformed),
+            Some(_) => return Err(SkipReason::Malformed),
         }
     }
-    let outcome = fields.outcome.ok_or(Fault::Torn)?;
-    let at = moment(time.unwrap_or_default(), calendar)?;
-    understood(fields, outcome, at)
+    let outcome = fields.outcome.ok_or(SkipReason::Torn)?;
+    let at = timestamp(time.unwrap_or_default(), timestamps)?;
+    record(fields, outcome, at)
 }
 
 fn is_key(key: &[u8]) -> bool {
     !key.is_empty() && key.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'-')
 }
 
-/// A text up to its closing quote, and what follows. It holds printable ASCII and the listener's
-/// three escapes.
-fn quoted(text: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
-    let mut place = 0;
+/// Splits a quoted text from what follows its closing quote. The text may hold printable ASCII and the
+/// listener's three escapes.
+fn quoted(text: &[u8]) -> Result<(&[u8], &[u8]), SkipReason> {
+    let mut end = 0;
     loop {
-        place += match text.get(place..).unwrap_or_default() {
-            [b'"', ..] => return Ok((&text[..place], &text[place + 1..])),
+        end += match text.get(end..).unwrap_or_default() {
+            [b'"', ..] => return Ok((&text[..end], &text[end + 1..])),
             [b'\\', b'"' | b'\\', ..] => 2,
             [b'\\', b'x', high, low, ..] if is_hex(*high) && is_hex(*low) => 4,
-            [] | [b'\\'] | [b'\\', b'x'] | [b'\\', b'x', _] => return Err(Fault::Torn),
-            [b'\\', ..] => return Err(Fault::Malformed),
+            [] | [b'\\'] | [b'\\', b'x'] | [b'\\', b'x', _] => return Err(SkipReason::Torn),
+            [b'\\', ..] => return Err(SkipReason::Malformed),
             [b' '..=b'~', ..] => 1,
-            _ => return Err(Fault::Malformed),
+            _ => return Err(SkipReason::Malformed),
         };
     }
 }
@@ -117,21 +121,21 @@ fn is_hex(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f')
 }
 
-fn text(value: &[u8]) -> Result<Cow<'_, str>, Fault> {
-    std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_| Fault::Malformed)
+fn text(value: &[u8]) -> Result<Cow<'_, str>, SkipReason> {
+    std::str::from_utf8(value).map(Cow::Borrowed).map_err(|_| SkipReason::Malformed)
 }
 
-fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, Fault> {
+fn number<T: std::str::FromStr>(value: &[u8]) -> Result<T, SkipReason> {
     let digits = value.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(value).ok().filter(|_| digits);
-    text.and_then(|text| text.parse().ok()).ok_or(Fault::Malformed)
+    text.and_then(|text| text.parse().ok()).ok_or(SkipReason::Malformed)
 }
 
-fn protocol(value: &[u8]) -> Result<Protocol, Fault> {
-    Protocol::named(value).ok_or(Fault::Malformed)
+fn protocol(value: &[u8]) -> Result<Protocol, SkipReason> {
+    Protocol::by_name(value).ok_or(SkipReason::Malformed)
 }
 
-/// A line as JSON. What a later version adds is passed over.
+/// A line as JSON. Fields that a later version adds are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Object<'a> {
@@ -149,16 +153,16 @@ struct Object<'a> {
     outcome: &'a str,
 }
 
-fn json<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> {
+fn json<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'a>, SkipReason> {
     if line.last() != Some(&b'}') {
-        return Err(Fault::Torn);
+        return Err(SkipReason::Torn);
     }
-    let raw = line.len() > LONGEST || !line.iter().all(|byte| (b' '..=b'~').contains(byte));
-    let object: Object<'a> = serde_json::from_slice(line).map_err(|_| Fault::Malformed)?;
-    if raw {
-        return Err(Fault::Malformed);
+    let is_raw = line.len() > MAX_LINE || !line.iter().all(|byte| (b' '..=b'~').contains(byte));
+    let object: Object<'a> = serde_json::from_slice(line).map_err(|_| SkipReason::Malformed)?;
+    if is_raw {
+        return Err(SkipReason::Malformed);
     }
-    let at = moment(object.time.as_bytes(), calendar)?;
+    let at = timestamp(object.time.as_bytes(), timestamps)?;
     let fields = Fields {
         peer: object.peer.map(str::as_bytes),
         port: object.port,
@@ -169,18 +173,19 @@ fn json<'a>(line: &'a [u8], calendar: &mut Calendar) -> Result<Line<'a>, Fault> 
         attempts: object.attempts,
         outcome: None,
     };
-    understood(fields, object.outcome.as_bytes(), at)
+    record(fields, object.outcome.as_bytes(), at)
 }
 
-/// A text of JSON as logfmt has it between its quotes: a character there is a byte here.
-fn escaped(text: Cow<'_, str>) -> Result<Cow<'_, str>, Fault> {
+/// A JSON text in logfmt's escapes, so that both formats name a library alike. A character U+0000 to
+/// U+00FF stands for one byte.
+fn escaped(text: Cow<'_, str>) -> Result<Cow<'_, str>, SkipReason> {
     let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
     if text.bytes().all(plain) {
         return Ok(text);
     }
     let mut escaped = String::new();
     for character in text.chars() {
-        let byte = u8::try_from(character).map_err(|_| Fault::Malformed)?;
+        let byte = u8::try_from(character).map_err(|_| SkipReason::Malformed)?;
         let _ = match byte {
             b'"' | b'\\' => write!(escaped, "\\{character}"),
             b' '..=b'~' => write!(escaped, "{character}"),
@@ -190,53 +195,57 @@ fn escaped(text: Cow<'_, str>) -> Result<Cow<'_, str>, Fault> {
     Ok(Cow::Owned(escaped))
 }
 
-fn moment(time: &[u8], calendar: &mut Calendar) -> Result<Moment, Fault> {
-    match calendar.rfc3339(time) {
+fn timestamp(time: &[u8], timestamps: &mut TimestampParser) -> Result<UnixMillis, SkipReason> {
+    match timestamps.rfc3339(time) {
         Some((at, [])) => Ok(at),
-        _ => Err(Fault::Misdated),
+        _ => Err(SkipReason::Misdated),
     }
 }
 
-fn understood<'a>(fields: Fields<'a>, outcome: &[u8], at: Moment) -> Result<Line<'a>, Fault> {
+/// The record that a line's fields make together.
+fn record<'a>(fields: Fields<'a>, outcome: &[u8], at: UnixMillis) -> Result<Line<'a>, SkipReason> {
     let answer = match outcome {
-        b"told" => Answer::Told,
-        b"closed" => Answer::Closed,
-        b"reset" | b"idle" | b"shed" | b"limit" | b"shutdown" => Answer::Broken,
-        b"folded" => Answer::Folded,
+        b"told" => AnswerKind::NoticeSent,
+        b"closed" => AnswerKind::Closed,
+        b"reset" | b"idle" | b"shed" | b"limit" | b"shutdown" => AnswerKind::Broken,
+        b"folded" => AnswerKind::Folded,
         b"dropped" => {
-            let (lines, attempts) = fields.lines.zip(fields.attempts).ok_or(Fault::Malformed)?;
-            return Ok(Line::Lost { at, lines, attempts });
+            let lost = fields.lines.zip(fields.attempts).ok_or(SkipReason::Malformed)?;
+            let lost = LostLines { lines: lost.0, attempts: lost.1 };
+            return Ok(Line::Lost { at, lost });
         }
-        _ => return Err(Fault::Malformed),
+        _ => return Err(SkipReason::Malformed),
     };
-    let source = source(fields.peer.ok_or(Fault::Malformed)?)?;
-    let folded = answer == Answer::Folded;
-    let one = matches!(source, Source::Address(_));
-    // A line of its own is of one address and has a port; a count has neither of need.
-    let fits = if folded { fields.attempts.is_some() } else { one && fields.port.is_some() };
-    if !fits || fields.port == Some(0) {
-        return Err(Fault::Malformed);
-    }
+    let source = source(fields.peer.ok_or(SkipReason::Malformed)?)?;
+    let attempts = match (answer, fields.attempts, source, fields.port) {
+        (_, _, _, Some(0)) => return Err(SkipReason::Malformed),
+        // A count may be for several addresses and ports.
+        (AnswerKind::Folded, Some(attempts), ..) => attempts,
+        // A line for one connection names its address and port.
+        (AnswerKind::Folded, ..) | (_, _, Source::Network(_) | Source::Others, _) | (.., None) => {
+            return Err(SkipReason::Malformed);
+        }
+        (_, _, Source::Address(_), Some(_)) => 1,
+    };
     let version = fields.version.unwrap_or_default();
     let library = fields.library.map(|name| Library { name, version });
-    let attempts = if folded { fields.attempts.unwrap_or_default() } else { 1 };
     let Fields { port, protocol, .. } = fields;
-    Ok(Line::Knock(Knock { at, source, port, answer, attempts, protocol, library }))
+    Ok(Line::Attempt(Attempt { at, source, port, answer, attempts, protocol, library }))
 }
 
-fn source(peer: &[u8]) -> Result<Source, Fault> {
+fn source(peer: &[u8]) -> Result<Source, SkipReason> {
     if peer == b"others" {
         return Ok(Source::Others);
     }
-    let (address, network) = match peer.strip_suffix(b"/64") {
+    let (address, is_network) = match peer.strip_suffix(b"/64") {
         Some(address) => (address, true),
         None => (peer, false),
     };
-    let text = std::str::from_utf8(address).map_err(|_| Fault::Malformed)?;
-    match (text.parse().map_err(|_| Fault::Malformed)?, network) {
+    let text = std::str::from_utf8(address).map_err(|_| SkipReason::Malformed)?;
+    match (text.parse().map_err(|_| SkipReason::Malformed)?, is_network) {
         (IpAddr::V6(address), true) => Ok(Source::Network(address)),
         (address, false) => Ok(Source::Address(address)),
-        (IpAddr::V4(_), true) => Err(Fault::Malformed),
+        (IpAddr::V4(_), true) => Err(SkipReason::Malformed),
     }
 }
 

@@ -1,10 +1,13 @@
-//! Owns what the logs tell of those who still knock: reading lines that anybody may have had a hand in,
-//! and counting them in bounded memory. Pure over readers; opens no file and knows no clock.
+//! Who still tries to connect: parses the lines of logs, counts the attempts and renders a report.
+//!
+//! Guarantees: bounded memory; nothing in a log is trusted, since clients choose parts of its text.
+//! Never: opens a file or asks for the time; callers pass readers and timestamps.
 
 mod aggregate;
 pub mod format;
 mod histogram;
 mod kernel_log;
+mod line_counts;
 mod lines;
 mod listener_log;
 pub mod output;
@@ -14,14 +17,17 @@ mod timestamp;
 mod totals;
 
 pub use self::aggregate::{
-    Census, LibraryRow, Lines, MOST_LIBRARIES, MOST_PORTS, MOST_ROWS, PortRow, Row, Scope,
+    Aggregate, Evicted, Filter, Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES,
+    MAX_PORTS, MAX_ROWS, PortRow, Row,
 };
-pub use self::histogram::{History, STEPS, Span};
-pub use self::lines::{Writer, count};
-pub use self::output::sparkline::Glyphs;
-pub use self::record::{Answer, Fault, Knock, Library, Line, Moment, Protocol, Source};
+pub use self::histogram::{Histogram, MAX_STEPS, TimeAxis};
+pub use self::line_counts::LineCounts;
+pub use self::lines::{LineFormat, read_lines};
+pub use self::record::{
+    AnswerKind, Attempt, Library, Line, LostLines, Protocol, SkipReason, Source, UnixMillis,
+};
 pub use self::summary::{
-    Knocks, Library as LibraryTold, Lost, Others, Port, Step, Summary, Used, moment,
+    LibrarySummary, LibraryUse, PortSummary, SourceSummary, Summary, TimelineStep, Unlisted,
 };
-pub use self::timestamp::Calendar;
-pub use self::totals::{Answers, Count};
+pub use self::timestamp::{TimestampParser, to_rfc3339};
+pub use self::totals::{AnswerCounts, Totals};

@@ -1,25 +1,26 @@
-//! Owns what one line of a log tells: who knocked where, when, and how that was answered. Plain data.
+//! One log line as plain data: who tried to connect to which port, when, and how that was answered.
 
+use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Milliseconds since 1970 in UTC.
-pub type Moment = i64;
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type UnixMillis = i64;
 
-/// Who knocked.
+/// Where connection attempts come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
     /// One address.
     Address(IpAddr),
     /// Several addresses of one IPv6 /64, given by its first.
     Network(Ipv6Addr),
-    /// Several that the log did not tell apart.
+    /// Several sources that the listener counted together.
     Others,
 }
 
 impl Source {
-    /// Its one address, where there is one.
+    /// The address, where the source is exactly one.
     pub fn address(self) -> Option<IpAddr> {
         match self {
             Source::Address(address) => Some(address),
@@ -40,61 +41,61 @@ impl fmt::Display for Source {
 
 /// How an attempt was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// The listener sent the sentence.
-    Told,
-    /// The listener answered a library's set-up, and the sentence was never due.
+pub enum AnswerKind {
+    /// The listener sent the notice.
+    NoticeSent,
+    /// The listener answered a library's set-up commands; the client closed before the notice was due.
     Closed,
-    /// The listener was reached, and the connection ended otherwise than in order.
+    /// The listener accepted the connection, which then broke off.
     Broken,
-    /// The listener was reached, and has counted this instead of writing a line of it.
+    /// The listener counted the attempt with others instead of writing a line for it.
     Folded,
-    /// The kernel dropped it.
+    /// The kernel dropped the packet.
     Dropped,
-    /// The kernel reset it.
+    /// The kernel reset the connection.
     Reset,
 }
 
-impl Answer {
-    /// Every answer, in the order in which they are told.
-    pub const ALL: [Answer; 6] = [
-        Answer::Told,
-        Answer::Closed,
-        Answer::Broken,
-        Answer::Folded,
-        Answer::Dropped,
-        Answer::Reset,
+impl AnswerKind {
+    /// Every kind, in the order in which reports list them.
+    pub const ALL: [AnswerKind; 6] = [
+        AnswerKind::NoticeSent,
+        AnswerKind::Closed,
+        AnswerKind::Broken,
+        AnswerKind::Folded,
+        AnswerKind::Dropped,
+        AnswerKind::Reset,
     ];
 
-    /// How it is named in JSON, CSV and filters.
+    /// Its name in JSON, CSV and filters.
     pub fn name(self) -> &'static str {
         match self {
-            Answer::Told => "told",
-            Answer::Closed => "closed",
-            Answer::Broken => "broken",
-            Answer::Folded => "folded",
-            Answer::Dropped => "dropped",
-            Answer::Reset => "reset",
+            AnswerKind::NoticeSent => "told",
+            AnswerKind::Closed => "closed",
+            AnswerKind::Broken => "broken",
+            AnswerKind::Folded => "folded",
+            AnswerKind::Dropped => "dropped",
+            AnswerKind::Reset => "reset",
         }
     }
 
-    /// What that means, for people.
+    /// What happened to the client, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            Answer::Told => "was sent the notice",
-            Answer::Closed => "sent nothing but a library's set-up",
-            Answer::Broken => "reached the listener and broke off",
-            Answer::Folded => "reached the listener too often to be listed",
-            Answer::Dropped => "dropped by the kernel",
-            Answer::Reset => "reset by the kernel",
+            AnswerKind::NoticeSent => "was sent the notice",
+            AnswerKind::Closed => "sent nothing but a library's set-up",
+            AnswerKind::Broken => "reached the listener and broke off",
+            AnswerKind::Folded => "reached the listener too often to be listed",
+            AnswerKind::Dropped => "dropped by the kernel",
+            AnswerKind::Reset => "reset by the kernel",
         }
     }
 }
 
-/// What was spoken with the listener.
+/// The protocol that the client used with the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Nothing.
+    /// The client sent nothing.
     None,
     /// The Redis protocol.
     Resp,
@@ -102,16 +103,16 @@ pub enum Protocol {
     Inline,
     /// HTTP.
     Http,
-    /// TLS that came to nothing else.
+    /// TLS in which no other protocol was recognised.
     Tls,
 }
 
 impl Protocol {
-    /// Every protocol, in the order in which they are told.
+    /// Every protocol, in the order in which reports list them.
     pub const ALL: [Protocol; 5] =
         [Protocol::None, Protocol::Resp, Protocol::Inline, Protocol::Http, Protocol::Tls];
 
-    /// How the log names it.
+    /// Its name in the listener's log.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::None => "none",
@@ -122,8 +123,8 @@ impl Protocol {
         }
     }
 
-    /// The one of that name.
-    pub(super) fn named(name: &[u8]) -> Option<Protocol> {
+    /// The protocol of that name.
+    pub(super) fn by_name(name: &[u8]) -> Option<Protocol> {
         Protocol::ALL.into_iter().find(|protocol| protocol.name().as_bytes() == name)
     }
 }
@@ -137,50 +138,67 @@ pub struct Library<'a> {
     pub version: Cow<'a, str>,
 }
 
-/// Attempts of one source that one line tells of.
+/// The connection attempts of one source that one line records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Knock<'a> {
-    /// When; of a line that counts several, when it was written.
-    pub at: Moment,
-    /// Who.
+pub struct Attempt<'a> {
+    /// When it happened; for a line that counts several attempts, when the line was written.
+    pub at: UnixMillis,
+    /// The client.
     pub source: Source,
-    /// The reserved port that was asked for, where the line says so.
+    /// The reserved port that the client asked for, where the line names one.
     pub port: Option<u16>,
     /// How it was answered.
-    pub answer: Answer,
-    /// How many; one unless the line counts several.
+    pub answer: AnswerKind,
+    /// How many attempts; 1 unless the line counts several.
     pub attempts: u64,
-    /// What was spoken, with the listener.
+    /// The protocol, where the listener saw the attempt.
     pub protocol: Option<Protocol>,
-    /// What the client calls its library, where it did.
+    /// The client library, where the client named one.
     pub library: Option<Library<'a>>,
 }
 
-/// What a line of a log is.
+/// Log lines that the listener could not write, and the attempts that they would have recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LostLines {
+    /// The number of lines.
+    pub lines: u64,
+    /// The number of attempts; no other number includes them.
+    pub attempts: u64,
+}
+
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// Attempts.
-    Knock(Knock<'a>),
-    /// The listener could not write lines, and counted them.
+    /// Connection attempts.
+    Attempt(Attempt<'a>),
+    /// The listener's own count of lines that it could not write.
     Lost {
         /// When the count was written.
-        at: Moment,
-        /// How many lines.
-        lines: u64,
-        /// For how many attempts.
-        attempts: u64,
+        at: UnixMillis,
+        /// The count.
+        lost: LostLines,
     },
 }
 
-/// Why a line is not counted.
+impl Line<'_> {
+    /// The line's timestamp.
+    pub fn at(&self) -> UnixMillis {
+        match self {
+            Line::Attempt(attempt) => attempt.at,
+            Line::Lost { at, .. } => *at,
+        }
+    }
+}
+
+/// Why a line is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is no line of ours.
+pub enum SkipReason {
+    /// Another program wrote it.
     Foreign,
-    /// It begins as one of ours and has no end.
+    /// It begins like one of redisguard's lines and has no end.
     Torn,
-    /// It claims to be ours, and holds what ours never do.
+    /// It looks like one of redisguard's lines and contains something that redisguard never writes.
     Malformed,
-    /// It has no time, or one that cannot be.
+    /// It has no timestamp, or an impossible one.
     Misdated,
 }

@@ -1,315 +1,316 @@
-//! Owns what is told of a census: sorted, cut to what was asked for, moments as text. Plain data, which
-//! every form of the report is made of.
+//! The report as plain data: sorted, cut to the rows that were asked for, timestamps as text. Every output
+//! format is rendered from it; as JSON it is what `report --json` prints.
 
-use super::aggregate::{Census, Lines, Row};
-use super::record::{Answer, Moment, Protocol, Source};
-use super::totals::{Answers, Count};
+use super::aggregate::{Aggregate, LibraryId, LibraryRow, PortRow, Row};
+use super::line_counts::LineCounts;
+use super::record::{AnswerKind, LostLines, Protocol, Source};
+use super::timestamp::to_rfc3339;
+use super::totals::AnswerCounts;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// Everything that is told.
+/// Who still tries to connect. Timestamps are RFC 3339, whole seconds, UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The host's own name, where it is known.
+    /// The host's name in /etc/hostname; null where there is none.
     pub host: Option<String>,
-    /// The first attempt.
+    /// The first attempt; null where there was none.
     pub first: Option<String>,
-    /// The last attempt.
+    /// The last attempt; null where there was none.
     pub last: Option<String>,
-    /// How many there were, also of those that are not listed.
+    /// The number of attempts, including those that are not listed.
     pub attempts: u64,
-    /// The same by answer.
-    pub answers: Answers,
-    /// How many sources there were; of those that are not told apart each port counts its own.
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The number of sources. Beyond 32768, each with a port, a source that came back counts again.
     pub sources: u64,
     /// Every source at every port, those with the most attempts first.
-    pub knocks: Vec<Knocks>,
-    /// What is not listed there.
-    pub others: Others,
+    #[serde(rename = "knocks")]
+    pub by_source: Vec<SourceSummary>,
+    /// What is counted and not listed.
+    #[serde(rename = "others")]
+    pub unlisted: Unlisted,
     /// Every port.
-    pub ports: Vec<Port>,
-    /// Every library, those with the most attempts first.
-    pub libraries: Vec<Library>,
-    /// How long a step is, in seconds.
+    pub ports: Vec<PortSummary>,
+    /// Every library in every version, those with the most attempts first.
+    pub libraries: Vec<LibrarySummary>,
+    /// The length of a step in seconds: a minute, ten minutes, an hour, a day, or 1, 4 or 48 weeks, so that
+    /// 128 steps are enough.
     pub step_seconds: i64,
-    /// All attempts by step.
-    pub timeline: Vec<Step>,
-    /// What the listener could not write.
-    pub lost: Lost,
-    /// What became of the lines.
-    pub lines: Lines,
-    /// What was read.
+    /// Every step from the first attempt to the last.
+    pub timeline: Vec<TimelineStep>,
+    /// What the listener could not write, by its own count.
+    pub lost: LostLines,
+    /// How many lines were counted and skipped.
+    pub lines: LineCounts,
+    /// The logs that were read.
     pub logs: Vec<String>,
-    /// Where the kernel's lines come from.
+    /// Where the kernel's lines come from; null where they were not looked for.
     pub kernel: Option<String>,
-    /// What could not be read to its end, and why.
+    /// What could not be read to its end, and why; then the exit status is 1.
     pub incomplete: Vec<String>,
 }
 
 /// One source at one port.
 #[derive(Clone, Debug, Serialize)]
-pub struct Knocks {
-    /// An address, a network or `others`.
+pub struct SourceSummary {
+    /// An address, a network of several (`/64`), or `others`.
     pub source: String,
-    /// Its name, where that was asked for and is known.
+    /// The source's name, with `--resolve` where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The reserved port; null where the listener's counts name none.
     pub port: Option<u16>,
-    /// How often.
+    /// The number of attempts.
     pub attempts: u64,
-    /// How they were answered.
-    pub answers: Answers,
-    /// The first one.
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The first attempt.
     pub first: String,
-    /// The last one.
+    /// The last attempt.
     pub last: String,
-    /// What was spoken with the listener.
+    /// The protocols that the source used: `none`, `resp`, `inline`, `http`, `tls`.
     pub protocols: Vec<&'static str>,
-    /// What the clients call themselves, those with the most attempts first.
-    pub libraries: Vec<Used>,
-    /// How often in each step; the sums of a port have room for that in JSON, each source has not.
+    /// The libraries that clients named, at most four, those with the most attempts first.
+    pub libraries: Vec<LibraryUse>,
+    /// The attempts in each step. Not in JSON, which would grow by up to 128 numbers for each source.
     #[serde(skip)]
     pub timeline: Vec<u32>,
-    /// The address to ask the name service for.
+    /// The address, where the source is exactly one.
     #[serde(skip)]
     pub address: Option<IpAddr>,
 }
 
-/// A library that one source used.
+/// A library that one source used at one port.
 #[derive(Clone, Debug, Serialize)]
-pub struct Used {
-    /// Its name.
+pub struct LibraryUse {
+    /// The name as the log has it: printable ASCII, other bytes as `\xNN`.
     pub name: String,
-    /// Its version, where it gave one.
+    /// The version, in the same form; null where the client gave none.
     pub version: Option<String>,
-    /// How often.
+    /// The number of attempts.
     pub attempts: u64,
 }
 
-/// What is not listed.
+/// What is counted and not listed.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Others {
-    /// How many sources at ports.
-    pub knocks: u64,
-    /// Their attempts.
+pub struct Unlisted {
+    /// Sources at ports beyond `--top`, and beyond 32768.
+    #[serde(rename = "knocks")]
+    pub sources: u64,
+    /// The attempts of those sources.
     pub attempts: u64,
-    /// Attempts with libraries that are not told apart.
+    /// Attempts with libraries beyond 4096, or beyond four of a source.
     pub libraries: u64,
-    /// Attempts at ports that are not.
+    /// Attempts at ports beyond 1024.
     pub ports: u64,
 }
 
 /// One port.
 #[derive(Clone, Debug, Serialize)]
-pub struct Port {
+pub struct PortSummary {
     /// The port; null for counts that name none.
     pub port: Option<u16>,
-    /// How many sources came.
+    /// The number of sources.
     pub sources: u64,
-    /// How often.
+    /// The number of attempts.
     pub attempts: u64,
-    /// How they were answered.
-    pub answers: Answers,
-    /// The first one.
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The first attempt.
     pub first: String,
-    /// The last one.
+    /// The last attempt.
     pub last: String,
-    /// How often in each step.
+    /// The attempts in each step.
     pub timeline: Vec<u32>,
-    /// How many sources in each step: who still has to go.
+    /// The sources in each step: those that still have to move.
     pub burn_down: Vec<u32>,
 }
 
 /// One library in one version.
 #[derive(Clone, Debug, Serialize)]
-pub struct Library {
-    /// Its name.
+pub struct LibrarySummary {
+    /// The name as the log has it: printable ASCII, other bytes as `\xNN`.
     pub name: String,
-    /// Its version, where it gave one.
+    /// The version, in the same form; null where the client gave none.
     pub version: Option<String>,
-    /// How many sources use it.
+    /// The number of sources that use it.
     pub sources: u64,
-    /// How often.
+    /// The number of attempts.
     pub attempts: u64,
-    /// The first one.
+    /// The first attempt.
     pub first: String,
-    /// The last one.
+    /// The last attempt.
     pub last: String,
 }
 
-/// One step of the time line.
+/// One step of the timeline.
 #[derive(Clone, Debug, Serialize)]
-pub struct Step {
-    /// When it begins.
+pub struct TimelineStep {
+    /// The beginning of the step.
     pub at: String,
-    /// The attempts in it, by answer.
-    pub answers: Answers,
+    /// The attempts in the step by answer.
+    pub answers: AnswerCounts,
 }
 
-/// What the listener could not write, by its own count.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Lost {
-    /// Lines.
-    pub lines: u64,
-    /// Attempts.
-    pub attempts: u64,
-}
-
-impl Serialize for Answers {
+/// An object with a number for each [`AnswerKind`], by its name.
+impl Serialize for AnswerCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(Answer::ALL.len()))?;
-        for answer in Answer::ALL {
+        let mut map = serializer.serialize_map(Some(AnswerKind::ALL.len()))?;
+        for answer in AnswerKind::ALL {
             map.serialize_entry(answer.name(), &self.of(answer))?;
         }
         map.end()
     }
 }
 
-/// A moment as text: RFC 3339, whole seconds, UTC.
-pub fn moment(at: Moment) -> String {
-    let at = jiff::Timestamp::from_second(at.div_euclid(1000));
-    at.map_or_else(|_| String::new(), |at| at.to_string())
-}
-
 impl Summary {
-    /// Tells of a census; lists the `top` heaviest.
-    pub fn of(census: &Census, top: usize) -> Summary {
-        let Count { answers, first, last } = census.total;
-        let any = answers.sum() > 0;
-        let mut rows: Vec<&Row> = census.rows.iter().collect();
-        rows.sort_by_key(|row| (std::cmp::Reverse(row.count.answers.sum()), row.source, row.port));
-        let (listed, left) = rows.split_at(rows.len().min(top));
-        let (rest, rest_count) = &census.rest;
-        let attempts_of = |rows: &[&Row]| {
-            rows.iter().fold(0_u64, |sum, row| sum.saturating_add(row.count.answers.sum()))
+    /// Summarises an aggregate; lists the `top` sources with the most attempts.
+    pub fn new(aggregate: &Aggregate, top: usize) -> Summary {
+        let totals = aggregate.totals;
+        let has_attempts = totals.attempts() > 0;
+        let mut rows: Vec<&Row> = aggregate.rows.iter().collect();
+        rows.sort_by_key(|row| (Reverse(row.totals.attempts()), row.source, row.port));
+        let (listed, left_out) = rows.split_at(rows.len().min(top));
+        let evicted = &aggregate.evicted;
+        let left_out_attempts = left_out.iter().map(|row| row.totals.attempts());
+        let unlisted = Unlisted {
+            sources: evicted.rows + left_out.len() as u64,
+            attempts: left_out_attempts.fold(evicted.totals.attempts(), u64::saturating_add),
+            libraries: aggregate.libraries.overflow,
+            ports: aggregate.port_overflow,
         };
-        let others = Others {
-            knocks: rest + left.len() as u64,
-            attempts: rest_count.answers.sum().saturating_add(attempts_of(left)),
-            libraries: census.more_libraries,
-            ports: census.more_ports,
-        };
-        let sources: BTreeSet<Source> = census.rows.iter().map(|row| row.source).collect();
-        let steps = census.span.steps().enumerate().map(|(step, at)| {
-            let mut answers = Answers::default();
-            for answer in Answer::ALL {
-                let history = &census.histories[answer as usize];
-                let count = history.counts(census.span).nth(step).unwrap_or_default();
-                answers.add(answer, u64::from(count));
-            }
-            Step { at: moment(at), answers }
-        });
+        let sources: BTreeSet<Source> = aggregate.rows.iter().map(|row| row.source).collect();
         Summary {
             host: None,
-            first: any.then(|| moment(first)),
-            last: any.then(|| moment(last)),
-            attempts: answers.sum(),
-            answers,
-            sources: sources.len() as u64 + rest,
-            knocks: listed.iter().map(|row| knocks(census, row)).collect(),
-            others,
-            ports: ports(census),
-            libraries: libraries(census),
-            step_seconds: census.span.width() / 1000,
-            timeline: steps.collect(),
-            lost: Lost { lines: census.lost.0, attempts: census.lost.1 },
-            lines: census.lines,
+            first: has_attempts.then(|| to_rfc3339(totals.first)),
+            last: has_attempts.then(|| to_rfc3339(totals.last)),
+            attempts: totals.attempts(),
+            answers: totals.answers,
+            sources: sources.len() as u64 + evicted.rows,
+            by_source: listed.iter().map(|row| source(aggregate, row)).collect(),
+            unlisted,
+            ports: ports(aggregate),
+            libraries: libraries(aggregate),
+            step_seconds: aggregate.axis.width() / 1000,
+            timeline: timeline(aggregate),
+            lost: aggregate.lost,
+            lines: aggregate.lines,
             logs: Vec::new(),
             kernel: None,
             incomplete: Vec::new(),
         }
     }
+
+    /// The addresses of the listed sources, each once, those with the most attempts first.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut known = BTreeSet::new();
+        let addresses = self.by_source.iter().filter_map(|source| source.address);
+        addresses.filter(|address| known.insert(*address)).collect()
+    }
+
+    /// Sets the names of the listed sources.
+    pub fn set_names(&mut self, names: &BTreeMap<IpAddr, String>) {
+        for source in &mut self.by_source {
+            source.name = source.address.and_then(|address| names.get(&address).cloned());
+        }
+    }
 }
 
+/// The version of a library, where it has one.
 fn version(version: &str) -> Option<String> {
     (!version.is_empty()).then(|| version.to_owned())
 }
 
-fn knocks(census: &Census, row: &Row) -> Knocks {
-    let mut libraries: Vec<Used> = row
-        .libraries
-        .iter()
-        .filter_map(|(number, attempts)| {
-            let library = census.libraries.get(usize::from(*number))?;
-            let (name, version) = (library.name.clone(), version(&library.version));
-            Some(Used { name, version, attempts: *attempts })
-        })
-        .collect();
+fn timeline(aggregate: &Aggregate) -> Vec<TimelineStep> {
+    let steps = aggregate.axis.steps().map(to_rfc3339);
+    let mut timeline: Vec<TimelineStep> =
+        steps.map(|at| TimelineStep { at, answers: AnswerCounts::default() }).collect();
+    for (answer, histogram) in AnswerKind::ALL.into_iter().zip(&aggregate.histograms) {
+        for (step, count) in timeline.iter_mut().zip(histogram.counts(aggregate.axis)) {
+            step.answers.add(answer, u64::from(count));
+        }
+    }
+    timeline
+}
+
+fn source(aggregate: &Aggregate, row: &Row) -> SourceSummary {
+    let library = |(id, attempts)| {
+        let LibraryRow { name, version: given, .. } = aggregate.libraries.get(id)?;
+        Some(LibraryUse { name: name.clone(), version: version(given), attempts })
+    };
+    let mut libraries: Vec<LibraryUse> = row.libraries.iter().filter_map(library).collect();
     libraries
         .sort_by(|one, other| other.attempts.cmp(&one.attempts).then(one.name.cmp(&other.name)));
-    Knocks {
+    SourceSummary {
         source: row.source.to_string(),
         name: None,
         port: row.port,
-        attempts: row.count.answers.sum(),
-        answers: row.count.answers,
-        first: moment(row.count.first),
-        last: moment(row.count.last),
+        attempts: row.totals.attempts(),
+        answers: row.totals.answers,
+        first: to_rfc3339(row.totals.first),
+        last: to_rfc3339(row.totals.last),
         protocols: row.protocols().map(Protocol::name).collect(),
         libraries,
-        timeline: row.history.counts(census.span).collect(),
+        timeline: row.histogram.counts(aggregate.axis).collect(),
         address: row.source.address(),
     }
 }
 
-fn ports(census: &Census) -> Vec<Port> {
+fn ports(aggregate: &Aggregate) -> Vec<PortSummary> {
+    // For each port the number of rows, and how many of them had attempts in each step.
     let mut sources: BTreeMap<Option<u16>, (u64, Vec<u32>)> = BTreeMap::new();
-    for row in &census.rows {
-        let (count, steps) = sources.entry(row.port).or_default();
+    let steps = aggregate.axis.steps().count();
+    for row in &aggregate.rows {
+        let (count, present) = sources.entry(row.port).or_insert_with(|| (0, vec![0; steps]));
         *count += 1;
-        steps.resize(census.span.steps().count(), 0);
-        for (step, attempts) in steps.iter_mut().zip(row.history.counts(census.span)) {
+        for (step, attempts) in present.iter_mut().zip(row.histogram.counts(aggregate.axis)) {
             *step += u32::from(attempts > 0);
         }
     }
-    let port = |(port, row): (&Option<u16>, &super::aggregate::PortRow)| {
-        let (mut count, mut burn_down) = sources.remove(port).unwrap_or_default();
-        let others: Vec<u32> = row.others.counts(census.span).collect();
-        burn_down.resize(others.len(), 0);
-        for (step, more) in burn_down.iter_mut().zip(&others) {
-            *step = step.saturating_add(*more);
+    let port = |(port, row): (&Option<u16>, &PortRow)| {
+        let rows = sources.remove(port);
+        let (count, mut burn_down) = rows.unwrap_or_else(|| (0, vec![0; steps]));
+        for (step, evicted) in burn_down.iter_mut().zip(row.evicted_presence.counts(aggregate.axis))
+        {
+            *step = step.saturating_add(evicted);
         }
-        count += row.more_sources;
-        Port {
+        PortSummary {
             port: *port,
-            sources: count,
-            attempts: row.count.answers.sum(),
-            answers: row.count.answers,
-            first: moment(row.count.first),
-            last: moment(row.count.last),
-            timeline: row.history.counts(census.span).collect(),
+            sources: count + row.evicted_sources,
+            attempts: row.totals.attempts(),
+            answers: row.totals.answers,
+            first: to_rfc3339(row.totals.first),
+            last: to_rfc3339(row.totals.last),
+            timeline: row.histogram.counts(aggregate.axis).collect(),
             burn_down,
         }
     };
-    census.ports.iter().map(port).collect()
+    aggregate.ports.iter().map(port).collect()
 }
 
-fn libraries(census: &Census) -> Vec<Library> {
-    let mut sources: BTreeMap<u16, BTreeSet<Source>> = BTreeMap::new();
-    for row in &census.rows {
-        for (number, _) in &row.libraries {
-            sources.entry(*number).or_default().insert(row.source);
+fn libraries(aggregate: &Aggregate) -> Vec<LibrarySummary> {
+    let mut sources: BTreeMap<LibraryId, BTreeSet<Source>> = BTreeMap::new();
+    for row in &aggregate.rows {
+        for (id, _) in row.libraries.iter() {
+            sources.entry(id).or_default().insert(row.source);
         }
     }
-    let rows = (0_u16..).zip(&census.libraries);
-    let mut libraries: Vec<Library> = rows
-        .map(|(number, row)| Library {
-            name: row.name.clone(),
-            version: version(&row.version),
-            sources: sources.get(&number).map_or(0, |sources| sources.len() as u64),
-            attempts: row.count.answers.sum(),
-            first: moment(row.count.first),
-            last: moment(row.count.last),
-        })
-        .collect();
+    let library = |(id, row): (LibraryId, &LibraryRow)| LibrarySummary {
+        name: row.name.clone(),
+        version: version(&row.version),
+        sources: sources.get(&id).map_or(0, |sources| sources.len() as u64),
+        attempts: row.totals.attempts(),
+        first: to_rfc3339(row.totals.first),
+        last: to_rfc3339(row.totals.last),
+    };
+    let mut libraries: Vec<LibrarySummary> = aggregate.libraries.iter().map(library).collect();
     libraries.sort_by(|one, other| {
-        other
-            .attempts
-            .cmp(&one.attempts)
-            .then((&one.name, &one.version).cmp(&(&other.name, &other.version)))
+        let by_attempts = other.attempts.cmp(&one.attempts);
+        by_attempts.then_with(|| (&one.name, &one.version).cmp(&(&other.name, &other.version)))
     });
     libraries
 }

@@ -1,19 +1,27 @@
-//! Owns moments as logs write them: RFC 3339, journalctl's forms of it, seconds since 1970, and the
-//! traditional stamp of syslog, which has neither a year nor a zone.
+//! Parses the timestamps of logs: RFC 3339, journalctl's variants of it, seconds since 1970, and syslog's
+//! traditional timestamp (RFC 3164, section 4.1.2), which has neither a year nor a zone.
 
-use super::record::Moment;
+use super::record::UnixMillis;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400_000;
 
-/// Whole milliseconds since 1970 of a calendar day, UTC.
-fn day(year: i16, month: i8, day: i8) -> Option<Moment> {
+/// A timestamp as RFC 3339 text in UTC, rounded down to seconds. Empty where the year has more than four
+/// digits.
+pub fn to_rfc3339(at: UnixMillis) -> String {
+    let at = jiff::Timestamp::from_second(at.div_euclid(1000));
+    at.map_or_else(|_| String::new(), |at| at.to_string())
+}
+
+/// Midnight of a date in UTC.
+fn midnight(year: i16, month: i8, day: i8) -> Option<UnixMillis> {
     let date = Date::new(year, month, day).ok()?;
     let midnight = date.to_datetime(jiff::civil::Time::midnight());
     Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_millisecond())
 }
 
+/// Two decimal digits.
 fn two(bytes: &[u8], at: usize) -> Option<i64> {
     let digits = bytes.get(at..at + 2)?;
     digits
@@ -22,53 +30,56 @@ fn two(bytes: &[u8], at: usize) -> Option<i64> {
         .then(|| digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
 }
 
-/// Milliseconds of `HH:MM:SS` at the beginning of `bytes`. A leap second is the second after it.
-fn clock(bytes: &[u8]) -> Option<i64> {
+/// Milliseconds since midnight of `HH:MM:SS` at the beginning of `bytes`. A leap second (`:60`) is taken
+/// for the second after it.
+fn time_of_day(bytes: &[u8]) -> Option<i64> {
     let (hour, minute, second) = (two(bytes, 0)?, two(bytes, 3)?, two(bytes, 6)?);
     let in_bounds = hour < 24 && minute < 60 && second <= 60;
     let colons = bytes[2] == b':' && bytes[5] == b':';
     (in_bounds && colons).then_some(((hour * 60 + minute) * 60 + second) * 1000)
 }
 
-/// Reads the stamps of one log; remembers the latest day, because the next line has it too.
+/// Parses the timestamps of one log. Caches the last date, and of traditional timestamps the last hour:
+/// the next line nearly always has the same, and then needs no conversion through the calendar.
 #[derive(Clone, Debug)]
-pub struct Calendar {
+pub struct TimestampParser {
     zone: TimeZone,
-    /// When the log was last written: what a stamp without a year is not behind.
-    written: Moment,
-    /// The latest day of RFC 3339 as it was written, and its midnight.
-    known: ([u8; 10], Moment),
-    /// The latest hour of a traditional stamp as it was written, and its beginning.
-    known_hour: ([u8; 9], Moment),
+    /// When the log was last written: timestamps without a year are not later.
+    modified: UnixMillis,
+    /// The last RFC 3339 date as text, and its midnight.
+    cached_date: ([u8; 10], UnixMillis),
+    /// The last date and hour of a traditional timestamp as text, and its beginning.
+    cached_hour: ([u8; 9], UnixMillis),
 }
 
-impl Calendar {
-    /// For a log that was last written at `written`, with stamps of `zone` where they name none.
-    pub fn new(zone: TimeZone, written: Moment) -> Self {
-        Self { zone, written, known: ([0; 10], 0), known_hour: ([0; 9], 0) }
+impl TimestampParser {
+    /// For a log that was last written at `modified`. Timestamps without a zone are in `zone`.
+    pub fn new(zone: TimeZone, modified: UnixMillis) -> Self {
+        Self { zone, modified, cached_date: ([0; 10], 0), cached_hour: ([0; 9], 0) }
     }
 
-    /// Takes a moment of any known form off the beginning of a line: it and what follows.
-    pub(super) fn take<'a>(&mut self, line: &'a [u8]) -> Option<(Moment, &'a [u8])> {
+    /// Splits a timestamp of any known form from the rest of a line.
+    pub(super) fn split_from<'a>(&mut self, line: &'a [u8]) -> Option<(UnixMillis, &'a [u8])> {
         match line {
             [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..] => self.rfc3339(line),
             [b'0'..=b'9', ..] => unix(line),
-            _ => self.traditional(line),
+            _ => self.rfc3164(line),
         }
     }
 
     /// `2026-11-22T22:56:34.743Z`, with any fraction and offset (`+01:00`, `+0100`).
-    pub(super) fn rfc3339<'a>(&mut self, line: &'a [u8]) -> Option<(Moment, &'a [u8])> {
+    pub(super) fn rfc3339<'a>(&mut self, line: &'a [u8]) -> Option<(UnixMillis, &'a [u8])> {
         let (date, rest) = line.split_first_chunk::<10>()?;
-        if self.known.0 != *date {
+        if self.cached_date.0 != *date {
             let dashes = date[4] == b'-' && date[7] == b'-';
             let year = two(date, 0)? * 100 + two(date, 2)?;
             let small = |number: i64| i8::try_from(number).ok();
             let year = i16::try_from(year).ok().filter(|_| dashes)?;
-            self.known = (*date, day(year, small(two(date, 5)?)?, small(two(date, 8)?)?)?);
+            self.cached_date =
+                (*date, midnight(year, small(two(date, 5)?)?, small(two(date, 8)?)?)?);
         }
         let rest = rest.strip_prefix(b"T")?;
-        let mut at = self.known.1 + clock(rest)?;
+        let mut at = self.cached_date.1 + time_of_day(rest)?;
         let mut rest = &rest[8..];
         if let Some(fraction) = rest.strip_prefix(b".") {
             let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -77,7 +88,8 @@ impl Calendar {
             rest = after;
         }
         let (sign, rest) = rest.split_first()?;
-        let forward = match sign {
+        // UTC is behind a zone with a positive offset.
+        let direction = match sign {
             b'Z' => return Some((at, rest)),
             b'+' => -1,
             b'-' => 1,
@@ -86,20 +98,20 @@ impl Calendar {
         let colon = usize::from(rest.get(2) == Some(&b':'));
         let (hours, minutes) = (two(rest, 0)?, two(rest, 2 + colon)?);
         let offset = (hours * 60 + minutes) * 60_000;
-        (offset < DAY).then(|| (at + forward * offset, &rest[4 + colon..]))
+        (offset < DAY).then(|| (at + direction * offset, &rest[4 + colon..]))
     }
 
-    /// `Nov  7 05:45:00`: of the years in which that is not behind the log's last line the latest.
-    fn traditional<'a>(&mut self, line: &'a [u8]) -> Option<(Moment, &'a [u8])> {
+    /// `Nov  7 05:45:00`, in the latest year in which that is not later than the log's last line.
+    fn rfc3164<'a>(&mut self, line: &'a [u8]) -> Option<(UnixMillis, &'a [u8])> {
         const MONTHS: [&[u8; 3]; 12] = [
             b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
             b"Dec",
         ];
         let stamp = line.get(..15)?;
-        let time = clock(&stamp[7..])?;
+        let time = time_of_day(&stamp[7..])?;
         let in_hour = time % 3_600_000;
         let hour: [u8; 9] = stamp.first_chunk().copied()?;
-        if self.known_hour.0 != hour {
+        if self.cached_hour.0 != hour {
             let month = MONTHS.iter().position(|month| month[..] == stamp[..3])?;
             let month = i8::try_from(month + 1).ok()?;
             let blanks = stamp[3] == b' ' && stamp[6] == b' ';
@@ -107,34 +119,35 @@ impl Calendar {
             let tens = if stamp[4] == b' ' { Some(0) } else { number(stamp[4]) };
             let date = tens.filter(|_| blanks)? * 10 + number(stamp[5])?;
             let clock_hour = i8::try_from(time / 3_600_000).ok()?;
-            self.known_hour = (hour, self.in_latest_year(month, date, clock_hour)?);
+            self.cached_hour = (hour, self.in_latest_year(month, date, clock_hour)?);
         }
-        Some((self.known_hour.1 + in_hour, &line[15..]))
+        Some((self.cached_hour.1 + in_hour, &line[15..]))
     }
 
-    fn in_latest_year(&self, month: i8, day: i8, hour: i8) -> Option<Moment> {
-        let written = jiff::Timestamp::from_millisecond(self.written).ok()?;
-        let year = written.to_zoned(self.zone.clone()).year();
-        // A file may be closed a little before its last line says; 29 February is not in every year.
+    fn in_latest_year(&self, month: i8, day: i8, hour: i8) -> Option<UnixMillis> {
+        let modified = jiff::Timestamp::from_millisecond(self.modified).ok()?;
+        let year = modified.to_zoned(self.zone.clone()).year();
+        // A clock may have been ahead when the last line was written, hence next year and a day of grace.
+        // 29 February may be up to four years back.
         (0..=4).map(|back| year + 1 - back).find_map(|year| {
             let civil = DateTime::new(year, month, day, hour, 0, 0, 0).ok()?;
             let at = self.zone.to_ambiguous_timestamp(civil).compatible().ok()?.as_millisecond();
-            (at <= self.written + DAY).then_some(at)
+            (at <= self.modified + DAY).then_some(at)
         })
     }
 }
 
-/// The milliseconds that the digits of a fraction of a second are.
+/// The digits of a fraction of a second as milliseconds, rounded down.
 fn milliseconds(digits: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let digit = |place: usize| digits.get(place).map_or(0, |digit| i64::from(digit - b'0'));
+    let digit = |index: usize| digits.get(index).map_or(0, |digit| i64::from(digit - b'0'));
     Some(digit(0) * 100 + digit(1) * 10 + digit(2))
 }
 
 /// `1795757700.123456`, as `journalctl -o short-unix` writes it.
-fn unix(line: &[u8]) -> Option<(Moment, &[u8])> {
+fn unix(line: &[u8]) -> Option<(UnixMillis, &[u8])> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let seconds = std::str::from_utf8(&line[..digits]).ok()?.parse::<i64>().ok()?;
     let rest = line[digits..].strip_prefix(b".")?;
@@ -148,21 +161,21 @@ fn unix(line: &[u8]) -> Option<(Moment, &[u8])> {
 mod tests {
     use super::*;
 
-    fn told(zone: TimeZone, written: &str, line: &str) -> Option<String> {
-        let written: jiff::Timestamp = written.parse().unwrap();
-        let mut calendar = Calendar::new(zone, written.as_millisecond());
-        // The second time it is remembered.
-        let (first, again) = (calendar.take(line.as_bytes()), calendar.take(line.as_bytes()));
-        assert_eq!(first, again, "{line}");
+    fn parsed(zone: TimeZone, modified: &str, line: &str) -> Option<String> {
+        let modified: jiff::Timestamp = modified.parse().unwrap();
+        let mut timestamps = TimestampParser::new(zone, modified.as_millisecond());
+        // The second time it comes from the cache.
+        let first = timestamps.split_from(line.as_bytes());
+        assert_eq!(first, timestamps.split_from(line.as_bytes()), "{line}");
         let (at, rest) = first?;
         assert_eq!(rest, b" x", "{line}");
         Some(jiff::Timestamp::from_millisecond(at).unwrap().to_string())
     }
 
-    const WRITTEN: &str = "2026-11-27T05:45:00Z";
+    const MODIFIED: &str = "2026-11-27T05:45:00Z";
 
     #[test]
-    fn a_moment_is_read_in_every_form() {
+    fn every_form_of_timestamp_is_parsed() {
         for (line, expected) in [
             ("2026-11-22T22:56:34.743Z x", "2026-11-22T22:56:34.743Z"),
             ("2026-11-22T22:56:34Z x", "2026-11-22T22:56:34Z"),
@@ -172,28 +185,28 @@ mod tests {
             ("1795757700.123456 x", "2026-11-27T05:35:00.123Z"),
             ("Nov 27 05:45:00 x", "2026-11-27T05:45:00Z"),
             ("Nov  7 05:45:00 x", "2026-11-07T05:45:00Z"),
-            // Behind the file's last line: last year's.
+            // Later than the file's last line: last year's.
             ("Dec 31 23:59:59 x", "2025-12-31T23:59:59Z"),
             ("Nov 28 05:00:00 x", "2026-11-28T05:00:00Z"),
             ("Nov 29 05:45:00 x", "2025-11-29T05:45:00Z"),
             ("Feb 29 01:02:03 x", "2024-02-29T01:02:03Z"),
         ] {
-            assert_eq!(told(TimeZone::UTC, WRITTEN, line).as_deref(), Some(expected), "{line}");
+            assert_eq!(parsed(TimeZone::UTC, MODIFIED, line).as_deref(), Some(expected), "{line}");
         }
     }
 
     #[test]
-    fn a_stamp_without_a_zone_is_of_the_host_s() {
+    fn a_timestamp_without_a_zone_is_in_the_host_s_zone() {
         let east = TimeZone::fixed(jiff::tz::offset(2));
-        let at = told(east.clone(), WRITTEN, "Nov 27 05:45:00 x");
+        let at = parsed(east.clone(), MODIFIED, "Nov 27 05:45:00 x");
         assert_eq!(at.as_deref(), Some("2026-11-27T03:45:00Z"));
-        // New year there, and not yet in UTC.
-        let at = told(east, "2026-12-31T22:30:00Z", "Jan  1 00:30:00 x");
+        // It is already the new year there, but not in UTC.
+        let at = parsed(east, "2026-12-31T22:30:00Z", "Jan  1 00:30:00 x");
         assert_eq!(at.as_deref(), Some("2026-12-31T22:30:00Z"));
     }
 
     #[test]
-    fn what_is_no_moment_is_none() {
+    fn a_malformed_timestamp_is_rejected() {
         for line in [
             "",
             "2026",
@@ -212,7 +225,7 @@ mod tests {
             "Nov /7 05:45:00 x",
             "2026-11-2\u{e9}T22:56:34Z",
         ] {
-            assert_eq!(told(TimeZone::UTC, WRITTEN, line), None, "{line}");
+            assert_eq!(parsed(TimeZone::UTC, MODIFIED, line), None, "{line}");
         }
     }
 }

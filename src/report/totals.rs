@@ -1,57 +1,68 @@
-//! Owns the sums of one thing that is counted: how many attempts, how answered, and from when to when.
+//! Sums of connection attempts: how many, by answer, and the first and last.
 
-use super::record::{Answer, Knock, Moment};
+use super::record::{AnswerKind, Attempt, UnixMillis};
 
-/// How many attempts were answered how.
+/// The number of attempts by [`AnswerKind`]. Sums saturate: a hostile log cannot overflow them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Answers([u64; Answer::ALL.len()]);
+pub struct AnswerCounts([u64; AnswerKind::ALL.len()]);
 
-impl Answers {
-    /// How many were answered so.
-    pub fn of(&self, answer: Answer) -> u64 {
+impl AnswerCounts {
+    /// The number of attempts that were answered in this way.
+    pub fn of(&self, answer: AnswerKind) -> u64 {
         self.0[answer as usize]
     }
 
-    /// How many there were.
+    /// The number of all attempts.
     pub fn sum(&self) -> u64 {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    pub(super) fn add(&mut self, answer: Answer, attempts: u64) {
+    /// The kinds that occurred, with their numbers, in the order of [`AnswerKind::ALL`].
+    pub fn nonzero(&self) -> impl Iterator<Item = (AnswerKind, u64)> {
+        let all = AnswerKind::ALL.into_iter().map(|answer| (answer, self.of(answer)));
+        all.filter(|(_, count)| *count > 0)
+    }
+
+    pub(super) fn add(&mut self, answer: AnswerKind, attempts: u64) {
         let count = &mut self.0[answer as usize];
         *count = count.saturating_add(attempts);
     }
 
-    fn merge(&mut self, other: &Answers) {
-        Answer::ALL.into_iter().for_each(|answer| self.add(answer, other.of(answer)));
+    fn merge(&mut self, other: &AnswerCounts) {
+        AnswerKind::ALL.into_iter().for_each(|answer| self.add(answer, other.of(answer)));
     }
 }
 
-/// The attempts of some, and when the first and the last of them were.
+/// The attempts of one source, port or library, and when the first and the last of them were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
-    /// By answer.
-    pub answers: Answers,
-    /// The first.
-    pub first: Moment,
-    /// The last.
-    pub last: Moment,
+pub struct Totals {
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The first attempt.
+    pub first: UnixMillis,
+    /// The last attempt.
+    pub last: UnixMillis,
 }
 
-impl Default for Count {
+impl Default for Totals {
     fn default() -> Self {
-        Self { answers: Answers::default(), first: Moment::MAX, last: Moment::MIN }
+        Self { answers: AnswerCounts::default(), first: UnixMillis::MAX, last: UnixMillis::MIN }
     }
 }
 
-impl Count {
-    pub(super) fn add(&mut self, knock: &Knock<'_>) {
-        self.answers.add(knock.answer, knock.attempts);
-        self.first = self.first.min(knock.at);
-        self.last = self.last.max(knock.at);
+impl Totals {
+    /// The number of all attempts.
+    pub fn attempts(&self) -> u64 {
+        self.answers.sum()
     }
 
-    pub(super) fn merge(&mut self, other: &Count) {
+    pub(super) fn add(&mut self, attempt: &Attempt<'_>) {
+        self.answers.add(attempt.answer, attempt.attempts);
+        self.first = self.first.min(attempt.at);
+        self.last = self.last.max(attempt.at);
+    }
+
+    pub(super) fn merge(&mut self, other: &Totals) {
         self.answers.merge(&other.answers);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);

@@ -1,6 +1,17 @@
-//! What is wrong on a host: decides and words the findings that `status`, `metrics` and `apply` show.
+//! What is wrong on a host: decides and words what `status`, `metrics` and `apply` print.
 //!
 //! Never: prints, or changes anything.
 
-pub(crate) mod findings;
-pub(crate) mod unit_overrides;
+mod collect;
+mod directories;
+mod findings;
+mod health;
+mod types;
+mod unit_overrides;
+
+pub use self::collect::{Probing, collect};
+pub use self::health::listener_warning;
+pub use self::types::{
+    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, RecentAttempt,
+    Verdict,
+};

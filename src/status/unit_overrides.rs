@@ -1,67 +1,65 @@
-//! What systemd makes of our units beside what we installed: drop-ins, another file in the place of
-//! ours, files that it has not read yet. None of it is mended by apply.
+//! Where systemd runs redisguard's units otherwise than they were installed: drop-ins, a unit file from
+//! another directory, files that it has not read yet. `apply` repairs none of this.
 
-use super::findings::{Finding, finding};
+use super::types::{Finding, FindingKind};
 use crate::host::receipt::Receipt;
 use crate::os::systemd::UnitState;
-use crate::unit;
+use crate::unit::DIRECTORY;
 use crate::unit::Unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const INSTALLED: &str = unit::DIRECTORY;
-
-/// All units that run by themselves: the main ones, and what the receipt says was enabled. A
+/// All units that run by themselves: the main ones, and those that the receipt says were enabled. A
 /// template runs as its instances only.
 pub(crate) fn units(receipt: &Receipt) -> BTreeSet<&str> {
     let enabled = receipt.links.keys().filter_map(|link| {
-        let (directory, unit) = link.strip_prefix(INSTALLED)?.rsplit_once('/')?;
+        let (directory, unit) = link.strip_prefix(DIRECTORY)?.rsplit_once('/')?;
         (directory.ends_with(".wants") && !unit.contains("@.")).then_some(unit)
     });
     enabled.chain(Unit::MAIN.map(Unit::name)).collect()
 }
 
-/// Names what is not as we installed it. Drop-ins may be an administrator's good right, so they break
-/// nothing; a unit that is read from another file does what we do not know.
+/// What differs from the installed units. Drop-ins may be an administrator's intent, so they count as not
+/// broken; what a unit from another file does is unknown.
 pub(crate) fn overrides(
     states: &BTreeMap<String, UnitState>,
     findings: &[Finding],
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    // One that is masked is told as such.
+    // A masked unit has a finding of its own.
     for (unit, state) in states.iter().filter(|(_, state)| state.load != "masked") {
         let mut named = |broken, detail| {
-            found.push(Finding { broken, ..finding("unit", unit, detail) });
+            found.push(Finding { broken, ..Finding::new(FindingKind::Unit, unit, detail) });
         };
-        let ours = installed(unit);
-        if !state.file.is_empty() && state.file != ours {
-            let cure = "remove that, then systemctl daemon-reload";
-            named(true, format!("is read from {} and not from {ours}: {cure}", state.file));
+        let installed = installed(unit);
+        if !state.file.is_empty() && state.file != installed {
+            let fix = "remove that, then systemctl daemon-reload";
+            named(true, format!("is read from {} and not from {installed}: {fix}", state.file));
         }
         for drop_in in state.drop_ins.iter().filter(|path| !is_for_all(unit, path)) {
-            let cure = "if that is not meant, remove it, then systemctl daemon-reload";
-            named(false, format!("is changed by {drop_in}: {cure}"));
+            let fix = "if that is not meant, remove it, then systemctl daemon-reload";
+            named(false, format!("is changed by {drop_in}: {fix}"));
         }
-        // What apply mends it also has systemd read.
-        if state.stale && !findings.iter().any(|finding| finding.target == ours) {
-            let cure = format!("look at systemctl cat {unit}, then systemctl daemon-reload");
-            named(false, format!("was changed since systemd has read it: {cure}"));
+        // `apply` has systemd read what it repairs.
+        if state.stale && !findings.iter().any(|finding| finding.target == installed) {
+            let fix = format!("look at systemctl cat {unit}, then systemctl daemon-reload");
+            named(false, format!("was changed since systemd has read it: {fix}"));
         }
     }
     found
 }
 
-/// The file that we have brought for a unit, or for the template of an instance.
+/// The file that redisguard installed for a unit, or for the template of an instance.
 fn installed(unit: &str) -> String {
     let template = unit.split_once('@').zip(unit.rsplit_once('.'));
     match template {
-        Some(((name, _), (_, kind))) => format!("{INSTALLED}/{name}@.{kind}"),
-        None => format!("{INSTALLED}/{unit}"),
+        Some(((name, _), (_, kind))) => format!("{DIRECTORY}/{name}@.{kind}"),
+        None => format!("{DIRECTORY}/{unit}"),
     }
 }
 
-/// Whether a drop-in is for all units of that kind (`service.d`), and so not about ours. Distributions
-/// and containers bring such.
+/// Whether a drop-in is for all units of that type (`service.d`, systemd.unit(5)). Distributions and
+/// containers bring such.
 fn is_for_all(unit: &str, drop_in: &str) -> bool {
     let directory = Path::new(drop_in).parent().and_then(Path::file_name);
     let kind = unit.rsplit_once('.').map(|(_, kind)| format!("{kind}.d"));
@@ -110,8 +108,8 @@ mod tests {
         assert!(other[0].0.contains("is read from /run/systemd/transient/x.service") && other[0].1);
         let stale = found(BLOCK, state(&ours, &[], true), &[]);
         assert!(stale[0].0.contains("systemctl cat redis-ports-block.service") && !stale[0].1);
-        // Whoever is told to apply need not be told to have it read first.
-        let edited = finding("file", &ours, "was edited");
+        // A unit that `apply` repairs needs no daemon-reload by hand.
+        let edited = Finding::new(FindingKind::File, &ours, "was edited");
         assert_eq!(found(BLOCK, state(&ours, &[], true), &[edited]), []);
         let masked = UnitState { load: "masked".to_owned(), ..state("/dev/null", &[], true) };
         assert_eq!(found(BLOCK, masked, &[]), []);
@@ -124,7 +122,7 @@ mod tests {
             "redis-server@.service.wants/redis-port-yield@.service",
             "redis-server.service.wants/redis-port-yield@redis-server.service",
         ];
-        let links = links.map(|link| (format!("{INSTALLED}/{link}"), String::new()));
+        let links = links.map(|link| (format!("{DIRECTORY}/{link}"), String::new()));
         let mut receipt = Receipt::default();
         receipt.links.extend(links);
         receipt.links.insert("/var/log/a.log".to_owned(), String::new());

@@ -1,6 +1,6 @@
 "use strict";
-// Shows the rows that all filters let through. The address behind # holds the filters, so that a view
-// can be kept as a link.
+// Shows the rows that match every filter. The fragment of the URL holds the filters, so that a view can be
+// shared as a link.
 const form = document.getElementById("filters");
 const rows = Array.from(document.querySelectorAll("#knocks tbody tr"));
 const figures = Array.from(document.querySelectorAll("figure[data-port]"));
@@ -51,7 +51,7 @@ form.addEventListener("input", () => {
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", () => {
   history.replaceState(null, "", "#");
-  // The fields are empty only after this event.
+  // The browser empties the fields only after this event.
   setTimeout(apply);
 });
 addEventListener("hashchange", read);

@@ -1,7 +1,7 @@
 //! `redisguard-gen --summary` tells a reviewer what a changed TOML means.
 
 use crate::support::repository::{generate, repository, tree};
-use crate::support::{GEN, told, tools};
+use crate::support::{GEN, tools, transcript};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -34,7 +34,7 @@ fn edit(folder: &Path, from: &str, to: &str) {
 /// Standard output alone, as it goes into a pull request.
 fn summary(folder: &Path, base: &str) -> String {
     let output = Command::new(GEN).args(["--summary", base]).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -60,7 +60,7 @@ fn a_summary_says_what_a_change_means_and_writes_nothing() {
 }
 
 #[test]
-fn a_base_that_is_not_there_is_refused_and_one_without_a_toml_is_none() {
+fn a_missing_base_is_refused_and_one_without_a_toml_counts_as_empty() {
     let Some(folder) = committed() else { return };
     let (said, status) = generate(folder.path(), &["--summary", "no-such-branch"]);
     assert!(status == 2 && said.contains("neither such a file nor such a revision"), "{said}");

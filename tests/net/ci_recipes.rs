@@ -1,6 +1,6 @@
 //! The recipes in docs/ci work as GitHub, GitLab, pre-commit and make run them.
 
-use crate::support::{GEN, python_tools, root, told, tools};
+use crate::support::{GEN, python_tools, root, tools, transcript};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -53,7 +53,7 @@ impl Repository {
 
     fn run(&self, script: &str) -> String {
         let output = self.command(None, "bash").args(["-euc", script]).output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -82,7 +82,7 @@ fn scripts(programs: &Path, name: &str, place: &str) -> Vec<String> {
     );
     let mut python = Command::new(programs.join("python"));
     let output = python.args(["-c", &read]).arg(recipe(name)).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let scripts: Vec<String> = serde_json::from_slice(&output.stdout).unwrap();
     let ours: Vec<String> =
         scripts.into_iter().filter(|script| script.contains("redisguard-gen -")).collect();
@@ -92,27 +92,27 @@ fn scripts(programs: &Path, name: &str, place: &str) -> Vec<String> {
 
 #[track_caller]
 fn is_refused(output: &Output) {
-    let said = told(output);
+    let said = transcript(output);
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("edited by hand: generated/host/etc/redisguard/rules.v4"), "{said}");
     assert!(said.contains("mend with: redisguard-gen"), "{said}");
 }
 
 #[test]
-fn every_recipe_is_what_its_service_takes() {
+fn every_recipe_is_valid_for_its_service() {
     let Some(programs) = python_tools("ci") else { return };
     for (name, schema) in
         [("github-actions.yml", "vendor.github-workflows"), ("gitlab-ci.yml", "vendor.gitlab-ci")]
     {
         let mut check = Command::new(programs.join("check-jsonschema"));
         let output = check.args(["--builtin-schema", schema]).arg(recipe(name)).output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
     }
     let rules = "{extends: default, rules: {line-length: disable, document-start: disable, \
                  truthy: {check-keys: false}}}";
     let mut lint = Command::new(programs.join("yamllint"));
     let output = lint.args(["--strict", "-d", rules]).arg(root().join("docs/ci")).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn the_workflow_of_github_checks_and_says_what_a_change_means() {
     };
     for script in &scripts {
         let output = run(script);
-        assert!(output.status.success(), "{script}: {}", told(&output));
+        assert!(output.status.success(), "{script}: {}", transcript(&output));
     }
     let said = fs::read_to_string(&summary).unwrap();
     assert!(said.contains("outsiders are reset; until now they meet silence"), "{said}");
@@ -148,7 +148,7 @@ fn the_job_of_gitlab_checks_and_says_what_a_change_means() {
         bash.args(["-eo", "pipefail", "-c", &scripts.join("\n")]);
         bash.env("CI_MERGE_REQUEST_DIFF_BASE_SHA", base).output().unwrap()
     };
-    let (merge_request, branch) = (told(&run(&repository.base)), told(&run("")));
+    let (merge_request, branch) = (transcript(&run(&repository.base)), transcript(&run("")));
     assert!(merge_request.contains("outsiders are reset; until now"), "{merge_request}");
     assert!(branch.ends_with("exit 0\n") && !branch.contains("outsiders are reset"), "{branch}");
     repository.spoil();
@@ -156,7 +156,7 @@ fn the_job_of_gitlab_checks_and_says_what_a_change_means() {
 }
 
 #[test]
-fn the_hook_of_pre_commit_keeps_what_is_stale_from_being_committed() {
+fn the_pre_commit_hook_refuses_stale_files() {
     let Some(programs) = python_tools("ci") else { return };
     let Some(repository) = Repository::new() else { return };
     fs::copy(recipe("pre-commit-config.yaml"), repository.path().join(".pre-commit-config.yaml"))
@@ -166,24 +166,24 @@ fn the_hook_of_pre_commit_keeps_what_is_stale_from_being_committed() {
         repository.command(Some(&programs), "pre-commit").args(arguments).output().unwrap()
     };
     let output = hook(&["run", "--all-files"]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     repository.spoil();
     is_refused(&hook(&["run", "--all-files"]));
     repository.mend();
 
     let output = hook(&["install"]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     repository.run(
         "sed -i 's/\"Current Production Redis\"/\"Former Redis\"/' redisguard.toml && git add .",
     );
     let commit =
         repository.command(Some(&programs), "git").args(["commit", "-m", "stale"]).output();
-    let said = told(&commit.unwrap());
+    let said = transcript(&commit.unwrap());
     assert!(said.contains("stale: generated/host/etc/redisguard/rules.v4"), "{said}");
     repository.run("redisguard-gen && git add .");
     let commit =
         repository.command(Some(&programs), "git").args(["commit", "-m", "right"]).output();
-    let said = told(&commit.unwrap());
+    let said = transcript(&commit.unwrap());
     assert!(said.contains("exit 0") && said.contains("Passed"), "{said}");
 }
 

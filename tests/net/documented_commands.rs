@@ -3,7 +3,7 @@
 use crate::support::namespace::Host;
 use crate::support::redis::{met, redis};
 use crate::support::sites::{SITES, blocks, rendered, whole, with_many};
-use crate::support::{GEN, INSTALL, is_root, root, told, tools};
+use crate::support::{GEN, INSTALL, can_make_namespaces, root, tools, transcript};
 use redisguard::bundle::Bundle;
 use redisguard::spec::{Source, Spec};
 use std::fs;
@@ -24,7 +24,7 @@ fn given(program: &str, arguments: &[&str], input: &str) -> Output {
 }
 
 #[test]
-fn bash_and_shellcheck_take_every_command_of_every_document() {
+fn bash_and_shellcheck_accept_every_command_of_every_document() {
     if !tools(&["bash", "shellcheck"]) {
         return;
     }
@@ -44,7 +44,7 @@ fn bash_and_shellcheck_take_every_command_of_every_document() {
                 [("bash", &["-n"][..]), ("shellcheck", &["--shell=bash", "-"][..])]
             {
                 let output = given(program, arguments, &block);
-                assert!(output.status.success(), "{name}:\n{block}\n{}", told(&output));
+                assert!(output.status.success(), "{name}:\n{block}\n{}", transcript(&output));
             }
         }
     }
@@ -72,7 +72,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("redisguard.toml"), toml).unwrap();
         let output = Command::new(GEN).current_dir(folder.path()).output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         let overview = folder.path().join("docs/redis/REDIS_DEFAULT_PORTS_BLOCKING.md");
         let overview = fs::read_to_string(overview).unwrap();
         let (outside, host) = (Host::network_only(), Host::new());
@@ -85,7 +85,7 @@ impl Site {
         host.sh(up);
         host.copy_in(&folder.path().join("generated"), "/run/generated");
         let applied = host.install(&["--bundle", "/run/generated", "apply"]);
-        assert!(applied.status.success(), "{}", told(&applied));
+        assert!(applied.status.success(), "{}", transcript(&applied));
         let settings = ["notice", "--settings", "/etc/redisguard/notice.toml", "--log", "/run/log"];
         running.push(host.start(INSTALL, &settings));
         let answers = |_| met(&host, "127.0.0.1", "6379").starts_with("PORTCLOSED");
@@ -111,7 +111,7 @@ impl Site {
 
 /// Whether a command's output is what its comment says, in one of the ways that it names.
 fn is_as_foretold(comment: &str, output: &Output) -> bool {
-    let said = told(output);
+    let said = transcript(output);
     let any = |part: &str| match part.split(':').next().unwrap() {
         "shows the notice" => said.starts_with("PORTCLOSED "),
         "the Redis that runs there answers" | "what runs there answers" => said.starts_with("PONG"),
@@ -127,7 +127,7 @@ fn is_as_foretold(comment: &str, output: &Output) -> bool {
 #[test]
 fn the_commands_of_the_overview_do_what_it_says() {
     let programs = ["iptables", "ip6tables", "nft", "redis-server", "redis-cli", "timeout"];
-    if !is_root() || !tools(&programs) {
+    if !can_make_namespaces() || !tools(&programs) {
         return;
     }
     for backend in ["iptables", "nftables"] {
@@ -141,7 +141,7 @@ fn the_commands_of_the_overview_do_what_it_says() {
                 assert!(
                     is_as_foretold(&comment, &output),
                     "{comment}: {command}\n{}",
-                    told(&output)
+                    transcript(&output)
                 );
                 tried += 1;
             }
@@ -164,7 +164,7 @@ fn the_commands_of_the_overview_do_what_it_says() {
                 // Whoever starts redis-cli types a command next.
                 let ping = if begins.starts_with("redis-cli") { " ping" } else { "" };
                 let output = site.says(&site.host, &format!("{}{ping}", command.trim_end()));
-                let said = told(&output);
+                let said = transcript(&output);
                 assert!(output.status.success() && said.contains(wanted), "{command}\n{said}");
             }
         }
@@ -173,7 +173,9 @@ fn the_commands_of_the_overview_do_what_it_says() {
 
 #[test]
 fn redis_cli_shows_outsiders_what_the_overview_says() {
-    if !is_root() || !tools(&["iptables", "ip6tables", "redis-server", "redis-cli", "script"]) {
+    if !can_make_namespaces()
+        || !tools(&["iptables", "ip6tables", "redis-server", "redis-cli", "script"])
+    {
         return;
     }
     let site = Site::new("iptables");
@@ -193,7 +195,7 @@ fn redis_cli_shows_outsiders_what_the_overview_says() {
         let call = format!("redis-cli -h {HOST} -p {port} get key");
         let output = site.outside.run("script", &["--quiet", "--command", &call, "/dev/null"]);
         let wanted = wanted.replace("HOST", HOST).replace("PORT:", &format!("{port}:"));
-        assert!(told(&output).contains(&wanted), "{wanted}: {}", told(&output));
+        assert!(transcript(&output).contains(&wanted), "{wanted}: {}", transcript(&output));
     }
 }
 
@@ -204,7 +206,7 @@ fn of_many_ports_one_of_each_kind_is_tried_and_the_rules_of_all_are_found() {
     let tried = overview.matches(" ping\n").count();
     assert_eq!(tried, 18, "nine kinds, on the host and from outside");
     assert!(overview.contains("The other reserved ports do as one of these does"));
-    if !is_root() || !tools(&["iptables", "ip6tables"]) {
+    if !can_make_namespaces() || !tools(&["iptables", "ip6tables"]) {
         return;
     }
     let source = Source::from_bytes("x.toml", toml.into_bytes()).unwrap();

@@ -1,13 +1,13 @@
 //! `redisguard-gen` on a full disk writes every file or none.
 
 use crate::support::repository::{changed, contents};
-use crate::support::{GEN, is_root, told};
+use crate::support::{GEN, can_make_namespaces, transcript};
 use std::fs;
 use std::process::Command;
 
 #[test]
 fn a_full_disk_changes_nothing_and_leaves_nothing() {
-    if !is_root() {
+    if !can_make_namespaces() {
         return;
     }
     let (folder, before, after) = changed();
@@ -34,12 +34,12 @@ fn a_full_disk_changes_nothing_and_leaves_nothing() {
             Some(0) => assert_eq!(now, after),
             Some(2) => {
                 refused += 1;
-                let said = told(&output);
+                let said = transcript(&output);
                 assert!(said.contains("nothing was written"), "{said}");
                 assert!(said.contains("free some space"), "{said}");
                 assert_eq!(now, before);
             }
-            _ => panic!("{}", told(&output)),
+            _ => panic!("{}", transcript(&output)),
         }
     }
     assert!((1..10).contains(&refused), "{refused} of 10 were refused");

@@ -1,6 +1,6 @@
 //! `rehearse` finds a bundle that does not block, as root and as a user, and leaves nothing behind.
 
-use crate::support::{INSTALL, case, need, root, specs, told, tools};
+use crate::support::{INSTALL, case, need, root, specs, tools, transcript};
 use redisguard::bundle::{Bundle, SUMS, hex};
 use redisguard::spec::{Source, Spec};
 use serde_json::Value;
@@ -51,12 +51,12 @@ fn seal(bundle: &Path) {
 }
 
 #[test]
-fn the_shipped_bundle_keeps_its_promise() {
+fn the_shipped_bundle_meets_its_expectations() {
     if !able() {
         return;
     }
     let output = rehearse(&root().join("generated"), &[]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
     insta::with_settings!({filters => vec![("bundle [0-9a-f]{12}", "bundle DIGEST")]}, {
@@ -77,7 +77,7 @@ fn an_ordinary_user_sees_the_same() {
     command.arg(folder.path().join("redisguard-install")).arg("--bundle");
     command.arg(folder.path().join("generated")).args(["--json", "rehearse"]);
     let output = command.current_dir("/").output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["as_expected"], true);
     let stopped = answer["attempts"].as_array().unwrap().iter();
@@ -85,7 +85,7 @@ fn an_ordinary_user_sees_the_same() {
 }
 
 #[test]
-fn an_ip_that_reads_numbers_of_processes_from_proc_plugs_no_other_network() {
+fn an_ip_that_reads_process_ids_from_proc_connects_the_right_network() {
     if !able() {
         return;
     }
@@ -99,7 +99,7 @@ fn an_ip_that_reads_numbers_of_processes_from_proc_plugs_no_other_network() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let output = Command::new(INSTALL).arg("rehearse").env("PATH", path).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
 }
 
 /// The bundle of a TOML with this backend, in a folder of its own.
@@ -120,7 +120,7 @@ fn rendered(toml: &Path, backend: &str) -> TempDir {
 }
 
 #[test]
-fn every_good_case_of_the_corpus_keeps_its_promise_with_both_backends() {
+fn every_good_case_meets_its_expectations_with_both_backends() {
     if !able() || !tools(&["nft"]) {
         return;
     }
@@ -132,7 +132,7 @@ fn every_good_case_of_the_corpus_keeps_its_promise_with_both_backends() {
         while let Some((toml, backend)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             let output = rehearse(rendered(toml, backend).path(), &[]);
             if !output.status.success() {
-                let broke = format!("{} with {backend}: {}", case(toml), told(&output));
+                let broke = format!("{} with {backend}: {}", case(toml), transcript(&output));
                 broken.lock().unwrap().push(broke);
             }
         }
@@ -143,7 +143,7 @@ fn every_good_case_of_the_corpus_keeps_its_promise_with_both_backends() {
 }
 
 #[test]
-fn a_bundle_that_does_not_guard_is_found_out() {
+fn a_bundle_that_does_not_block_is_found() {
     if !able() {
         return;
     }
@@ -158,19 +158,19 @@ fn a_bundle_that_does_not_guard_is_found_out() {
     fs::write(&rules, format!("{}\n", open.join("\n"))).unwrap();
     seal(&bundle);
     let output = rehearse(&bundle, &[]);
-    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
-    let said = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", transcript(&output));
+    let said = transcript(&output);
     assert!(said.contains("2 of 60 attempts differ"), "{said}");
     assert!(said.contains("| silence  | silence | **notice**"), "{said}");
     assert!(said.contains("| silence  | silence | **served**"), "{said}");
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_programs_are_named() {
     let empty = tempfile::tempdir().unwrap();
     let output = Command::new(INSTALL).arg("rehearse").env("PATH", empty.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let said = told(&output);
+    let said = transcript(&output);
     assert!(said.contains("iptables-restore") && said.contains("ip"), "{said}");
     assert!(said.contains("apt-get install iptables iproute2"), "{said}");
 }
@@ -188,7 +188,7 @@ fn marked(mark: &str) -> Vec<String> {
 }
 
 #[test]
-fn nothing_stays_behind_when_it_is_killed() {
+fn a_killed_rehearsal_leaves_nothing_behind() {
     if !able() {
         return;
     }
@@ -211,5 +211,5 @@ fn nothing_stays_behind_when_it_is_killed() {
         assert!(gone, "killed after {pause} ms: {:?} are left", marked(&mark));
     }
     let links = Command::new("ip").args(["-brief", "link"]).output().unwrap();
-    assert!(!told(&links).contains("rg-host"), "{}", told(&links));
+    assert!(!transcript(&links).contains("rg-host"), "{}", transcript(&links));
 }

@@ -1,6 +1,6 @@
 //! The good cases of the corpus (`tests/specs/good`), rendered once for every test of a binary.
 
-use super::{root, specs, told};
+use super::{root, specs, transcript};
 use redisguard::bundle::Bundle;
 use redisguard::spec::{Source, Spec};
 use std::path::{Path, PathBuf};
@@ -60,8 +60,8 @@ pub fn for_every_bundle(mut look: impl FnMut(&Case, &Path)) {
     CORPUS.iter().for_each(|case| look(case, written(&case.bundle).path()));
 }
 
-pub fn taken(what: &str, output: &Output) {
-    assert!(output.status.success(), "{what}:\n{}", told(output));
+pub fn assert_accepted(what: &str, output: &Output) {
+    assert!(output.status.success(), "{what}:\n{}", transcript(output));
 }
 
 const UNITS: &str = "host/etc/systemd/system/";

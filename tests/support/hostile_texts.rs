@@ -117,22 +117,30 @@ const REFUSED: &[&str] = &[
     "\"; drop",
     "\\\n",
 ];
-/// Every text of the TOML, with the harmless one that others are compared with. What is a part of a
-/// path or a name stands for `@` in it.
-pub const TEXTS: [(&str, &str, &str); 13] = [
-    ("title", "@", "qztitlezq"),
-    ("author", "@", "qzauthorzq"),
-    ("priority", "@", "qzpriorityzq"),
-    ("team", "@", "qzteamzq"),
-    ("label", "@", "qzlabelzq"),
-    ("email", "@\u{40}example.org", "qzemailzq"),
-    ("host", "@", "qzhostzq"),
-    ("log", "/var/log/@.log", "qzlogzq"),
-    ("overview", "docs/@.md", "qzoverviewzq"),
-    ("reservations", "docs/@.md", "qzreservationszq"),
-    ("guide", "docs/@.md", "qzguidezq"),
-    ("cert", "/etc/ssl/@.pem", "qzcertzq"),
-    ("key", "/etc/ssl/@.pem", "qzkeyzq"),
+/// A text of the TOML.
+pub struct Text {
+    pub key: &'static str,
+    /// The value, with `@` for the text: it may be a part of a path or of an address.
+    pub form: &'static str,
+    /// The text that hostile ones are compared with.
+    pub harmless: &'static str,
+}
+
+/// Every text of the TOML.
+pub const TEXTS: [Text; 13] = [
+    Text { key: "title", form: "@", harmless: "qztitlezq" },
+    Text { key: "author", form: "@", harmless: "qzauthorzq" },
+    Text { key: "priority", form: "@", harmless: "qzpriorityzq" },
+    Text { key: "team", form: "@", harmless: "qzteamzq" },
+    Text { key: "label", form: "@", harmless: "qzlabelzq" },
+    Text { key: "email", form: "@\u{40}example.org", harmless: "qzemailzq" },
+    Text { key: "host", form: "@", harmless: "qzhostzq" },
+    Text { key: "log", form: "/var/log/@.log", harmless: "qzlogzq" },
+    Text { key: "overview", form: "docs/@.md", harmless: "qzoverviewzq" },
+    Text { key: "reservations", form: "docs/@.md", harmless: "qzreservationszq" },
+    Text { key: "guide", form: "docs/@.md", harmless: "qzguidezq" },
+    Text { key: "cert", form: "/etc/ssl/@.pem", harmless: "qzcertzq" },
+    Text { key: "key", form: "/etc/ssl/@.pem", harmless: "qzkeyzq" },
 ];
 
 /// A text that is often refused, or one that seldom is.
@@ -153,10 +161,10 @@ pub fn attack() -> impl Strategy<Value = Vec<(usize, String)>> {
 /// The TOML with these texts in it, and all others harmless.
 pub fn toml(attack: &[(usize, String)]) -> String {
     let value = |name: &str| {
-        let (number, (_, form, harmless)) =
-            TEXTS.iter().enumerate().find(|(_, (known, ..))| *known == name).unwrap();
+        let number = TEXTS.iter().position(|text| text.key == name).unwrap();
+        let Text { form, harmless, .. } = TEXTS[number];
         let given = attack.iter().rev().find(|(index, _)| *index == number);
-        let given = given.map_or(*harmless, |(_, text)| text);
+        let given = given.map_or(harmless, |(_, text)| text);
         toml::Value::from(form.replacen('@', given, 1)).to_string()
     };
     let (label, email, host) = (value("label"), value("email"), value("host"));

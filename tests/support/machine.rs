@@ -32,12 +32,12 @@ use tempfile::TempDir;
 /// The size of a machine's disk, as mount(8) takes it.
 const DISK: &str = "1G";
 /// How long anything may take before it counts as stuck. No test waits for it.
-const STUCK: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_millis(20);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// The directory of what a machine is, in its own mount namespace.
-const ROOM: &str = "run/machine";
+const MACHINE_DIRECTORY: &str = "run/machine";
 /// What is entered to be in the machine.
-const GUEST: [&str; 5] = ["--mount", "--uts", "--ipc", "--net", "--pid"];
+const NAMESPACES: [&str; 5] = ["--mount", "--uts", "--ipc", "--net", "--pid"];
 
 /// A host. Dropped, it is switched off the hard way, and gone.
 pub struct Machine {
@@ -45,11 +45,11 @@ pub struct Machine {
     /// The last part of its addresses.
     number: u8,
     holder: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    requests: Option<ChildStdin>,
+    replies: BufReader<ChildStdout>,
     /// The holder as the host numbers it.
-    held: u32,
-    guest: Option<Guest>,
+    holder_pid: u32,
+    container: Option<Container>,
     console: File,
     keys: Option<TempDir>,
 }
@@ -65,7 +65,7 @@ enum Neighbour<'a> {
 }
 
 /// What runs while the machine is on.
-struct Guest {
+struct Container {
     nspawn: Child,
     /// The machine's systemd as the host numbers it.
     init: u32,
@@ -156,28 +156,28 @@ impl Machine {
             .stderr(console.try_clone().expect("the console"))
             .spawn()
             .expect("unshare");
-        let orders = holder.stdin.take();
-        let answers = BufReader::new(holder.stdout.take().expect("a pipe"));
+        let requests = holder.stdin.take();
+        let replies = BufReader::new(holder.stdout.take().expect("a pipe"));
         let mut machine = Self {
             name,
             number: address,
             holder,
-            orders,
-            answers,
-            held: 0,
-            guest: None,
+            requests,
+            replies,
+            holder_pid: 0,
+            container: None,
             console,
             keys: None,
         };
-        machine.await_made();
-        machine.held = children(machine.holder.id())[0];
-        machine.order("rewire");
+        machine.wait_until_made();
+        machine.holder_pid = children(machine.holder.id())[0];
+        machine.request("rewire");
         Some(machine)
     }
 
     /// Boots a machine that is off, and waits until systemd has nothing left to do.
     pub fn switch_on(&mut self) {
-        assert!(self.guest.is_none(), "it is on");
+        assert!(self.container.is_none(), "it is on");
         // In a cgroup of its own, so that this process keeps its place.
         let start = format!(
             "echo $$ >/sys/fs/cgroup/{0}/cgroup.procs && exec systemd-nspawn --quiet --boot \
@@ -187,7 +187,7 @@ impl Machine {
              --resolv-conf=off --timezone=off --link-journal=no",
             self.name
         );
-        let nspawn = enter(self.held, &["--mount", "--pid"])
+        let nspawn = enter(self.holder_pid, &["--mount", "--pid"])
             .args(["bash", "-c", &start])
             .env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network")
             .stdin(Stdio::null())
@@ -195,16 +195,16 @@ impl Machine {
             .stderr(self.console.try_clone().expect("the console"))
             .spawn()
             .expect("nsenter");
-        self.guest = Some(Guest { nspawn, init: 0 });
+        self.container = Some(Container { nspawn, init: 0 });
         let started = Instant::now();
         loop {
-            let guest = self.guest.as_mut().expect("it was just set");
-            let ended = guest.nspawn.try_wait().expect("wait for systemd-nspawn");
-            if ended.is_some() || started.elapsed() > STUCK {
+            let container = self.container.as_mut().expect("it was just set");
+            let ended = container.nspawn.try_wait().expect("wait for systemd-nspawn");
+            if ended.is_some() || started.elapsed() > COMMAND_TIMEOUT {
                 panic!("{} did not boot ({ended:?}):\n{}", self.name, self.console());
             }
-            guest.init = guest_init(guest.nspawn.id()).unwrap_or_default();
-            if guest.init != 0 {
+            container.init = container_init(container.nspawn.id()).unwrap_or_default();
+            if container.init != 0 {
                 let state = self.run(&["systemctl", "is-system-running"]).stdout;
                 // The link's last step is a timer of the kernel's; IPv6 waits for it.
                 let link = self.outside(&["ip", "-o", "link", "show", "wire"]).stdout;
@@ -212,54 +212,59 @@ impl Machine {
                     return;
                 }
             }
-            thread::sleep(PAUSE);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// Has systemd shut the machine down.
     pub fn switch_off(&mut self) {
-        let mut guest = self.guest.take().expect("it is off");
+        let mut container = self.container.take().expect("it is off");
         let done = Command::new("kill")
-            .args(["-s", "RTMIN+4", &guest.init.to_string()])
+            .args(["-s", "RTMIN+4", &container.init.to_string()])
             .status()
             .expect("kill");
         assert!(done.success(), "could not reach systemd in {}", self.name);
         let started = Instant::now();
-        while guest.nspawn.try_wait().expect("wait for systemd-nspawn").is_none() {
-            assert!(started.elapsed() < STUCK, "{} stays on:\n{}", self.name, self.console());
-            thread::sleep(PAUSE);
+        while container.nspawn.try_wait().expect("wait for systemd-nspawn").is_none() {
+            assert!(
+                started.elapsed() < COMMAND_TIMEOUT,
+                "{} stays on:\n{}",
+                self.name,
+                self.console()
+            );
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
     /// Shuts it down and boots it again. The kernel's rules do not outlive that.
     pub fn reboot(&mut self) {
         self.switch_off();
-        self.order("rewire");
+        self.request("rewire");
         self.switch_on();
     }
 
     /// Runs a command in the machine, as root.
     pub fn run(&self, command: &[&str]) -> Output {
-        let guest = self.guest.as_ref().expect("it is off");
-        output(bounded(guest.init, &GUEST).args(command), &[])
+        let container = self.container.as_ref().expect("it is off");
+        output(bounded(container.init, &NAMESPACES).args(command), &[])
     }
 
     /// Runs a command of this host in the network of the machine, with its files in
     /// /run/machine/root; also while it is off.
     pub fn beside(&self, command: &[&str]) -> Output {
-        let mut entered = bounded(self.held, &["--mount", "--pid"]);
+        let mut entered = bounded(self.holder_pid, &["--mount", "--pid"]);
         output(entered.args(["ip", "netns", "exec", "guest"]).args(command), &[])
     }
 
-    fn order(&mut self, word: &str) {
-        let orders = self.orders.as_mut().expect("it is held");
-        writeln!(orders, "{word}").expect("the holder listens");
-        self.await_made();
+    fn request(&mut self, word: &str) {
+        let requests = self.requests.as_mut().expect("the machine is held");
+        writeln!(requests, "{word}").expect("the holder listens");
+        self.wait_until_made();
     }
 
-    fn await_made(&mut self) {
+    fn wait_until_made(&mut self) {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the holder answers");
+        self.replies.read_line(&mut line).expect("the holder answers");
         assert_eq!(line, "made\n", "{} was not made:\n{}", self.name, self.console());
     }
 
@@ -272,18 +277,18 @@ impl Machine {
 
     /// Where the machine's directories are, as this process sees them. A link in there leads into
     /// this host's own files: only for what is not followed.
-    fn room(&self) -> PathBuf {
-        Path::new("/proc").join(self.held.to_string()).join("root").join(ROOM)
+    fn machine_directory(&self) -> PathBuf {
+        Path::new("/proc").join(self.holder_pid.to_string()).join("root").join(MACHINE_DIRECTORY)
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
         // The holder ends, and with it all that is in its namespaces.
-        drop(self.orders.take());
+        drop(self.requests.take());
         let _ = self.holder.wait();
-        if let Some(mut guest) = self.guest.take() {
-            let _ = guest.nspawn.wait();
+        if let Some(mut container) = self.container.take() {
+            let _ = container.nspawn.wait();
         }
         needs::remove_cgroup(&self.name);
     }
@@ -300,7 +305,7 @@ fn enter(process: u32, spaces: &[&str]) -> Command {
 
 /// The same for a command that must end.
 fn bounded(process: u32, spaces: &[&str]) -> Command {
-    let seconds = STUCK.as_secs().to_string();
+    let seconds = COMMAND_TIMEOUT.as_secs().to_string();
     let mut command = enter(process, spaces);
     command.args(["timeout", "--kill-after=5", &seconds]);
     command
@@ -333,8 +338,8 @@ fn children(process: u32) -> Vec<u32> {
     list.unwrap_or_default().split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
-/// The guest's first process: nsenter has systemd-nspawn as its child, and that has it.
-fn guest_init(nsenter: u32) -> Option<u32> {
+/// The container's first process: nsenter has systemd-nspawn as its child, and that has it.
+fn container_init(nsenter: u32) -> Option<u32> {
     let first = |process: &u32| {
         let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
         let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));

@@ -19,6 +19,7 @@ use proptest::test_runner::Config as ProptestConfig;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// The repository.
 pub fn root() -> &'static Path {
@@ -71,14 +72,30 @@ pub fn python_tools(name: &str) -> Option<PathBuf> {
 }
 
 /// Whether this is root with the right to make namespaces.
-pub fn is_root() -> bool {
+pub fn can_make_namespaces() -> bool {
     let able = Command::new("unshare").args(["--net", "--mount", "true"]).status();
     let able = able.is_ok_and(|status| status.success());
     need("root with the right to make namespaces", nix::unistd::Uid::effective().is_root() && able)
 }
 
+/// Waits until a condition holds that is bound to: longer than any busy machine takes.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    const STUCK: Duration = Duration::from_secs(90);
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < STUCK, "it never happened: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The exit status of a command; -1 if a signal ended it.
+pub fn exit_status(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
 /// What a command printed and how it ended, for messages and snapshots.
-pub fn told(output: &Output) -> String {
+pub fn transcript(output: &Output) -> String {
     format!(
         "{}{}exit {}\n",
         String::from_utf8_lossy(&output.stdout),

@@ -92,7 +92,7 @@ impl Host {
     /// Runs a shell script inside; it must succeed. What it printed.
     pub fn sh(&self, script: &str) -> String {
         let output = self.run("bash", &["-c", script]);
-        assert!(output.status.success(), "{script}\n{}", super::told(&output));
+        assert!(output.status.success(), "{script}\n{}", super::transcript(&output));
         String::from_utf8(output.stdout).unwrap()
     }
 

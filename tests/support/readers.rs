@@ -3,7 +3,7 @@
 //! They accept the form that is rendered and nothing else, so that a text that breaks out of its
 //! place is seen.
 
-use super::told;
+use super::transcript;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -102,6 +102,6 @@ pub fn yaml(programs: &Path, folder: &Path) -> Vec<Value> {
                 print(json.dumps([read(path) for path in sorted(pathlib.Path(sys.argv[1]).iterdir())]))";
     let mut python = Command::new(programs.join("python"));
     let output = python.args(["-c", read]).arg(folder).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }

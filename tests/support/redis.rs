@@ -20,7 +20,7 @@ pub fn redis(host: &Host, port: &str) -> Started {
 /// What `redis-cli ping` shows.
 pub fn met(from: &Host, address: &str, port: &str) -> String {
     let output = from.run("timeout", &["2", "redis-cli", "-h", address, "-p", port, "ping"]);
-    let said = super::told(&output);
+    let said = super::transcript(&output);
     if output.status.code() == Some(124) {
         "silence".to_owned()
     } else if said.contains("refused") || said.contains("reset by peer") {

@@ -1,6 +1,6 @@
 //! Logs for `redisguard-install report`, in a host's offline tree.
 
-use super::{INSTALL, told};
+use super::{INSTALL, exit_status, transcript};
 
 use serde_json::Value;
 use std::fs;
@@ -52,12 +52,11 @@ impl Tree {
     pub fn json(&self, arguments: &[&str]) -> (Value, i32) {
         let output = self.report(&[arguments, &["--json"]].concat());
         let value = serde_json::from_slice(&output.stdout);
-        (value.unwrap_or_else(|error| panic!("{error}\n{}", told(&output))), status(&output))
+        (
+            value.unwrap_or_else(|error| panic!("{error}\n{}", transcript(&output))),
+            exit_status(&output),
+        )
     }
-}
-
-pub fn status(output: &Output) -> i32 {
-    output.status.code().unwrap_or(-1)
 }
 
 /// What a tool makes of bytes.

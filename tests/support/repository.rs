@@ -1,6 +1,6 @@
 //! Repositories of a site, as `redisguard-gen` finds them.
 
-use super::{GEN, root, told};
+use super::{GEN, root, transcript};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn repository() -> TempDir {
 /// What the command said (without the warnings about the shipped spec) and its exit status.
 pub fn generate(folder: &Path, arguments: &[&str]) -> (String, i32) {
     let output = Command::new(GEN).args(arguments).current_dir(folder).output().unwrap();
-    (told(&output), output.status.code().unwrap())
+    (transcript(&output), output.status.code().unwrap())
 }
 
 /// Every file with its bytes and inode: a rewritten file has another one.

@@ -37,7 +37,7 @@ fn a_rebooted_host_is_guarded_before_its_network() {
 }
 
 #[test]
-fn what_was_counted_outlives_an_orderly_reboot_to_the_last_packet() {
+fn counts_survive_an_orderly_reboot_to_the_last_packet() {
     let Some(mut machine) = guarded("counted") else { return };
     let shipped = fs::read_to_string(root().join("redisguard.toml")).unwrap();
     let (shipped, _) = shipped.split_once("[docs]").unwrap();
@@ -64,12 +64,12 @@ fn what_was_counted_outlives_an_orderly_reboot_to_the_last_packet() {
 }
 
 #[test]
-fn a_redis_that_is_enabled_has_its_port_after_a_reboot() {
+fn an_enabled_redis_has_its_port_after_a_reboot() {
     let Some(mut machine) = guarded("redis-reboot") else { return };
     machine.run(&["sh", "-c", "echo port 6380 >>/etc/redis/redis.conf"]).ok();
     machine.run(&["systemctl", "enable", "redis-server"]).ok();
     machine.reboot();
-    until("Redis answers", || ping(&machine, 6380) == "PONG\n");
+    wait_until("Redis answers", || ping(&machine, 6380) == "PONG\n");
     assert_eq!(machine.run(&["systemctl", "is-system-running"]).stdout, "running\n");
     assert_clean(&machine);
 }
@@ -86,11 +86,11 @@ fn every_instance_of_redis_gets_its_port_when_it_starts_and_when_the_host_does()
     let [current, other] = [&units[0], &units[1]];
     let serve = |machine: &Machine| {
         for ((_, port), unit_name) in instances.iter().zip(&units) {
-            until("Redis answers", || ping(machine, *port) == "PONG\n");
+            wait_until("Redis answers", || ping(machine, *port) == "PONG\n");
             // It never failed on the way.
             assert_eq!(unit(machine, unit_name, "NRestarts"), "0", "{unit_name}");
         }
-        until("the listener is back", || ping(machine, 6379).starts_with("PORTCLOSED 6379"));
+        wait_until("the listener is back", || ping(machine, 6379).starts_with("PORTCLOSED 6379"));
         assert_clean(machine);
     };
     assert!(ping(&machine, 6380).starts_with("PORTCLOSED 6380"));
@@ -110,7 +110,7 @@ fn every_instance_of_redis_gets_its_port_when_it_starts_and_when_the_host_does()
 }
 
 #[test]
-fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
+fn a_stopped_or_restarted_unit_leaves_the_ports_blocked() {
     let Some(machine) = guarded("stopped") else { return };
     // Its turn would start what is stopped here.
     machine.run(&["systemctl", "stop", TIMER]).ok();
@@ -134,7 +134,7 @@ fn a_stopped_or_restarted_unit_leaves_the_ports_shut() {
 }
 
 #[test]
-fn rules_that_do_not_load_at_boot_give_way_to_the_last_good_ones_and_are_told() {
+fn rules_that_fail_at_boot_are_replaced_by_the_last_good_ones_and_reported() {
     let Some(mut machine) = guarded("refused") else { return };
     let rules = machine.iptables_save();
     // As a change leaves it that was cut off: the receipt knows the new rules, and the kernel has

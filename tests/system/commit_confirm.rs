@@ -30,14 +30,14 @@ fn look(machine: &Machine) -> Look {
 #[track_caller]
 fn taken_back(machine: &Machine) {
     let record = "/var/lib/redisguard/unconfirmed/record.json";
-    until("it is taken back", || machine.run(&["test", "-e", record]).code != 0);
+    wait_until("it is taken back", || machine.run(&["test", "-e", record]).code != 0);
     let gone = |name| unit(machine, name, "ActiveState") == "inactive";
-    until("who took it back ends", || gone(WAITS) && gone(REVERT));
+    wait_until("who took it back ends", || gone(WAITS) && gone(REVERT));
 }
 
 /// Applies to a host with nothing on it, in all ways that end with nothing on it.
 #[test]
-fn a_first_change_that_is_not_confirmed_leaves_nothing() {
+fn an_unconfirmed_first_change_leaves_nothing() {
     let Some(mut machine) = host("unconfirmed") else { return };
     let before = look(&machine);
 
@@ -93,7 +93,7 @@ fn changeable(name: &str) -> Option<(Machine, tempfile::TempDir)> {
     let copied = std::process::Command::new("cp").arg("-r").arg(docs).arg(folder.path()).status();
     assert!(copied.unwrap().success());
     let rendered = render.current_dir(folder.path()).output().unwrap();
-    assert!(rendered.status.success(), "{}", support::told(&rendered));
+    assert!(rendered.status.success(), "{}", support::transcript(&rendered));
     let generated = folder.path().join("generated");
     let mut open = vec![generated.clone()];
     while let Some(directory) = open.pop() {
@@ -127,7 +127,7 @@ fn start_listener_after(machine: &Machine, seconds: u32) {
 }
 
 #[test]
-fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
+fn an_unconfirmed_change_restores_the_former_bundle() {
     let Some((mut machine, _folder)) = changeable("former") else { return };
     let before = look(&machine);
     let same = |from: &str, to: &str| machine.run(&["cmp", from, to]).code == 0;
@@ -145,7 +145,7 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     let run = ["systemd-run", "--quiet", "--unit=operator", "--", OTHER];
     let apply = ["--bundle", "/root/other", "apply", "--confirm", "5s"];
     machine.run(&[&run[..], &apply].concat()).ok();
-    until("the rules are loaded", || machine.iptables_save().contains("6379:reject"));
+    wait_until("the rules are loaded", || machine.iptables_save().contains("6379:reject"));
     machine.run(&["systemctl", "kill", "--signal=KILL", "operator"]).ok();
     machine.run(&["rm", SYSTEMCTL]).ok();
     assert!(machine.iptables_save().contains("6379:reject"));
@@ -166,7 +166,7 @@ fn a_change_that_is_not_confirmed_gives_the_former_bundle_back() {
     // What is in the way of going back does not end it.
     change(&machine, &["--confirm", "5s"]).ok();
     read_only();
-    until("it tried", || {
+    wait_until("it tried", || {
         machine.run(&["journalctl", "-q", "-u", WAITS]).stdout.contains("ead-only")
     });
     let late = redisguard(&machine, &["confirm"]);
@@ -199,7 +199,7 @@ fn a_confirmed_change_stays() {
     // Its time, and a reboot, pass without a consequence.
     let by = applied["confirm_by"].as_str().unwrap();
     let clock = ["date", "-u", "+%Y-%m-%dT%H:%M:%SZ"];
-    until("its time is over", || machine.run(&clock).stdout.trim() > by);
+    wait_until("its time is over", || machine.run(&clock).stdout.trim() > by);
     assert_same(&look(&machine), &after, "before");
     machine.reboot();
     assert_same(&look(&machine), &after, "before");

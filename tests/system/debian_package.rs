@@ -19,7 +19,7 @@ fn packages(folder: &Path) -> Option<[PathBuf; 2]> {
             return None;
         }
         let made = release::package(&programs, folder, version);
-        assert!(made.status.success(), "{}", told(&made));
+        assert!(made.status.success(), "{}", transcript(&made));
     }
     Some(versions.map(|version| folder.join(format!("redisguard_{version}_amd64.deb"))))
 }

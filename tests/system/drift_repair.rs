@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_flushed_chain_is_named_and_mended() {
+fn a_flushed_chain_is_named_and_fixed() {
     let Some(machine) = guarded("flushed") else { return };
     let rules = machine.iptables_save();
     serve(&machine, 7000);
@@ -24,7 +24,7 @@ fn a_flushed_chain_is_named_and_mended() {
 }
 
 #[test]
-fn every_way_of_losing_the_rules_is_mended_in_place() {
+fn every_way_of_losing_the_rules_is_fixed_in_place() {
     let Some(machine) = guarded("lost") else { return };
     machine.run(&["iptables", "-A", "INPUT", "-p", "udp", "--dport", "9", "-j", "DROP"]).ok();
     let rules = machine.iptables_save();
@@ -54,7 +54,7 @@ fn every_way_of_losing_the_rules_is_mended_in_place() {
 }
 
 #[test]
-fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
+fn a_unit_that_is_stopped_disabled_or_replaced_is_named_and_fixed() {
     let Some(machine) = guarded("units") else { return };
     let unlimited = "[Service]\nRestart=no\n";
     let lifted = format!("/run/systemd/system/{NOTICE}.d/once.conf");
@@ -71,7 +71,7 @@ fn a_unit_that_does_not_do_its_part_is_named_and_mended() {
     for (damage, kind, target, detail) in damages {
         machine.run(damage).ok();
         // A signal takes its time.
-        until(detail, || {
+        wait_until(detail, || {
             let status: Value =
                 serde_json::from_str(&redisguard(&machine, &["--json", "status"]).stdout).unwrap();
             status["findings"].as_array().unwrap().iter().any(|finding| {
@@ -124,7 +124,7 @@ fn assert_only_changed(machine: &Machine, name: &str, drop_ins: &[&str]) {
 }
 
 #[test]
-fn what_others_make_of_our_units_is_named_and_what_is_for_all_units_is_not() {
+fn overrides_of_redisguards_units_are_named_and_overrides_of_all_units_are_not() {
     let Some(machine) = guarded("overrides") else { return };
     let reload = || machine.run(&["systemctl", "daemon-reload"]).ok();
     let for_all = "/usr/lib/systemd/system/service.d/10-all.conf";
@@ -179,7 +179,7 @@ fn what_others_make_of_our_units_is_named_and_what_is_for_all_units_is_not() {
 }
 
 #[test]
-fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
+fn the_timer_fixes_the_rules_and_its_journal_says_what_it_found() {
     let Some(machine) = guarded("timer") else { return };
     let rules = machine.iptables_save();
     // As it is installed it comes within a minute.
@@ -212,12 +212,12 @@ fn the_timer_mends_the_rules_by_itself_and_its_journal_says_what_it_found() {
     machine.run(&["systemctl", "restart", TIMER]).ok();
     machine.run(&["iptables", "-I", "INPUT", "1", "-j", "ACCEPT"]).ok();
     machine.run(&["ip6tables", "-F", "REDISGUARD-IN"]).ok();
-    until("the guard is back", || {
+    wait_until("the guard is back", || {
         machine.run(&["iptables", "-D", "INPUT", "-j", "ACCEPT"]);
         machine.iptables_save() == rules
     });
     // The rules stand before the check says so, and what it says takes its way to the journal.
-    until("the journal names what was mended", || {
+    wait_until("the journal names what was mended", || {
         let journal = machine.run(&["journalctl", "-u", CHECK, "-o", "cat", "--no-pager"]).stdout;
         journal.contains("IPv6: filter: chain REDISGUARD-IN was flushed")
     });
@@ -262,7 +262,7 @@ fn tampered_rules_do_not_open_a_rebooted_host() {
 }
 
 #[test]
-fn the_status_shows_who_knocked_last() {
+fn status_shows_the_most_recent_attempts() {
     let Some(machine) = host("knocks") else { return };
     failed_apply::give_bundle(
         &machine,
@@ -278,7 +278,7 @@ fn the_status_shows_who_knocked_last() {
     );
     let met = machine.meets(6379);
     assert!(met.iter().all(|outcome| matches!(outcome, Outcome::Notice(_))), "{met:?}");
-    until("both families are shown", || status()["knocks"].as_array().unwrap().len() == 2);
+    wait_until("both families are shown", || status()["knocks"].as_array().unwrap().len() == 2);
     for knock in status()["knocks"].as_array().unwrap() {
         assert_eq!((&knock["port"], &knock["answer"]), (&6379.into(), &"told".into()), "{knock}");
     }

@@ -60,7 +60,7 @@ fn fails(machine: &Machine, words: &[&str]) {
 }
 
 #[test]
-fn a_listener_that_cannot_start_takes_everything_back() {
+fn a_listener_that_cannot_start_rolls_back_everything() {
     let Some(machine) = host("taken") else { return };
     machine.run(&["iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT"]).ok();
     serve(&machine, 6379);
@@ -83,7 +83,7 @@ fn a_listener_that_cannot_start_takes_everything_back() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_takes_everything_back() {
+fn a_directory_that_cannot_be_written_rolls_back_everything() {
     let Some(machine) = host("read-only") else { return };
     let before = look(&machine);
     machine.run(&["mount", "--bind", "/etc/logrotate.d", "/etc/logrotate.d"]).ok();
@@ -105,7 +105,7 @@ exit 1
 "#;
 
 #[test]
-fn every_call_of_systemctl_that_fails_takes_everything_back() {
+fn every_failing_call_of_systemctl_rolls_back_everything() {
     let Some(machine) = host("systemctl") else { return };
     give_bundle(&machine, OTHER, "/root/other");
     machine.write_file("/usr/local/bin/systemctl", BROKEN_SYSTEMCTL);
@@ -150,7 +150,7 @@ fn every_call_of_systemctl_that_fails_takes_everything_back() {
 }
 
 #[test]
-fn a_full_disk_takes_everything_back() {
+fn a_full_disk_rolls_back_everything() {
     let Some(machine) = host("full") else { return };
     let before = look(&machine);
     machine.run(&[

@@ -29,12 +29,12 @@ fn a_fresh_apply_guards_the_host() {
 
     let log = "/var/log/redis_port_notice.log";
     machine.run(&["redis-cli", "-p", "6379", "set", "the-key", "the-secret"]);
-    until("the client is logged", || machine.read_file(log).contains("command=SET"));
+    wait_until("the client is logged", || machine.read_file(log).contains("command=SET"));
     assert!(!machine.read_file(log).contains("the-"), "{}", machine.read_file(log));
 }
 
 #[test]
-fn the_programs_place_is_used_afterwards() {
+fn later_commands_use_the_installed_program() {
     let Some(machine) = guarded("place") else { return };
     machine.run(&["rm", PROGRAM]).ok();
     machine.run(&["redisguard-install", "status"]).ok();
@@ -87,8 +87,8 @@ fn a_redis_that_starts_later_gets_its_port() {
     machine.run(&["sh", "-c", "echo port 6380 >>/etc/redis/redis.conf"]).ok();
     let started = machine.run(&["systemctl", "start", "redis-server"]);
     assert_eq!(started.code, 0, "{started:?}");
-    until("Redis answers", || ping(&machine, 6380) == "PONG\n");
-    until("the listener is back", || ping(&machine, 6379).starts_with("PORTCLOSED 6379"));
+    wait_until("Redis answers", || ping(&machine, 6380) == "PONG\n");
+    wait_until("the listener is back", || ping(&machine, 6379).starts_with("PORTCLOSED 6379"));
     assert_clean(&machine);
 
     // However often: it is no fault of the listener's.
@@ -96,8 +96,8 @@ fn a_redis_that_starts_later_gets_its_port() {
         machine.run(&["systemctl", "reset-failed", "redis-server"]).ok();
         machine.run(&["systemctl", "restart", "redis-server"]).ok();
     }
-    until("Redis answers", || ping(&machine, 6380) == "PONG\n");
-    until("the listener is back", || ping(&machine, 6379).starts_with("PORTCLOSED 6379"));
+    wait_until("Redis answers", || ping(&machine, 6380) == "PONG\n");
+    wait_until("the listener is back", || ping(&machine, 6379).starts_with("PORTCLOSED 6379"));
     assert_clean(&machine);
 }
 
@@ -107,7 +107,7 @@ fn a_rotated_log_goes_on_in_a_new_file() {
     let file = "/var/log/redisguard/redis_port_notice.log";
     let inode = || machine.run(&["stat", "-L", "-c", "%i", file]).stdout;
     ping(&machine, 6379);
-    until("a line is written", || machine.read_file(file).contains("6379"));
+    wait_until("a line is written", || machine.read_file(file).contains("6379"));
     let (before, listener) = (inode(), unit(&machine, NOTICE, "MainPID"));
 
     let rotated = machine.run(&["logrotate", "-v", "-f", "/etc/logrotate.d/redis-port-notice"]);
@@ -115,7 +115,7 @@ fn a_rotated_log_goes_on_in_a_new_file() {
     assert!(!rotated.stderr.contains("error"), "{rotated:?}");
 
     machine.run(&["redis-cli", "-p", "6379", "incr", "x"]);
-    until("a line is in the new file", || {
+    wait_until("a line is in the new file", || {
         machine.run(&["cat", file]).stdout.contains("command=INCR")
     });
     assert_ne!(inode(), before);

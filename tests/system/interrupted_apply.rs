@@ -14,7 +14,7 @@ fn kill(machine: &Machine, apply: &str, after: u32) {
         after % 1000
     );
     machine.run(&["sh", "-c", &script]).ok();
-    until("systemd has nothing left to do", || {
+    wait_until("systemd has nothing left to do", || {
         machine.run(&["systemctl", "list-jobs", "--no-legend"]).stdout.is_empty()
     });
 }

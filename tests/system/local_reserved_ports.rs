@@ -19,7 +19,7 @@ fn assign_all(machine: &Machine) {
 }
 
 #[test]
-fn our_ports_and_those_of_others_are_kept_free_whoever_assigns_last() {
+fn the_list_has_all_ports_whichever_file_assigns_it_last() {
     let Some(mut machine) = host("sysctl") else { return };
     machine.write_file("/etc/sysctl.d/50-site.conf", assigns("8080"));
     assign_all(&machine);
@@ -65,7 +65,7 @@ fn our_ports_and_those_of_others_are_kept_free_whoever_assigns_last() {
 }
 
 #[test]
-fn a_list_that_cannot_be_written_is_told_and_keeps_no_rule_from_being_loaded() {
+fn a_read_only_list_is_reported_and_the_rules_load() {
     let Some(machine) = guarded("sysctl-read-only") else { return };
     let rules = machine.iptables_save();
     machine.run(&["systemctl", "stop", TIMER]).ok();
@@ -89,7 +89,7 @@ fn a_list_that_cannot_be_written_is_told_and_keeps_no_rule_from_being_loaded() {
 }
 
 #[test]
-fn a_guard_applied_to_an_offline_tree_takes_its_ports_out_too() {
+fn the_removal_of_a_guard_applied_offline_unlists_its_ports() {
     let Some(mut machine) = Machine::switched_off("sysctl-offline") else { return };
     machine.write_file("/etc/sysctl.d/70-site.conf", assigns("8080"));
     machine.beside(&[INSTALL, "--root", "/run/machine/root", "apply"]).ok();

@@ -29,7 +29,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 use support::machine::{Machine, Output};
-use support::{GEN, INSTALL, assert_same, told};
+use support::{GEN, INSTALL, assert_same, transcript, wait_until};
 use tempfile::TempDir;
 
 /// Where the program is before apply puts it into its place.
@@ -74,7 +74,7 @@ fn bring_bundle(machine: &Machine, spec: &Path, place: &str) {
     let mut command = Command::new(GEN);
     command.arg("--config").arg(spec).arg("--docs-root").arg(folder.path());
     let rendered = command.arg("--out").arg(folder.path().join("bundle")).output().unwrap();
-    assert!(rendered.status.success(), "{}", told(&rendered));
+    assert!(rendered.status.success(), "{}", transcript(&rendered));
     let files = redisguard::files::read_tree(&folder.path().join("bundle")).unwrap();
     for (path, bytes) in files {
         machine.write_file(&format!("{place}/{path}"), bytes);
@@ -90,7 +90,7 @@ fn unit(machine: &Machine, name: &str, properties: &str) -> String {
 /// then.
 fn at_rest(machine: &Machine, name: &str) -> String {
     let mut seen = String::new();
-    until(&format!("{name} is at rest"), || {
+    wait_until(&format!("{name} is at rest"), || {
         seen = unit(machine, name, "LoadState,ActiveState,UnitFileState");
         !seen.contains("activating")
     });
@@ -118,21 +118,11 @@ while True:
     let name = format!("--unit=serve-{port}");
     machine.run(&["systemd-run", "--quiet", &name, "python3", "-c", SERVER, &port]).ok();
     let listens = ["ss", "-Hltn", &format!("sport = :{port}")];
-    until("the server listens", || !machine.run(&listens).stdout.is_empty());
+    wait_until("the server listens", || !machine.run(&listens).stdout.is_empty());
 }
 
 fn stop_serving(machine: &Machine, port: u16) {
     machine.run(&["systemctl", "stop", &format!("serve-{port}")]).ok();
-}
-
-/// Waits for what is bound to come; how long it takes is no matter.
-#[track_caller]
-fn until(what: &str, mut came: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !came() {
-        assert!(started.elapsed() < Duration::from_secs(90), "it never happened: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// What local users of a port are told.

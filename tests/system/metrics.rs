@@ -31,12 +31,12 @@ fn every_check_writes_metrics_and_the_listener_shows_its_own() {
     // Without node_exporter the unit says so, and nothing else is the worse for it.
     machine.run(&["systemctl", "start", CHECK]).ok();
     let said = || machine.run(&["journalctl", "-q", "--output=cat", "-u", METRICS]).stdout;
-    until("it says what is missing", || said().contains("install node_exporter"));
+    wait_until("it says what is missing", || said().contains("install node_exporter"));
     json(&machine, 0, &["status"]);
 
     machine.run(&["mkdir", "-p", "/var/lib/prometheus/node-exporter"]).ok();
     let written = |words: &str| {
-        until(&format!("{words} is written"), || {
+        wait_until(&format!("{words} is written"), || {
             machine.run(&["systemctl", "start", CHECK]).ok();
             machine.run(&["cat", FILE]).stdout.contains(words)
         });
@@ -50,7 +50,7 @@ fn every_check_writes_metrics_and_the_listener_shows_its_own() {
 
     let before = told_so_far(&machine);
     ping(&machine, 6379);
-    until("it is counted", || told_so_far(&machine) == before + 1);
+    wait_until("it is counted", || told_so_far(&machine) == before + 1);
     // Writing metrics asks nobody: it would be counted, and logged every minute.
     machine.run(&["rm", FILE]).ok();
     written("\nredisguard_healthy 1\n");

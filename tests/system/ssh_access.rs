@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_machine_can_be_guarded_over_ssh() {
+fn a_host_can_be_guarded_over_ssh() {
     let Some(mut machine) = host("ssh") else { return };
     let ssh = machine.start_sshd();
     let over_ssh = |command: &str| {

@@ -29,7 +29,7 @@ fn the_units_satisfy_systemd() {
 }
 
 #[test]
-fn the_shelter_lets_legacy_iptables_work_from_the_boot_on() {
+fn the_sandbox_lets_legacy_iptables_work_from_boot_on() {
     let Some(mut machine) = host("legacy") else { return };
     for (tool, legacy) in [("iptables", "iptables-legacy"), ("ip6tables", "ip6tables-legacy")] {
         let legacy = format!("/usr/sbin/{legacy}");
@@ -52,7 +52,7 @@ fn the_shelter_lets_legacy_iptables_work_from_the_boot_on() {
 }
 
 #[test]
-fn the_shelter_lets_nft_work_and_brings_no_module_of_legacy_iptables_in() {
+fn the_sandbox_lets_nft_work_and_loads_no_module_of_legacy_iptables() {
     let Some(mut machine) = host("shelter") else { return };
     note_calls(&machine, "modprobe");
     redisguard(&machine, &["apply"]).ok();

@@ -1,6 +1,6 @@
 //! Marked sections of guides are filled, and every byte outside of the markers stays.
 
-use crate::support::{GEN, cases, told};
+use crate::support::{GEN, cases, transcript};
 use proptest::prelude::*;
 use redisguard::bundle::Section;
 use redisguard::guide::fill;
@@ -124,7 +124,7 @@ fn rendered(guides: &[&str], prepare: impl Fn(&Path)) -> (tempfile::TempDir, Str
     fs::write(folder.path().join("redisguard.toml"), toml).unwrap();
     prepare(folder.path());
     let output = Command::new(GEN).current_dir(folder.path()).output().unwrap();
-    (folder, told(&output), output.status.code().unwrap())
+    (folder, transcript(&output), output.status.code().unwrap())
 }
 
 fn with_markers(before: &[u8], after: &[u8]) -> Vec<u8> {

@@ -57,7 +57,7 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
-    fn whatever_is_sent_everything_holds(bytes in anything()) {
+    fn any_bytes_keep_the_properties_of_the_protocol(bytes in anything()) {
         check(&bytes);
     }
 
@@ -79,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn the_longer_the_input_the_same_the_memory(bytes in anything()) {
+    fn memory_does_not_grow_with_the_input(bytes in anything()) {
         for reads in [0, 100_000] {
             let pieces = std::iter::repeat_n(&bytes[..], 300);
             let kept = replay(pieces, Peer { reads, ..Peer::default() }).max_retained_bytes;
@@ -89,7 +89,7 @@ proptest! {
 }
 
 #[test]
-fn everything_holds_for_the_seeds_of_the_fuzz_target() {
+fn the_fuzz_seeds_keep_the_properties_of_the_protocol() {
     let seeds = fs::read_dir(root().join("tests/fuzz/seeds")).unwrap();
     let checked = seeds.map(|seed| check(&fs::read(seed.unwrap().path()).unwrap())).count();
     assert!(checked >= 20, "only {checked} seeds are there");

@@ -1,14 +1,14 @@
 //! Table, CSV and JSON of the report agree, and hostile names from logs stay text.
 
-use crate::support::report_logs::{HOSTILE, Tree, everything, line, status};
-use crate::support::told;
+use crate::support::report_logs::{HOSTILE, Tree, everything, line};
+use crate::support::{exit_status, transcript};
 
 #[test]
-fn the_table_is_as_reviewed_and_fits_80_columns() {
+fn the_table_matches_its_snapshot_and_fits_80_columns() {
     let tree = everything();
     let output = tree.report(&[]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert!(output.stderr.is_empty(), "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    assert!(output.stderr.is_empty(), "{}", transcript(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
@@ -17,11 +17,11 @@ fn the_table_is_as_reviewed_and_fits_80_columns() {
     insta::assert_snapshot!("table", text);
     // Where blocks cannot be shown it is ASCII through and through.
     let plain = tree.command(&[]).env("LC_ALL", "C").output().unwrap();
-    assert!(plain.stdout.is_ascii(), "{}", told(&plain));
+    assert!(plain.stdout.is_ascii(), "{}", transcript(&plain));
 }
 
 #[test]
-fn csv_and_json_tell_the_same_and_hostile_names_are_text_in_both() {
+fn csv_and_json_agree_and_hostile_names_stay_text() {
     let tree = everything();
     let (json, code) = tree.json(&[]);
     assert_eq!(code, 0);
@@ -56,7 +56,7 @@ fn csv_and_json_tell_the_same_and_hostile_names_are_text_in_both() {
 }
 
 #[test]
-fn lines_are_counted_or_skipped_and_nothing_else() {
+fn every_line_is_counted_or_skipped() {
     let (json, _) = everything().json(&[]);
     let lines = json["lines"].as_object().unwrap();
     let of = |name: &str| lines[name].as_u64().unwrap();
@@ -66,7 +66,7 @@ fn lines_are_counted_or_skipped_and_nothing_else() {
 }
 
 #[test]
-fn time_port_and_number_narrow_it_down() {
+fn since_port_and_top_narrow_the_report() {
     let tree = everything();
     let (since, _) = tree.json(&["--since", "2026-11-20"]);
     assert_eq!(since["first"], "2026-11-20T05:45:00Z");
@@ -79,13 +79,13 @@ fn time_port_and_number_narrow_it_down() {
     assert_eq!(top["others"]["attempts"], left);
     let (none, code) = tree.json(&["--since", "1m"]);
     assert_eq!((code, &none["attempts"], &none["first"]), (0, &0.into(), &serde_json::Value::Null));
-    assert!(told(&tree.report(&["--since", "1m"])).starts_with("nobody knocks\n"));
+    assert!(transcript(&tree.report(&["--since", "1m"])).starts_with("nobody knocks\n"));
     for wrong in [
         vec!["--since", "yesterday"],
         vec!["--port", "0"],
         vec!["--csv", "--json"],
         vec!["--html", "x", "--json"],
     ] {
-        assert_eq!(status(&tree.report(&wrong)), 2, "{wrong:?}");
+        assert_eq!(exit_status(&tree.report(&wrong)), 2, "{wrong:?}");
     }
 }

@@ -3,21 +3,21 @@
 use crate::support::cases;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use redisguard::report::{Calendar, Census, Scope, Summary, Writer, count};
+use redisguard::report::{Aggregate, Filter, LineFormat, Summary, TimestampParser, read_lines};
 
-fn census(bytes: &[u8], writer: Writer) -> Census {
-    let scope = Scope { since: 0, until: i64::MAX, ports: Vec::new() };
-    let (mut census, mut calendar) =
-        (Census::default(), Calendar::new(TimeZone::UTC, 1_795_758_300_000));
+fn aggregate(bytes: &[u8], format: LineFormat) -> Aggregate {
+    let filter = Filter { since: 0, until: i64::MAX, ports: Vec::new() };
+    let (mut aggregate, mut timestamps) =
+        (Aggregate::default(), TimestampParser::new(TimeZone::UTC, 1_795_758_300_000));
     let mut log = bytes;
-    count(&mut log, writer, &mut calendar, &scope, &mut census).unwrap();
-    census
+    read_lines(&mut log, format, &mut timestamps, &filter, &mut aggregate).unwrap();
+    aggregate
 }
 
 fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
-    for writer in [Writer::Listener, Writer::Kernel, Writer::Unknown] {
-        let census = census(bytes, writer);
-        let lines = census.lines;
+    for format in [LineFormat::Listener, LineFormat::Kernel, LineFormat::Detect] {
+        let aggregate = aggregate(bytes, format);
+        let lines = aggregate.lines;
         let ends = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         let unfinished = u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"));
         prop_assert_eq!(lines.read, ends + unfinished);
@@ -30,7 +30,7 @@ fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
             lines.misdated,
         ];
         prop_assert_eq!(lines.read, parts.iter().sum::<u64>());
-        let summary = Summary::of(&census, 1);
+        let summary = Summary::new(&aggregate, 1);
         for text in summary.libraries.iter().map(|library| &library.name) {
             prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
         }
@@ -91,12 +91,12 @@ proptest! {
     #![proptest_config(cases(512))]
 
     #[test]
-    fn any_bytes_are_lines_that_count_or_do_not(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn any_bytes_are_counted_or_skipped(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         hold(&bytes)?;
     }
 
     #[test]
-    fn what_is_nearly_ours_counts_or_does_not(bytes in pieces()) {
+    fn nearly_valid_lines_are_counted_or_skipped(bytes in pieces()) {
         hold(&bytes)?;
     }
 }

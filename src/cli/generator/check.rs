@@ -1,8 +1,9 @@
 //! `--check`: shows all that is not as it is rendered, and the command that mends it.
 
 use super::diff::Change;
-use super::{coloured, out, unified_diff};
 use crate::args::GeneratorArgs;
+use crate::cli::output::{coloured, out};
+use crate::cli::unified_diff;
 use std::io;
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! `--explain`: what is to be said of one check.
 
-use super::{Status, out};
+use crate::cli::output::{Status, out};
 use crate::spec::{Check, Severity};
+use crate::text_layout;
 
 /// The width that the text is wrapped to.
 const WIDTH: usize = 78;
@@ -35,20 +36,7 @@ fn indented(toml: &str) -> String {
     toml.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The words in lines of at most [`WIDTH`] characters.
+/// A paragraph of the page.
 fn wrapped(text: &str) -> String {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.len() - 1;
-        let line = &mut lines[last];
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= WIDTH {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join("\n")
+    text_layout::wrapped(text, WIDTH, "", "")
 }

@@ -1,6 +1,6 @@
 //! `init`: a commented TOML to start from.
 
-use super::{Status, out};
+use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::files;
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! `--json`: everything that a run has to say as one object, for annotations in CI and for scripts.
 
 use super::diff::Change;
-use super::{out, unified_diff};
+use crate::cli::output::out;
+use crate::cli::unified_diff;
 use crate::error::Error;
 use crate::spec::{Problem, Problems};
 use serde::Serialize;

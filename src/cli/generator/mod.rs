@@ -12,8 +12,8 @@ mod write;
 
 use self::diff::changes;
 use self::write::write;
-use super::{Status, coloured, ended, err, err_text, out, report, unified_diff};
 use crate::args::{GeneratorArgs, GeneratorVerb};
+use crate::cli::output::{Status, coloured, err, exit_status, print_error, print_to_stderr};
 use crate::error::Error;
 use crate::spec::{Problems, Source, Spec};
 use std::fs;
@@ -32,11 +32,11 @@ pub fn run(args: &GeneratorArgs) -> Status {
         (None, None) => generate(args),
     };
     let status = result.unwrap_or_else(|trouble| {
-        report(&trouble);
-        Status::Trouble
+        print_error(&trouble);
+        Status::Error
     });
     let answers = args.summary.is_some() || args.check || args.explain.is_some();
-    ended(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
+    exit_status(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
 }
 
 fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
@@ -49,7 +49,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
         if args.json {
             json::print(&problems, &[], None)?;
         }
-        return Ok(Status::Trouble);
+        return Ok(Status::Error);
     };
     if let Some(base) = &args.summary {
         return summary::summary(args, base, &spec);
@@ -91,7 +91,7 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
 /// Tells the author of every problem.
 fn explain_all(args: &GeneratorArgs, problems: &Problems) {
     let name = args.config.display();
-    err_text(&problems.render(coloured(&io::stderr())));
+    print_to_stderr(&problems.render(coloured(&io::stderr())));
     if problems.error_count() > 0 {
         err!("{name}: {}; nothing was written. --explain NAME says more", problems.count());
     } else if problems.are_many() {

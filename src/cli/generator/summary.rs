@@ -1,8 +1,8 @@
 //! `--summary BASE`: what a change of the TOML means, as Markdown for a pull request.
 
-use super::{Status, out};
 use crate::args::GeneratorArgs;
 use crate::bundle::{Bundle, Documents, change_summary};
+use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::spec::{Source, Spec};
 use std::fs;

@@ -2,8 +2,8 @@
 //! disk or a missing right changes nothing. Each file is replaced in one step.
 
 use super::diff::Change;
-use super::{err, out};
 use crate::bundle::SUMS;
+use crate::cli::output::{err, out};
 use crate::error::Error;
 use crate::files;
 use crate::files::Staged;

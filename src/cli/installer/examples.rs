@@ -1,18 +1,22 @@
 //! Owns an example of everything that `--json` prints, made of the very types that are printed: the
 //! reference is written from them. None leaves a field out by `..`, so that a new one must be thought of.
 
+use super::output::Steps;
 use super::probe;
 use super::probe::{HostAnswer, PortAnswer, Unasked};
-use super::status::{Answered, PortCount};
-use super::{Steps, confirm, rules, status};
+use super::{confirm, rules};
 use crate::cli::reference::Example;
+use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
 use crate::os::sockets::{Listener, Peer};
 use crate::plan::StepView;
-use crate::probe::Outcome;
-use crate::rehearse::{Expected, From, Observation, Report, Row};
-use crate::report::{Calendar, Census, Moment, Scope, Summary, Used, Writer};
-use crate::status::findings::finding;
+use crate::rehearse::{Case, Control, Observation, Report, Vantage};
+use crate::report::{
+    Aggregate, AnswerKind, Filter, LibraryUse, LineFormat, Summary, TimestampParser, UnixMillis,
+};
+use crate::status::{
+    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, RecentAttempt,
+};
 use jiff::tz::TimeZone;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,9 +28,12 @@ pub fn examples() -> Vec<Example> {
     let report = report();
     vec![
         Example::of("plan, apply, revert, remove", &[steps(), few_steps(), no_steps()]),
-        Example::of("confirm", &[confirm::Answer { confirmed: true, bundle: BUNDLE.to_owned() }]),
+        Example::of(
+            "confirm",
+            &[confirm::Confirmed { confirmed: true, bundle: BUNDLE.to_owned() }],
+        ),
         Example::of("status", &[drifted(), fine()]),
-        Example::of("report", &[knocked(), silent()]),
+        Example::of("report", &[report_of_two_lines(), report_without_names()]),
         Example::of("rules load, rules save, rules unload", &[rules_loaded()]),
         Example::of("rehearse", &[report.json()]),
         Example::of("probe", &[probed()]),
@@ -76,80 +83,91 @@ fn no_steps() -> Steps<'static> {
     }
 }
 
-fn drifted() -> status::Answer {
+fn drifted() -> HostStatus {
     let (packets, bytes) = (12, 720);
     let family = Family::V4.name();
-    let outcome = Outcome::Refused.word();
-    status::Answer {
+    let outcome = Outcome::Refused.name();
+    HostStatus {
         in_sync: false,
         healthy: false,
         bundle: Some(BUNDLE.to_owned()),
         applied: Some(MOMENT.to_owned()),
         missing_family: None,
+        note: None,
+        unconfirmed: None,
         mend: Some("redisguard-install apply".to_owned()),
         confirm_by: Some(MOMENT.to_owned()),
-        findings: vec![finding("rules", family, "the jump in INPUT is missing")],
+        findings: vec![Finding::new(FindingKind::Rules, family, "the jump in INPUT is missing")],
         counted_since: Some(MOMENT.to_owned()),
         ports: vec![PortCount { port: 6370, last_port: Some(6379), family, packets, bytes }],
-        knocks: vec![status::Recent {
+        knocks: vec![RecentAttempt {
             at: MOMENT.to_owned(),
             source: "198.51.100.7".to_owned(),
             port: 6379,
-            answer: crate::report::Answer::Told.name(),
+            answer: AnswerKind::NoticeSent.name(),
             library: Some("jedis 4.3.1".to_owned()),
         }],
-        listener: status::Listener {
+        listener: ListenerStatus {
             unit: Some("active".to_owned()),
-            answers: vec![Answered { port: 6370, family, outcome }],
+            answers: vec![ListenerAnswer { port: 6370, family, outcome }],
         },
     }
 }
 
-fn fine() -> status::Answer {
+fn fine() -> HostStatus {
     let (family, packets, bytes) = (Family::V6.name(), 0, 0);
-    status::Answer {
+    HostStatus {
         in_sync: true,
         healthy: true,
         bundle: None,
         applied: None,
         missing_family: None,
+        note: None,
+        unconfirmed: None,
         mend: None,
         confirm_by: None,
         findings: Vec::new(),
         counted_since: None,
         ports: vec![PortCount { port: 6379, last_port: None, family, packets, bytes }],
-        knocks: vec![status::Recent {
+        knocks: vec![RecentAttempt {
             at: MOMENT.to_owned(),
             source: "2001:db8::7".to_owned(),
             port: 6379,
-            answer: crate::report::Answer::Dropped.name(),
+            answer: AnswerKind::Dropped.name(),
             library: None,
         }],
-        listener: status::Listener { unit: None, answers: Vec::new() },
+        listener: ListenerStatus { unit: None, answers: Vec::new() },
     }
 }
 
-/// What two lines of a log come to.
-fn knocked() -> Summary {
+/// The report of two log lines.
+fn report_of_two_lines() -> Summary {
     let logs = "time=2026-11-22T22:56:34.743Z peer=198.51.100.7 port=6379 family=4 protocol=resp \
                 library=redis-py library-version=5.0.1 outcome=told\n\
                 2026-11-22T22:56:35Z web kernel: redisguard drop: SRC=198.51.100.8 PROTO=TCP DPT=6380 SYN\n";
-    let scope = Scope { since: 0, until: Moment::MAX, ports: Vec::new() };
-    let (mut census, mut calendar) = (Census::default(), Calendar::new(TimeZone::UTC, 0));
+    let filter = Filter { since: 0, until: UnixMillis::MAX, ports: Vec::new() };
+    let (mut aggregate, mut timestamps) =
+        (Aggregate::default(), TimestampParser::new(TimeZone::UTC, 0));
     let log = &mut logs.as_bytes();
     // Bytes in memory can be read.
-    let _ = crate::report::count(log, Writer::Unknown, &mut calendar, &scope, &mut census);
-    let mut summary = Summary::of(&census, usize::MAX);
+    let _ = crate::report::read_lines(
+        log,
+        LineFormat::Detect,
+        &mut timestamps,
+        &filter,
+        &mut aggregate,
+    );
+    let mut summary = Summary::new(&aggregate, usize::MAX);
     summary.host = Some("web".to_owned());
     summary.logs = vec!["/var/log/redisguard/redis_port_notice.log".to_owned()];
     summary.kernel = Some("the journal".to_owned());
     let why = "could not read /var/log/redisguard/redis_port_notice.log.2.gz to its end: corrupt deflate stream";
     summary.incomplete = vec![why.to_owned()];
-    for knocks in summary.knocks.iter_mut().take(1) {
-        knocks.name = Some("app-1.example.org".to_owned());
+    for source in summary.by_source.iter_mut().take(1) {
+        source.name = Some("app-1.example.org".to_owned());
         // In either form that a version has.
-        let other = Used { name: "lettuce".to_owned(), version: None, attempts: 1 };
-        knocks.libraries.push(other);
+        let other = LibraryUse { name: "lettuce".to_owned(), version: None, attempts: 1 };
+        source.libraries.push(other);
     }
     for library in &mut summary.libraries {
         library.version = None;
@@ -157,29 +175,30 @@ fn knocked() -> Summary {
     summary
 }
 
-fn silent() -> Summary {
-    let mut summary = knocked();
+fn report_without_names() -> Summary {
+    let mut summary = report_of_two_lines();
     (summary.host, summary.first, summary.last, summary.kernel) = (None, None, None, None);
     summary.ports.iter_mut().for_each(|port| port.port = None);
-    for knocks in &mut summary.knocks {
-        (knocks.name, knocks.port) = (None, None);
+    for source in &mut summary.by_source {
+        (source.name, source.port) = (None, None);
     }
     summary
 }
 
-fn rules_loaded() -> rules::Answer {
+fn rules_loaded() -> rules::RulesChange {
     let findings = vec!["IPv4: the jump in INPUT is missing".to_owned()];
-    rules::Answer { changed: true, findings }
+    rules::RulesChange { changed: true, findings }
 }
 
 fn report() -> Report {
-    let what = "Default Redis Port".to_owned();
-    let row = Row { from: From::Outside, port: 6379, what, expected: Expected::Silence };
+    let service = "Default Redis Port".to_owned();
+    let (from, expected) = (Vantage::Outside, OutcomeKind::Silence);
+    let case = Case { from, port: 6379, service, expected };
     Report {
         bundle: BUNDLE.to_owned(),
         with_ipv6: true,
-        unguarded: (4, 4),
-        observations: vec![Observation { row, outcomes: vec![(Family::V4, Outcome::Silence)] }],
+        control: Control { reached: 4, tried: 4 },
+        observations: vec![Observation { case, outcomes: vec![(Family::V4, Outcome::Silence)] }],
     }
 }
 

@@ -1,48 +1,46 @@
-//! `metrics`: what `status` finds, in numbers that Prometheus keeps.
+//! `metrics`: the findings of `status` as numbers for Prometheus.
 
-use super::status;
-use super::status::{Answer, Listening, PortCount};
-use super::{Status, out_text};
+use super::status::collected;
 use crate::args::{InstallerArgs, MetricsArgs};
+use crate::cli::output::{Status, print_text};
 use crate::error::Error;
 use crate::exposition::{Format, Kind, Metric, Sample, render};
 use crate::files;
 use crate::host::Host;
-use crate::host::change::confirm;
+use crate::status::{HostStatus, PortCount, Probing};
 use jiff::Timestamp;
 use std::path::Path;
 
-/// The mode of the file: node_exporter is another user.
+/// The mode of the file: node_exporter runs as another user.
 const MODE: u32 = 0o644;
 
 pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Error> {
     let host = Host::at(&args.root)?;
-    let answer = status::answer(args, &host, Listening::Seen)?;
-    let waits = confirm::read(&host)?.is_some();
-    let text = render(&metrics(&answer, waits, Timestamp::now()), Format::Text);
+    let status = collected(args, &host, Probing::Passive)?;
+    let text = render(&metrics(&status, Timestamp::now()), Format::Text);
     match &verb.textfile {
-        None => out_text(&text),
+        None => print_text(&text),
         Some(path) => write(path, &text)?,
     }
     Ok(Status::Same)
 }
 
-/// Puts the file in place in one step. Its directory is node_exporter's to make.
+/// Replaces the file in one step. The directory belongs to node_exporter, which makes it.
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     let directory = files::directory_of(path);
     if !directory.is_dir() {
-        let what = format!("write {}", path.display());
-        let trouble = Error::new(what, format!("there is no directory {}", directory.display()));
-        return Err(trouble.help("install node_exporter, or name the directory that it reads"));
+        let cause = format!("there is no directory {}", directory.display());
+        let error = Error::new(format!("write {}", path.display()), cause);
+        return Err(error.help("install node_exporter, or name the directory that it reads"));
     }
     files::replace(path, text.as_bytes(), MODE).map(drop)
 }
 
-fn metrics(answer: &Answer, waits: bool, now: Timestamp) -> Vec<Metric> {
+fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
     use Kind::{Counter, Gauge};
     let flag = |name, help, value: bool| Metric::single(name, Gauge, help, u64::from(value));
-    let moment = |name, help, moment: Option<Timestamp>| {
-        let seconds = moment.and_then(|moment| u64::try_from(moment.as_second()).ok());
+    let time = |name, help, time: Option<Timestamp>| {
+        let seconds = time.and_then(|time| u64::try_from(time.as_second()).ok());
         Metric::single(name, Gauge, help, seconds.unwrap_or_default())
     };
     let counted = |name, help, of: fn(&PortCount) -> u64| {
@@ -53,37 +51,38 @@ fn metrics(answer: &Answer, waits: bool, now: Timestamp) -> Vec<Metric> {
             ],
             value: of(count),
         };
-        Metric { name, kind: Counter, help, samples: answer.ports.iter().map(sample).collect() }
+        Metric { name, kind: Counter, help, samples: status.ports.iter().map(sample).collect() }
     };
     let info = |bundle: &String| Sample { labels: vec![("bundle", bundle.clone())], value: 1 };
-    let active = answer.listener.unit.as_deref() == Some("active");
+    let unconfirmed = status.confirm_by.is_some();
+    let active = status.listener.unit.as_deref() == Some("active");
     vec![
         Metric {
             name: "redisguard_info",
             kind: Gauge,
             help: "The digest of the bundle that is applied.",
-            samples: answer.bundle.iter().map(info).collect(),
+            samples: status.bundle.iter().map(info).collect(),
         },
-        flag("redisguard_in_sync", "Whether the host is as it was applied.", answer.in_sync),
+        flag("redisguard_in_sync", "Whether the host is as it was applied.", status.in_sync),
         flag(
             "redisguard_healthy",
             "Whether rules, units and listener do what they must.",
-            answer.healthy,
+            status.healthy,
         ),
         flag("redisguard_listener_active", "Whether the listener's unit is active.", active),
-        flag("redisguard_unconfirmed", "Whether a change waits to be confirmed.", waits),
+        flag("redisguard_unconfirmed", "Whether a change waits to be confirmed.", unconfirmed),
         Metric::single(
             "redisguard_findings",
             Gauge,
             "How many things `redisguard-install status` finds wrong.",
-            answer.findings.len() as u64,
+            status.findings.len() as u64,
         ),
-        moment(
+        time(
             "redisguard_applied_timestamp_seconds",
             "When the bundle was applied, in seconds since 1970; 0 if none is.",
-            answer.applied.as_deref().and_then(|applied| applied.parse().ok()),
+            status.applied.as_deref().and_then(|applied| applied.parse().ok()),
         ),
-        moment(
+        time(
             "redisguard_checked_timestamp_seconds",
             "When all this was found out, in seconds since 1970.",
             Some(now),

@@ -1,7 +1,7 @@
 //! The verb `notice`: runs the listener in the foreground.
 
-use super::Status;
 use crate::args::{InstallerArgs, NoticeArgs};
+use crate::cli::output::{Status, coloured, print_error};
 use crate::error::Error;
 use crate::host::bundle_source;
 use crate::listener;
@@ -25,7 +25,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Err
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_ansi(super::coloured(&io::stderr()))
+        .with_ansi(coloured(&io::stderr()))
         .with_target(false)
         // A diagnostic that cannot be written is no reason to stop: the default would panic when the
         // disk is full.
@@ -34,8 +34,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Err
     Ok(match listener::run(settings, log) {
         Ok(()) => Status::Same,
         Err(error) => {
-            super::report(&error);
-            Status::Trouble
+            print_error(&error);
+            Status::Error
         }
     })
 }

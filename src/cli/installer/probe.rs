@@ -1,172 +1,193 @@
-//! `probe`: what a user of other hosts meets there, against what the bundle promises.
+//! `probe`: what this machine gets from the ports of other hosts, compared with what the bundle promises.
 
-use super::{Status, err, inputs, out, print_json};
+use super::input::inputs;
+use super::output::print_json;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
+use crate::cli::output::{Status, err, out};
 use crate::error::Error;
+use crate::expectation::Outcome;
 use crate::family::Family;
-use crate::probe::Outcome;
-use crate::probe::hosts::{HostMet, Manner, Met, survey};
+use crate::probe::hosts::{HostResult, Options, PortResult, probe_hosts};
 use crate::spec::PortSet;
 use serde::Serialize;
 use std::net::IpAddr;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Error> {
     let (_, _, guard_config) = inputs(args)?;
-    let manner = Manner { control: verb.control.clone(), patience: verb.timeout };
-    let hosts = survey(&guard_config, &verb.hosts, &manner)?;
-    let kept = hosts.iter().filter(|host| host.as_promised()).count();
+    let options = Options { control: verb.control.clone(), timeout: verb.timeout };
+    let hosts = probe_hosts(&guard_config, &verb.hosts, &options)?;
+    let as_expected = hosts.iter().filter(|host| host.is_as_expected()).count();
     if args.json {
-        print_json(&Answer::of(&guard_config, &hosts));
+        print_json(&Answer::new(&guard_config, &hosts));
     } else {
-        show(&guard_config, &hosts, kept);
+        show(&guard_config, &hosts, as_expected);
     }
-    Ok(if kept == hosts.len() { Status::Same } else { Status::Differs })
+    Ok(if as_expected == hosts.len() { Status::Same } else { Status::Differs })
 }
 
-/// What is printed with --json.
+/// What `probe --json` prints.
 #[derive(Serialize)]
 pub(super) struct Answer {
+    /// Whether every host is as promised.
     pub as_promised: bool,
+    /// The digest of the bundle that promises.
     pub bundle: String,
+    /// The hosts, in the order of the arguments.
     pub hosts: Vec<HostAnswer>,
 }
 
-/// One host's.
+/// One host.
 #[derive(Serialize)]
 pub(super) struct HostAnswer {
+    /// The host as it was named.
     pub host: String,
+    /// Whether all of its ports are as promised.
     pub as_promised: bool,
+    /// Why the host cannot be judged; null where it can.
     pub problem: Option<String>,
+    /// Addresses without a route from here. They do not count against the host.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unasked: Vec<Unasked>,
+    /// Every port of every address.
     pub ports: Vec<PortAnswer>,
 }
 
-/// An address that cannot be asked from here.
+/// An address without a route from here.
 #[derive(Serialize)]
 pub(super) struct Unasked {
+    /// The address.
     pub address: IpAddr,
+    /// Why it was not asked.
     pub cause: String,
 }
 
-/// One port's.
+/// One port of one address.
 #[derive(Serialize)]
 pub(super) struct PortAnswer {
+    /// The port.
     pub port: u16,
+    /// `IPv4` or `IPv6`.
     pub family: &'static str,
+    /// The address.
     pub address: IpAddr,
+    /// `reserved`, `notice port`, `cluster` or `control`.
     pub kind: &'static str,
+    /// `dropped`, `refused`, `notice`, `notice or open` (from the host itself), `untouched` (anything but the
+    /// notice), or `nothing` (from an allowed network: the host's other rules decide).
     pub promised: &'static str,
+    /// `dropped`, `refused`, `notice`, `open` or `failed`.
     pub met: &'static str,
+    /// The first line of the answer, or why the attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The time from connecting to the first line.
     pub milliseconds: u128,
+    /// Whether that was promised.
     pub as_promised: bool,
 }
 
 impl Answer {
-    fn of(guard_config: &GuardConfig, hosts: &[HostMet]) -> Self {
+    fn new(guard_config: &GuardConfig, hosts: &[HostResult]) -> Self {
         Self {
-            as_promised: hosts.iter().all(HostMet::as_promised),
+            as_promised: hosts.iter().all(HostResult::is_as_expected),
             bundle: guard_config.bundle.clone(),
-            hosts: hosts.iter().map(HostAnswer::of).collect(),
+            hosts: hosts.iter().map(HostAnswer::from).collect(),
         }
     }
 }
 
-impl HostAnswer {
-    fn of(host: &HostMet) -> Self {
-        let unasked = host.unasked.iter().cloned();
+impl From<&HostResult> for HostAnswer {
+    fn from(host: &HostResult) -> Self {
+        let unasked = host.unreachable.iter().cloned();
         Self {
             host: host.host.clone(),
-            as_promised: host.as_promised(),
+            as_promised: host.is_as_expected(),
             problem: host.problem.clone(),
             unasked: unasked.map(|(address, cause)| Unasked { address, cause }).collect(),
-            ports: host.met.iter().map(PortAnswer::of).collect(),
+            ports: host.ports.iter().map(PortAnswer::from).collect(),
         }
     }
 }
 
-impl PortAnswer {
-    fn of(met: &Met) -> Self {
+impl From<&PortResult> for PortAnswer {
+    fn from(port: &PortResult) -> Self {
         Self {
-            port: met.port,
-            family: Family::of(met.address).name(),
-            address: met.address,
-            kind: met.kind.name(),
-            promised: met.promise.words(),
-            met: word(&met.outcome),
-            text: text(&met.outcome).map(str::to_owned),
-            milliseconds: met.took.as_millis(),
-            as_promised: met.as_promised(),
+            port: port.port,
+            family: Family::of(port.address).name(),
+            address: port.address,
+            kind: port.role.name(),
+            promised: port.expectation.name(),
+            met: outcome_name(&port.outcome),
+            text: text(&port.outcome).map(str::to_owned),
+            milliseconds: port.took.as_millis(),
+            as_promised: port.is_as_expected(),
         }
     }
 }
 
-/// What was met, as a user of the port would call it.
-fn word(outcome: &Outcome) -> &'static str {
+/// The outcome in the words of a port's user.
+fn outcome_name(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Silence => "dropped",
         Outcome::Served(_) | Outcome::Mute => "open",
-        Outcome::Refused | Outcome::Notice(_) | Outcome::Failed(_) => outcome.word(),
+        Outcome::Refused | Outcome::Notice(_) | Outcome::Failed(_) => outcome.name(),
     }
 }
 
-/// What was said.
+/// The text of the answer or of the error.
 fn text(outcome: &Outcome) -> Option<&str> {
     match outcome {
         Outcome::Notice(text) => Some(text.trim_start_matches('-')),
         Outcome::Served(text) | Outcome::Failed(text) => {
-            Some(text).filter(|text| !text.is_empty()).map(String::as_str)
+            Some(text.as_str()).filter(|text| !text.is_empty())
         }
         Outcome::Silence | Outcome::Refused | Outcome::Mute => None,
     }
 }
 
-/// One host is shown whole; of many, those that are not as promised.
-fn show(guard_config: &GuardConfig, hosts: &[HostMet], kept: usize) {
+/// Shows one host whole, and of many hosts those that are not as promised.
+fn show(guard_config: &GuardConfig, hosts: &[HostResult], as_expected: usize) {
     for host in hosts {
-        let promised = host.as_promised();
-        match (&host.problem, promised) {
+        match (&host.problem, host.is_as_expected()) {
             (Some(problem), _) => out!("{}: {problem}", host.host),
             (None, true) => out!("{}: as promised", host.host),
             (None, false) => out!("{}: not as promised", host.host),
         }
-        for (address, cause) in &host.unasked {
+        for (address, cause) in &host.unreachable {
             err!("warning: {address} of {} was not asked: {cause}", host.host);
         }
-        if hosts.len() == 1 || !promised {
-            host.met.chunk_by(|one, next| one.address == next.address).for_each(show_address);
+        if hosts.len() == 1 || !host.is_as_expected() {
+            host.ports.chunk_by(|one, next| one.address == next.address).for_each(show_address);
         }
     }
     let bundle = &guard_config.bundle;
     match hosts.len() {
         1 => out!("(promised by bundle {bundle})"),
-        many => out!("{kept} of {many} hosts are as bundle {bundle} promises"),
+        many => out!("{as_expected} of {many} hosts are as bundle {bundle} promises"),
     }
 }
 
-/// The longest list of ports that is shown as it is.
-const LONGEST: usize = 32;
+/// The longest list of ports that is shown as it is; of a longer one the number of ports is shown.
+const MAX_LIST: usize = 32;
 
-fn show_address(met: &[Met]) {
-    if let Some(first) = met.first() {
+fn show_address(ports: &[PortResult]) {
+    if let Some(first) = ports.first() {
         out!("  {}", first.address);
     }
-    for alike in met.chunk_by(alike) {
+    for alike in ports.chunk_by(is_alike) {
         let [first, ..] = alike else { continue };
-        let ports: PortSet = alike.iter().map(|met| met.port.into()).collect();
-        let slowest = alike.iter().map(|met| met.took).max().unwrap_or_default();
-        let shown = Some(ports.to_string()).filter(|shown| shown.len() <= LONGEST);
-        let shown = shown.unwrap_or_else(|| format!("{} ports", alike.len()));
-        let mut line = format!("    {shown:<11} {:<11} ", first.kind.name());
-        line.push_str(word(&first.outcome));
-        if !matches!(first.outcome, Outcome::Silence) {
+        let set: PortSet = alike.iter().map(|port| port.port.into()).collect();
+        let slowest = alike.iter().map(|port| port.took).max().unwrap_or_default();
+        let list = Some(set.to_string()).filter(|list| list.len() <= MAX_LIST);
+        let list = list.unwrap_or_else(|| format!("{} ports", alike.len()));
+        let outcome = outcome_name(&first.outcome);
+        let mut line = format!("    {list:<11} {:<11} {outcome}", first.role.name());
+        if first.outcome != Outcome::Silence {
             line.push_str(&format!(" in {:.1} ms", slowest.as_secs_f64() * 1e3));
         }
-        if !first.as_promised() {
-            line.push_str(&format!(", promised: {}", first.promise.words()));
+        if !first.is_as_expected() {
+            line.push_str(&format!(", promised: {}", first.expectation.name()));
         }
         out!("{line}");
         if let Some(text) = text(&first.outcome) {
@@ -175,12 +196,11 @@ fn show_address(met: &[Met]) {
     }
 }
 
-/// Whether two ports share a line: nothing but the ports themselves tells them apart.
-fn alike(one: &Met, next: &Met) -> bool {
-    let told = |met: &Met| text(&met.outcome).map(str::to_owned);
-    one.kind == next.kind
-        && one.promise == next.promise
-        && one.as_promised() == next.as_promised()
-        && word(&one.outcome) == word(&next.outcome)
-        && told(one) == told(next)
+/// Whether two ports differ in nothing but their number: they share a line.
+fn is_alike(one: &PortResult, next: &PortResult) -> bool {
+    one.role == next.role
+        && one.expectation == next.expectation
+        && one.is_as_expected() == next.is_as_expected()
+        && outcome_name(&one.outcome) == outcome_name(&next.outcome)
+        && text(&one.outcome) == text(&next.outcome)
 }

@@ -1,7 +1,9 @@
-//! `rehearse`: the bundle in throw-away network namespaces.
+//! `rehearse`: tries the bundle in network namespaces of its own.
 
-use super::{Status, inputs, out, print_json};
+use super::input::inputs;
+use super::output::print_json;
 use crate::args::InstallerArgs;
+use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::rehearse;
 use crate::rehearse::Stage;
@@ -24,7 +26,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
         return Ok(match rehearse::enter(&guard_config, &arguments)? {
             0 => Status::Same,
             1 => Status::Differs,
-            _ => Status::Trouble,
+            _ => Status::Error,
         });
     }
     let listener = ["notice", "--log", "-"].map(OsStr::new);

@@ -1,7 +1,9 @@
 //! `remove`: take away what was applied.
 
-use super::{Status, Steps, locked, out, print_json, show_steps};
+use super::input::locked;
+use super::output::{Steps, print_json, show_steps, views};
 use crate::args::{InstallerArgs, RemoveArgs};
+use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::host::Host;
 use crate::host::change::{confirm, remove};
@@ -11,14 +13,13 @@ pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Err
     let host = Host::at(&args.root)?;
     let _lock = if verb.dry_run { None } else { Some(locked(&host)?) };
     let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
-    let takeaways = remove::plan(&host)?;
-    let steps = remove::views(&host, &takeaways)?;
+    let plan = remove::plan(&host)?;
     if !verb.dry_run {
-        // Nothing goes back from here on, wherever this ends.
-        confirm::clear(&host)?;
-        remove::remove(&host, &takeaways)?;
+        // However this ends, a change that waits must not be undone behind it.
+        confirm::disarm(&host)?;
+        remove::remove(&host, &plan)?;
     }
-    let changed = !steps.is_empty();
+    let (changed, steps) = (!plan.is_empty(), views(&plan));
     if args.json {
         print_json(&Steps { changed, bundle: &bundle, steps, ..Steps::default() });
     } else if changed {

@@ -12,7 +12,9 @@ mod toml;
 
 pub(super) use self::json::Example;
 
-use super::{Status, coloured, ended, generator, out, report, unified_diff};
+use super::generator;
+use crate::cli::output::{Status, coloured, exit_status, out, print_error};
+use crate::cli::unified_diff;
 use crate::error::Error;
 use crate::files;
 use std::collections::BTreeMap;
@@ -84,10 +86,10 @@ pub fn run(root: &Path, check: bool) -> Status {
         Ok(if mend.is_some() { Status::Differs } else { Status::Same })
     });
     let status = status.unwrap_or_else(|trouble| {
-        report(&trouble);
-        Status::Trouble
+        print_error(&trouble);
+        Status::Error
     });
-    ended(status, !check)
+    exit_status(status, !check)
 }
 
 fn differences(root: &Path, pages: &BTreeMap<String, String>) -> Result<Vec<Difference>, Error> {

@@ -1,47 +1,32 @@
-//! Owns carrying out a plan: all of it, or nothing. Every effect is done so that it can be taken back,
-//! and a step that fails takes back those before it.
+//! Carries out a plan, all of it or nothing.
+//!
+//! Guarantees: every effect can be undone until the last step has succeeded; if a step fails, the earlier
+//! ones are undone.
 
-use super::confirm;
+use super::arm::arm;
+use super::confirm::{FORMER_BUNDLE, disarm};
 use super::intent;
-use super::intent::announced;
+use super::rollback::roll_back;
 use super::rollback_journal::Journal;
-use crate::bundle::{Bundle, GuardConfig};
+use super::state::Change;
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
 use crate::firewall::drift_cache::RulesetGeneration;
 use crate::firewall::{DryRunNetns, Firewall, Snapshot};
+use crate::host::prepare::{Prepared, Target};
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
-use crate::host::{Host, listener_health, local_reserved_ports, observe, rules_service};
+use crate::host::{Host, listener_health, local_reserved_ports, observe, rules_service, units};
 use crate::os::systemd;
 use crate::plan;
-use crate::plan::{InPlace, Observed, Plan, Step, Wanted};
+use crate::plan::{InPlace, Observed, Plan, Step};
 use crate::unit::Unit;
 use std::time::Duration;
 
 /// How long a listener that was just started may take to answer: the host may be busy.
-const PATIENCE: Duration = Duration::from_secs(10);
-const CURE: &str = "mend the cause and run the same again";
-
-/// A change under way.
-pub(crate) struct Change<'a> {
-    pub(super) host: &'a Host,
-    pub(super) bundle: &'a Bundle,
-    pub(super) guard_config: &'a GuardConfig,
-    pub(super) observed: &'a Observed,
-    pub(super) before: Option<Receipt>,
-    pub(super) receipt: Receipt,
-    pub(super) journal: Journal,
-    /// The kernel's rules before they were touched.
-    pub(super) live: Option<Snapshot>,
-    /// Units that were told to start or restart; the others run on as they were.
-    pub(super) touched: Vec<Unit>,
-    /// Whether rules may have been loaded, through their unit or without it.
-    pub(super) rules_touched: bool,
-    /// The effects up to this one tell what is ours and was there before.
-    pub(super) announced: usize,
-}
+const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
+const HELP: &str = "mend the cause and run the same again";
 
 /// Carries out a plan that was just computed under the lock.
 ///
@@ -49,71 +34,79 @@ pub(crate) struct Change<'a> {
 /// Names the step and its cause; files, rules and units are as they were.
 pub fn apply(
     host: &Host,
-    (bundle, guard_config, origin): (&Bundle, &GuardConfig, Origin),
-    wanted: &Wanted,
-    plan: &Plan,
-    observed: &Observed,
+    target: &Target,
+    origin: Origin,
+    prepared: &Prepared,
 ) -> Result<(), Error> {
+    let Prepared { observed, plan, receipt: before, .. } = prepared;
+    let before = before.as_ref();
     refuse_masked(host, plan, observed)?;
-    wanted.load().map_err(|cause| Error::new("read this program's own file", cause))?;
-    let before = Receipt::read(host)?;
+    target.wanted.load().map_err(|cause| Error::new("read this program's own file", cause))?;
     let mut change = Change {
         host,
-        bundle,
-        guard_config,
+        target,
         observed,
-        receipt: announced(before.as_ref(), (bundle, guard_config, origin), wanted, observed),
         before,
+        receipt: intent::receipt(before, target, origin, observed),
         journal: Journal::default(),
-        live: None,
-        touched: Vec::new(),
+        intent_length: 0,
+        kernel_rules: None,
         rules_touched: false,
-        announced: 0,
+        started: Vec::new(),
     };
     match change.carry_out(plan) {
         Ok(()) => {
-            change.journal.settle();
+            change.journal.commit();
             Ok(())
         }
-        Err(trouble) => Err(change.take_back(trouble.or_help(CURE))),
+        Err(error) => Err(roll_back(change, error.or_help(HELP))),
     }
 }
 
-/// What an administrator masked stays so until they say otherwise.
+/// Carries out a plan that is undone after `window` unless it is confirmed; until when it can be, in UTC.
+///
+/// # Errors
+/// As [`apply`]; what keeps this host from undoing it by itself.
+pub fn apply_until_confirmed(
+    host: &Host,
+    target: &Target,
+    origin: Origin,
+    prepared: &Prepared,
+    window: Duration,
+) -> Result<String, Error> {
+    let record = arm(host, target, prepared, window)?;
+    match apply(host, target, origin, prepared) {
+        Ok(()) => Ok(record.restart_window(host, window)),
+        Err(error) => Err(match disarm(host) {
+            Ok(()) => error,
+            Err(worse) => error.and(worse),
+        }),
+    }
+}
+
+/// A unit that an administrator masked stays masked until they unmask it.
 fn refuse_masked(host: &Host, plan: &Plan, observed: &Observed) -> Result<(), Error> {
     let masked = plan::masked(plan, observed).join(" ");
     if masked.is_empty() {
         return Ok(());
     }
-    let trouble = Error::new(format!("start {masked}"), "an administrator has masked it");
+    let error = Error::new(format!("start {masked}"), "an administrator has masked it");
     let unmask = format!("{} unmask {masked}", host.systemctl());
-    Err(trouble.help(format!("if it shall run: {unmask}, then the same again")))
+    Err(error.help(format!("if it shall run: {unmask}, then the same again")))
 }
 
 impl Change<'_> {
     fn carry_out(&mut self, plan: &Plan) -> Result<(), Error> {
-        let rules = plan.steps.iter().any(|step| matches!(step, Step::Rules { .. }));
-        let firewall = rules.then(|| Firewall::of(self.bundle, self.guard_config)).transpose()?;
-        // Kept until the rules are loaded: removing a namespace would get in their way.
+        // Kept until the rules are loaded: the kernel would remove the namespace at the same time.
         let dry_run = DryRunNetns::default();
-        let makes_tables = firewall.as_ref().is_some_and(Firewall::makes_tables);
-        if let Some(firewall) = &firewall {
-            self.live = Some(Snapshot::take()?);
-            if makes_tables && self.receipt.tables.is_none() {
-                self.receipt.tables = firewall.tables();
-            }
-            firewall.check(&firewall.observe()?, &dry_run)?;
-        }
+        let firewall = self.firewall(plan, &dry_run)?;
         sweep(self.host, &self.receipt)?;
-        self.announce(plan)?;
-        for step in &plan.steps {
-            self.file_step(step)?;
-        }
-        let gone = |path: &String| !observe::exists(self.host, path);
-        self.receipt.files.retain(|path, _| !gone(path));
-        self.receipt.links.retain(|path, _| !gone(path));
+        self.write_intent(plan)?;
+        plan.steps.iter().try_for_each(|step| self.file_step(step))?;
+        self.receipt.files.retain(|path, _| self.host.exists(path));
+        self.receipt.links.retain(|path, _| self.host.exists(path));
         if plan.steps.iter().any(|step| matches!(step, Step::RemoveFile { .. })) {
-            // The rules' unit holds what is installed against the receipt.
+            // The block unit compares the installed files with the receipt.
             self.receipt.write(self.host)?;
         }
         if self.host.has_systemd() {
@@ -127,12 +120,12 @@ impl Change<'_> {
             }
         }
         self.check_units()?;
-        if !observe::is_kept(self.host, self.bundle) {
-            let [fresh, kept] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
-            self.journal.exchange(&self.host.path(fresh), &self.host.path(kept))?;
+        if !observe::is_kept(self.host, &self.target.bundle) {
+            let [next, last_good] = [receipt::NEXT_BUNDLE, receipt::BUNDLE];
+            self.journal.exchange(&self.host.path(next), &self.host.path(last_good))?;
         }
-        if firewall.is_some() && !makes_tables {
-            // Those that were made for the rules of another backend, which are gone by now.
+        if firewall.is_some_and(|firewall| !firewall.makes_tables()) {
+            // Made for the rules of the other backend, which are gone by now.
             self.receipt.tables.take().iter().for_each(firewall::drop_empty_tables);
         }
         self.receipt.state = State::Applied;
@@ -142,34 +135,51 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Before the first change: the bundle that is loaded when the installed one is damaged, copies of
-    /// what others have where ours will stand, and the receipt that says so.
-    fn announce(&mut self, plan: &Plan) -> Result<(), Error> {
-        let file = self.bundle.host_files().find(|(path, _)| *path == local_reserved_ports::FILE);
-        let ours = file.map(|(_, bytes)| local_reserved_ports::of_file(bytes)).unwrap_or_default();
-        let before = self.before.as_ref();
-        let added =
-            before.map(|before| local_reserved_ports::added(self.host, before)).transpose()?;
-        let lists = (&ours, added.unwrap_or_default());
-        let copies = intent::announce(&mut self.receipt, self.host, plan, before, lists);
+    /// The firewall that will load the rules, after the kernel has checked them; `None` where the plan
+    /// loads none.
+    fn firewall(&mut self, plan: &Plan, dry_run: &DryRunNetns) -> Result<Option<Firewall>, Error> {
+        if !plan.steps.iter().any(|step| matches!(step, Step::LoadRules { .. })) {
+            return Ok(None);
+        }
+        let firewall = Firewall::of(&self.target.bundle, &self.target.guard_config)?;
+        self.kernel_rules = Some(Snapshot::take()?);
+        if firewall.makes_tables() && self.receipt.tables.is_none() {
+            self.receipt.tables = firewall.tables();
+        }
+        firewall.check(&firewall.observe()?, dry_run)?;
+        Ok(Some(firewall))
+    }
+
+    /// Writes everything that must be on the disk before the first change: the bundle whose rules are
+    /// loaded when the installed ones are damaged, copies of what will be replaced, and the receipt.
+    fn write_intent(&mut self, plan: &Plan) -> Result<(), Error> {
+        let bundle = &self.target.bundle;
+        let file = bundle.host_files().find(|(path, _)| *path == local_reserved_ports::FILE);
+        let own = file.map(|(_, bytes)| local_reserved_ports::assigned_by(bytes));
+        let added = self.before.map(|before| local_reserved_ports::added(self.host, before));
+        let ports = intent::LocalPorts {
+            own: own.unwrap_or_default(),
+            added: added.transpose()?.unwrap_or_default(),
+        };
+        let copies = intent::complete(&mut self.receipt, self.host, plan, self.before, ports);
         copies.iter().try_for_each(|(copy, _)| self.host.confine(copy))?;
         let path = self.host.path(receipt::PATH);
         if self.before.is_none() {
-            // Until it says more, all that there is to take away is what it lies beside.
+            // Until the whole receipt is written, a removal has only the directories to remove.
             let mut nothing = Receipt::default();
             nothing.directories.clone_from(&self.receipt.directories);
             self.journal.replace(&path, &nothing.bytes()?, receipt::MODE)?;
         }
-        if !observe::is_kept(self.host, self.bundle) {
-            let fresh = self.host.path(receipt::NEXT_BUNDLE);
-            let known = self.host.path(confirm::FORMER_BUNDLE);
-            self.journal.write_tree(&fresh, self.bundle.artifacts(), &known)?;
+        if !observe::is_kept(self.host, bundle) {
+            let [next, former] = [receipt::NEXT_BUNDLE, FORMER_BUNDLE];
+            let [next, former] = [next, former].map(|path| self.host.path(path));
+            self.journal.write_tree(&next, bundle.artifacts(), &former)?;
         }
         for (copy, bytes) in copies {
             self.journal.replace(&self.host.path(&copy), &bytes, 0o600)?;
         }
         self.journal.replace(&path, &self.receipt.bytes()?, receipt::MODE)?;
-        self.announced = self.journal.length();
+        self.intent_length = self.journal.len();
         Ok(())
     }
 
@@ -195,86 +205,71 @@ impl Change<'_> {
 
     fn live_step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            Step::LetGo { ports } => {
-                let ports = ports.parse().unwrap_or_default();
-                self.journal.let_go(self.host, &ports)?;
-                let left = local_reserved_ports::without(
-                    &local_reserved_ports::added(self.host, &self.receipt)?,
-                    &ports,
-                );
-                self.receipt.kept_free = Some(left.joined(","));
+            Step::RemoveLocalPorts { ports } => {
+                self.journal.remove_local_ports(self.host, ports)?;
+                let added = local_reserved_ports::added(self.host, &self.receipt)?;
+                self.receipt.local_ports = Some(added.difference(ports));
                 Ok(())
             }
-            Step::KeepFree { ports } => {
-                self.journal.keep_free(self.host, &ports.parse().unwrap_or_default())
-            }
-            // Where systemd runs, the unit that is (re)started behind this loads them, so that a
+            Step::AddLocalPorts { ports } => self.journal.add_local_ports(self.host, ports),
+            // Under systemd the block unit loads them when it is (re)started by a later step, so that a
             // change that is killed here leaves the old rules or the new ones.
-            Step::Rules { .. } if !self.host.has_systemd() => {
+            Step::LoadRules { .. } if !self.host.has_systemd() => {
                 self.rules_touched = true;
-                rules_service::load(self.bundle, self.guard_config, &DryRunNetns::default())
-                    .map(drop)
+                let Target { bundle, guard_config, .. } = self.target;
+                rules_service::load(bundle, guard_config, &DryRunNetns::default()).map(drop)
             }
-            Step::Unit { unit, verb, .. } => {
+            Step::StartUnit { unit, verb, .. } => {
                 self.rules_touched |= *unit == Unit::Block;
-                self.touched.push(*unit);
-                forget_failures(*unit);
-                systemd::systemctl(&[verb, unit.name()]).map(drop)
+                self.started.push(*unit);
+                units::reset_failed(&[*unit]);
+                units::control(verb, &[*unit])
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether a step loads rules that differ from those that were live.
+    /// Whether a step loads rules that differ from those in the kernel.
     fn loads_rules(&self, step: &Step) -> bool {
         match step {
-            Step::Rules { .. } => !self.host.has_systemd(),
-            Step::Unit { unit, .. } => *unit == Unit::Block,
+            Step::LoadRules { .. } => !self.host.has_systemd(),
+            Step::StartUnit { unit, .. } => *unit == Unit::Block,
             _ => false,
         }
     }
 
-    /// Looks whether the rules are as they were loaded. What others have changed since is mended once.
+    /// Compares the rules with what was loaded. If others have changed them since, they are loaded once
+    /// more.
     fn verify_loaded(&self, firewall: &Firewall) -> Result<Option<RulesetGeneration>, Error> {
-        firewall
-            .verify_loaded()
-            .or_else(|_| rules_service::load_surely(self.bundle, self.guard_config))
+        let Target { bundle, guard_config, .. } = self.target;
+        firewall.verify_loaded().or_else(|_| rules_service::load_verified(bundle, guard_config))
     }
 
-    /// Whether what was started runs, and the listener tells: one that dies at once, or is mute, is a
-    /// step that failed.
+    /// Whether the units that were started run, and the listener answers. One that dies at once, or does
+    /// not answer, is a step that failed.
     fn check_units(&self) -> Result<(), Error> {
-        if self.touched.is_empty() {
+        if self.started.is_empty() {
             return Ok(());
         }
-        let wrong = if self.touched.contains(&Unit::Listener) {
-            listener_health::wrong_answer(self.guard_config, PATIENCE)
-        } else {
-            None
-        };
-        if let Some(wrong) = wrong {
-            let listener = Unit::Listener.name();
-            let what = format!("have {listener} answer");
-            return Err(Error::new(what, wrong).and(systemd::last_words(listener)));
+        if self.started.contains(&Unit::Listener) {
+            let guard_config = &self.target.guard_config;
+            if let Some(wrong) = listener_health::wrong_answer(guard_config, LISTENER_TIMEOUT) {
+                let error = Error::new(format!("have {} answer", Unit::Listener), wrong);
+                return Err(error.and(systemd::last_words(Unit::Listener.name())));
+            }
         }
-        let touched: Vec<&str> = self.touched.iter().map(|unit| unit.name()).collect();
-        for (unit, state) in systemd::states(&touched)? {
+        for (unit, state) in units::states(&self.started)? {
             if state.active != "active" {
-                let trouble = Error::new(format!("keep {unit} running"), state.active);
-                return Err(trouble.and(systemd::last_words(&unit)));
+                let error = Error::new(format!("keep {unit} running"), state.active);
+                return Err(error.and(systemd::last_words(unit.name())));
             }
         }
         Ok(())
     }
 }
 
-/// Starts that failed before must not count against the one that follows.
-pub(crate) fn forget_failures(unit: Unit) {
-    let _ = systemd::systemctl(&["reset-failed", unit.name()]);
-}
-
-/// Removes what runs that were killed have left.
+/// Removes temporary files that killed changes left.
 fn sweep(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::remove_unfinished(&observe::places(host, receipt));
+    files::remove_unfinished(&observe::written_paths(host, receipt));
     files::remove_tree(&host.path(receipt::NEXT_BUNDLE))
 }

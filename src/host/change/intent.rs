@@ -1,99 +1,109 @@
-//! Owns the receipt for the time of a change: it says beforehand all that is about to be ours, so that
-//! a change that is killed at any moment can be taken away. Changes nothing.
+//! The receipt written ahead: before the first change it lists everything that the change will make, so
+//! that a change that is killed at any moment can be removed.
+//!
+//! Never: changes anything on the host.
 
-use crate::bundle::{BINARY, Bundle, GuardConfig, hex};
+use crate::bundle::{BINARY, hex};
 use crate::files;
+use crate::host::Host;
+use crate::host::prepare::Target;
 use crate::host::receipt;
 use crate::host::receipt::{FileEntry, Origin, Original, Receipt, State};
-use crate::host::{Host, local_reserved_ports, observe};
-use crate::plan::{InPlace, Observed, Plan, Step, Wanted};
+use crate::plan::{InPlace, Observed, Plan, Step};
 use crate::spec::PortSet;
 use std::path::Path;
 
 /// What is copied before it is overwritten: (path of the copy, bytes).
-pub(in crate::host) type Copies = Vec<(String, Vec<u8>)>;
+pub(super) type Copies = Vec<(String, Vec<u8>)>;
 
-/// The receipt of a change that is about to begin: what was ours stays ours, what will be already is.
-pub(in crate::host) fn announced(
+/// Ports of the kernel's list of local reserved ports.
+pub(super) struct LocalPorts {
+    /// Those of the bundle.
+    pub own: PortSet,
+    /// Those that earlier bundles added to the kernel's list.
+    pub added: PortSet,
+}
+
+/// The receipt of a change that is about to begin: everything that the former receipt lists, and
+/// everything that is wanted.
+pub(super) fn receipt(
     before: Option<&Receipt>,
-    (bundle, guard_config, origin): (&Bundle, &GuardConfig, Origin),
-    wanted: &Wanted,
+    target: &Target,
+    origin: Origin,
     observed: &Observed,
 ) -> Receipt {
     let mut receipt = before.cloned().unwrap_or_default();
     receipt.state = State::Changing;
-    receipt.bundle.clone_from(&guard_config.bundle);
-    receipt.sum = bundle.sum();
+    receipt.bundle.clone_from(&target.guard_config.bundle);
+    receipt.sum = target.bundle.sum();
     receipt.origin = origin;
-    for (path, file) in &wanted.files {
-        // A program that somebody else put in its place stays theirs.
-        let theirs = path == BINARY
+    for (path, file) in &target.wanted.files {
+        // A program that is in place already and not in the receipt was installed by somebody else: a
+        // removal must leave it.
+        let installed_by_others = path == BINARY
             && observed.files.get(path) == Some(file)
             && !receipt.files.contains_key(path);
-        if !theirs {
+        if !installed_by_others {
             let entry = FileEntry { sha256: hex(&file.bytes), mode: file.mode };
             receipt.files.insert(path.clone(), entry);
         }
     }
-    receipt.links.extend(wanted.links.clone());
+    receipt.links.extend(target.wanted.links.clone());
     receipt
 }
 
-/// Adds what the steps will do beyond that: directories, files that move aside, ports kept free, and
-/// what others have where ours will stand. `ours` are the ports of the bundle's list, `added` those that
-/// are in the kernel's because of earlier ones. Returns what must be copied before it is overwritten.
-pub(in crate::host) fn announce(
+/// Adds what the steps will do beyond that: directories, files that move aside, local reserved ports, and
+/// what is at the paths now that is not redisguard's. Returns what must be copied before it is overwritten.
+pub(super) fn complete(
     receipt: &mut Receipt,
     host: &Host,
     plan: &Plan,
     before: Option<&Receipt>,
-    (ours, added): (&PortSet, PortSet),
+    ports: LocalPorts,
 ) -> Copies {
-    make_directories(receipt, host, receipt::PATH);
-    // An offline tree has no list, and is one list with its file when it is booted.
-    let mut added = host.is_live().then_some(added);
+    add_directories(receipt, host, receipt::PATH);
+    let LocalPorts { own, mut added } = ports;
     let mut copies = Copies::new();
     for step in &plan.steps {
         match step {
             Step::WriteFile { path, .. } | Step::Link { path, .. } => {
-                make_directories(receipt, host, path);
+                add_directories(receipt, host, path);
             }
-            Step::KeepFree { ports } => {
-                // The others are those of somebody else's file.
-                let more = local_reserved_ports::among(&ports.parse().unwrap_or_default(), ours);
-                added = added.map(|added| local_reserved_ports::union(&added, &more));
-            }
+            // The others come from a file of somebody else, and are not redisguard's to take out.
+            Step::AddLocalPorts { ports } => added = added.union(&ports.intersection(&own)),
             _ => {}
         }
         if let Step::Link { path, old: InPlace::File, .. } = step {
-            // The first one was there before us; later ones were made meanwhile, and stay aside.
+            // Only the first file was there before redisguard; later ones stay aside.
             receipt.moved.entry(path.clone()).or_insert_with(|| aside(host, path));
         }
         if let Some((path, bytes)) = before.and_then(|receipt| edited(step, receipt)) {
             copies.push((receipt::copy(receipt::EDITED, path), bytes.to_vec()));
         }
         if let Some((path, original, bytes)) = original(step) {
-            let ours = before.is_some_and(|receipt| {
+            let is_listed = before.is_some_and(|receipt| {
                 receipt.files.contains_key(path) || receipt.links.contains_key(path)
             });
-            if !ours && !receipt.originals.contains_key(path) {
+            if !is_listed && !receipt.originals.contains_key(path) {
                 let copy = receipt::copy(receipt::ORIGINALS, path);
                 copies.extend(bytes.map(|bytes| (copy, bytes.to_vec())));
                 receipt.originals.insert(path.to_owned(), original);
             }
         }
     }
-    receipt.kept_free = added.map(|ports| ports.joined(","));
+    // An offline tree has no such list; at its first boot the file is the whole list.
+    receipt.local_ports = host.is_live().then_some(added);
     copies
 }
 
-fn make_directories(receipt: &mut Receipt, host: &Host, path: &str) {
+/// Adds the directories above a path that will be made.
+fn add_directories(receipt: &mut Receipt, host: &Host, path: &str) {
     let above = host.path(path);
     let missing = files::missing_directories(above.parent().unwrap_or(Path::new("/")));
-    missing.iter().for_each(|directory| receipt.makes(host, directory));
+    missing.iter().for_each(|directory| receipt.add_directory(host, directory));
 }
 
-/// A file of ours that somebody has edited, and that a step will mend or remove.
+/// A file of the receipt that somebody has edited, and that a step will overwrite or remove.
 fn edited<'a>(step: &'a Step, before: &Receipt) -> Option<(&'a str, &'a [u8])> {
     let (Step::WriteFile { path, old: Some(old), .. } | Step::RemoveFile { path, old }) = step
     else {
@@ -118,10 +128,10 @@ fn original(step: &Step) -> Option<(&String, Original, Option<&[u8]>)> {
     }
 }
 
-/// A free name for a file that must make room.
-pub(in crate::host) fn aside(host: &Host, path: &str) -> String {
+/// A free path for a file that is moved aside.
+pub(super) fn aside(host: &Host, path: &str) -> String {
     let first = format!("{path}.before-redisguard");
     let numbered = (1..).map(|number| format!("{first}.{number}"));
     let mut names = std::iter::once(first.clone()).chain(numbered);
-    names.find(|name| !observe::exists(host, name)).unwrap_or(first)
+    names.find(|name| !host.exists(name)).unwrap_or(first)
 }

@@ -1,97 +1,92 @@
-//! Owns taking back a change of which a step failed: files first, then the units that were touched, then
-//! the rules.
+//! Undoes a change of which a step failed: first the files, then the units that were started, then the rules.
+//!
+//! Never: turns blocked ports into open ones.
 
-use super::apply::{Change, forget_failures};
+use super::state::Change;
 use crate::error::Error;
 use crate::firewall;
-use crate::host::{bundle_source, counters, rules_service};
+use crate::host::{bundle_source, counters, rules_service, units};
 use crate::os::systemd;
+use crate::plan::UnitStatus;
 use crate::unit::Unit;
 use std::fs;
 
-impl Change<'_> {
-    /// Takes everything back, last effect first, and adds to the trouble what could not be.
-    pub(crate) fn take_back(mut self, trouble: Error) -> Error {
-        let files_changed = self.announced > 0 && self.journal.length() > self.announced;
-        if self.before.is_none() && self.host.is_live() {
-            let _ = fs::remove_file(counters::PATH);
-        }
-        let mut worse = self.journal.take_back(self.announced, self.host);
-        if worse.is_empty() {
-            worse.extend(self.journal.take_back(0, self.host));
-        } else if files_changed {
-            // What could not be put back is still known, and kept, for the next apply or remove.
-            worse.extend(self.receipt.write(self.host).err());
-        }
-        if files_changed && self.host.has_systemd() {
-            worse.extend(systemd::daemon_reload().err());
-        }
-        // These leave nothing in the journal: a plan may touch them and no file.
-        worse.extend(self.take_back_units().err());
-        worse.extend(self.take_back_rules().err());
-        if worse.is_empty() {
-            return trouble.and("everything is as it was before");
-        }
-        worse.into_iter().fold(trouble, |trouble, worse| trouble.and(worse))
+/// Undoes every effect, the last one first; the error of the step, and what could not be undone.
+pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
+    let files_changed = change.intent_length > 0 && change.journal.len() > change.intent_length;
+    if change.before.is_none() && change.host.is_live() {
+        let _ = fs::remove_file(counters::PATH);
     }
+    let mut failures = change.journal.undo_after(change.intent_length, change.host);
+    if failures.is_empty() {
+        failures.extend(change.journal.undo_after(0, change.host));
+    } else if files_changed {
+        // The receipt and the copies stay: the next apply or remove can still put everything back.
+        failures.extend(change.receipt.write(change.host).err());
+    }
+    if files_changed && change.host.has_systemd() {
+        failures.extend(systemd::daemon_reload().err());
+    }
+    // Units and rules are not in the journal: a plan may touch them and no file.
+    failures.extend(restore_units(&change).err());
+    failures.extend(restore_rules(&change).err());
+    if failures.is_empty() {
+        return error.and("everything is as it was before");
+    }
+    failures.into_iter().fold(error, Error::and)
+}
 
-    /// Has the units that were touched run as they ran before.
-    fn take_back_units(&self) -> Result<(), Error> {
-        let former = |unit: Unit| {
-            let units = self.observed.units.as_ref();
-            units.and_then(|units| units.get(&unit)).map_or("inactive", |state| &state.active)
+/// Makes the units that were started run as they ran before.
+fn restore_units(change: &Change<'_>) -> Result<(), Error> {
+    let former = |unit: Unit| change.observed.units.as_ref().and_then(|units| units.get(&unit));
+    let former_state = |unit| former(unit).map_or("inactive", |status| status.active.as_str());
+    for unit in change.started.iter().rev().copied() {
+        let units: &[Unit] = match unit {
+            // A check that the timer has started would load the rules of this change again.
+            Unit::CheckTimer => &[Unit::CheckTimer, Unit::Check],
+            _ => &[unit],
         };
-        for unit in self.touched.iter().rev().copied() {
-            let mut units = vec![unit];
-            if unit == Unit::CheckTimer {
-                // What it has set off must not load anything behind our back.
-                units.push(Unit::Check);
-            }
-            units.iter().copied().for_each(forget_failures);
-            // One that had failed comes to fail again; that, and no less, is as it was.
-            if matches!(former(unit), "inactive" | "deactivating") {
-                // A unit that never came to be cannot be stopped, and need not be.
-                let names: Vec<&str> = units.iter().map(|unit| unit.name()).collect();
-                let _ = systemd::systemctl(&[&["stop"], names.as_slice()].concat());
-                units.iter().copied().for_each(forget_failures);
-            } else {
-                let _ = systemd::systemctl(&["restart", unit.name()]);
-            }
+        units::reset_failed(units);
+        if matches!(former_state(unit), "inactive" | "deactivating") {
+            // systemctl fails for a unit whose file was never written; it does not run either.
+            let _ = units::control("stop", units);
+            units::reset_failed(units);
+        } else {
+            // A unit that had failed before may fail again: that is as it was.
+            let _ = units::control("restart", &[unit]);
         }
-        if self.touched.is_empty() {
-            return Ok(());
-        }
-        let touched: Vec<&str> = self.touched.iter().map(|unit| unit.name()).collect();
-        let runs = |active: &str| matches!(active, "active" | "reloading" | "activating");
-        let states = systemd::states(&touched)?;
-        for unit in self.touched.iter().copied() {
-            let Some(state) = states.get(unit.name()) else { continue };
-            let former = former(unit);
-            if runs(former) != runs(&state.active) && former != "failed" {
-                let cause = format!("it was {former} and is {}", state.active);
-                return Err(Error::new(format!("put {unit} back"), cause));
-            }
-        }
-        Ok(())
     }
+    if change.started.is_empty() {
+        return Ok(());
+    }
+    for (unit, state) in units::statuses(&units::states(&change.started)?) {
+        let ran = former(unit).is_some_and(UnitStatus::is_running);
+        let former = former_state(unit);
+        if ran != state.is_running() && former != "failed" {
+            let cause = format!("it was {former} and is {}", state.active);
+            return Err(Error::new(format!("put {unit} back"), cause));
+        }
+    }
+    Ok(())
+}
 
-    /// Brings back the rules: those that were applied before, also where others have destroyed them
-    /// meanwhile. From guarded it never goes to open.
-    fn take_back_rules(&self) -> Result<(), Error> {
-        if !self.rules_touched {
-            return Ok(());
-        }
-        let known = self.before.as_ref().and_then(|_| bundle_source::last_good(self.host).ok());
-        let made_beside = self.receipt.tables.as_ref();
-        match (known, &self.live) {
-            (Some(bundle), _) => {
-                rules_service::load_surely(&bundle, &rules_service::guard_config(&bundle)?)?;
-                made_beside.into_iter().for_each(firewall::drop_empty_tables);
-            }
-            (None, _) if !self.observed.guarded => drop(rules_service::unload_but(made_beside)?),
-            (None, Some(before)) => before.restore()?,
-            (None, None) => {}
-        }
-        Ok(())
+/// Loads the rules that were applied before, also where others have removed them meanwhile.
+fn restore_rules(change: &Change<'_>) -> Result<(), Error> {
+    if !change.rules_touched {
+        return Ok(());
     }
+    let last_good = change.before.and_then(|_| bundle_source::last_good(change.host).ok());
+    let tables = change.receipt.tables.as_ref();
+    match (last_good, &change.kernel_rules) {
+        (Some(bundle), _) => {
+            rules_service::load_verified(&bundle, &bundle_source::guard_config(&bundle)?)?;
+            tables.into_iter().for_each(firewall::drop_empty_tables);
+        }
+        (None, _) if !change.observed.rules_loaded => {
+            rules_service::unload_but_tables(tables)?;
+        }
+        (None, Some(before)) => before.restore()?,
+        (None, None) => {}
+    }
+    Ok(())
 }

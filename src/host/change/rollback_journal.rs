@@ -1,68 +1,65 @@
-//! Owns doing single effects on a host so that each can be taken back, last first. Taking back needs
-//! no space on a disk: what was there is kept under a second name until the change is settled.
+//! An undo log: single effects on a host, each with what undoes it.
+//!
+//! Guarantees: undoing a file needs no space on the disk, since its former file is kept under a second name
+//! (a hard link) until the change is committed.
 
 use crate::error::Error;
 use crate::files;
-use crate::host::{Host, local_reserved_ports, observe};
+use crate::host::{Host, local_reserved_ports};
 use crate::spec::PortSet;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How to take back one effect.
+/// How to undo one effect.
 enum Undo {
-    /// Put back what stood at a path, under whatever name it was kept; or nothing.
-    Path { path: PathBuf, kept: Option<PathBuf> },
-    /// Move a file back to where it stood.
+    /// Put back what was at a path, from the name under which it was kept. `None`: nothing was there.
+    Replaced { path: PathBuf, kept: Option<PathBuf> },
+    /// Move a file back.
     Moved { from: PathBuf, to: PathBuf },
-    /// Remove directories that we made, if they are empty.
-    Directories(Vec<PathBuf>),
-    /// Remove a directory that we made, with all that is in it.
-    Tree(PathBuf),
-    /// Have two directories change places again.
+    /// Remove directories that were made, if they are empty.
+    MadeDirectories(Vec<PathBuf>),
+    /// Remove a directory that was made, with everything in it.
+    MadeTree(PathBuf),
+    /// Exchange two directories again.
     Exchanged(PathBuf, PathBuf),
-    /// Write the kernel's list as it was.
-    KeptFree(PortSet),
+    /// Write the kernel's list of local reserved ports as it was.
+    LocalPorts(PortSet),
 }
 
 /// The effects so far.
 #[derive(Default)]
-pub(in crate::host) struct Journal {
+pub(super) struct Journal {
     undo: Vec<Undo>,
 }
 
 impl Journal {
     /// How many effects there were.
-    pub(in crate::host) fn length(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.undo.len()
     }
 
-    /// Puts bytes in a file's place, whatever stands there. Missing directories are made.
-    pub(in crate::host) fn replace(
-        &mut self,
-        path: &Path,
-        bytes: &[u8],
-        mode: u32,
-    ) -> Result<(), Error> {
+    /// Writes a file, whatever is at its path. Missing directories are made.
+    pub(super) fn replace(&mut self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
         self.keep(path)?;
         files::replace(path, bytes, mode).map(drop)
     }
 
-    /// Puts a symbolic link in a path's place. Missing directories are made.
-    pub(in crate::host) fn link(&mut self, path: &Path, target: &str) -> Result<(), Error> {
+    /// Makes a symbolic link, whatever is at its path. Missing directories are made.
+    pub(super) fn link(&mut self, path: &Path, target: &str) -> Result<(), Error> {
         self.keep(path)?;
         files::link(path, target)
     }
 
     /// Removes a file or a link.
-    pub(in crate::host) fn remove(&mut self, path: &Path) -> Result<(), Error> {
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), Error> {
         self.keep(path)?;
         files::remove(path)
     }
 
-    /// Moves a file to a free name.
-    pub(in crate::host) fn move_aside(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
+    /// Moves a file to a free path.
+    pub(super) fn move_aside(&mut self, from: &Path, to: &Path) -> Result<(), Error> {
         fs::rename(from, to).map_err(|error| {
             Error::new(format!("move {} to {}", from.display(), to.display()), error)
         })?;
@@ -70,17 +67,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes a tree of files into a directory that is not there. Those that lie below `known` already,
-    /// with the same bytes, only get a second name: that takes no room on a full disk, and leaves
-    /// them there for one who is killed meanwhile.
-    pub(in crate::host) fn write_tree<'a>(
+    /// Writes a tree of files into a directory that does not exist. A file that is below `known` with the
+    /// same bytes is linked, which takes no space on a full disk.
+    pub(super) fn write_tree<'a>(
         &mut self,
         directory: &Path,
         files: impl Iterator<Item = (&'a str, &'a [u8])>,
         known: &Path,
     ) -> Result<(), Error> {
-        self.make_room(directory)?;
-        self.undo.push(Undo::Tree(directory.to_path_buf()));
+        self.make_parents(directory)?;
+        self.undo.push(Undo::MadeTree(directory.to_path_buf()));
         for (path, bytes) in files {
             let (here, there) = (directory.join(path), known.join(path));
             if fs::read(&there).is_ok_and(|known| known == bytes) {
@@ -94,64 +90,68 @@ impl Journal {
         Ok(())
     }
 
-    /// Gives a directory the place of another in one step, which has the first one's then. Where
-    /// there is no other, it is moved.
-    pub(in crate::host) fn exchange(&mut self, fresh: &Path, place: &Path) -> Result<(), Error> {
+    /// Exchanges two directories in one step (renameat2(2)). Where there is no second one, the first is
+    /// moved.
+    pub(super) fn exchange(&mut self, fresh: &Path, place: &Path) -> Result<(), Error> {
         let failed = |error: io::Error| Error::new(format!("write {}", place.display()), error);
-        if observe::is_there(place) {
+        if place.symlink_metadata().is_ok() {
             renameat2(AT_FDCWD, fresh, AT_FDCWD, place, RenameFlags::RENAME_EXCHANGE)
                 .map_err(|error| failed(error.into()))?;
             self.undo.push(Undo::Exchanged(fresh.to_path_buf(), place.to_path_buf()));
         } else {
             fs::rename(fresh, place).map_err(failed)?;
-            self.undo.push(Undo::Tree(place.to_path_buf()));
+            self.undo.push(Undo::MadeTree(place.to_path_buf()));
         }
         Ok(())
     }
 
-    /// Adds to the kernel's list of ports that outgoing connections keep off.
-    pub(in crate::host) fn keep_free(&mut self, host: &Host, more: &PortSet) -> Result<(), Error> {
-        let before = local_reserved_ports::live(host)?.unwrap_or_default();
-        self.undo.push(Undo::KeptFree(before));
-        local_reserved_ports::add(host, more).map(drop)
+    /// Adds ports to the kernel's list of local reserved ports.
+    pub(super) fn add_local_ports(&mut self, host: &Host, ports: &PortSet) -> Result<(), Error> {
+        self.keep_local_ports(host)?;
+        local_reserved_ports::add(host, ports)
     }
 
-    /// Takes out of the kernel's list what no file assigns any more.
-    pub(in crate::host) fn let_go(&mut self, host: &Host, ports: &PortSet) -> Result<(), Error> {
-        let before = local_reserved_ports::live(host)?.unwrap_or_default();
-        self.undo.push(Undo::KeptFree(before));
-        local_reserved_ports::take_out(host, ports)
+    /// Takes ports out of the kernel's list of local reserved ports, but for those that a file assigns.
+    pub(super) fn remove_local_ports(&mut self, host: &Host, ports: &PortSet) -> Result<(), Error> {
+        self.keep_local_ports(host)?;
+        local_reserved_ports::remove(host, ports)
+    }
+
+    fn keep_local_ports(&mut self, host: &Host) -> Result<(), Error> {
+        let before = local_reserved_ports::read(host)?.unwrap_or_default();
+        self.undo.push(Undo::LocalPorts(before));
+        Ok(())
     }
 
     fn keep(&mut self, path: &Path) -> Result<(), Error> {
-        self.make_room(path)?;
+        self.make_parents(path)?;
         let kept = files::back_up(path)?;
-        self.undo.push(Undo::Path { path: path.to_path_buf(), kept });
+        self.undo.push(Undo::Replaced { path: path.to_path_buf(), kept });
         Ok(())
     }
 
     /// Makes the directories above a path.
-    fn make_room(&mut self, path: &Path) -> Result<(), Error> {
+    fn make_parents(&mut self, path: &Path) -> Result<(), Error> {
         let Some(directory) = path.parent() else { return Ok(()) };
         let made = files::make_directories(directory)?;
         if !made.is_empty() {
-            self.undo.push(Undo::Directories(made));
+            self.undo.push(Undo::MadeDirectories(made));
         }
         Ok(())
     }
 
-    /// Takes back all effects but the first `length`, the last one first; what could not be.
-    pub(in crate::host) fn take_back(&mut self, length: usize, host: &Host) -> Vec<Error> {
+    /// Undoes all effects but the first `length`, the last one first; the errors.
+    pub(super) fn undo_after(&mut self, length: usize, host: &Host) -> Vec<Error> {
         let undo = self.undo.drain(length.min(self.undo.len())..).rev();
-        undo.filter_map(|undo| undo.take_back(host).err()).collect()
+        undo.filter_map(|undo| undo.run(host).err()).collect()
     }
 
-    /// The effects stay: forgets what was there before. What cannot be removed now the next change
-    /// sweeps away.
-    pub(in crate::host) fn settle(self) {
+    /// Keeps the effects: removes what was kept for undoing. The next change sweeps what cannot be
+    /// removed now.
+    pub(super) fn commit(self) {
         for undo in self.undo {
             match undo {
-                Undo::Path { kept: Some(kept), .. } => drop(files::remove(&kept)),
+                Undo::Replaced { kept: Some(kept), .. } => drop(files::remove(&kept)),
                 Undo::Exchanged(former, _) => drop(fs::remove_dir_all(former)),
                 _ => {}
             }
@@ -160,28 +160,30 @@ impl Journal {
 }
 
 impl Undo {
-    fn take_back(self, host: &Host) -> Result<(), Error> {
+    fn run(self, host: &Host) -> Result<(), Error> {
         match self {
-            Self::Path { path, kept } => files::restore(&path, kept.as_deref()),
+            Self::Replaced { path, kept } => files::restore(&path, kept.as_deref()),
             Self::Moved { from, to } => {
                 files::remove(&from)?;
                 fs::rename(&to, &from)
                     .map_err(|error| Error::new(format!("move {} back", to.display()), error))
             }
-            Self::Directories(made) => {
+            Self::MadeDirectories(made) => {
                 files::remove_directories(&made);
                 Ok(())
             }
-            Self::Tree(directory) => files::remove_tree(&directory),
+            Self::MadeTree(directory) => files::remove_tree(&directory),
             Self::Exchanged(one, other) => {
                 renameat2(AT_FDCWD, &one, AT_FDCWD, &other, RenameFlags::RENAME_EXCHANGE)
                     .map_err(|error| Error::new(format!("put {} back", other.display()), error))
             }
-            // A list that could not be written is as it was, and could not be written now either.
-            Self::KeptFree(ports) if local_reserved_ports::live(host)? == Some(ports.clone()) => {
+            // Where the step failed because the list cannot be written, it cannot be written now either.
+            Self::LocalPorts(ports)
+                if local_reserved_ports::read(host)?.as_ref() == Some(&ports) =>
+            {
                 Ok(())
             }
-            Self::KeptFree(ports) => local_reserved_ports::write(host, &ports),
+            Self::LocalPorts(ports) => local_reserved_ports::write(host, &ports),
         }
     }
 }

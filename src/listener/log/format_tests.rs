@@ -135,10 +135,12 @@ fn the_time_is_formatted_again_for_every_millisecond() {
 
 #[test]
 fn the_report_reads_what_the_log_says() {
-    use crate::report::{Answer, Calendar, Line, Protocol as Spoken, Source, Writer};
+    use crate::report::{
+        AnswerKind, Line, LineFormat, LostLines, Protocol as Spoken, Source, TimestampParser,
+    };
     let read = |line: &str, check: &dyn Fn(Line<'_>)| {
-        let mut calendar = Calendar::new(jiff::tz::TimeZone::UTC, 0);
-        match Writer::Listener.line(line.trim_end().as_bytes(), &mut calendar) {
+        let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
+        match LineFormat::Listener.parse(line.trim_end().as_bytes(), &mut timestamps) {
             Ok(line) => check(line),
             Err(fault) => panic!("{fault:?}: {line}"),
         }
@@ -149,18 +151,18 @@ fn the_report_reads_what_the_log_says() {
             let client = client(piece);
             let mut attempt = attempt(&client);
             for (outcome, answer) in [
-                (Outcome::Told, Answer::Told),
-                (Outcome::Closed, Answer::Closed),
-                (Outcome::Reset, Answer::Broken),
-                (Outcome::Idle, Answer::Broken),
-                (Outcome::Shed, Answer::Broken),
-                (Outcome::Limit, Answer::Broken),
-                (Outcome::Shutdown, Answer::Broken),
+                (Outcome::Told, AnswerKind::NoticeSent),
+                (Outcome::Closed, AnswerKind::Closed),
+                (Outcome::Reset, AnswerKind::Broken),
+                (Outcome::Idle, AnswerKind::Broken),
+                (Outcome::Shed, AnswerKind::Broken),
+                (Outcome::Limit, AnswerKind::Broken),
+                (Outcome::Shutdown, AnswerKind::Broken),
             ] {
                 attempt.outcome = outcome;
                 let text = line(&attempt, format, Timestamp::UNIX_EPOCH);
                 read(&text, &|line| {
-                    let Line::Knock(knock) = line else { panic!("{text}") };
+                    let Line::Attempt(knock) = line else { panic!("{text}") };
                     assert_eq!(
                         (knock.source, knock.answer),
                         (Source::Address([192, 0, 2, 1].into()), answer)
@@ -179,13 +181,13 @@ fn the_report_reads_what_the_log_says() {
         let network = FoldedSource::Network("2001:db8::".parse().unwrap());
         write_folded(format, "1970-01-01T00:00:00.000Z", network, 7, &mut folded);
         read(&String::from_utf8(folded).unwrap(), &|line| {
-            let Line::Knock(knock) = line else { panic!("{line:?}") };
-            assert_eq!((knock.attempts, knock.answer, knock.port), (7, Answer::Folded, None));
+            let Line::Attempt(knock) = line else { panic!("{line:?}") };
+            assert_eq!((knock.attempts, knock.answer, knock.port), (7, AnswerKind::Folded, None));
             assert_eq!(knock.source, Source::Network("2001:db8::".parse().unwrap()));
         });
         let dropped = dropped_line(format, Timestamp::UNIX_EPOCH, 2, 9);
         read(&String::from_utf8(dropped).unwrap(), &|line| {
-            assert_eq!(line, Line::Lost { at: 0, lines: 2, attempts: 9 });
+            assert_eq!(line, Line::Lost { at: 0, lost: LostLines { lines: 2, attempts: 9 } });
         });
     }
 }

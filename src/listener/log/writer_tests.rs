@@ -3,16 +3,16 @@
 use super::*;
 use crate::listener::log::line_batch::LineBatch;
 
-/// A disk with room for so many bytes.
+/// A disk with `free` bytes, which takes few of them in one write.
 #[derive(Debug, Default)]
 struct Disk {
-    room: usize,
+    free: usize,
     bytes: Vec<u8>,
 }
 
 impl Disk {
-    fn new(room: usize) -> Disk {
-        Disk { room, bytes: Vec::new() }
+    fn new(free: usize) -> Disk {
+        Disk { free, bytes: Vec::new() }
     }
 
     fn text(&self) -> String {
@@ -22,11 +22,11 @@ impl Disk {
 
 impl Write for Disk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(self.room).min(7);
+        let taken = bytes.len().min(self.free).min(7);
         if taken == 0 {
             return Err(ErrorKind::StorageFull.into());
         }
-        self.room -= taken;
+        self.free -= taken;
         self.bytes.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }
@@ -43,13 +43,13 @@ impl Sink for Disk {
 
     fn truncate_tail(&mut self, bytes: usize) -> bool {
         self.bytes.truncate(self.bytes.len() - bytes);
-        self.room += bytes;
+        self.free += bytes;
         true
     }
 }
 
-fn writer(room: usize) -> Writer<Disk> {
-    Writer::new(Disk::new(room), LogFormat::Logfmt, false)
+fn writer(free: usize) -> Writer<Disk> {
+    Writer::new(Disk::new(free), LogFormat::Logfmt, false)
 }
 
 /// Writes so many lines of eleven bytes and one attempt each.
@@ -78,45 +78,45 @@ fn accounted(text: &str) -> u64 {
 
 #[test]
 fn every_line_is_whole_and_accounted_for_however_full_the_disk_is() {
-    for room in 0..200 {
-        let mut writer = writer(room);
+    for free in 0..200 {
+        let mut writer = writer(free);
         for step in 0..6 {
             write(&mut writer, 3);
-            writer.sink.room += if step == 3 { 90 } else { 0 };
+            writer.sink.free += if step == 3 { 90 } else { 0 };
         }
-        writer.sink.room = 10_000;
+        writer.sink.free = 10_000;
         assert!(writer.catch_up() && !writer.is_behind());
         write(&mut writer, 1);
-        assert_eq!(accounted(&writer.sink.text()), 19, "room for {room}");
-        assert_eq!(writer.accounted(), LineTotals { lines: 19, attempts: 19 }, "room for {room}");
+        assert_eq!(accounted(&writer.sink.text()), 19, "{free} bytes free");
+        assert_eq!(writer.accounted(), LineTotals { lines: 19, attempts: 19 }, "{free} bytes free");
     }
 }
 
 #[test]
 fn every_line_is_whole_and_accounted_for_in_both_files_of_a_rotation() {
-    for room in 0..200 {
-        let mut writer = writer(room);
+    for free in 0..200 {
+        let mut writer = writer(free);
         (0..6).for_each(|_| write(&mut writer, 3));
         let old = std::mem::take(&mut writer.sink);
         let untouched = old.text();
         writer.sink = old;
         writer.finish();
         let old = writer.sink.text();
-        assert!(untouched.starts_with(&old), "room for {room}");
+        assert!(untouched.starts_with(&old), "{free} bytes free");
         writer.replace(Disk::new(10_000));
         write(&mut writer, 1);
         let both = accounted(&old) + accounted(&writer.sink.text());
-        assert_eq!(both, 19, "room for {room}: {old}");
+        assert_eq!(both, 19, "{free} bytes free: {old}");
     }
 }
 
 #[test]
 fn at_the_end_every_line_is_whole_and_the_loss_is_known() {
-    for room in 0..200 {
-        let mut writer = writer(room);
+    for free in 0..200 {
+        let mut writer = writer(free);
         (0..6).for_each(|_| write(&mut writer, 3));
         let lost = writer.finish();
-        assert_eq!(accounted(&writer.sink.text()) + lost.attempts, 18, "room for {room}");
+        assert_eq!(accounted(&writer.sink.text()) + lost.attempts, 18, "{free} bytes free");
     }
 }
 

@@ -8,8 +8,8 @@
 use super::command::{Command, Framing};
 use super::resp_length::{LengthStep, PartialLength};
 
-/// The most bytes of one command. Redis takes values of 512 MiB; whoever sends that much to a
-/// retired port learns sooner that it is in vain.
+/// The most bytes of one command. Redis takes values of 512 MiB; a client that sends as much to a
+/// blocked port is stopped halfway.
 pub(in crate::listener) const MAX_COMMAND_BYTES: u64 = 256 << 20;
 
 /// What the parser found.

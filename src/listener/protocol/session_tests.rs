@@ -54,6 +54,81 @@ fn a_session_reads_the_same_however_it_is_split() {
     }
 }
 
+/// A row of the table in the module's head: the phase after `input` and its replies, and what each
+/// event makes the session owe then.
+struct Row {
+    input: &'static [u8],
+    phase: Phase,
+    end_of_input: &'static str,
+    close_with_notice: &'static str,
+}
+
+#[test]
+fn each_event_owes_the_replies_of_its_phase() {
+    let rows = [
+        Row {
+            input: b"",
+            phase: Phase::AwaitingInput,
+            end_of_input: NOTICE_ERROR,
+            close_with_notice: NOTICE_ERROR,
+        },
+        Row {
+            input: b"AUTH x\r\nPI",
+            phase: Phase::PartialLine,
+            end_of_input: NOTICE_ERROR,
+            close_with_notice: NOTICE_ERROR,
+        },
+        Row {
+            input: b"AUTH x\r\n*1\r\n$4\r\nPI",
+            phase: Phase::Busy,
+            end_of_input: NOTICE_ERROR,
+            close_with_notice: NOTICE_ERROR,
+        },
+        Row {
+            input: b"AUTH x\r\n",
+            phase: Phase::Idle,
+            end_of_input: "",
+            close_with_notice: NOTICE_ERROR,
+        },
+        Row { input: b"PING\r\n", phase: Phase::Idle, end_of_input: "", close_with_notice: "" },
+        Row { input: b"QUIT\r\n", phase: Phase::Closed, end_of_input: "", close_with_notice: "" },
+        Row { input: b"*x", phase: Phase::Closed, end_of_input: "", close_with_notice: "" },
+    ];
+    for Row { input, phase, end_of_input, close_with_notice } in rows {
+        let shown = input.escape_ascii();
+        let session = || {
+            let mut session = Session::new();
+            session.receive(input);
+            take_replies(&mut session);
+            session
+        };
+        assert_eq!(session().phase(), phase, "{shown}");
+        let owed = |event: fn(&mut Session)| {
+            let mut session = session();
+            event(&mut session);
+            let replies = take_replies(&mut session);
+            assert_eq!(session.phase(), Phase::Closed, "{shown}");
+            replies
+        };
+        assert_eq!(owed(Session::end_of_input), end_of_input, "{shown}");
+        assert_eq!(owed(Session::close_with_notice), close_with_notice, "{shown}");
+        assert_eq!(owed(Session::abort), "", "{shown}");
+    }
+}
+
+#[test]
+fn queued_replies_make_a_session_busy_or_closing() {
+    for (input, queued, sent) in
+        [(&b"PING\r\n"[..], Phase::Busy, Phase::Idle), (b"QUIT\r\n", Phase::Closing, Phase::Closed)]
+    {
+        let mut session = Session::new();
+        session.receive(input);
+        assert_eq!(session.phase(), queued);
+        take_replies(&mut session);
+        assert_eq!(session.phase(), sent);
+    }
+}
+
 #[test]
 fn a_silent_client_gets_the_notice_once() {
     let mut silent = Session::new();
@@ -96,10 +171,10 @@ fn no_session_is_closed_without_the_notice() {
     only_set_up.receive(b"AUTH secret\r\n");
     only_set_up.close_with_notice();
     assert_eq!(take_replies(&mut only_set_up), format!("+OK\r\n{NOTICE_ERROR}"));
-    let mut told = Session::new();
-    told.receive(b"PING\r\n");
-    told.close_with_notice();
-    assert_eq!(take_replies(&mut told), NOTICE_ERROR);
+    let mut answered = Session::new();
+    answered.receive(b"PING\r\n");
+    answered.close_with_notice();
+    assert_eq!(take_replies(&mut answered), NOTICE_ERROR);
 }
 
 #[test]

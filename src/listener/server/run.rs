@@ -21,9 +21,8 @@ use crate::listener::metrics::http;
 use crate::listener::net::bind::{BindError, Listeners};
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
+use crate::listener_contract::DEGRADED;
 
-/// Comes before the degraded parts in the status line. Those who read the line know these words.
-const DEGRADED: &str = "; trouble: ";
 /// Ports that the status line names one by one; a thousand would make it unreadable.
 const MAX_NAMED_PORTS: usize = 16;
 
@@ -68,12 +67,6 @@ impl std::error::Error for NoticeError {
             NoticeError::Log { cause, .. } | NoticeError::Runtime(cause) => Some(cause),
         }
     }
-}
-
-/// What does not work, from a status line of the listener; `None` where everything does.
-#[must_use]
-pub fn degraded(status: &str) -> Option<&str> {
-    status.split_once(DEGRADED).map(|(_, degraded)| degraded)
 }
 
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the

@@ -45,7 +45,7 @@ impl Folder {
 }
 
 #[track_caller]
-fn says(message: &str, parts: &[&str]) {
+fn assert_error(message: &str, parts: &[&str]) {
     for part in parts {
         assert!(message.contains(part), "{part} is missing: {message}");
     }
@@ -71,15 +71,18 @@ fn an_unreadable_file_is_named_with_cause_and_help() {
         fs::remove_file(&path).unwrap();
         let named = format!("could not read {what} {}: ", path.display());
         let missing = load(&folder.files(), None).unwrap_err().to_string();
-        says(&missing, &[&named, "No such file", "\n  put it where", "SIGHUP"]);
+        assert_error(&missing, &[&named, "No such file", "\n  put it where", "SIGHUP"]);
         for (other, cause) in [("/dev/zero", "not an ordinary file"), ("/proc", "not an ordinary")]
         {
             symlink(other, &path).unwrap();
-            says(&load(&folder.files(), None).unwrap_err().to_string(), &[&named, cause]);
+            assert_error(&load(&folder.files(), None).unwrap_err().to_string(), &[&named, cause]);
             fs::remove_file(&path).unwrap();
         }
         fs::write(&path, vec![b'\n'; 1 + (1 << 20)]).unwrap();
-        says(&load(&folder.files(), None).unwrap_err().to_string(), &[&named, "more than 1 MiB"]);
+        assert_error(
+            &load(&folder.files(), None).unwrap_err().to_string(),
+            &[&named, "more than 1 MiB"],
+        );
         fs::write(&path, text).unwrap();
     }
 }
@@ -88,28 +91,40 @@ fn an_unreadable_file_is_named_with_cause_and_help() {
 fn a_file_with_other_content_is_refused_without_showing_a_key() {
     let folder = Folder::new();
     let (cert, key) = (folder.text("cert.pem"), folder.text("key.pem"));
-    says(&folder.refused("cert.pem", ""), &["it holds no certificate", "begins with the server's"]);
-    says(&folder.refused("cert.pem", &key), &["it holds no certificate"]);
-    says(&folder.refused("cert.pem", &cert[..cert.len() / 2]), &["could not read the certificate"]);
-    says(&folder.refused("key.pem", &cert), &["it holds no private key", "PKCS#8, PKCS#1 or SEC1"]);
+    assert_error(
+        &folder.refused("cert.pem", ""),
+        &["it holds no certificate", "begins with the server's"],
+    );
+    assert_error(&folder.refused("cert.pem", &key), &["it holds no certificate"]);
+    assert_error(
+        &folder.refused("cert.pem", &cert[..cert.len() / 2]),
+        &["could not read the certificate"],
+    );
+    assert_error(
+        &folder.refused("key.pem", &cert),
+        &["it holds no private key", "PKCS#8, PKCS#1 or SEC1"],
+    );
     let secret = key.lines().nth(1).unwrap();
     let garbled = key.replace(secret, &secret.replace(char::is_alphanumeric, "!"));
     for damaged in [key[..key.len() / 2].to_owned(), garbled, key.replace(secret, &secret[4..])] {
         let message = folder.refused("key.pem", damaged);
-        says(&message, &["could not read the key"]);
+        assert_error(&message, &["could not read the key"]);
         assert!(!message.contains("!!!!") && !message.contains(&secret[4..20]), "{message}");
     }
     let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-    says(&folder.refused("key.pem", encrypted), &["it is encrypted", "openssl pkey"]);
+    assert_error(&folder.refused("key.pem", encrypted), &["it is encrypted", "openssl pkey"]);
 }
 
 #[test]
 fn a_key_of_another_certificate_and_a_chain_in_the_wrong_order_are_refused() {
     let folder = Folder::new();
     folder.fill(["other.pem", "other-key.pem"]);
-    says(&folder.refused("key.pem", folder.text("other-key.pem")), &["belongs to another one"]);
+    assert_error(
+        &folder.refused("key.pem", folder.text("other-key.pem")),
+        &["belongs to another one"],
+    );
     let (cert, other) = (folder.text("cert.pem"), folder.text("other.pem"));
-    says(
+    assert_error(
         &folder.refused("cert.pem", format!("{other}{cert}")),
         &["the server's certificate first"],
     );
@@ -126,7 +141,10 @@ fn credentials_replace_the_configured_paths() {
     assert!(load(&absent, Some(folder.0.path())).is_ok());
     fs::write(folder.path("notice-key"), MISSING_CREDENTIAL).unwrap();
     let message = load(&absent, Some(folder.0.path())).unwrap_err().to_string();
-    says(&message, &["the key /nowhere/key", "no such file when the service started", "restart"]);
+    assert_error(
+        &message,
+        &["the key /nowhere/key", "no such file when the service started", "restart"],
+    );
     assert!(!message.contains("SIGHUP"), "{message}");
     // Half of a pair is no pair.
     fs::remove_file(folder.path("notice-key")).unwrap();

@@ -1,33 +1,33 @@
-//! Owns the report as CSV (RFC 4180, lines end with a line feed). A cell never begins with what a
-//! spreadsheet takes for a formula.
+//! The report as CSV (RFC 4180, but lines end with a line feed).
+//!
+//! Never: begins a cell with what a spreadsheet takes for a formula.
 
-use crate::report::{Answer, Knocks, Summary};
+use crate::report::format::library;
+use crate::report::{AnswerKind, SourceSummary, Summary};
 
-/// A header, and a line for each source at each port; ends without a line feed.
+/// A header and a line for each source at each port. It does not end with a line feed.
 pub fn text(summary: &Summary) -> String {
     let mut head = vec!["source", "name", "port", "attempts", "first", "last"];
-    head.extend(Answer::ALL.map(Answer::name));
+    head.extend(AnswerKind::ALL.map(AnswerKind::name));
     head.extend(["protocols", "libraries"]);
-    let lines = summary.knocks.iter().map(|knocks| joined(&cells(knocks)));
+    let lines = summary.by_source.iter().map(|source| joined(&cells(source)));
     let head = joined(&head.into_iter().map(str::to_owned).collect::<Vec<_>>());
     [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-fn cells(knocks: &Knocks) -> Vec<String> {
-    let libraries = knocks.libraries.iter().map(|library| match &library.version {
-        Some(version) => format!("{} {version}", library.name),
-        None => library.name.clone(),
-    });
+fn cells(source: &SourceSummary) -> Vec<String> {
+    let libraries =
+        source.libraries.iter().map(|used| library(&used.name, used.version.as_deref()));
     let mut cells = vec![
-        knocks.source.clone(),
-        knocks.name.clone().unwrap_or_default(),
-        knocks.port.map(|port| port.to_string()).unwrap_or_default(),
-        knocks.attempts.to_string(),
-        knocks.first.clone(),
-        knocks.last.clone(),
+        source.source.clone(),
+        source.name.clone().unwrap_or_default(),
+        source.port.map(|port| port.to_string()).unwrap_or_default(),
+        source.attempts.to_string(),
+        source.first.clone(),
+        source.last.clone(),
     ];
-    cells.extend(Answer::ALL.map(|answer| knocks.answers.of(answer).to_string()));
-    cells.push(knocks.protocols.join(" "));
+    cells.extend(AnswerKind::ALL.map(|answer| source.answers.of(answer).to_string()));
+    cells.push(source.protocols.join(" "));
     cells.push(libraries.collect::<Vec<_>>().join("; "));
     cells
 }
@@ -37,9 +37,9 @@ fn joined(cells: &[String]) -> String {
 }
 
 fn cell(text: &str) -> String {
-    // What spreadsheets calculate (OWASP, CSV injection); the quote makes it text.
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    // Spreadsheets calculate these cells (OWASP, CSV injection); the quote makes them text.
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r', ';']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_text_whatever_it_holds() {
+    fn no_cell_is_a_formula_and_special_characters_are_quoted() {
         for (text, expected) in [
             ("redis-py 5.0.1", "redis-py 5.0.1"),
             ("=1+1", "'=1+1"),

@@ -1,4 +1,4 @@
-//! The report's output formats, one file each, all made from a `Summary`.
+//! The output formats of a report, one file each, all rendered from a [`crate::report::Summary`].
 
 pub mod csv;
 pub mod html;

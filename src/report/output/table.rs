@@ -1,44 +1,65 @@
-//! Owns the report as text of at most 80 columns. What clients call themselves is printable ASCII by
-//! the time that it comes here.
+//! The report as text of at most 80 columns.
+//!
+//! Names of libraries and sources are printable ASCII by the time they get here: see `record::Library` and
+//! `os::reverse_lookup`.
 
-use crate::report::format::{day, grouped, minute, step};
-use crate::report::{Answer, Answers, Glyphs, Knocks, Port, Summary};
+use super::sparkline::Glyphs;
+use crate::report::format::{day, grouped, library, minute, step};
+use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
+use crate::text_layout::wrapped;
 
+/// The most columns of a line.
 const WIDTH: usize = 80;
-/// The most columns of a source before the rest of its line goes below it.
+/// The most columns of a source. The cells of a longer one go on a line of their own.
 const SOURCE: usize = 21;
+/// The most columns of a library.
+const LIBRARY: usize = 42;
+/// The most libraries that are listed.
+const MAX_LIBRARIES: usize = 20;
 
-/// Blocks where the locale can say them and the terminal is likely to have them.
-pub fn glyphs() -> Glyphs {
-    let value = |name: &&str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().find_map(value).unwrap_or_default();
-    glyphs_of(&locale, &std::env::var("TERM").unwrap_or_default())
+/// A column of a table: the blanks before it, its width, and its alignment.
+struct Column(usize, usize, Align);
+
+enum Align {
+    Left,
+    Right,
+}
+use Align::{Left, Right};
+
+/// The last column of each table is as wide as its cells.
+const SOURCES: [Column; 6] = [
+    Column(0, SOURCE, Left),
+    Column(1, 5, Right),
+    Column(1, 9, Right),
+    Column(2, 10, Left),
+    Column(2, 16, Left),
+    Column(1, 0, Left),
+];
+const PORTS: [Column; 7] = [
+    Column(0, 5, Left),
+    Column(1, 8, Right),
+    Column(1, 10, Right),
+    Column(1, 10, Right),
+    Column(1, 9, Right),
+    Column(1, 9, Right),
+    Column(2, 0, Left),
+];
+const LIBRARIES: [Column; 4] =
+    [Column(0, LIBRARY, Left), Column(1, 8, Right), Column(1, 10, Right), Column(2, 0, Left)];
+
+/// One line of a table.
+fn row<const N: usize>(columns: &[Column; N], cells: [&str; N]) -> String {
+    let cells = columns.iter().zip(cells).map(|(Column(gap, width, align), cell)| match align {
+        Left => format!("{:gap$}{cell:<width$}", ""),
+        Right => format!("{:gap$}{cell:>width$}", ""),
+    });
+    cells.collect::<String>().trim_end().to_owned()
 }
 
-fn glyphs_of(locale: &str, terminal: &str) -> Glyphs {
-    let locale = locale.to_ascii_lowercase().replace('-', "");
-    // The font of the kernel's own console has no such blocks.
-    let plain = !locale.contains("utf8") || ["linux", "dumb"].contains(&terminal);
-    if plain { Glyphs::ASCII } else { Glyphs::BLOCKS }
-}
-
-/// The whole report; ends without a line feed.
+/// The whole report. It does not end with a line feed.
 pub fn text(summary: &Summary, glyphs: Glyphs) -> String {
     let mut lines = vec![headline(summary)];
-    if !summary.knocks.is_empty() {
-        lines.push(String::new());
-        lines.push(row("Source", ["Port", "Attempts", "First seen", "Last seen (UTC)"], "When"));
-        for knocks in &summary.knocks {
-            lines.extend(source(knocks, glyphs));
-        }
-        if summary.others.knocks > 0 {
-            let (more, attempts) = (summary.others.knocks, grouped(summary.others.attempts));
-            lines.push(format!(
-                "and {} more, with {attempts} attempts: --top N lists more",
-                grouped(more)
-            ));
-        }
-    }
+    lines.extend(sources(summary, glyphs));
     lines.extend(ports(summary, glyphs));
     lines.extend(libraries(summary));
     lines.push(String::new());
@@ -61,106 +82,101 @@ fn headline(summary: &Summary) -> String {
     format!("{attempts} by {sources}, from {} to {} UTC", minute(first), minute(last))
 }
 
-/// One line of the table of sources.
-fn row(source: &str, [port, attempts, first, last]: [&str; 4], when: &str) -> String {
-    let line = format!("{source:<SOURCE$} {port:>5} {attempts:>9}  {first:<10}  {last:<16}");
-    format!("{line} {when}").trim_end().to_owned()
-}
-
-fn source(knocks: &Knocks, glyphs: Glyphs) -> Vec<String> {
-    let port = knocks.port.map_or("any".to_owned(), |port| port.to_string());
-    let attempts = grouped(knocks.attempts);
-    let cells = [port.as_str(), &attempts, day(&knocks.first), &minute(&knocks.last)];
-    let when = glyphs.sparkline(&knocks.timeline);
-    let mut lines = match knocks.source.chars().count() > SOURCE {
-        true => vec![knocks.source.clone(), row("", cells, &when)],
-        false => vec![row(&knocks.source, cells, &when)],
-    };
-    let mut words = answers(&knocks.answers);
-    let others = knocks.protocols.iter().filter(|name| !["resp", "none"].contains(name));
-    words.extend(others.map(|name| format!("over {name}")));
-    words.extend(knocks.libraries.iter().map(|library| match &library.version {
-        Some(version) => format!("{} {version}", library.name),
-        None => library.name.clone(),
-    }));
-    let name = knocks.name.iter().cloned();
-    let details: Vec<String> = name.chain([words.join(", ")]).collect();
-    lines.push(cut(format!("  {}", details.join("; "))));
+fn sources(summary: &Summary, glyphs: Glyphs) -> Vec<String> {
+    if summary.by_source.is_empty() {
+        return Vec::new();
+    }
+    let header = ["Source", "Port", "Attempts", "First seen", "Last seen (UTC)", "When"];
+    let mut lines = vec![String::new(), row(&SOURCES, header)];
+    lines.extend(summary.by_source.iter().flat_map(|listed| source(listed, glyphs)));
+    if summary.unlisted.sources > 0 {
+        let unlisted = &summary.unlisted;
+        let (more, attempts) = (grouped(unlisted.sources), grouped(unlisted.attempts));
+        lines.push(format!("and {more} more, with {attempts} attempts: --top N lists more"));
+    }
     lines
 }
 
-fn answers(answers: &Answers) -> Vec<String> {
-    let some = Answer::ALL.into_iter().filter(|answer| answers.of(*answer) > 0);
-    some.map(|answer| format!("{} {}", answer.name(), grouped(answers.of(answer)))).collect()
+fn source(listed: &SourceSummary, glyphs: Glyphs) -> Vec<String> {
+    let (name, port, attempts) = (&listed.source, port(listed.port), grouped(listed.attempts));
+    let (first, last) = (day(&listed.first), minute(&listed.last));
+    let when = glyphs.sums(&listed.timeline);
+    let line = |name| row(&SOURCES, [name, &port, &attempts, first, &last, &when]);
+    let mut lines = match name.chars().count() > SOURCE {
+        true => vec![name.clone(), line("")],
+        false => vec![line(name)],
+    };
+    let mut details = answers(&listed.answers);
+    let protocols = listed.protocols.iter().filter(|name| !["resp", "none"].contains(name));
+    details.extend(protocols.map(|name| format!("over {name}")));
+    let libraries = listed.libraries.iter();
+    details.extend(libraries.map(|used| library(&used.name, used.version.as_deref())));
+    let name = listed.name.iter().cloned();
+    let details: Vec<String> = name.chain([details.join(", ")]).collect();
+    lines.push(truncated(format!("  {}", details.join("; "))));
+    lines
+}
+
+/// A port as a cell; `any` for counts that name none.
+fn port(port: Option<u16>) -> String {
+    port.map_or_else(|| "any".to_owned(), |port| port.to_string())
+}
+
+fn answers(answers: &AnswerCounts) -> Vec<String> {
+    let all = answers.nonzero();
+    all.map(|(answer, count)| format!("{} {}", answer.name(), grouped(count))).collect()
 }
 
 fn ports(summary: &Summary, glyphs: Glyphs) -> Vec<String> {
-    let mut lines = Vec::new();
     if summary.ports.is_empty() {
-        return lines;
+        return Vec::new();
     }
-    let step = step(summary.step_seconds);
-    lines.push(String::new());
-    lines.push(format!(
-        "{:<5} {:>8} {:>10} {:>10} {:>9} {:>9}  {}",
-        "Port",
-        "Sources",
-        "Attempts",
-        "Listener",
-        "Dropped",
-        "Reset",
-        format_args!("Sources per {step}")
-    ));
-    for Port { port, sources, attempts, answers, burn_down, .. } in &summary.ports {
-        let of = |answer: Answer| answers.of(answer);
-        let listener = [Answer::Told, Answer::Closed, Answer::Broken, Answer::Folded];
-        let listener: u64 =
-            listener.map(of).iter().fold(0, |sum, count| sum.saturating_add(*count));
-        lines.push(format!(
-            "{:<5} {:>8} {:>10} {:>10} {:>9} {:>9}  {}",
-            port.map_or("any".to_owned(), |port| port.to_string()),
-            grouped(*sources),
-            grouped(*attempts),
-            grouped(listener),
-            grouped(of(Answer::Dropped)),
-            grouped(of(Answer::Reset)),
-            glyphs.peaks(burn_down),
-        ));
-    }
-    lines.iter().map(|line| line.trim_end().to_owned()).collect()
-}
-
-fn libraries(summary: &Summary) -> Vec<String> {
-    const MOST: usize = 20;
-    let mut lines = Vec::new();
-    if summary.libraries.is_empty() {
-        return lines;
-    }
-    lines.push(String::new());
-    lines.push(format!(
-        "{:<42} {:>8} {:>10}  {}",
-        "Library", "Sources", "Attempts", "Last seen (UTC)"
-    ));
-    for library in summary.libraries.iter().take(MOST) {
-        let name = match &library.version {
-            Some(version) => format!("{} {version}", library.name),
-            None => library.name.clone(),
+    let per_step = format!("Sources per {}", step(summary.step_seconds));
+    let header = ["Port", "Sources", "Attempts", "Listener", "Dropped", "Reset", &per_step];
+    let mut lines = vec![String::new(), row(&PORTS, header)];
+    for PortSummary { port: number, sources, attempts, answers, burn_down, .. } in &summary.ports {
+        let sum = |kinds: &[AnswerKind]| {
+            grouped(kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(answers.of(*kind))))
         };
-        let name = if name.len() > 42 { format!("{}...", &name[..39]) } else { name };
-        lines.push(format!(
-            "{name:<42} {:>8} {:>10}  {}",
-            grouped(library.sources),
-            grouped(library.attempts),
-            minute(&library.last)
-        ));
-    }
-    if summary.libraries.len() > MOST {
-        lines.push(format!("and {} more: --json names them all", summary.libraries.len() - MOST));
+        let cells = [
+            &port(*number),
+            &grouped(*sources),
+            &grouped(*attempts),
+            &sum(&[
+                AnswerKind::NoticeSent,
+                AnswerKind::Closed,
+                AnswerKind::Broken,
+                AnswerKind::Folded,
+            ]),
+            &sum(&[AnswerKind::Dropped]),
+            &sum(&[AnswerKind::Reset]),
+            &glyphs.peaks(burn_down),
+        ];
+        lines.push(row(&PORTS, cells.map(String::as_str)));
     }
     lines
 }
 
-/// What was read, what was not, and what the counts are worth.
+fn libraries(summary: &Summary) -> Vec<String> {
+    if summary.libraries.is_empty() {
+        return Vec::new();
+    }
+    let header = ["Library", "Sources", "Attempts", "Last seen (UTC)"];
+    let mut lines = vec![String::new(), row(&LIBRARIES, header)];
+    for listed in summary.libraries.iter().take(MAX_LIBRARIES) {
+        let name = library(&listed.name, listed.version.as_deref());
+        let name = if name.len() > LIBRARY { format!("{}...", &name[..LIBRARY - 3]) } else { name };
+        let (sources, attempts) = (grouped(listed.sources), grouped(listed.attempts));
+        lines.push(row(&LIBRARIES, [&name, &sources, &attempts, &minute(&listed.last)]));
+    }
+    match summary.libraries.len().saturating_sub(MAX_LIBRARIES) {
+        0 => {}
+        more => lines.push(format!("and {more} more: --json names them all")),
+    }
+    lines
+}
+
+/// What was read, what was skipped, and how complete the counts are.
 fn notes(summary: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     let read = match summary.logs.as_slice() {
@@ -182,7 +198,7 @@ fn notes(summary: &Summary) -> Vec<String> {
     ];
     let skipped = skipped.iter().filter(|(_, count)| *count > 0);
     let skipped: Vec<String> =
-        skipped.map(|(what, count)| format!("{} {what}", grouped(*count))).collect();
+        skipped.map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
     if !skipped.is_empty() {
         notes.push(format!("not counted: {}", skipped.join(", ")));
     }
@@ -190,31 +206,16 @@ fn notes(summary: &Summary) -> Vec<String> {
         let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
         notes.push(format!("the listener could not write {lines} lines, of {attempts} attempts"));
     }
-    if summary.answers.of(Answer::Dropped) + summary.answers.of(Answer::Reset) > 0 {
+    if summary.answers.of(AnswerKind::Dropped) + summary.answers.of(AnswerKind::Reset) > 0 {
         notes.push(
             "the kernel writes a few lines a minute for a source: `status` counts all".to_owned(),
         );
     }
-    notes.into_iter().flat_map(|note| folded(&note)).collect()
+    notes.iter().map(|note| wrapped(note, WIDTH, "", "  ")).collect()
 }
 
-/// A text in lines of at most [`WIDTH`] columns, those after the first indented.
-fn folded(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) => lines.push(format!("  {word}")),
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
-}
-
-fn cut(line: String) -> String {
+/// A line of at most [`WIDTH`] columns: the end of a longer one is left out.
+fn truncated(line: String) -> String {
     match line.char_indices().nth(WIDTH) {
         None => line,
         Some(_) => format!("{}...", line.chars().take(WIDTH - 3).collect::<String>()),
@@ -226,26 +227,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_for_those_who_can_show_them() {
-        for (locale, terminal, first) in [
-            ("en_GB.UTF-8", "xterm", '▁'),
-            ("C.utf8", "", '▁'),
-            ("C", "xterm", '.'),
-            ("", "", '.'),
-            ("en_GB.UTF-8", "linux", '.'),
-        ] {
-            assert_eq!(
-                glyphs_of(locale, terminal).sparkline(&[1, 8]).chars().next(),
-                Some(first),
-                "{locale} {terminal}"
-            );
-        }
+    fn a_long_line_is_cut_at_80_columns() {
+        assert_eq!(truncated("x".repeat(80)).len(), 80);
+        assert!(truncated("x".repeat(81)).ends_with("xxx..."));
     }
 
     #[test]
-    fn no_line_is_longer_than_a_terminal_is_wide() {
-        assert_eq!(cut("x".repeat(80)).len(), 80);
-        assert!(cut("x".repeat(81)).ends_with("xxx..."));
-        assert!(folded(&"word ".repeat(40)).iter().all(|line| line.len() <= WIDTH));
+    fn a_cell_that_is_too_wide_keeps_its_gap() {
+        let cells = ["192.0.2.1", "6379", "1,000,000,000", "2026-11-27", "2026-11-27 05:45", ""];
+        let line = "192.0.2.1              6379 1,000,000,000  2026-11-27  2026-11-27 05:45";
+        assert_eq!(row(&SOURCES, cells), line);
     }
 }

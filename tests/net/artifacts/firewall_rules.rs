@@ -2,7 +2,7 @@
 
 use crate::support::corpus::{Case, for_every_bundle, text};
 use crate::support::namespace::Host;
-use crate::support::{is_root, need, tools};
+use crate::support::{can_make_namespaces, need, tools};
 use redisguard::bundle::Bundle;
 use redisguard::spec::Spec;
 use std::path::Path;
@@ -17,7 +17,7 @@ const KINDS: [(&str, &str); 4] = [
 
 /// Whether this machine can load rules.
 pub fn able() -> bool {
-    is_root() && tools(&["iptables-nft-restore", "iptables-legacy-restore", "nft"])
+    can_make_namespaces() && tools(&["iptables-nft-restore", "iptables-legacy-restore", "nft"])
 }
 
 /// Our rules as a listing has them, in the order of their text.
@@ -76,8 +76,8 @@ fn the_kernel_loads_every_ruleset_and_lists_it_as_it_was_rendered() {
 }
 
 #[test]
-fn the_ports_that_the_kernel_keeps_free_are_those_of_the_toml() {
-    if !is_root() || !tools(&["sysctl"]) {
+fn the_kernels_reserved_local_ports_are_those_of_the_toml() {
+    if !can_make_namespaces() || !tools(&["sysctl"]) {
         return;
     }
     let host = Host::network_only();

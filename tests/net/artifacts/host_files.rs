@@ -1,8 +1,8 @@
 //! logrotate, systemd-tmpfiles, YAML readers, mandoc and bash accept the other artifacts.
 
-use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, text};
+use crate::support::corpus::{CORPUS, Case, assert_accepted, for_every_bundle, text};
 use crate::support::readers::yaml;
-use crate::support::{is_root, need, python_tools, root, told, tools};
+use crate::support::{can_make_namespaces, need, python_tools, root, tools, transcript};
 use redisguard::bundle::Bundle;
 use redisguard::unit::Unit;
 use serde_json::{Value, json};
@@ -12,14 +12,14 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn logrotate_rotates_the_listeners_own_file() {
-    if !is_root() || !tools(&["logrotate"]) {
+    if !can_make_namespaces() || !tools(&["logrotate"]) {
         return;
     }
     for_every_bundle(|Case { name, spec, .. }, folder| {
         let file = folder.join("host/etc/logrotate.d/redis-port-notice");
         let output = Command::new("logrotate").arg("--debug").arg(file).output().unwrap();
-        taken(name, &output);
-        let said = told(&output);
+        assert_accepted(name, &output);
+        let said = transcript(&output);
         assert!(!said.contains("error"), "{name}: {said}");
         let real = spec.notice.log.real();
         assert!(
@@ -41,8 +41,8 @@ fn tmpfiles_links_the_log_and_does_nothing_else() {
         let mut command = Command::new("systemd-tmpfiles");
         command.args(["--create", "-"]).arg(format!("--root={}", tree.path().display()));
         let output = command.stdin(Stdio::from(fs::File::open(file).unwrap())).output().unwrap();
-        taken(name, &output);
-        assert_eq!(told(&output), "exit 0\n", "{name}");
+        assert_accepted(name, &output);
+        assert_eq!(transcript(&output), "exit 0\n", "{name}");
         let log = &spec.notice.log;
         let link = tree.path().join(log.as_str().trim_start_matches('/'));
         let led = fs::read_link(&link).ok();
@@ -84,7 +84,7 @@ pub fn yaml_files<'a>(bundles: impl Iterator<Item = &'a Bundle>, folder: &Path) 
 }
 
 #[test]
-fn yaml_readers_find_what_the_toml_says_and_its_lint_finds_nothing() {
+fn yaml_readers_and_a_linter_accept_the_ansible_variables() {
     let Some(programs) = python_tools("ci") else { return };
     let folder = tempfile::tempdir().unwrap();
     yaml_files(CORPUS.iter().map(|case| &case.bundle), folder.path());
@@ -96,11 +96,14 @@ fn yaml_readers_find_what_the_toml_says_and_its_lint_finds_nothing() {
     // Labels make long lines, and the mark stands before the document begins.
     let rules = "{extends: default, rules: {line-length: disable}}";
     let mut lint = Command::new(programs.join("yamllint"));
-    taken("yamllint", &lint.args(["--strict", "-d", rules]).arg(folder.path()).output().unwrap());
+    assert_accepted(
+        "yamllint",
+        &lint.args(["--strict", "-d", rules]).arg(folder.path()).output().unwrap(),
+    );
 }
 
 #[test]
-fn mandoc_takes_every_page() {
+fn mandoc_accepts_every_page() {
     if !tools(&["mandoc"]) {
         return;
     }
@@ -108,14 +111,14 @@ fn mandoc_takes_every_page() {
     for page in pages.map(|entry| entry.unwrap().path()) {
         let output =
             Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&page).output().unwrap();
-        taken(&page.display().to_string(), &output);
+        assert_accepted(&page.display().to_string(), &output);
     }
 }
 
 #[test]
-fn bash_takes_its_completions() {
+fn bash_accepts_its_completions() {
     for command in ["redisguard-gen", "redisguard-install"] {
         let file = root().join(format!("generated/completions/{command}.bash"));
-        taken(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());
+        assert_accepted(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::firewall_rules::{able, loads};
 use super::host_files::yaml_files;
-use super::unit_files::systemd_takes;
+use super::unit_files::systemd_accepts;
 use crate::support::corpus::written;
 use crate::support::hostile_texts::{hostile, parsed};
 use crate::support::namespace::Host;
@@ -35,11 +35,11 @@ fn the_kernel_has_every_comment_as_it_was_rendered() {
 }
 
 #[test]
-fn systemd_and_yaml_readers_take_what_is_taken() {
+fn systemd_and_yaml_readers_accept_what_the_checks_accept() {
     let sample = sample(60);
     let bundles = || sample.iter().map(|(_, bundle)| bundle);
     if tools(&["systemd-analyze"]) {
-        systemd_takes(bundles().take(20));
+        systemd_accepts(bundles().take(20));
     }
     let Some(programs) = python_tools("ci") else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
 //! systemd accepts every unit, and each unit says why its sandbox goes no further.
 
-use crate::support::corpus::{CORPUS, Case, for_every_bundle, taken, units};
+use crate::support::corpus::{CORPUS, Case, assert_accepted, for_every_bundle, units};
 use crate::support::tools;
 use redisguard::bundle::{BINARY, Bundle};
 use std::process::Command;
 
 /// Has systemd judge the units of many bundles in one run, where those of each have names of their
 /// own: a run for each takes a second.
-pub fn systemd_takes<'a>(bundles: impl Iterator<Item = &'a Bundle>) {
+pub fn systemd_accepts<'a>(bundles: impl Iterator<Item = &'a Bundle>) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("systemd-analyze");
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
@@ -24,21 +24,21 @@ pub fn systemd_takes<'a>(bundles: impl Iterator<Item = &'a Bundle>) {
     }
     assert!(judged > 0);
     let output = command.output().unwrap();
-    taken("systemd-analyze", &output);
+    assert_accepted("systemd-analyze", &output);
     let said = String::from_utf8_lossy(&output.stderr);
     let of_ours: Vec<&str> = said.lines().filter(|line| line.contains("judged")).collect();
     assert!(of_ours.is_empty(), "{of_ours:#?}");
 }
 
 #[test]
-fn systemd_takes_every_unit() {
+fn systemd_accepts_every_unit() {
     if tools(&["systemd-analyze"]) {
-        systemd_takes(CORPUS.iter().map(|case| &case.bundle));
+        systemd_accepts(CORPUS.iter().map(|case| &case.bundle));
     }
 }
 
 #[test]
-fn the_units_are_shut_in_and_say_why_not_further() {
+fn the_units_are_sandboxed_and_explain_each_gap() {
     if !tools(&["systemd-analyze"]) {
         return;
     }
@@ -55,7 +55,7 @@ fn the_units_are_shut_in_and_say_why_not_further() {
             let mut command = Command::new("systemd-analyze");
             command.args(["security", "--offline=true", "--no-pager"]);
             let output = command.arg(format!("--threshold={most}")).arg(&path).output().unwrap();
-            taken(&format!("{name}: {unit}"), &output);
+            assert_accepted(&format!("{name}: {unit}"), &output);
             let comments: Vec<&str> =
                 text.lines().filter(|line| line.starts_with("#   ")).collect();
             let table = String::from_utf8_lossy(&output.stdout);

@@ -57,7 +57,7 @@ fn asked_while(site: &Site, done: impl FnOnce()) -> (u64, u64) {
 }
 
 #[test]
-fn no_packet_comes_through_while_backends_take_turns() {
+fn no_packet_gets_through_while_the_backend_changes() {
     if !able() {
         return;
     }
@@ -78,7 +78,7 @@ fn no_packet_comes_through_while_backends_take_turns() {
 }
 
 #[test]
-fn no_packet_comes_through_while_bundles_take_turns() {
+fn no_packet_gets_through_while_the_bundle_changes() {
     on_both(|site| {
         site.apply(&spec(site.backend, 0, "drop", ""));
         let (asked, through) = asked_while(&site, || {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_virtual_address_that_is_translated_here_is_not_ours() {
+fn a_translated_virtual_address_is_left_alone() {
     on_both(|site| {
         // As for a service of a cluster: its address is nobody's, its port is 6379.
         site.host.sh(
@@ -12,7 +12,7 @@ fn a_virtual_address_that_is_translated_here_is_not_ours() {
     );
         let addresses = ["10.50.0.1", "fd00:50::1"];
         let mut sessions = addresses.map(|address| Session::open(&site.outside, address, "6379"));
-        let plan = told(&site.host.install(&["plan", "--json"]));
+        let plan = transcript(&site.host.install(&["plan", "--json"]));
         assert!(!plan.contains("\"peers\""), "{plan}");
         for external in ["drop", "reject"] {
             site.guard(external, "existing = \"cut\"");
@@ -26,7 +26,7 @@ fn a_virtual_address_that_is_translated_here_is_not_ours() {
 }
 
 #[test]
-fn an_accept_of_others_does_not_open_the_ports() {
+fn a_foreign_accept_rule_opens_no_port() {
     on_both(|site| {
         site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j ACCEPT; ip6tables -A INPUT -p tcp --dport 6380 -j ACCEPT");
         site.guard("drop", "");
@@ -35,7 +35,7 @@ fn an_accept_of_others_does_not_open_the_ports() {
 }
 
 #[test]
-fn a_redirect_of_others_to_an_open_port_opens_no_reserved_one() {
+fn a_foreign_redirect_opens_no_reserved_port() {
     on_both(|site| {
         for (external, wanted) in [("drop", SILENCE), ("reject", REFUSED)] {
             for (others, gone) in [
@@ -67,7 +67,7 @@ fn a_redirect_of_others_to_an_open_port_opens_no_reserved_one() {
 }
 
 #[test]
-fn marks_that_others_set_lead_nobody_to_a_container() {
+fn foreign_packet_marks_let_no_outsider_reach_a_container() {
     on_both(|site| {
         site.publish(6379);
         site.others("$T -t mangle -A PREROUTING -j CONNMARK --restore-mark");
@@ -84,14 +84,14 @@ fn marks_that_others_set_lead_nobody_to_a_container() {
             assert_eq!(site.met("6379"), wanted, "{} {external}", site.backend);
             assert_eq!(site.met("7000"), PONG);
             let removed = site.host.install(&["remove"]);
-            assert!(removed.status.success(), "{}", told(&removed));
+            assert!(removed.status.success(), "{}", transcript(&removed));
             open = HOST.map(|address| Session::open(&site.outside, address, "6379"));
         }
     });
 }
 
 #[test]
-fn a_rule_whose_comment_reads_like_ours_stays() {
+fn a_foreign_rule_with_a_similar_comment_stays() {
     on_both(|site| {
         let rule = "INPUT -p udp -m udp --dport 9 -m comment --comment \"before -j REDISGUARD-IN\" -j DROP";
         site.others(&format!("$T -A {rule}"));
@@ -107,7 +107,7 @@ fn a_rule_whose_comment_reads_like_ours_stays() {
 }
 
 #[test]
-fn outsiders_are_told_also_where_the_link_has_no_address_of_its_own() {
+fn outsiders_are_told_on_a_link_without_an_address() {
     on_both(|site| {
         // As with routed addresses that stand on the loopback interface.
         site.host.sh("ip addr del 198.51.1.1/24 dev here1; ip addr add 198.51.1.1/32 dev lo

@@ -25,17 +25,17 @@ fn lines(site: &Site, prefix: &str) -> [u64; 2] {
 }
 
 /// Knocks this often on a port, from an address of the outsider.
-fn knock(site: &Site, from: &str, port: u16, times: u8) {
+fn send_syns(site: &Site, from: &str, port: u16, times: u8) {
     let family = if from.contains(':') { 1 } else { 0 };
     site.outside.sh(&format!(
         "python3 -c '
 import errno, socket
 for _ in range({times}):
-    knocker = socket.socket(socket.{family})
-    knocker.bind((\"{from}\", 0))
-    knocker.setblocking(False)
-    assert knocker.connect_ex((\"{to}\", {port})) == errno.EINPROGRESS
-    knocker.close()
+    client = socket.socket(socket.{family})
+    client.bind((\"{from}\", 0))
+    client.setblocking(False)
+    assert client.connect_ex((\"{to}\", {port})) == errno.EINPROGRESS
+    client.close()
 '",
         family = ["AF_INET", "AF_INET6"][family],
         to = HOST[family],
@@ -43,7 +43,7 @@ for _ in range({times}):
 }
 
 #[test]
-fn every_source_that_is_stopped_is_logged_and_none_fills_the_log() {
+fn every_blocked_source_is_logged_and_none_fills_the_log() {
     on_both(|site| {
         site.publish(6379);
         site.outside.sh("for host in 3 4 5; do ip addr add 198.51.1.$host/24 dev there1; done
@@ -73,19 +73,19 @@ fn every_source_that_is_stopped_is_logged_and_none_fills_the_log() {
                 assert!(fits, "{} {external}, {what}: {:?}", site.backend, written());
             };
             // The port that a container publishes, and one of the host; beyond the limit, silence.
-            knock(&site, one, 6379, 3);
-            check([3, 0], "each knock");
-            knock(&site, one, 6380, 9);
+            send_syns(&site, one, 6379, 3);
+            check([3, 0], "each SYN");
+            send_syns(&site, one, 6380, 9);
             check([4, 0], "no more than the limit, of all ports together");
-            knock(&site, other, 6380, 2);
+            send_syns(&site, other, 6380, 2);
             check([6, 0], "another source");
-            knock(&site, six, 6379, 3);
-            knock(&site, &six.replace("::2", "::3"), 6379, 9);
+            send_syns(&site, six, 6379, 3);
+            send_syns(&site, &six.replace("::2", "::3"), 6379, 9);
             check([6, 4], "whoever has a network is one source");
-            knock(&site, other_six, 6380, 2);
+            send_syns(&site, other_six, 6380, 2);
             check([6, 6], "another network");
             // A port that is not reserved is nobody's business.
-            knock(&site, other, 7000, 2);
+            send_syns(&site, other, 7000, 2);
             check([6, 6], "another port");
             // What was counted does not depend on what was logged.
             let status = site.host.install(&["--json", "status"]);
@@ -98,7 +98,7 @@ fn every_source_that_is_stopped_is_logged_and_none_fills_the_log() {
 }
 
 #[test]
-fn nobody_is_logged_where_that_is_off_nor_whom_the_listener_logs() {
+fn nothing_is_logged_when_the_log_is_off_or_the_listener_logs() {
     on_both(|site| {
         for (external, firewall) in [("drop", "log-per-source = 0"), ("notice", "")] {
             site.guard(external, firewall);

@@ -12,7 +12,7 @@ mod port_policies;
 
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::{CUT, Session, met, redis};
-use crate::support::{GEN, INSTALL, is_root, told, tools};
+use crate::support::{GEN, INSTALL, can_make_namespaces, tools, transcript};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 const HOST: [&str; 2] = ["198.51.1.1", "fd00:6379:1::1"];
 
 fn able() -> bool {
-    is_root()
+    can_make_namespaces()
         && tools(&[
             "iptables",
             "ip6tables",
@@ -117,10 +117,10 @@ impl Site {
         let folder = self.folder.path();
         std::fs::write(folder.join("redisguard.toml"), toml).unwrap();
         let output = Command::new(GEN).current_dir(folder).output().unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         self.host.copy_in(&self.bundle(), "/run/bundle");
         let output = self.host.install(&["--bundle", "/run/bundle", "apply", "--cut-sessions"]);
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         let by_iptables = self.host.sh("iptables-save; ip6tables-save").contains(":REDISGUARD-");
         let by_nft = self.host.sh("nft list tables").contains("inet redisguard");
         let backend = [(by_iptables, "iptables"), (by_nft, "nftables")];
@@ -176,7 +176,7 @@ const SILENCE: [&str; 2] = ["silence", "silence"];
 const REFUSED: [&str; 2] = ["refused", "refused"];
 
 #[test]
-fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
+fn outsiders_are_blocked_even_where_a_container_publishes_the_port() {
     on_both(|site| {
         site.publish(6379);
         site.publish(7001);
@@ -211,7 +211,7 @@ fn outsiders_are_stopped_also_where_a_container_publishes_the_port() {
 }
 
 #[test]
-fn many_ports_leave_those_between_them_alone() {
+fn many_reserved_ports_leave_the_ports_between_them_open() {
     on_both(|mut site| {
         // 8000 is dropped, 8003 rejected; 8001 and 8002 lie between them.
         for port in ["8000", "8001", "8002", "8003"] {
@@ -237,7 +237,7 @@ fn many_ports_leave_those_between_them_alone() {
 }
 
 #[test]
-fn outsiders_are_told_also_where_a_container_publishes_the_port() {
+fn outsiders_are_told_even_where_a_container_publishes_the_port() {
     on_both(|site| {
         site.publish(6379);
         site.publish(7001);
@@ -257,7 +257,7 @@ fn outsiders_are_told_also_where_a_container_publishes_the_port() {
         let log = site.host.sh("sleep 0.5; cat /run/log");
         assert!(log.contains("via=redirected") && log.contains("198.51.1.2"), "{log}");
         // Who was told is counted like who is stopped: every one of them, by port and family.
-        let status = told(&site.host.install(&["--json", "status"]));
+        let status = transcript(&site.host.install(&["--json", "status"]));
         let status: serde_json::Value =
             serde_json::from_str(status.split("exit ").next().unwrap()).unwrap();
         let counts = status["ports"].as_array().unwrap();
@@ -269,7 +269,7 @@ fn outsiders_are_told_also_where_a_container_publishes_the_port() {
 }
 
 #[test]
-fn ports_that_fit_one_match_and_no_jump_leave_those_between_them_alone() {
+fn ports_that_fill_one_multiport_match_leave_the_ports_between_them_open() {
     on_both(|mut site| {
         site.serve("8027");
         // One slot of the jump's match is the notice port's; a leaf has them all.

@@ -9,7 +9,7 @@ fn probe(from: &Host, site: &Site, code: i32, hosts: &[&str]) -> Value {
     let bundle = site.bundle();
     let options = ["--bundle", bundle.to_str().unwrap(), "--json", "probe", "--timeout", "1s"];
     let output = from.install(&[&options[..], hosts].concat());
-    assert_eq!(output.status.code(), Some(code), "{}", told(&output));
+    assert_eq!(output.status.code(), Some(code), "{}", transcript(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -36,7 +36,7 @@ fn both(probed: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_probe_tells_what_outsiders_meet_and_whether_it_was_promised() {
+fn a_probe_reports_what_outsiders_meet_and_what_the_bundle_expects() {
     on_both(|site| {
         let others = [
             "7000 untouched: open",
@@ -66,7 +66,7 @@ fn a_probe_tells_what_outsiders_meet_and_whether_it_was_promised() {
 }
 
 #[test]
-fn a_probe_knows_where_it_stands_and_judges_no_silent_host() {
+fn a_probe_names_its_own_place_and_does_not_judge_a_silent_host() {
     if !able() {
         return;
     }

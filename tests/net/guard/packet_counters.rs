@@ -14,11 +14,11 @@ sent = {}
 while not os.path.exists(sys.argv[3] + "/enough"):
     for name, (family, address) in kinds.items():
         for port in map(int, sys.argv[4:]):
-            knocker = socket.socket(family)
-            knocker.setblocking(False)
-            if knocker.connect_ex((address, port)) == errno.EINPROGRESS:
+            client = socket.socket(family)
+            client.setblocking(False)
+            if client.connect_ex((address, port)) == errno.EINPROGRESS:
                 sent[name, port] = sent.get((name, port), 0) + 1
-            knocker.close()
+            client.close()
     open(sys.argv[3] + "/begun", "w").close()
 for (name, port), count in sorted(sent.items()):
     print(f"IPv{name} {port} {count}")
@@ -31,7 +31,7 @@ pub(super) const ARRIVED: &str = "seen() { cat /sys/class/net/here1/statistics/r
 /// Packets by family and port.
 type Counts = BTreeMap<(String, u64), u64>;
 
-/// An outsider that knocks until it is told to end.
+/// An outsider that connects until it is told to end.
 struct Flood<'a> {
     site: &'a Site,
     process: Child,
@@ -104,7 +104,7 @@ fn more(first: u16) -> String {
 }
 
 #[test]
-fn every_packet_counts_once_while_bundles_come_and_go() {
+fn every_packet_counts_once_while_bundles_change() {
     on_both(|site| {
         site.apply(&spec(site.backend, 0, "drop", ""));
         let before = counted(&site);
@@ -125,7 +125,7 @@ fn every_packet_counts_once_while_bundles_come_and_go() {
 }
 
 #[test]
-fn every_packet_counts_once_while_backends_take_turns() {
+fn every_packet_counts_once_while_backends_change() {
     if !able() {
         return;
     }
@@ -162,32 +162,32 @@ fn every_packet_counts_once_by_legacy_iptables_too() {
 }
 
 #[test]
-fn what_was_counted_outlives_the_rules() {
+fn counts_outlive_the_rules() {
     on_both(|site| {
         site.apply(&spec(site.backend, 0, "drop", ""));
         let mut sent = Counts::new();
-        let mut knock = |what: &str, then: &str| {
+        let mut counts_survive = |what: &str, then: &str| {
             let flood = Flood::start(&site, ["6379", "6380"]);
             for (key, count) in flood.sent() {
                 *sent.entry(key).or_default() += count;
             }
             assert_eq!(counted(&site), sent, "{} before {what}", site.backend);
             let loaded = site.host.install(&["rules", "load"]);
-            assert!(loaded.status.success(), "{}", told(&loaded));
+            assert!(loaded.status.success(), "{}", transcript(&loaded));
             site.host.sh(then);
             assert_eq!(counted(&site), sent, "{}, {what}", site.backend);
             let loaded = site.host.install(&["rules", "load"]);
-            assert!(loaded.status.success(), "{}", told(&loaded));
+            assert!(loaded.status.success(), "{}", transcript(&loaded));
             assert_eq!(counted(&site), sent, "{}, loaded after {what}", site.backend);
         };
-        knock("nothing", "true");
-        knock("others' flush", "nft flush ruleset");
-        knock(
+        counts_survive("nothing", "true");
+        counts_survive("others' flush", "nft flush ruleset");
+        counts_survive(
             "a reboot",
             "nft flush ruleset; sed -i 's/\"boot\":\"[^\"]*\"/\"boot\":\"before\"/' /var/lib/redisguard/counters.json",
         );
-        knock("zeroing", "iptables -Z; ip6tables -Z; nft reset counters");
-        knock("an unload", &format!("{INSTALL} rules unload"));
+        counts_survive("zeroing", "iptables -Z; ip6tables -Z; nft reset counters");
+        counts_survive("an unload", &format!("{INSTALL} rules unload"));
         let other = BACKENDS.into_iter().find(|backend| *backend != site.backend).unwrap();
         site.apply(&spec(other, 1, "drop", ""));
         assert_eq!(counted(&site), sent, "from {} to the other", site.backend);

@@ -29,7 +29,7 @@ fn assert_meets(site: &Site, external: &str, when: &str) {
 }
 
 #[test]
-fn every_policy_meets_new_connections_and_does_to_open_ones_what_the_spec_says() {
+fn every_policy_treats_new_and_open_connections_as_the_spec_says() {
     on_both(|site| {
         site.publish(6379);
         for (existing, fate) in [("keep", "+PONG"), ("cut", CUT)] {
@@ -43,14 +43,14 @@ fn every_policy_meets_new_connections_and_does_to_open_ones_what_the_spec_says()
                 }
                 assert_meets(&site, external, &when);
                 let removed = site.host.install(&["remove"]);
-                assert!(removed.status.success(), "{}", told(&removed));
+                assert!(removed.status.success(), "{}", transcript(&removed));
             }
         }
     });
 }
 
 #[test]
-fn whoever_is_allowed_is_left_alone_and_so_are_their_sessions() {
+fn allowed_networks_keep_new_and_open_connections() {
     on_both(|site| {
         site.publish(6379);
         for external in ["drop", "reject", "notice"] {
@@ -70,7 +70,7 @@ fn whoever_is_allowed_is_left_alone_and_so_are_their_sessions() {
             }
             assert_meets(&site, external, &when);
             let removed = site.host.install(&["remove"]);
-            assert!(removed.status.success(), "{}", told(&removed));
+            assert!(removed.status.success(), "{}", transcript(&removed));
         }
     });
 }
@@ -88,7 +88,7 @@ fn allowed_networks_are_left_to_the_hosts_own_rules() {
 }
 
 #[test]
-fn who_is_connected_is_named_before_the_guard_comes() {
+fn open_connections_are_named_before_the_first_apply() {
     on_both(|site| {
         site.publish(6379);
         let _open = sessions(&site);

@@ -1,15 +1,15 @@
 //! `apply --confirm` rolls back where no systemd runs, also on a full disk.
 
 use super::failure_at_every_step::{Scene, difference, without_times};
-use super::{OTHER, able, bundle, status};
+use super::{OTHER, able, bundle, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told, tools};
+use crate::support::{INSTALL, assert_same, tools, transcript};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
+fn a_change_is_rolled_back_without_systemd_when_its_terminal_is_gone() {
     if !able() || !tools(&["script"]) {
         return;
     }
@@ -18,10 +18,10 @@ fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
     let apply = format!("{INSTALL} apply --confirm 5s");
     // What is left in the session of a terminal goes with it.
     let said = host.run("script", &["--quiet", "--return", "--command", &apply, "/dev/null"]);
-    assert_eq!(status(&said), 0, "{}", told(&said));
-    assert!(told(&said).contains("redisguard-install confirm"), "{}", told(&said));
+    assert_eq!(exit_status(&said), 0, "{}", transcript(&said));
+    assert!(transcript(&said).contains("redisguard-install confirm"), "{}", transcript(&said));
     assert!(host.rules().contains("REDISGUARD-IN"));
-    assert_eq!(status(&host.install(&["apply"])), 2);
+    assert_eq!(exit_status(&host.install(&["apply"])), 2);
 
     let started = Instant::now();
     while host.has("/var/lib/redisguard") || host.has("/etc/redisguard") {
@@ -32,7 +32,7 @@ fn a_change_is_taken_back_without_systemd_when_its_terminal_is_gone() {
 }
 
 #[test]
-fn without_a_way_back_nothing_is_changed() {
+fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
     if !able() {
         return;
     }
@@ -40,8 +40,8 @@ fn without_a_way_back_nothing_is_changed() {
     let refused = |said: &str| {
         let before = (host.rules(), host.changed_files());
         let output = host.install(&["apply", "--confirm", "5s"]);
-        assert_eq!(status(&output), 2, "{}", told(&output));
-        assert!(told(&output).contains(said), "{said}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+        assert!(transcript(&output).contains(said), "{said}: {}", transcript(&output));
         assert_same(&(host.rules(), host.changed_files()), &before, said);
         assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{said}");
         assert!(!host.has("/run/redisguard.unconfirmed"), "{said}");
@@ -55,7 +55,7 @@ fn without_a_way_back_nothing_is_changed() {
     // The bundle that was applied, damaged, and another one to change to.
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
-    assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     refused("SHA256SUMS");
     host.sh("rm -r /var/lib/redisguard");
@@ -64,12 +64,16 @@ fn without_a_way_back_nothing_is_changed() {
     let tree = tempfile::tempdir().unwrap();
     let offline = ["apply", "--confirm", "1h", "--root"];
     let output = Command::new(INSTALL).args(offline).arg(tree.path()).output().unwrap();
-    assert!(status(&output) == 2 && told(&output).contains("offline"), "{}", told(&output));
+    assert!(
+        exit_status(&output) == 2 && transcript(&output).contains("offline"),
+        "{}",
+        transcript(&output)
+    );
     assert!(std::fs::read_dir(tree.path()).unwrap().next().is_none());
 }
 
 #[test]
-fn what_was_killed_half_way_cannot_be_confirmed() {
+fn a_killed_change_cannot_be_confirmed() {
     if !able() {
         return;
     }
@@ -82,18 +86,18 @@ kill -9 \$PPID
 END
         chmod 755 /usr/local/bin/iptables-restore"#);
     let killed = host.install(&["apply", "--confirm", "1h"]);
-    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    assert_eq!(exit_status(&killed), -1, "{}", transcript(&killed));
     host.sh("rm /usr/local/bin/iptables-restore");
     let said = host.install(&["confirm"]);
-    assert_eq!(status(&said), 2, "{}", told(&said));
-    assert!(told(&said).contains("half-way"), "{}", told(&said));
+    assert_eq!(exit_status(&said), 2, "{}", transcript(&said));
+    assert!(transcript(&said).contains("half-way"), "{}", transcript(&said));
     let reverted = host.install(&["revert"]);
-    assert_eq!(status(&reverted), 0, "{}", told(&reverted));
+    assert_eq!(exit_status(&reverted), 0, "{}", transcript(&reverted));
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
 #[test]
-fn going_back_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
+fn a_rollback_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
     if !able() {
         return;
     }
@@ -106,19 +110,19 @@ fn going_back_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
         host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
         if guarded {
             let former = ["--bundle", "/run/other", "apply"];
-            assert_eq!(status(&host.run("/run/other-build", &former)), 0);
+            assert_eq!(exit_status(&host.run("/run/other-build", &former)), 0);
         }
         let before = without_times(&scene.look());
         let applied = host.install(&["apply", "--confirm", "1h"]);
-        assert_eq!(status(&applied), 0, "{}", told(&applied));
+        assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
         host.sh("cat /dev/zero > /mnt/filler 2> /dev/null || true");
         let reverted = host.install(&["revert"]);
         host.sh("rm /mnt/filler");
-        assert_eq!(status(&reverted), 0, "{guarded}: {}", told(&reverted));
+        assert_eq!(exit_status(&reverted), 0, "{guarded}: {}", transcript(&reverted));
         assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{guarded}");
         if guarded {
             // Directories that were made stay known, and go with all else.
-            assert_eq!(status(&host.install(&["--bundle", "/run/other", "status"])), 0);
+            assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "status"])), 0);
             host.sh("cmp /run/other-build /usr/local/sbin/redisguard-install");
         } else {
             let after = without_times(&scene.look());

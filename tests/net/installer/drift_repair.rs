@@ -1,115 +1,183 @@
 //! `status` names each drift, and `apply` fixes it.
 
-use super::{OTHER, able, bundle, json, status};
+use super::{OTHER, able, bundle, exit_status, json};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told};
+use crate::support::{INSTALL, assert_same, transcript};
 use serde_json::Value;
 
-/// What is done to a host, and the finding that names it: kind, target, detail.
-const DAMAGES: [(&str, &str, &str, &str); 26] = [
-    ("iptables -F INPUT", "rules", "IPv4", "the jump from INPUT is missing"),
-    ("iptables -t nat -F PREROUTING", "rules", "IPv4", "nat: the jump from PREROUTING is missing"),
-    ("ip6tables -I INPUT 1 -j ACCEPT", "rules", "IPv6", "stands at position 2"),
-    (
-        "ip6tables -I INPUT 2 -j ACCEPT",
-        "rules",
-        "IPv6",
-        "second jump from INPUT stands at position 3",
-    ),
-    (
-        "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
-        "rules",
-        "IPv4",
-        "stands 2 times",
-    ),
-    ("iptables -A INPUT -j REDISGUARD-IN", "rules", "IPv4", "another jump into our chains"),
-    ("iptables -F REDISGUARD-IN", "rules", "IPv4", "REDISGUARD-IN was flushed"),
-    ("iptables -D REDISGUARD-IN 2", "rules", "IPv4", "REDISGUARD-IN was edited"),
-    (
-        "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
-        "rules",
-        "IPv4",
-        "chain REDISGUARD-MARKED is missing",
-    ),
-    ("ip6tables -N REDISGUARD-OLD", "rules", "IPv6", "REDISGUARD-OLD is left over"),
-    (
-        "nft delete table ip6 filter; nft delete table ip6 mangle; nft delete table ip6 nat",
-        "rules",
-        "IPv6",
-        "no rules of ours are loaded",
-    ),
-    ("nft flush ruleset", "rules", "IPv4", "no rules of ours are loaded"),
-    ("echo x >> /etc/redisguard/notice.toml", "file", "/etc/redisguard/notice.toml", "was edited"),
-    ("rm /etc/redisguard/rules.v6", "file", "/etc/redisguard/rules.v6", "is missing"),
-    (
-        "chmod 666 /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "must change mode 0666 to 0644",
-    ),
-    (
-        "chown 1000 /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "must change owner 1000:0 to 0:0",
-    ),
-    (
-        "ln -sf /etc/hostname /etc/redisguard/rules.v4",
-        "file",
-        "/etc/redisguard/rules.v4",
-        "is a link to /etc/hostname",
-    ),
-    (
-        "echo >> /usr/local/sbin/redisguard-install",
-        "file",
-        "/usr/local/sbin/redisguard-install",
-        "was edited",
-    ),
-    (
-        "chmod 4755 /usr/local/sbin/redisguard-install",
-        "file",
-        "/usr/local/sbin/redisguard-install",
-        "must change mode 4755 to 0755",
-    ),
-    ("rm /var/log/redis_port_notice.log", "link", "/var/log/redis_port_notice.log", "is missing"),
-    (
-        "ln -sfn /dev/null /var/log/redis_port_notice.log",
-        "link",
-        "/var/log/redis_port_notice.log",
-        "leads to /dev/null",
-    ),
-    (
-        "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
-        "link",
-        "/var/log/redis_port_notice.log",
-        "is a file",
-    ),
-    (
-        "rm /etc/systemd/system/sysinit.target.wants/redis-ports-block.service",
-        "unit",
-        "redis-ports-block.service",
-        "is not enabled: sysinit.target does not want it",
-    ),
-    (
-        "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
-        "unit",
-        "redis-ports-check.timer",
-        "is not enabled",
-    ),
-    (
-        "echo > /proc/sys/net/ipv4/ip_local_reserved_ports",
-        "sysctl",
-        "net.ipv4.ip_local_reserved_ports",
-        "lacks 6379",
-    ),
-    ("rm -r /var/lib/redisguard/bundle", "receipt", "/var/lib/redisguard/bundle", "is of no use"),
+/// What is done to a host, and the finding that names it.
+struct Damage {
+    script: &'static str,
+    kind: &'static str,
+    target: &'static str,
+    /// A part of the finding's detail.
+    detail: &'static str,
+}
+
+const DAMAGES: [Damage; 26] = [
+    Damage {
+        script: "iptables -F INPUT",
+        kind: "rules",
+        target: "IPv4",
+        detail: "the jump from INPUT is missing",
+    },
+    Damage {
+        script: "iptables -t nat -F PREROUTING",
+        kind: "rules",
+        target: "IPv4",
+        detail: "nat: the jump from PREROUTING is missing",
+    },
+    Damage {
+        script: "ip6tables -I INPUT 1 -j ACCEPT",
+        kind: "rules",
+        target: "IPv6",
+        detail: "stands at position 2",
+    },
+    Damage {
+        script: "ip6tables -I INPUT 2 -j ACCEPT",
+        kind: "rules",
+        target: "IPv6",
+        detail: "second jump from INPUT stands at position 3",
+    },
+    Damage {
+        script: "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
+        kind: "rules",
+        target: "IPv4",
+        detail: "stands 2 times",
+    },
+    Damage {
+        script: "iptables -A INPUT -j REDISGUARD-IN",
+        kind: "rules",
+        target: "IPv4",
+        detail: "another jump into our chains",
+    },
+    Damage {
+        script: "iptables -F REDISGUARD-IN",
+        kind: "rules",
+        target: "IPv4",
+        detail: "REDISGUARD-IN was flushed",
+    },
+    Damage {
+        script: "iptables -D REDISGUARD-IN 2",
+        kind: "rules",
+        target: "IPv4",
+        detail: "REDISGUARD-IN was edited",
+    },
+    Damage {
+        script: "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
+        kind: "rules",
+        target: "IPv4",
+        detail: "chain REDISGUARD-MARKED is missing",
+    },
+    Damage {
+        script: "ip6tables -N REDISGUARD-OLD",
+        kind: "rules",
+        target: "IPv6",
+        detail: "REDISGUARD-OLD is left over",
+    },
+    Damage {
+        script: "nft delete table ip6 filter; nft delete table ip6 mangle; nft delete table ip6 nat",
+        kind: "rules",
+        target: "IPv6",
+        detail: "no rules of ours are loaded",
+    },
+    Damage {
+        script: "nft flush ruleset",
+        kind: "rules",
+        target: "IPv4",
+        detail: "no rules of ours are loaded",
+    },
+    Damage {
+        script: "echo x >> /etc/redisguard/notice.toml",
+        kind: "file",
+        target: "/etc/redisguard/notice.toml",
+        detail: "was edited",
+    },
+    Damage {
+        script: "rm /etc/redisguard/rules.v6",
+        kind: "file",
+        target: "/etc/redisguard/rules.v6",
+        detail: "is missing",
+    },
+    Damage {
+        script: "chmod 666 /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "must change mode 0666 to 0644",
+    },
+    Damage {
+        script: "chown 1000 /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "must change owner 1000:0 to 0:0",
+    },
+    Damage {
+        script: "ln -sf /etc/hostname /etc/redisguard/rules.v4",
+        kind: "file",
+        target: "/etc/redisguard/rules.v4",
+        detail: "is a link to /etc/hostname",
+    },
+    Damage {
+        script: "echo >> /usr/local/sbin/redisguard-install",
+        kind: "file",
+        target: "/usr/local/sbin/redisguard-install",
+        detail: "was edited",
+    },
+    Damage {
+        script: "chmod 4755 /usr/local/sbin/redisguard-install",
+        kind: "file",
+        target: "/usr/local/sbin/redisguard-install",
+        detail: "must change mode 4755 to 0755",
+    },
+    Damage {
+        script: "rm /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "is missing",
+    },
+    Damage {
+        script: "ln -sfn /dev/null /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "leads to /dev/null",
+    },
+    Damage {
+        script: "rm /var/log/redis_port_notice.log; echo precious > /var/log/redis_port_notice.log",
+        kind: "link",
+        target: "/var/log/redis_port_notice.log",
+        detail: "is a file",
+    },
+    Damage {
+        script: "rm /etc/systemd/system/sysinit.target.wants/redis-ports-block.service",
+        kind: "unit",
+        target: "redis-ports-block.service",
+        detail: "is not enabled: sysinit.target does not want it",
+    },
+    Damage {
+        script: "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
+        kind: "unit",
+        target: "redis-ports-check.timer",
+        detail: "is not enabled",
+    },
+    Damage {
+        script: "echo > /proc/sys/net/ipv4/ip_local_reserved_ports",
+        kind: "sysctl",
+        target: "net.ipv4.ip_local_reserved_ports",
+        detail: "lacks 6379",
+    },
+    Damage {
+        script: "rm -r /var/lib/redisguard/bundle",
+        kind: "receipt",
+        target: "/var/lib/redisguard/bundle",
+        detail: "is of no use",
+    },
 ];
 
 /// What status finds.
 pub(super) fn findings(host: &Host, arguments: &[&str]) -> Vec<Value> {
     let output = host.install(&[arguments, &["status", "--json"]].concat());
     let found = json(&output)["findings"].as_array().unwrap().clone();
-    assert_eq!(status(&output), i32::from(!found.is_empty()), "{}", told(&output));
+    assert_eq!(exit_status(&output), i32::from(!found.is_empty()), "{}", transcript(&output));
     found
 }
 
@@ -122,29 +190,29 @@ pub(super) fn names(found: &[Value], kind: &str, target: &str, detail: &str) -> 
 }
 
 #[test]
-fn drift_is_named_and_apply_mends_it() {
+fn drift_is_named_and_apply_fixes_it() {
     if !able() {
         return;
     }
     let host = Host::new();
     host.install(&["apply"]);
     let good = host.rules();
-    for (damage, kind, target, detail) in DAMAGES {
-        host.sh(damage);
+    for Damage { script, kind, target, detail } in DAMAGES {
+        host.sh(script);
         let found = findings(&host, &[]);
-        assert!(names(&found, kind, target, detail), "{damage}: {found:#?}");
+        assert!(names(&found, kind, target, detail), "{script}: {found:#?}");
         // One family's drift is not the other's.
         let families = found.iter().filter(|finding| finding["kind"] == "rules");
         let others = families.filter(|finding| finding["target"] != target).count();
-        assert_eq!(others > 0, damage.contains("ruleset"), "{damage}: {found:#?}");
-        let mended = host.install(&["apply"]);
-        assert_eq!(status(&mended), 0, "{damage}: {}", told(&mended));
-        assert_eq!(findings(&host, &[]), [] as [Value; 0], "{damage}");
+        assert_eq!(others > 0, script.contains("ruleset"), "{script}: {found:#?}");
+        let fixed = host.install(&["apply"]);
+        assert_eq!(exit_status(&fixed), 0, "{script}: {}", transcript(&fixed));
+        assert_eq!(findings(&host, &[]), [] as [Value; 0], "{script}");
         host.sh("ip6tables -D INPUT -j ACCEPT 2>&1 || true");
-        assert_eq!(host.rules(), good, "{damage}");
+        assert_eq!(host.rules(), good, "{script}");
     }
     host.sh("nft flush ruleset; rm -r /etc/redisguard /etc/systemd/system/*.wants/redis-port*.service; echo > /proc/sys/net/ipv4/ip_local_reserved_ports");
-    let shown = told(&host.install(&["status"]));
+    let shown = transcript(&host.install(&["status"]));
     assert!(shown.contains("sysinit.target does not want it"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let kept = "cat /var/log/redis_port_notice.log.before-redisguard \
@@ -154,7 +222,7 @@ fn drift_is_named_and_apply_mends_it() {
 }
 
 #[test]
-fn what_was_edited_is_shown_before_it_is_mended_and_kept() {
+fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     if !able() {
         return;
     }
@@ -170,27 +238,27 @@ fn what_was_edited_is_shown_before_it_is_mended_and_kept() {
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4
          mount --bind /etc/redisguard/rules.v4 /etc/redisguard/rules.v4");
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("\n-# by hand\n"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains("\n-# by hand\n"), "{}", transcript(&output));
     assert_eq!(host.sh("tail -n 1 /etc/redisguard/rules.v4"), "# by hand\n");
 }
 
 #[test]
-fn a_masked_unit_stays_so_until_its_administrator_unmasks_it() {
+fn a_masked_unit_stays_masked_until_its_administrator_unmasks_it() {
     if !able() {
         return;
     }
     let host = Host::new();
     host.sh("ln -s /dev/null /etc/systemd/system/redis-port-notice.service");
     let before = (host.rules(), host.changed_files());
-    let planned = told(&host.install(&["plan"]));
+    let planned = transcript(&host.install(&["plan"]));
     assert!(planned.contains("redis-port-notice.service: masked"), "{planned}");
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
     assert!(
-        told(&output).contains("systemctl unmask redis-port-notice.service"),
+        transcript(&output).contains("systemctl unmask redis-port-notice.service"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
@@ -223,12 +291,12 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
     let found = findings(&host, &[]);
     assert!(names(&found, "bundle", "redisguard-install", "is applied"), "{found:?}");
     assert_eq!(found.len(), 1, "{found:?}");
-    let said = told(&host.install(&["status"]));
+    let said = transcript(&host.install(&["status"]));
     assert!(said.contains("mend with: redisguard-install apply\n"), "{said}");
 }
 
 #[test]
-fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
+fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
     if !able() {
         return;
     }
@@ -238,20 +306,20 @@ fn what_mends_a_host_is_the_bundle_that_was_applied_to_it() {
     host.install(&["--bundle", "/run/other", "apply"]);
     let good = host.rules();
     host.sh("iptables -F REDISGUARD-IN");
-    let said = told(&host.install(&["status"]));
+    let said = transcript(&host.install(&["status"]));
     let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
     host.sh(mend);
     assert_eq!(host.rules(), good, "{mend}");
 }
 
 #[test]
-fn another_build_that_asks_for_the_status_finds_the_program_as_it_was_applied() {
+fn status_from_another_build_finds_the_installed_program_unchanged() {
     if !able() {
         return;
     }
     let host = Host::new();
     host.install(&["apply"]);
     host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
-    assert_eq!(status(&host.run("/run/other-build", &["status"])), 0);
-    assert_eq!(status(&host.run("/run/other-build", &["plan"])), 1);
+    assert_eq!(exit_status(&host.run("/run/other-build", &["status"])), 0);
+    assert_eq!(exit_status(&host.run("/run/other-build", &["plan"])), 1);
 }

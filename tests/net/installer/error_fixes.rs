@@ -1,15 +1,15 @@
 //! Each refusal has one line with its cause, and one with the fix.
 
-use super::{OTHER, able, bundle, status};
+use super::{OTHER, able, bundle, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, told};
+use crate::support::{INSTALL, transcript};
 use std::process::{Command, Output};
 
 /// A refusal with one cause and one cure, which says this.
 #[track_caller]
 fn cured(output: &Output, cause: &str, cure: &str) {
-    let text = told(output);
-    assert_eq!(status(output), 2, "{text}");
+    let text = transcript(output);
+    assert_eq!(exit_status(output), 2, "{text}");
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().collect();
     let [first, second] = lines[..] else { panic!("no cause and one cure: {text}") };
@@ -19,7 +19,7 @@ fn cured(output: &Output, cause: &str, cure: &str) {
 }
 
 #[test]
-fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_its_cure() {
+fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_a_fix() {
     if !able() {
         return;
     }
@@ -41,7 +41,7 @@ fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_its_cure() {
 }
 
 #[test]
-fn a_change_that_cannot_wait_for_its_confirmation_has_one_cure() {
+fn a_change_that_cannot_wait_for_its_confirmation_names_one_fix() {
     if !able() {
         return;
     }
@@ -63,18 +63,18 @@ fn a_change_that_cannot_wait_for_its_confirmation_has_one_cure() {
 
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
-    assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     cured(&host.install(&["apply", "--confirm", "5s"]), "SHA256SUMS", "once without --confirm");
 }
 
 #[test]
-fn a_user_without_rights_reads_one_cause_and_one_cure() {
+fn a_user_without_rights_gets_one_cause_and_one_fix() {
     if !able() {
         return;
     }
     let host = Host::new();
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
     let as_nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install"];
     let run = |verb: &[&str]| host.run("setpriv", &[&as_nobody[..], verb].concat());
@@ -84,7 +84,7 @@ fn a_user_without_rights_reads_one_cause_and_one_cure() {
 }
 
 #[test]
-fn a_unit_that_is_masked_in_a_tree_is_unmasked_in_that_tree() {
+fn the_fix_for_a_unit_masked_in_a_tree_unmasks_it_in_that_tree() {
     let tree = tempfile::tempdir().unwrap();
     let units = tree.path().join("etc/systemd/system");
     std::fs::create_dir_all(&units).unwrap();
@@ -99,7 +99,7 @@ fn a_unit_that_is_masked_in_a_tree_is_unmasked_in_that_tree() {
 }
 
 #[test]
-fn a_tool_that_hangs_behind_a_script_is_ended_and_the_cure_says_what_to_do() {
+fn a_tool_that_hangs_behind_a_script_is_ended_and_a_fix_is_named() {
     if !able() {
         return;
     }

@@ -1,12 +1,12 @@
 //! A step that fails is rolled back, and a damaged host stays blocked.
 
-use super::{OTHER, able, bundle, status};
+use super::{OTHER, able, bundle, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told};
+use crate::support::{INSTALL, assert_same, transcript};
 use std::process::Command;
 
 #[test]
-fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
+fn a_damaged_host_boots_guarded_and_reports_the_damage() {
     if !able() {
         return;
     }
@@ -22,17 +22,17 @@ fn whatever_is_damaged_a_host_boots_guarded_and_says_so() {
         let good = host.rules();
         host.sh(&format!("{damage}; nft flush ruleset"));
         let output = host.install(&["rules", "load"]);
-        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
-        assert!(told(&output).contains(said), "{damage}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{damage}: {}", transcript(&output));
+        assert!(transcript(&output).contains(said), "{damage}: {}", transcript(&output));
         assert_eq!(host.rules(), good, "{damage}");
     }
     let host = Host::new();
     let output = host.install(&["rules", "load"]);
-    assert!(told(&output).contains("nothing is installed"), "{}", told(&output));
+    assert!(transcript(&output).contains("nothing is installed"), "{}", transcript(&output));
 }
 
 #[test]
-fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
+fn a_failed_removal_leaves_the_ports_blocked_and_can_be_repeated() {
     if !able() {
         return;
     }
@@ -43,16 +43,20 @@ fn a_removal_that_fails_leaves_the_ports_shut_and_can_be_run_again() {
         "mount --bind /etc/redisguard /etc/redisguard; mount -o remount,ro,bind /etc/redisguard",
     );
     let output = host.install(&["remove"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("the rules still guard the ports"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("the rules still guard the ports"),
+        "{}",
+        transcript(&output)
+    );
     assert_eq!(host.rules(), before);
     host.sh("umount /etc/redisguard");
-    assert_eq!(status(&host.install(&["remove"])), 0);
+    assert_eq!(exit_status(&host.install(&["remove"])), 0);
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
 }
 
 #[test]
-fn a_removal_that_fails_claims_no_guard_that_is_not_there() {
+fn a_failed_removal_claims_no_missing_guard() {
     if !able() {
         return;
     }
@@ -60,24 +64,24 @@ fn a_removal_that_fails_claims_no_guard_that_is_not_there() {
     host.install(&["apply"]);
     host.sh("nft flush ruleset; mount --bind /etc/redisguard /etc/redisguard
              mount -o remount,ro,bind /etc/redisguard");
-    let said = told(&host.install(&["remove"]));
+    let said = transcript(&host.install(&["remove"]));
     assert!(said.contains("no rules guard the ports"), "{said}");
     // iptables cannot be asked: nobody knows.
     host.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/sbin/iptables-save
              chmod 755 /usr/local/sbin/iptables-save");
-    let said = told(&host.install(&["remove"]));
+    let said = transcript(&host.install(&["remove"]));
     assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
     // An offline tree has no rules.
     host.sh("rm /usr/local/sbin/iptables-save; mkdir /run/tree");
-    assert_eq!(status(&host.install(&["--root", "/run/tree", "apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["--root", "/run/tree", "apply"])), 0);
     host.sh("mount --bind /run/tree/etc/redisguard /run/tree/etc/redisguard
              mount -o remount,ro,bind /run/tree/etc/redisguard");
-    let said = told(&host.install(&["--root", "/run/tree", "remove"]));
+    let said = transcript(&host.install(&["--root", "/run/tree", "remove"]));
     assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
 }
 
 #[test]
-fn what_a_kill_left_before_there_was_a_receipt_is_removed_whatever_it_is() {
+fn leftovers_of_an_apply_killed_before_its_receipt_are_removed() {
     if !able() {
         return;
     }
@@ -85,18 +89,18 @@ fn what_a_kill_left_before_there_was_a_receipt_is_removed_whatever_it_is() {
         let host = Host::new();
         let before = host.changed_files();
         host.sh(&format!("mkdir /var/lib/redisguard; {left}"));
-        assert_eq!(status(&host.install(&["remove", "--dry-run"])), 1, "{left}");
+        assert_eq!(exit_status(&host.install(&["remove", "--dry-run"])), 1, "{left}");
         let removed = host.install(&["remove"]);
-        assert_eq!(status(&removed), 0, "{left}: {}", told(&removed));
-        assert!(!host.has("/var/lib/redisguard"), "{left}: {}", told(&removed));
+        assert_eq!(exit_status(&removed), 0, "{left}: {}", transcript(&removed));
+        assert!(!host.has("/var/lib/redisguard"), "{left}: {}", transcript(&removed));
         assert_same(&host.changed_files(), &before, left);
-        let again = told(&host.install(&["remove"]));
+        let again = transcript(&host.install(&["remove"]));
         assert!(again.contains("nothing to remove"), "{left}: {again}");
     }
     // What is somebody else's stays.
     let host = Host::new();
     host.sh("mkdir /var/lib/redisguard; touch /var/lib/redisguard/theirs");
-    assert!(told(&host.install(&["remove"])).contains("nothing to remove"));
+    assert!(transcript(&host.install(&["remove"])).contains("nothing to remove"));
     assert!(host.has("/var/lib/redisguard/theirs"));
 }
 
@@ -110,13 +114,17 @@ fn installed_rules_that_were_tampered_with_are_not_loaded() {
     let good = host.rules();
     host.sh("sed -i 's/-j DROP/-j ACCEPT/' /etc/redisguard/rules.v4; iptables -F; iptables -X; ip6tables -F");
     let output = host.install(&["rules", "load"]);
-    assert_eq!(status(&output), 2);
+    assert_eq!(exit_status(&output), 2);
     assert!(
-        told(&output).contains("/etc/redisguard/rules.v4 is not what was applied"),
+        transcript(&output).contains("/etc/redisguard/rules.v4 is not what was applied"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
-    assert!(told(&output).contains("the last good rules guard the ports"), "{}", told(&output));
+    assert!(
+        transcript(&output).contains("the last good rules guard the ports"),
+        "{}",
+        transcript(&output)
+    );
     assert_eq!(host.rules(), good);
 }
 
@@ -151,15 +159,15 @@ fn a_failing_step_leaves_everything_as_it_was() {
         host.sh(damage);
         let before = (host.rules(), host.changed_files());
         let output = host.install(&["apply"]);
-        assert_eq!(status(&output), 2, "{what}: {}", told(&output));
-        assert!(told(&output).contains(named), "{what}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{what}: {}", transcript(&output));
+        assert!(transcript(&output).contains(named), "{what}: {}", transcript(&output));
         assert_same(&(host.rules(), host.changed_files()), &before, what);
         assert!(!host.has("/var/lib/redisguard"), "{what}");
     }
 }
 
 #[test]
-fn a_load_that_fails_between_two_tables_is_taken_back() {
+fn a_load_that_fails_between_two_tables_is_rolled_back() {
     if !able() {
         return;
     }
@@ -181,24 +189,24 @@ exit 1
 END
         chmod 755 /usr/local/sbin/ip6tables-restore"#);
     let output = host.install(&["--bundle", "/run/other", "rules", "load"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
     assert!(
-        told(&output).contains("no such target") && host.has("/run/failed"),
+        transcript(&output).contains("no such target") && host.has("/run/failed"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
     assert_eq!(host.rules(), before);
 }
 
 #[test]
-fn a_bundle_that_is_not_whole_is_refused() {
+fn an_incomplete_bundle_is_refused() {
     let folder = bundle(OTHER);
     let generated = folder.path().join("generated");
     let refused = |named: &str| {
         let output =
             Command::new(INSTALL).arg("--bundle").arg(&generated).arg("plan").output().unwrap();
-        assert_eq!(status(&output), 2);
-        assert!(told(&output).contains(named), "{}", told(&output));
+        assert_eq!(exit_status(&output), 2);
+        assert!(transcript(&output).contains(named), "{}", transcript(&output));
     };
     std::fs::write(generated.join("host/etc/redisguard/rules.v4"), "*filter\nCOMMIT\n").unwrap();
     refused("host/etc/redisguard/rules.v4 was altered");
@@ -211,7 +219,7 @@ fn a_bundle_that_is_not_whole_is_refused() {
 }
 
 #[test]
-fn rules_that_are_not_those_that_were_reviewed_are_not_loaded() {
+fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
     if !able() {
         return;
     }
@@ -219,26 +227,43 @@ fn rules_that_are_not_those_that_were_reviewed_are_not_loaded() {
     let before = host.rules();
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/bundle");
     let load = || host.install(&["--bundle", "/run/bundle", "rules", "load"]);
-    for (damage, named, mend) in [
-        ("echo >> rules.v4", "host/etc/redisguard/rules.v4 was altered", "sed -i '$d' rules.v4"),
-        ("mv guard.toml /run", "host/etc/redisguard/guard.toml is missing", "mv /run/guard.toml ."),
-        ("touch more", "host/etc/redisguard/more is not listed in SHA256SUMS", "rm more"),
+    struct Damage {
+        script: &'static str,
+        error: &'static str,
+        undo: &'static str,
+    }
+    for Damage { script, error, undo } in [
+        Damage {
+            script: "echo >> rules.v4",
+            error: "host/etc/redisguard/rules.v4 was altered",
+            undo: "sed -i '$d' rules.v4",
+        },
+        Damage {
+            script: "mv guard.toml /run",
+            error: "host/etc/redisguard/guard.toml is missing",
+            undo: "mv /run/guard.toml .",
+        },
+        Damage {
+            script: "touch more",
+            error: "host/etc/redisguard/more is not listed in SHA256SUMS",
+            undo: "rm more",
+        },
     ] {
-        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {damage}"));
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {script}"));
         let output = load();
-        assert_eq!(status(&output), 2, "{damage}: {}", told(&output));
-        assert!(told(&output).contains(named), "{}", told(&output));
-        assert_eq!(host.rules(), before, "{damage}");
-        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {mend}"));
+        assert_eq!(exit_status(&output), 2, "{script}: {}", transcript(&output));
+        assert!(transcript(&output).contains(error), "{}", transcript(&output));
+        assert_eq!(host.rules(), before, "{script}");
+        host.sh(&format!("cd /run/bundle/host/etc/redisguard; {undo}"));
     }
     // What loads no rules keeps none from being loaded.
     host.sh("rm -r /run/bundle/man");
-    assert_eq!(status(&load()), 0, "{}", told(&load()));
+    assert_eq!(exit_status(&load()), 0, "{}", transcript(&load()));
     assert_ne!(host.rules(), before);
 }
 
 #[test]
-fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
+fn a_missing_iptables_and_missing_rights_are_reported_with_a_fix() {
     if !able() {
         return;
     }
@@ -246,13 +271,13 @@ fn a_host_without_iptables_and_a_user_without_rights_are_told_what_to_do() {
     let path = format!("PATH={}", empty.path().display());
     let host = Host::new();
     let output = host.command("env").arg(path).args([INSTALL, "apply"]).output().unwrap();
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("apt-get install iptables"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains("apt-get install iptables"), "{}", transcript(&output));
     let as_nobody =
         ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install", "apply"];
     host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
     let output = host.run("setpriv", &as_nobody);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("run it as root"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains("run it as root"), "{}", transcript(&output));
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
 }

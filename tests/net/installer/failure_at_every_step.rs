@@ -1,8 +1,8 @@
 //! Each step of `apply` and `remove`, made to fail in turn, leaves the host as it was or blocked.
 
-use super::{OTHER, able, bundle, json, status};
+use super::{OTHER, able, bundle, exit_status, json};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, told};
+use crate::support::{INSTALL, transcript};
 use std::process::Output;
 
 /// A host before an apply, and the apply.
@@ -37,7 +37,7 @@ impl Scene {
         } else {
             self.host.install(&["remove"])
         };
-        assert_eq!(status(&output), 0, "{}", told(&output));
+        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     }
 
     /// Rules, files with all their attributes, and the kernel's list of ports.
@@ -55,13 +55,13 @@ impl Scene {
     fn fails(&self, what: &str, before: &str, mend: &str) -> bool {
         let output = self.host.install(&["apply"]);
         self.host.sh(mend);
-        if status(&output) == 0 {
-            assert_eq!(status(&self.host.install(&["status"])), 0, "{what}");
+        if exit_status(&output) == 0 {
+            assert_eq!(exit_status(&self.host.install(&["status"])), 0, "{what}");
             return false;
         }
         assert_as_before(what, &output);
         let after = self.look();
-        assert!(after == before, "{what}: {}\n{}", told(&output), difference(before, &after));
+        assert!(after == before, "{what}: {}\n{}", transcript(&output), difference(before, &after));
         true
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn filled_tables(rules: &str) -> String {
 fn assert_as_before(what: &str, output: &Output) {
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(status(output), 2, "{what}: {said}");
+    assert_eq!(exit_status(output), 2, "{what}: {said}");
     assert!(lines.len() == 2 && lines[0].starts_with("error: could not "), "{what}: {said}");
     assert!(
         lines[0].matches("could not").count() == 1 && lines[1].starts_with("  "),
@@ -154,17 +154,17 @@ fn every_call_fails_once(guarded: bool) {
 }
 
 #[test]
-fn every_call_of_a_program_that_fails_takes_a_first_apply_back() {
+fn every_failing_program_rolls_back_a_first_apply() {
     every_call_fails_once(false);
 }
 
 #[test]
-fn every_call_of_a_program_that_fails_takes_a_change_back() {
+fn every_failing_program_rolls_back_a_change() {
     every_call_fails_once(true);
 }
 
 #[test]
-fn every_target_that_cannot_be_written_takes_everything_back() {
+fn every_unwritable_target_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -197,7 +197,7 @@ fn every_target_that_cannot_be_written_takes_everything_back() {
 }
 
 #[test]
-fn a_disk_of_any_size_that_is_too_small_takes_everything_back() {
+fn a_disk_that_is_too_small_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -235,7 +235,7 @@ fn a_disk_of_any_size_that_is_too_small_takes_everything_back() {
 }
 
 #[test]
-fn a_disk_that_fills_up_just_before_the_end_takes_everything_back() {
+fn a_disk_that_fills_up_just_before_the_end_rolls_back_everything() {
     if !able() {
         return;
     }
@@ -257,7 +257,7 @@ END
 }
 
 #[test]
-fn every_step_of_a_removal_that_fails_leaves_the_ports_shut_and_it_can_be_run_again() {
+fn every_failing_step_of_a_removal_leaves_the_ports_blocked_and_can_be_repeated() {
     if !able() {
         return;
     }
@@ -268,16 +268,16 @@ fn every_step_of_a_removal_that_fails_leaves_the_ports_shut_and_it_can_be_run_ag
     let plain = |look: &str| without_times(look);
     let mut failed = 0;
     for number in 1.. {
-        assert_eq!(status(&host.install(&["apply"])), 0);
+        assert_eq!(exit_status(&host.install(&["apply"])), 0);
         let guarded = filled_tables(&host.rules());
         host.sh(&format!("echo {number} before > /run/fail"));
         let output = host.install(&["remove"]);
         let left = host.sh("cat /run/fail; rm /run/fail");
-        if status(&output) != 0 {
+        if exit_status(&output) != 0 {
             failed += 1;
             let what = format!("call {number} fails");
             assert_as_before(&what, &output);
-            assert_eq!(filled_tables(&host.rules()), guarded, "{what}: {}", told(&output));
+            assert_eq!(filled_tables(&host.rules()), guarded, "{what}: {}", transcript(&output));
             scene.go_back();
         }
         let after = plain(&scene.look());

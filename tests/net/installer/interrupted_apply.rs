@@ -1,9 +1,9 @@
 //! A killed `apply` leaves old or new rules, and can be finished or removed.
 
 use super::failure_at_every_step::{Scene, difference, filled_tables, without_times};
-use super::{able, status};
+use super::{able, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, told};
+use crate::support::{INSTALL, transcript};
 use std::process::{Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -97,12 +97,12 @@ fn met(table: &str) -> String {
 fn timed(host: &Host, arguments: &[&str]) -> (Duration, [String; 2]) {
     let started = Instant::now();
     let output = host.install(arguments);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     (started.elapsed(), families(host))
 }
 
 #[test]
-fn an_apply_that_is_killed_leaves_each_family_old_or_new_and_can_be_gone_on_with() {
+fn a_killed_apply_leaves_each_family_old_or_new_and_can_be_finished() {
     if !able() {
         return;
     }
@@ -127,7 +127,7 @@ fn an_apply_that_is_killed_leaves_each_family_old_or_new_and_can_be_gone_on_with
         if round % 4 > 1 {
             let loaded = host.install(&["rules", "load"]);
             let now = families(host);
-            assert!(now == other || now == built_in, "{what}: {}{now:#?}", told(&loaded));
+            assert!(now == other || now == built_in, "{what}: {}{now:#?}", transcript(&loaded));
         }
         if round % 8 > 5 {
             let (_, now) = timed(host, arguments);
@@ -136,7 +136,11 @@ fn an_apply_that_is_killed_leaves_each_family_old_or_new_and_can_be_gone_on_with
                 "{what}"
             );
             let status = host.install(&["status", "--json"]);
-            assert!(told(&status).contains("\"findings\": []"), "{what}: {}", told(&status));
+            assert!(
+                transcript(&status).contains("\"findings\": []"),
+                "{what}: {}",
+                transcript(&status)
+            );
         }
         changed +=
             usize::from(now == other) + usize::from(host.has("/var/lib/redisguard/bundle.new"));
@@ -179,7 +183,7 @@ fn a_killed_apply_can_be_removed_and_the_host_is_as_it_was() {
 }
 
 #[test]
-fn many_at_once_are_served_one_after_the_other() {
+fn concurrent_applies_are_serialized() {
     if !able() {
         return;
     }
@@ -210,13 +214,13 @@ fn many_at_once_are_served_one_after_the_other() {
                 _ => 1,
             };
             assert!(
-                (0..=most).contains(&status(&output)),
+                (0..=most).contains(&exit_status(&output)),
                 "{round} {arguments:?}: {}",
-                told(&output)
+                transcript(&output)
             );
         }
         let (_, rules) = timed(host, BUILT_IN);
-        assert_eq!(status(&host.install(&["status"])), 0);
+        assert_eq!(exit_status(&host.install(&["status"])), 0);
         for family in rules {
             assert_eq!(family.matches("-A INPUT -p tcp -m multiport").count(), 1, "{family}");
         }

@@ -1,8 +1,8 @@
 //! The kernel's list of reserved local ports is extended, restored, and reported if it is read-only.
 
-use super::{OTHER, able, bundle, json, status};
+use super::{OTHER, able, bundle, exit_status, json};
 use crate::support::namespace::Host;
-use crate::support::told;
+use crate::support::transcript;
 
 const LIST: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 const NAME: &str = "net.ipv4.ip_local_reserved_ports";
@@ -10,7 +10,7 @@ const NAME: &str = "net.ipv4.ip_local_reserved_ports";
 const READ_ONLY: &str = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys";
 
 #[test]
-fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
+fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
     if !able() {
         return;
     }
@@ -18,14 +18,14 @@ fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
     host.sh(READ_ONLY);
     for changed in [true, false] {
         let output = host.install(&["apply", "--json"]);
-        assert_eq!(status(&output), 0, "{}", told(&output));
-        assert_eq!(json(&output)["changed"], changed, "{}", told(&output));
+        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+        assert_eq!(json(&output)["changed"], changed, "{}", transcript(&output));
         let warned = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(warned.contains("could not add 6379") && warned.contains(NAME), "{warned}");
     }
     assert!(host.rules().contains("REDISGUARD-IN"));
     let planned = host.install(&["plan"]);
-    assert_eq!(status(&planned), 0, "{}", told(&planned));
+    assert_eq!(exit_status(&planned), 0, "{}", transcript(&planned));
     let found = json(&host.install(&["status", "--json"]));
     assert_eq!(found["in_sync"], false, "{found:#}");
     assert_eq!(found["healthy"], true, "{found:#}");
@@ -38,22 +38,22 @@ fn a_host_whose_list_of_ports_cannot_be_written_is_guarded_and_told_so() {
 
     host.sh("umount /proc/sys");
     assert_eq!(json(&host.install(&["apply", "--json"]))["changed"], true);
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
     // It is not what keeps a host from being removed either.
     host.sh(READ_ONLY);
     let removed = host.install(&["remove"]);
-    assert_eq!(status(&removed), 0, "{}", told(&removed));
-    assert!(told(&removed).contains("cannot be written"), "{}", told(&removed));
+    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
+    assert!(transcript(&removed).contains("cannot be written"), "{}", transcript(&removed));
     assert!(!host.has("/etc/redisguard") && !host.rules().contains("REDISGUARD"));
 }
 
 #[test]
-fn a_list_of_ports_that_breaks_while_it_is_written_takes_everything_back() {
+fn a_list_of_ports_that_fails_while_it_is_written_rolls_back_everything() {
     if !able() {
         return;
     }
     let host = Host::new();
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let before = (host.rules(), host.changed_files());
@@ -68,14 +68,18 @@ END
     ));
     let output = host.install(&["--bundle", "/run/other", "apply"]);
     host.sh("umount /proc/sys; rm /usr/local/sbin/ip6tables-restore");
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains(LIST), "{}", told(&output));
-    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains(LIST), "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
     crate::support::assert_same(&(host.rules(), host.changed_files()), &before, "before it");
 }
 
 #[test]
-fn ports_that_the_list_named_before_us_stay_in_it() {
+fn ports_that_were_listed_before_stay_listed() {
     if !able() {
         return;
     }
@@ -85,20 +89,20 @@ fn ports_that_the_list_named_before_us_stay_in_it() {
     for (before, other) in [("6000-18000,63790", false), ("6000-7001", false), ("6000-7001", true)]
     {
         host.sh(&format!("echo {before} > {LIST}"));
-        assert_eq!(status(&host.install(&["apply"])), 0);
+        assert_eq!(exit_status(&host.install(&["apply"])), 0);
         if other {
             let other = bundle(OTHER);
             host.copy_in(&other.path().join("generated"), "/run/other");
-            assert_eq!(status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+            assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
         }
         let removed = host.install(&["remove"]);
-        assert_eq!(status(&removed), 0, "{}", told(&removed));
-        assert_eq!(kept_free().trim(), before, "{}", told(&removed));
+        assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
+        assert_eq!(kept_free().trim(), before, "{}", transcript(&removed));
     }
 }
 
 #[test]
-fn ports_that_a_boot_has_listed_for_an_image_go_with_a_removal() {
+fn ports_that_were_listed_at_boot_from_an_image_go_with_a_removal() {
     if !able() {
         return;
     }
@@ -107,13 +111,13 @@ fn ports_that_a_boot_has_listed_for_an_image_go_with_a_removal() {
     host.sh("mkdir -p /run/tree/etc /run/tree/var /run/tree/usr/local
              for it in etc var usr/local; do mount --bind /$it /run/tree/$it; done");
     let output = host.install(&["--root", "/run/tree", "apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     host.sh(&format!(
         "umount /run/tree/*/local /run/tree/etc /run/tree/var
              echo 9100,$(sed -n 's/^net.*= *//p' /etc/sysctl.d/60-redisguard.conf) > {LIST}"
     ));
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     let removed = host.install(&["remove"]);
-    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
     assert_eq!(host.sh(&format!("cat {LIST}")), "9100\n");
 }

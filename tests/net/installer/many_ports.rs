@@ -18,17 +18,21 @@ fn a_plan_and_a_status_of_very_many_ports_can_be_read() {
     host.copy_in(&bundle(&toml).path().join("generated"), "/run/bundle");
     let install = |verb: &[&str]| host.install(&[&["--bundle", "/run/bundle"], verb].concat());
     let plan = install(&["plan"]);
-    assert_eq!(status(&plan), 1);
-    assert!(told(&plan).contains("lines more: `plan --json` has all of them"), "{}", told(&plan));
-    let longest = told(&plan).split("\n--- ").map(|part| part.lines().count()).max().unwrap();
+    assert_eq!(exit_status(&plan), 1);
+    assert!(
+        transcript(&plan).contains("lines more: `plan --json` has all of them"),
+        "{}",
+        transcript(&plan)
+    );
+    let longest = transcript(&plan).split("\n--- ").map(|part| part.lines().count()).max().unwrap();
     assert!(longest < 260, "{longest} lines in one piece");
-    assert!(told(&install(&["plan", "--json"])).contains("redisguard:2995:reject"));
+    assert!(transcript(&install(&["plan", "--json"])).contains("redisguard:2995:reject"));
 
-    assert_eq!(status(&install(&["apply"])), 0);
+    assert_eq!(exit_status(&install(&["apply"])), 0);
     let seen = install(&["status"]);
-    assert_eq!(status(&seen), 0, "{}", told(&seen));
+    assert_eq!(exit_status(&seen), 0, "{}", transcript(&seen));
     let ports = |text: &str| text.lines().filter(|line| line.starts_with("  port ")).count();
-    assert!(told(&seen).contains("others: nothing"), "{}", told(&seen));
-    assert_eq!(ports(&told(&seen)), 0, "{}", told(&seen));
+    assert!(transcript(&seen).contains("others: nothing"), "{}", transcript(&seen));
+    assert_eq!(ports(&transcript(&seen)), 0, "{}", transcript(&seen));
     assert_eq!(json(&install(&["status", "--json"]))["ports"].as_array().unwrap().len(), 400);
 }

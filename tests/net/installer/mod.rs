@@ -18,21 +18,17 @@ mod unit_rollback;
 mod unwritable_output;
 
 use crate::support::namespace::Host;
-use crate::support::{GEN, INSTALL, is_root, told, tools};
+use crate::support::{GEN, INSTALL, can_make_namespaces, exit_status, tools, transcript};
 use serde_json::Value;
 use std::process::{Command, Output};
 
 fn able() -> bool {
-    is_root() && tools(&["iptables", "ip6tables", "iptables-restore", "nsenter"])
-}
-
-fn status(output: &Output) -> i32 {
-    output.status.code().unwrap_or(-1)
+    can_make_namespaces() && tools(&["iptables", "ip6tables", "iptables-restore", "nsenter"])
 }
 
 fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}\n{}", told(output)))
+        .unwrap_or_else(|error| panic!("{error}\n{}", transcript(output)))
 }
 
 /// A bundle of another spec, rendered into a folder of its own.
@@ -40,7 +36,7 @@ fn bundle(toml: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("redisguard.toml"), toml).unwrap();
     let output = Command::new(GEN).current_dir(folder.path()).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     folder
 }
 
@@ -55,10 +51,10 @@ fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
     }
     let host = Host::new();
     let planned = host.install(&["plan", "--json"]);
-    assert_eq!(status(&planned), 1, "{}", told(&planned));
+    assert_eq!(exit_status(&planned), 1, "{}", transcript(&planned));
     assert_eq!(host.rules(), Host::new().rules(), "plan changed rules");
     let applied = host.install(&["apply", "--json"]);
-    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
     assert_eq!(json(&planned)["steps"], json(&applied)["steps"]);
     assert_eq!(json(&applied)["changed"], true);
 
@@ -70,7 +66,7 @@ fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
 
     let (files, counters) = (host.changed_files(), host.counters());
     let again = host.install(&["apply", "--json"]);
-    assert_eq!((status(&again), json(&again)["changed"].clone()), (0, Value::Bool(false)));
+    assert_eq!((exit_status(&again), json(&again)["changed"].clone()), (0, Value::Bool(false)));
     assert_eq!(host.install(&["rules", "load"]).stdout, b"in place: nothing was touched\n");
     assert_eq!((host.changed_files(), host.counters()), (files, counters));
 }
@@ -93,7 +89,7 @@ fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
     let before = (host.rules(), without_times(&host.changed_files()));
     let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
     let applied = host.install(&["apply"]);
-    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
     assert_eq!(kept_free().trim(), "6379-6380,7000-7002,9100-9110,17000-17002,63790");
     assert_eq!(
         host.sh("iptables -S INPUT | sed -n 2p | grep -o REDISGUARD-IN").trim(),
@@ -101,13 +97,17 @@ fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
     );
 
     let dry = host.install(&["remove", "--dry-run"]);
-    assert_eq!(status(&dry), 1, "{}", told(&dry));
+    assert_eq!(exit_status(&dry), 1, "{}", transcript(&dry));
     let removed = host.install(&["remove"]);
-    assert_eq!(status(&removed), 0, "{}", told(&removed));
+    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
     assert_eq!((host.rules(), without_times(&host.changed_files())), before);
     assert_eq!(kept_free().trim(), "9100-9110");
     let again = host.install(&["remove"]);
-    assert!(status(&again) == 0 && told(&again).contains("nothing to remove"), "{}", told(&again));
+    assert!(
+        exit_status(&again) == 0 && transcript(&again).contains("nothing to remove"),
+        "{}",
+        transcript(&again)
+    );
 }
 
 fn without_times(files: &str) -> String {
@@ -137,25 +137,29 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let output = host.install(&["--bundle", "/run/other", "apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert!(told(&output).contains("take out 6379,7001-7002,17001-17002"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("take out 6379,7001-7002,17001-17002"),
+        "{}",
+        transcript(&output)
+    );
     assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
     let rules = host.rules();
     assert!(
         rules.contains("--dport 6381") && rules.contains("-j DNAT") && !rules.contains("6379 "),
         "{rules}"
     );
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
     assert!(!rules.contains("session of a container"), "{rules}");
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(kept_free(), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
 }
 
 #[test]
-fn help_is_as_reviewed() {
+fn help_matches_its_snapshot() {
     let help = |arguments: &[&str]| {
         let output = Command::new(INSTALL).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
@@ -165,7 +169,7 @@ fn help_is_as_reviewed() {
 }
 
 #[test]
-fn the_plan_of_a_bare_host_is_as_reviewed() {
+fn the_plan_of_a_bare_host_matches_its_snapshot() {
     if !able() {
         return;
     }

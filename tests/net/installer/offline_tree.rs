@@ -1,7 +1,7 @@
 //! `--root` reads and writes nothing outside of the tree.
 
-use super::status;
-use crate::support::{INSTALL, told};
+use super::exit_status;
+use crate::support::{INSTALL, transcript};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn an_offline_tree_gets_files_and_enablement_and_nothing_else() {
     let run = |arguments: &[&str]| {
         let output =
             Command::new(INSTALL).arg("--root").arg(tree.path()).args(arguments).output().unwrap();
-        (status(&output), told(&output))
+        (exit_status(&output), transcript(&output))
     };
     assert_eq!(run(&["plan"]).0, 1);
     let (code, said) = run(&["apply"]);
@@ -44,8 +44,12 @@ fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
         std::os::unix::fs::symlink(elsewhere.path(), &link).unwrap();
         let output =
             Command::new(INSTALL).arg("--root").arg(tree.path()).arg("apply").output().unwrap();
-        assert_eq!(status(&output), 2, "{folder}: {}", told(&output));
-        assert!(told(&output).contains("out of the tree"), "{folder}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{folder}: {}", transcript(&output));
+        assert!(
+            transcript(&output).contains("out of the tree"),
+            "{folder}: {}",
+            transcript(&output)
+        );
         assert!(std::fs::read_dir(elsewhere.path()).unwrap().next().is_none(), "{folder}");
         std::fs::remove_file(&link).unwrap();
         let _ = std::fs::remove_dir(tree.path().join("var"));
@@ -83,8 +87,8 @@ impl Tree {
 
     fn is_refused(&self, verb: &str) {
         let output = self.run(verb);
-        assert_eq!(status(&output), 2, "{verb}: {}", told(&output));
-        assert!(told(&output).contains("out of the tree"), "{verb}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{verb}: {}", transcript(&output));
+        assert!(transcript(&output).contains("out of the tree"), "{verb}: {}", transcript(&output));
     }
 
     fn wrote_nothing_elsewhere(&self) {
@@ -93,7 +97,7 @@ impl Tree {
 }
 
 #[test]
-fn what_stood_in_our_place_is_not_kept_out_of_the_tree() {
+fn replaced_files_are_kept_inside_the_tree() {
     for part in ["original", "original/etc"] {
         let tree = Tree::new();
         tree.lead_out(part);
@@ -104,10 +108,10 @@ fn what_stood_in_our_place_is_not_kept_out_of_the_tree() {
 }
 
 #[test]
-fn what_was_edited_is_not_kept_out_of_the_tree() {
+fn copies_of_edited_files_are_kept_inside_the_tree() {
     for part in ["edited", "edited/etc"] {
         let tree = Tree::new();
-        assert_eq!(status(&tree.run("apply")), 0);
+        assert_eq!(exit_status(&tree.run("apply")), 0);
         fs::write(tree.tree.path().join("etc/redisguard/notice.toml"), "edited").unwrap();
         tree.lead_out(part);
         tree.is_refused("apply");
@@ -116,10 +120,10 @@ fn what_was_edited_is_not_kept_out_of_the_tree() {
 }
 
 #[test]
-fn nothing_comes_back_from_out_of_the_tree() {
+fn nothing_is_restored_from_outside_the_tree() {
     for part in ["original", "original/etc", "bundle"] {
         let tree = Tree::new();
-        assert_eq!(status(&tree.run("apply")), 0);
+        assert_eq!(exit_status(&tree.run("apply")), 0);
         let copy = tree.elsewhere.path().join(THEIRS);
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
         fs::write(copy, "secret").unwrap();
@@ -128,7 +132,7 @@ fn nothing_comes_back_from_out_of_the_tree() {
         assert!(tree.tree.path().join("etc/redisguard/rules.v4").exists(), "{part}");
     }
     let tree = Tree::new();
-    assert_eq!(status(&tree.run("apply")), 0);
+    assert_eq!(exit_status(&tree.run("apply")), 0);
     let copy = tree.tree.path().join("var/lib/redisguard/original").join(THEIRS);
     fs::remove_file(&copy).unwrap();
     symlink("/etc/hostname", copy).unwrap();
@@ -136,7 +140,7 @@ fn nothing_comes_back_from_out_of_the_tree() {
 }
 
 #[test]
-fn a_receipt_names_nothing_out_of_the_tree() {
+fn a_receipt_names_nothing_outside_the_tree() {
     for (from, to) in [
         ("\"directories\": [", "\"directories\": [\"/../out\","),
         ("\"/etc/redisguard/rules.v4\": {", "\"/../out/file\": {"),
@@ -146,22 +150,22 @@ fn a_receipt_names_nothing_out_of_the_tree() {
         fs::create_dir_all(&tree).unwrap();
         let run =
             |verb: &str| Command::new(INSTALL).arg("--root").arg(&tree).arg(verb).output().unwrap();
-        assert_eq!(status(&run("apply")), 0);
+        assert_eq!(exit_status(&run("apply")), 0);
         let receipt = tree.join("var/lib/redisguard/receipt.json");
         let text = fs::read_to_string(&receipt).unwrap();
         assert!(text.contains(from), "{text}");
         fs::write(&receipt, text.replace(from, to)).unwrap();
         fs::create_dir(folder.path().join("out")).unwrap();
         let output = run("remove");
-        assert_eq!(status(&output), 2, "{}", told(&output));
-        assert!(folder.path().join("out").exists(), "{}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+        assert!(folder.path().join("out").exists(), "{}", transcript(&output));
     }
 }
 
 #[test]
-fn no_change_that_waits_is_forgotten_out_of_the_tree() {
+fn no_unconfirmed_change_is_deleted_outside_the_tree() {
     let tree = Tree::new();
-    assert_eq!(status(&tree.run("apply")), 0);
+    assert_eq!(exit_status(&tree.run("apply")), 0);
     let record = tree.elsewhere.path().join("record.json");
     fs::write(&record, "{}").unwrap();
     tree.lead_out("unconfirmed");
@@ -174,6 +178,6 @@ fn no_change_that_waits_is_forgotten_out_of_the_tree() {
     fs::write(tree.elsewhere.path().join("redisguard.meanwhile"), "").unwrap();
     symlink(tree.elsewhere.path(), tree.tree.path().join("run")).unwrap();
     let output = tree.run("remove");
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(fs::read_dir(tree.elsewhere.path()).unwrap().count(), 3);
 }

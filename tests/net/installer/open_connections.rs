@@ -1,9 +1,9 @@
 //! Open connections to reserved ports are named, and cut only with consent.
 
-use super::{able, bundle, json, status};
+use super::{able, bundle, exit_status, json};
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::{CUT, Session, met, redis};
-use crate::support::{INSTALL, assert_same, told, tools};
+use crate::support::{INSTALL, assert_same, tools, transcript};
 use serde_json::json;
 use std::io::Write;
 use std::process::{Output, Stdio};
@@ -71,59 +71,63 @@ fn assert_cut(session: &mut Session) {
 }
 
 #[test]
-fn open_sessions_are_cut_with_a_word_only() {
+fn open_connections_are_cut_only_with_consent() {
     let Some(mut site) = site() else { return };
     site.bring("existing = \"cut\"");
     let before = (site.host.rules(), site.host.changed_files());
 
     for refused in [site.install(&["apply"]), site.install(&["apply", "--json"])] {
-        assert_eq!(status(&refused), 2, "{}", told(&refused));
+        assert_eq!(exit_status(&refused), 2, "{}", transcript(&refused));
         for words in ["port 6380 from 198.51.1.2;", "nothing was changed", "--cut-sessions"] {
-            assert!(told(&refused).contains(words), "{words}: {}", told(&refused));
+            assert!(transcript(&refused).contains(words), "{words}: {}", transcript(&refused));
         }
     }
     for typed in ["\n", "n\n", "yesterday\n"] {
         let refused = site.at_terminal(typed);
-        assert_eq!(status(&refused), 2, "{typed}: {}", told(&refused));
-        assert!(told(&refused).contains("cut them? [y/N]"), "{}", told(&refused));
+        assert_eq!(exit_status(&refused), 2, "{typed}: {}", transcript(&refused));
+        assert!(transcript(&refused).contains("cut them? [y/N]"), "{}", transcript(&refused));
     }
     assert_same(&(site.host.rules(), site.host.changed_files()), &before, "before");
     assert_eq!(site.session.ask(), "+PONG");
 
     let allowed = site.at_terminal("Yes\n");
-    assert_eq!(status(&allowed), 0, "{}", told(&allowed));
-    assert!(told(&allowed).contains("\r\n  port 6380 from 198.51.1.2\r\n"), "{}", told(&allowed));
+    assert_eq!(exit_status(&allowed), 0, "{}", transcript(&allowed));
+    assert!(
+        transcript(&allowed).contains("\r\n  port 6380 from 198.51.1.2\r\n"),
+        "{}",
+        transcript(&allowed)
+    );
     assert_cut(&mut site.session);
 }
 
 #[test]
-fn a_flag_is_a_word_too_and_mending_by_the_timer_needs_none() {
+fn a_flag_is_consent_and_a_fix_by_the_timer_needs_none() {
     let Some(mut site) = site() else { return };
     site.bring("existing = \"cut\"");
     let applied = site.install(&["apply", "--cut-sessions", "--json"]);
-    assert_eq!(status(&applied), 0, "{}", told(&applied));
+    assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
     assert_eq!(json(&applied)["peers"], json!([{"port": 6380, "address": "198.51.1.2"}]));
     assert_cut(&mut site.session);
 
     // The rules are lost for a while, and somebody uses it.
     site.host.sh("iptables -F INPUT");
     let mut session = Session::open(&site.outside, ADDRESS, "6380");
-    assert_eq!(status(&site.install(&["apply"])), 2);
+    assert_eq!(exit_status(&site.install(&["apply"])), 2);
     let mended = site.host.install(&["rules", "load"]);
-    assert_eq!(status(&mended), 0, "{}", told(&mended));
+    assert_eq!(exit_status(&mended), 0, "{}", transcript(&mended));
     assert_cut(&mut session);
     // They are in place: what else changes cuts nobody.
     site.host.sh("echo >> /etc/redisguard/notice.toml");
-    assert_eq!(status(&site.install(&["apply"])), 0);
+    assert_eq!(exit_status(&site.install(&["apply"])), 0);
 }
 
 #[test]
-fn sessions_that_are_kept_or_allowed_need_no_word() {
+fn connections_that_are_kept_or_allowed_need_no_consent() {
     for firewall in ["existing = \"keep\"", "existing = \"cut\"\nallow = [\"198.51.1.0/24\"]"] {
         let Some(mut site) = site() else { return };
         site.bring(firewall);
         let applied = site.install(&["apply", "--json"]);
-        assert_eq!(status(&applied), 0, "{}", told(&applied));
+        assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
         assert_eq!(site.session.ask(), "+PONG", "{firewall}");
         let allowed = firewall.contains("allow");
         assert_eq!(json(&applied)["peers"].is_null(), allowed, "{firewall}");
@@ -148,19 +152,19 @@ fn the_plan_names_who_uses_the_reserved_ports() {
         let name = format!("/proc/{}/comm", listener["pid"]);
         assert_eq!(std::fs::read_to_string(name).unwrap(), "redis-server\n");
     }
-    let said = told(&site.install(&["plan"]));
+    let said = transcript(&site.install(&["plan"]));
     assert!(said.contains("\n  port 6380 on 0.0.0.0: redis-server (pid "), "{said}");
     assert!(said.contains("\n  port 6380 from 198.51.1.2\n"), "{said}");
 
     // Also where nothing is to change any more.
     site.bring("existing = \"keep\"");
-    assert_eq!(status(&site.install(&["apply"])), 0);
+    assert_eq!(exit_status(&site.install(&["apply"])), 0);
     let same = json(&site.install(&["plan", "--json"]));
     assert_eq!((&same["changed"], &same["peers"]), (&false.into(), &plan["peers"]));
     assert_eq!(same["listeners"], plan["listeners"]);
     let output = site.install(&["plan"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    let said = told(&output);
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    let said = transcript(&output);
     assert!(said.contains("nothing to change"), "{said}");
     assert!(said.contains("\n  port 6380 on 0.0.0.0: redis-server (pid "), "{said}");
     assert!(said.contains("\n  port 6380 from 198.51.1.2\n"), "{said}");
@@ -171,7 +175,7 @@ fn the_plan_names_who_uses_the_reserved_ports() {
 }
 
 #[test]
-fn who_is_only_told_where_to_go_is_no_session_to_ask_for() {
+fn connections_to_the_listener_need_no_consent() {
     if !able() {
         return;
     }
@@ -179,7 +183,7 @@ fn who_is_only_told_where_to_go_is_no_session_to_ask_for() {
     host.cabled_to(&outside, 1);
     let spec = guarding("existing = \"cut\"").replace("\"never\"", "\"always\"");
     host.copy_in(&bundle(&spec).path().join("generated"), "/run/bundle");
-    assert_eq!(status(&host.install(&["--bundle", "/run/bundle", "apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["--bundle", "/run/bundle", "apply"])), 0);
     let listen = ["--bundle", "/run/bundle", "notice", "--log", "/run/log"];
     let _listener = host.start(INSTALL, &listen);
     // The rules are lost, and somebody reaches the listener and stays.
@@ -193,8 +197,8 @@ fn who_is_only_told_where_to_go_is_no_session_to_ask_for() {
     });
     assert!(up, "nobody is connected");
     let mended = host.install(&["--bundle", "/run/bundle", "apply", "--json"]);
-    assert_eq!(status(&mended), 0, "{}", told(&mended));
+    assert_eq!(exit_status(&mended), 0, "{}", transcript(&mended));
     let rules = json(&mended)["steps"].to_string();
     assert!(rules.contains("the jump from INPUT is missing"), "{rules}");
-    assert!(json(&mended)["peers"].is_null(), "{}", told(&mended));
+    assert!(json(&mended)["peers"].is_null(), "{}", transcript(&mended));
 }

@@ -1,12 +1,12 @@
 //! Special files and directories with unsafe permissions at redisguard's paths are refused.
 
 use super::drift_repair::{findings, names};
-use super::{able, json, status};
+use super::{able, exit_status, json};
 use crate::support::namespace::Host;
-use crate::support::told;
+use crate::support::transcript;
 
 #[test]
-fn what_is_neither_a_file_nor_a_link_is_named_and_refused() {
+fn special_files_are_named_and_refused() {
     if !able() {
         return;
     }
@@ -22,16 +22,20 @@ fn what_is_neither_a_file_nor_a_link_is_named_and_refused() {
     assert_eq!(found.len(), 3, "{found:#?}");
     for verb in ["plan", "apply"] {
         let refused = host.install(&[verb]);
-        assert_eq!(status(&refused), 2, "{}", told(&refused));
-        assert!(told(&refused).contains("neither a file nor a link"), "{}", told(&refused));
+        assert_eq!(exit_status(&refused), 2, "{}", transcript(&refused));
+        assert!(
+            transcript(&refused).contains("neither a file nor a link"),
+            "{}",
+            transcript(&refused)
+        );
     }
     host.sh(&format!("rmdir {rules}; rm {log}"));
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     assert_eq!(findings(&host, &[]).len(), 0);
 }
 
 #[test]
-fn a_directory_that_others_may_write_to_is_named_with_what_ends_it() {
+fn a_directory_that_others_may_write_to_is_named_with_a_fix() {
     if !able() {
         return;
     }

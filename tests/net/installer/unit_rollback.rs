@@ -2,9 +2,9 @@
 //!
 //! A script plays systemd: it knows which units run, and which fail.
 
-use super::{able, status};
+use super::{able, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, assert_same, told};
+use crate::support::{INSTALL, assert_same, transcript};
 
 const BLOCK: &str = "redis-ports-block.service";
 const NOTICE: &str = "redis-port-notice.service";
@@ -55,18 +55,22 @@ fn look(host: &Host) -> (String, String, String) {
 }
 
 #[test]
-fn a_run_that_only_starts_units_takes_those_back_that_it_started() {
+fn a_failed_run_stops_the_units_it_started() {
     if !able() {
         return;
     }
     let host = Host::new();
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     play_systemd(&host);
     host.sh(&format!("touch /run/broken/{NOTICE}"));
     let before = look(&host);
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
     let orders = host.sh("cat /run/told");
     assert!(orders.contains(&format!("start {BLOCK}")), "{orders}");
     assert_eq!(orders.matches("daemon-reload").count(), 1, "no file changed: {orders}");
@@ -74,7 +78,7 @@ fn a_run_that_only_starts_units_takes_those_back_that_it_started() {
 }
 
 #[test]
-fn what_a_killed_run_has_written_does_not_keep_the_next_one_from_taking_rules_back() {
+fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
     if !able() {
         return;
     }
@@ -82,12 +86,16 @@ fn what_a_killed_run_has_written_does_not_keep_the_next_one_from_taking_rules_ba
     play_systemd(&host);
     host.sh("touch /run/kill-at-start");
     let killed = host.install(&["apply"]);
-    assert_eq!(status(&killed), -1, "{}", told(&killed));
+    assert_eq!(exit_status(&killed), -1, "{}", transcript(&killed));
     host.sh(&format!("rm /run/kill-at-start; touch /run/broken/{NOTICE}"));
     let before = look(&host);
     assert!(host.has("/etc/redisguard/rules.v4") && !before.0.contains("REDISGUARD"));
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
-    assert!(told(&output).contains("everything is as it was before"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
     assert_same(&look(&host), &before, "before the second apply");
 }

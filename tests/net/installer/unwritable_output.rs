@@ -1,8 +1,8 @@
 //! A standard output or error that cannot be written changes no result.
 
-use super::{able, status};
+use super::{able, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, told, tools};
+use crate::support::{INSTALL, tools, transcript};
 use std::process::Output;
 
 /// Runs the installer in a shell, with a descriptor 5 into a pipe that nobody reads.
@@ -12,7 +12,7 @@ fn run(host: &Host, arguments: &str) -> Output {
 }
 
 #[test]
-fn what_cannot_be_said_on_standard_error_stops_nothing() {
+fn an_unwritable_standard_error_stops_nothing() {
     if !able() || !tools(&["nft", "flock"]) {
         return;
     }
@@ -21,7 +21,7 @@ fn what_cannot_be_said_on_standard_error_stops_nothing() {
         host.sh("flock /run/redisguard.lock -c 'touch /run/held; sleep 2' &>/dev/null &
              until [ -e /run/held ]; do sleep 0.01; done");
         let waited = run(&host, &format!("apply {nowhere}"));
-        assert_eq!(status(&waited), 0, "{nowhere}: {}", told(&waited));
+        assert_eq!(exit_status(&waited), 0, "{nowhere}: {}", transcript(&waited));
         assert!(host.rules().contains("REDISGUARD-IN"));
     }
 
@@ -30,59 +30,73 @@ fn what_cannot_be_said_on_standard_error_stops_nothing() {
     host.sh("mkdir /run/few; ln -s $(command -v nft) /run/few");
     let apply =
         |to: &str| host.run("bash", &["-c", &format!("PATH=/run/few; exec {INSTALL} apply {to}")]);
-    assert!(told(&apply("")).contains("note: iptables is not installed"));
+    assert!(transcript(&apply("")).contains("note: iptables is not installed"));
     host.sh("redisguard-install remove");
     let noted = apply("2>/dev/full");
-    assert_eq!(status(&noted), 0, "{}", told(&noted));
+    assert_eq!(exit_status(&noted), 0, "{}", transcript(&noted));
     assert!(host.sh("nft list tables").contains("redisguard"));
 }
 
 #[test]
-fn the_status_of_a_change_tells_of_the_change_whoever_reads_of_it() {
+fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
     if !able() {
         return;
     }
     let host = Host::new();
     for nowhere in [">/dev/full", ">&5"] {
         let applied = run(&host, &format!("apply {nowhere}"));
-        assert_eq!(status(&applied), 0, "{nowhere}: {}", told(&applied));
+        assert_eq!(exit_status(&applied), 0, "{nowhere}: {}", transcript(&applied));
         assert!(host.rules().contains("REDISGUARD-IN"));
         let full = nowhere.contains("full");
-        assert_eq!(told(&applied).contains("standard output"), full, "{}", told(&applied));
+        assert_eq!(
+            transcript(&applied).contains("standard output"),
+            full,
+            "{}",
+            transcript(&applied)
+        );
         for verb in ["rules load", "rules unload", "remove"] {
             let done = run(&host, &format!("{verb} {nowhere}"));
-            assert_eq!(status(&done), 0, "{verb} {nowhere}: {}", told(&done));
+            assert_eq!(exit_status(&done), 0, "{verb} {nowhere}: {}", transcript(&done));
         }
         assert!(!host.has("/etc/redisguard"));
 
         // Until when it can be confirmed must be known, wherever it can still be said.
         for json in ["", "--json"] {
             let waits = run(&host, &format!("apply --confirm 1h {json} {nowhere}"));
-            assert_eq!(status(&waits), 0, "{nowhere}: {}", told(&waits));
+            assert_eq!(exit_status(&waits), 0, "{nowhere}: {}", transcript(&waits));
             let by = host.sh("sed -n 's/.*\"confirm_by\": \"\\(.*\\)\".*/\\1/p' \
                               /var/lib/redisguard/unconfirmed/record.json");
             let said = format!("it is taken back at {} unless", by.trim());
-            assert!(told(&waits).contains(&said), "{said}: {}", told(&waits));
-            assert!(told(&waits).contains("redisguard-install confirm"), "{}", told(&waits));
+            assert!(transcript(&waits).contains(&said), "{said}: {}", transcript(&waits));
+            assert!(
+                transcript(&waits).contains("redisguard-install confirm"),
+                "{}",
+                transcript(&waits)
+            );
             let back = run(&host, &format!("revert {nowhere}"));
-            assert_eq!(status(&back), 0, "{nowhere}: {}", told(&back));
+            assert_eq!(exit_status(&back), 0, "{nowhere}: {}", transcript(&back));
         }
     }
 }
 
 #[test]
-fn an_answer_that_nobody_gets_is_trouble_and_a_reader_that_left_is_no_reason_for_words() {
+fn a_full_output_is_an_error_and_a_closed_pipe_is_not() {
     if !able() {
         return;
     }
     let host = Host::new();
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     for verb in ["plan", "status", "status --json", "remove --dry-run"] {
         let full = run(&host, &format!("{verb} >/dev/full"));
-        assert_eq!(status(&full), 2, "{verb}: {}", told(&full));
-        let said = told(&full);
+        assert_eq!(exit_status(&full), 2, "{verb}: {}", transcript(&full));
+        let said = transcript(&full);
         assert_eq!(said.matches("could not write to standard output").count(), 1, "{said}");
         let left = run(&host, &format!("{verb} >&5"));
-        assert_eq!((status(&left), &left.stderr[..]), (2, &b""[..]), "{verb}: {}", told(&left));
+        assert_eq!(
+            (exit_status(&left), &left.stderr[..]),
+            (2, &b""[..]),
+            "{verb}: {}",
+            transcript(&left)
+        );
     }
 }

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::clients::tls_clients::{logs, s_client, start};
-use crate::listener::harness::{Notice, eventually, run, sentence};
+use crate::listener::harness::{Notice, run, sentence, wait_until};
 use crate::support::tools;
 
 /// A key over P-256, as `openssl req` takes it.
@@ -61,7 +61,7 @@ fn openssl(arguments: &[&str]) {
 }
 
 #[test]
-fn keys_of_every_common_kind_and_form_are_taken() {
+fn keys_of_every_common_kind_and_form_are_accepted() {
     let Some(certificate) = Certificate::new() else { return };
     let (key, pem) = (certificate.path("other.pem"), certificate.path("key.pem"));
     let curve = "ec_paramgen_curve:P-384";
@@ -102,7 +102,7 @@ fn signed(folder: &Path, name: &str, extensions: &str, signer: Option<&str>) {
 }
 
 #[test]
-fn a_chain_is_sent_whole_so_that_who_trusts_its_root_trusts_the_server() {
+fn the_whole_chain_is_sent_so_that_its_root_is_enough_to_trust() {
     let Some(certificate) = Certificate::new() else { return };
     let folder = PathBuf::from(certificate.path(""));
     signed(&folder, "root", "basicConstraints = critical, CA:TRUE", None);
@@ -119,7 +119,7 @@ fn a_chain_is_sent_whole_so_that_who_trusts_its_root_trusts_the_server() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_is_told_everywhere_and_keeps_nobody_else_waiting() {
+fn an_unusable_certificate_is_reported_and_delays_no_plain_client() {
     let Some(certificate) = Certificate::new() else { return };
     let key = fs::read(certificate.path("key.pem")).unwrap();
     fs::remove_file(certificate.path("key.pem")).unwrap();
@@ -134,7 +134,8 @@ fn a_certificate_that_cannot_be_used_is_told_everywhere_and_keeps_nobody_else_wa
     let cause = format!("could not read the key {}: No such file", certificate.path("key.pem"));
     let line = status.lines().find(|line| line.starts_with("STATUS=")).unwrap();
     let alert = "TLS clients get an alert instead of the notice";
-    let trouble = redisguard::listener::degraded(line).unwrap_or_else(|| panic!("{status}"));
+    let trouble =
+        redisguard::listener_contract::degraded(line).unwrap_or_else(|| panic!("{status}"));
     assert!(trouble.starts_with(&format!("{alert}: {cause}")), "{status}");
     let said = notice.diagnostics();
     assert!(
@@ -153,11 +154,11 @@ fn a_certificate_that_cannot_be_used_is_told_everywhere_and_keeps_nobody_else_wa
 
     fs::write(certificate.path("key.pem"), key).unwrap();
     notice.signal(Signal::SIGHUP);
-    eventually("TLS is ended", || s_client(&notice, &[]).text.contains(&notice.line()));
+    wait_until("TLS is ended", || s_client(&notice, &[]).text.contains(&notice.line()));
 }
 
 #[test]
-fn a_renewed_certificate_is_shown_after_sighup_and_a_broken_one_never() {
+fn sighup_loads_a_renewed_certificate_but_no_broken_one() {
     let Some((notice, certificate)) = start() else { return };
     let shows = |cert: &str| {
         let seen = s_client(&notice, &["-CAfile", cert, "-verify_return_error"]);
@@ -168,12 +169,12 @@ fn a_renewed_certificate_is_shown_after_sighup_and_a_broken_one_never() {
     certificate.renew();
     assert!(shows(&former) && !shows(&cert), "it was read before it was told to");
     notice.signal(Signal::SIGHUP);
-    eventually("the new one is shown", || shows(&cert));
+    wait_until("the new one is shown", || shows(&cert));
     assert!(!shows(&former));
 
     fs::copy(&cert, &former).unwrap();
     fs::write(certificate.path("key.pem"), "").unwrap();
     notice.signal(Signal::SIGHUP);
-    eventually("it is told", || notice.diagnostics().contains("the former certificate is still"));
+    wait_until("it is told", || notice.diagnostics().contains("the former certificate is still"));
     assert!(shows(&former));
 }

@@ -12,12 +12,12 @@ use socket2::{Domain, Socket, Type};
 
 use crate::listener::harness::log_totals::Account;
 use crate::listener::harness::many_clients::{
-    all_at_once, assert_told, connect_from, knock, source,
+    all_at_once, assert_told, connect_from, expect_notice, source,
 };
 use crate::listener::harness::process_usage::{
     assert_it_does_not_spin, descriptors, descriptors_allowed, resident_kib,
 };
-use crate::listener::harness::{Notice, around, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, around, read_like, read_to_end, wait_until};
 use crate::support::tools;
 
 /// What the shipped unit grants the listener (`MemoryMax=`), whatever comes.
@@ -39,8 +39,8 @@ impl Victim {
     }
 
     /// One client that behaves, from an address of its own; it must read the whole sentence.
-    pub fn somebody_knocks(&self) {
-        knock(source(GOOD + self.good.fetch_add(1, Ordering::Relaxed)), self.notice.port);
+    pub fn serves_a_good_client(&self) {
+        expect_notice(source(GOOD + self.good.fetch_add(1, Ordering::Relaxed)), self.notice.port);
     }
 
     /// Runs `abuse` while clients that behave come one after the other.
@@ -48,9 +48,9 @@ impl Victim {
         thread::scope(|scope| {
             let abuse = scope.spawn(abuse);
             while !abuse.is_finished() {
-                self.somebody_knocks();
+                self.serves_a_good_client();
             }
-            self.somebody_knocks();
+            self.serves_a_good_client();
             abuse.join().unwrap()
         })
     }
@@ -59,7 +59,7 @@ impl Victim {
     pub fn bears_it(&self) {
         assert_it_does_not_spin(self.notice.pid());
         self.keeps_its_bound();
-        self.somebody_knocks();
+        self.serves_a_good_client();
     }
 
     pub fn keeps_its_bound(&self) {
@@ -70,7 +70,7 @@ impl Victim {
     /// With the abuse gone: every descriptor is back, and the log adds up to `abuse` attempts and
     /// those of the clients that behaved.
     pub fn recovers(mut self, abuse: u32) -> Account {
-        eventually("every descriptor is back", || {
+        wait_until("every descriptor is back", || {
             descriptors(self.notice.pid()) == self.descriptors
         });
         let (status, log) = self.notice.stop();
@@ -102,7 +102,7 @@ fn closed(streams: &mut [TcpStream]) -> usize {
 }
 
 #[test]
-fn ten_thousand_idle_and_dripping_peers_hold_up_nobody() {
+fn ten_thousand_idle_and_slow_peers_delay_no_client() {
     if !descriptors_allowed(14_000) {
         return;
     }
@@ -128,7 +128,7 @@ fn ten_thousand_idle_and_dripping_peers_hold_up_nobody() {
 }
 
 #[test]
-fn beyond_the_limit_the_oldest_idle_peers_go_and_are_told_before() {
+fn beyond_the_limit_the_oldest_idle_peers_get_the_notice_and_are_evicted() {
     if !descriptors_allowed(8_000) {
         return;
     }
@@ -162,7 +162,7 @@ fn beyond_the_limit_the_oldest_idle_peers_go_and_are_told_before() {
 }
 
 #[test]
-fn aborted_connections_hold_up_nobody() {
+fn aborted_connections_delay_no_client() {
     if !descriptors_allowed(8_000) {
         return;
     }
@@ -177,7 +177,7 @@ fn aborted_connections_hold_up_nobody() {
                 Socket::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
             }
             // The backlog is served in order: so it never overflows, and all are counted.
-            victim.somebody_knocks();
+            victim.serves_a_good_client();
         };
         all_at_once(|round| round < 200, rounds)
     });
@@ -186,7 +186,7 @@ fn aborted_connections_hold_up_nobody() {
 }
 
 #[test]
-fn at_a_limit_of_1024_descriptors_the_oldest_make_room_and_newcomers_are_told() {
+fn with_1024_descriptors_the_oldest_peers_are_evicted_and_new_ones_told() {
     if !tools(&["prlimit"]) || !descriptors_allowed(8_000) {
         return;
     }

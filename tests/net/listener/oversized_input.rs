@@ -9,7 +9,7 @@ use std::thread;
 use crate::listener::eviction_under_load::Victim;
 use crate::listener::harness::many_clients::{connect_from, source};
 use crate::listener::harness::process_usage::descriptors;
-use crate::listener::harness::{Notice, eventually, read_to_end};
+use crate::listener::harness::{Notice, read_to_end, wait_until};
 
 /// Has several clients do the same at once.
 fn by_eight(victim: &Victim, work: impl Fn(TcpStream) + Sync) {
@@ -89,7 +89,7 @@ fn peers_that_never_read_cost_nothing_while_they_wait() {
         };
         (0..40).map(send).collect()
     });
-    eventually("all are there", || descriptors(victim.notice.pid()) >= before + deaf.len());
+    wait_until("all are there", || descriptors(victim.notice.pid()) >= before + deaf.len());
     victim.bears_it();
     drop(deaf);
     victim.recovers(40);

@@ -5,10 +5,10 @@ use std::net::{Shutdown, TcpStream};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::listener::harness::{Notice, around, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, around, read_like, read_to_end, wait_until};
 
 #[test]
-fn nothing_is_said_before_the_client_speaks() {
+fn nothing_is_sent_before_the_client_speaks() {
     let notice = Notice::start("");
     let mut stream = notice.connect();
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
@@ -85,7 +85,7 @@ fn a_loop_of_small_requests_is_overtaken_by_newcomers() {
 }
 
 #[test]
-fn who_never_reads_holds_up_neither_others_nor_the_end() {
+fn a_client_that_never_reads_delays_neither_others_nor_the_shutdown() {
     let mut notice = Notice::start("");
     let mut deaf = notice.connect();
     deaf.write_all(&b"PING\r\n".repeat(400_000)).unwrap();
@@ -138,7 +138,7 @@ fn a_thousand_simultaneous_connections_are_all_served() {
 }
 
 #[test]
-fn idle_peers_make_room_and_a_new_client_is_still_told() {
+fn idle_peers_are_evicted_for_a_new_client() {
     let mut notice = Notice::start("max-connections = 8\nmax-per-source = 100");
     let mut idle: Vec<TcpStream> = (0..8).map(|_| notice.connect()).collect();
     for stream in &mut idle {
@@ -162,7 +162,7 @@ fn idle_peers_make_room_and_a_new_client_is_still_told() {
 }
 
 #[test]
-fn one_source_with_too_many_connections_gives_up_its_own() {
+fn a_source_over_its_limit_loses_its_own_connections() {
     let notice = Notice::start("max-per-source = 2");
     let mut streams: Vec<TcpStream> = (0..4).map(|_| notice.connect()).collect();
     // Even who has to go before it spoke is told.
@@ -174,18 +174,18 @@ fn one_source_with_too_many_connections_gives_up_its_own() {
 }
 
 #[test]
-fn idle_peers_are_closed_in_the_end() {
+fn idle_peers_are_closed_after_their_timeout() {
     let mut notice = Notice::start("idle = 1");
     let mut stream = notice.connect();
     stream.write_all(b"AUTH secret\r\n").unwrap();
     assert_eq!(read_to_end(&mut stream), format!("+OK\r\n{}", notice.line()));
     drop(stream);
-    eventually("its line is there", || notice.log().contains("outcome=idle"));
+    wait_until("its line is there", || notice.log().contains("outcome=idle"));
     assert!(notice.stop().0.success());
 }
 
 #[test]
-fn without_descriptors_idle_peers_make_room() {
+fn idle_peers_are_evicted_when_descriptors_run_out() {
     let settings = "max-connections = 5000\nmax-per-source = 5000";
     let notice = Notice::start_with(settings, |command| {
         // The hard limit is lowered, so that the listener cannot raise it again.

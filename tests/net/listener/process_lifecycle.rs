@@ -13,12 +13,12 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::harness::{
-    Notice, eventually, free_port, notice_command, read_like, read_to_end, run, write_settings,
+    Notice, free_port, notice_command, read_like, read_to_end, run, wait_until, write_settings,
 };
 use crate::support::tools;
 
 #[test]
-fn sigterm_ends_it_in_good_order_with_a_complete_log() {
+fn sigterm_stops_it_with_a_complete_log() {
     let mut notice = Notice::start("");
     let mut clients: Vec<_> = (0..30).map(|_| notice.connect()).collect();
     for client in &mut clients[..20] {
@@ -26,7 +26,7 @@ fn sigterm_ends_it_in_good_order_with_a_complete_log() {
         assert_eq!(read_like(client, &notice.line()), notice.line());
     }
     drop(clients.drain(..10));
-    eventually("ten have left", || notice.log().matches("outcome=told").count() == 10);
+    wait_until("ten have left", || notice.log().matches("outcome=told").count() == 10);
     let (status, log) = notice.stop();
     assert_eq!(status.code(), Some(0));
     assert_eq!(log.lines().count(), 30, "{log}");
@@ -36,23 +36,23 @@ fn sigterm_ends_it_in_good_order_with_a_complete_log() {
 }
 
 #[test]
-fn sighup_continues_in_a_new_file() {
+fn sighup_continues_in_a_new_log_file() {
     let mut notice = Notice::start("log-per-source = 2");
-    let knock = |notice: &Notice| {
+    let connect = |notice: &Notice| {
         let mut stream = notice.connect();
         stream.write_all(b"QUIT\r\n").unwrap();
         assert_eq!(read_to_end(&mut stream), "+OK\r\n");
     };
-    (0..5).for_each(|_| knock(&notice));
-    eventually("two lines are there", || notice.log().lines().count() == 2);
+    (0..5).for_each(|_| connect(&notice));
+    wait_until("two lines are there", || notice.log().lines().count() == 2);
     let rotated = notice.log_path().with_extension("1");
     fs::rename(notice.log_path(), &rotated).unwrap();
     notice.signal(Signal::SIGHUP);
-    eventually("the new file is there", || notice.log_path().exists());
+    wait_until("the new file is there", || notice.log_path().exists());
     assert_eq!(fs::metadata(notice.log_path()).unwrap().permissions().mode() & 0o777, 0o640);
     let old = fs::read_to_string(&rotated).unwrap();
     assert!(old.ends_with(" peer=127.0.0.1 attempts=3 outcome=folded\n"), "{old}");
-    knock(&notice);
+    connect(&notice);
     let (_, new) = notice.stop();
     assert!(new.ends_with(" peer=127.0.0.1 attempts=1 outcome=folded\n"), "{new}");
     assert_eq!(fs::read_to_string(&rotated).unwrap(), old);
@@ -79,14 +79,14 @@ pub fn redis_server(folder: &Path, address: &str) -> (Owned, u16) {
         .spawn()
         .unwrap();
     let server = Owned(child);
-    eventually("redis-server answers", || {
+    wait_until("redis-server answers", || {
         run(&["redis-cli", "-h", address, "-p", &port.to_string(), "ping"], b"").text == "PONG\n"
     });
     (server, port)
 }
 
 #[test]
-fn a_port_that_a_redis_holds_is_left_alone_in_both_families() {
+fn a_port_held_by_redis_is_left_alone_in_both_families() {
     if !tools(&["redis-server"]) || !tools(&["redis-cli"]) {
         return;
     }
@@ -96,7 +96,7 @@ fn a_port_that_a_redis_holds_is_left_alone_in_both_families() {
         write_settings(folder.path(), "", port, "if-free");
         let _notice = Owned(notice_command(folder.path()).spawn().unwrap());
         let stderr = folder.path().join("stderr");
-        eventually("it says what it left alone", || {
+        wait_until("it says what it left alone", || {
             fs::read_to_string(&stderr).unwrap().contains(&format!("port {port} is left alone"))
         });
         for host in ["127.0.0.1", "::1"] {
@@ -108,7 +108,7 @@ fn a_port_that_a_redis_holds_is_left_alone_in_both_families() {
 }
 
 #[test]
-fn a_busy_port_that_must_be_held_ends_it_with_the_cure() {
+fn a_busy_port_that_must_be_bound_is_an_error_with_a_fix() {
     let folder = TempDir::new().unwrap();
     let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
@@ -130,7 +130,7 @@ fn diagnostics_that_cannot_be_written_do_not_stop_it() {
     let mut command = notice_command(folder.path());
     command.stderr(fs::File::options().write(true).open("/dev/full").unwrap());
     let mut listener = Owned(command.spawn().unwrap());
-    eventually("somebody is told", || {
+    wait_until("somebody is told", || {
         assert_eq!(listener.0.try_wait().unwrap(), None, "it stopped");
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
         stream.write_all(b"QUIT\r\n").unwrap();
@@ -139,7 +139,7 @@ fn diagnostics_that_cannot_be_written_do_not_stop_it() {
 }
 
 #[test]
-fn the_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+fn the_service_manager_is_notified_of_ready_and_stop() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("manager");
     let manager = UnixDatagram::bind(&path).unwrap();

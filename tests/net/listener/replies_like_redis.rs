@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use tempfile::TempDir;
 
 #[test]
-fn as_many_replies_come_as_from_a_redis() {
+fn pipelines_get_as_many_replies_as_from_a_real_redis() {
     if !tools(&["redis-server", "redis-cli"]) {
         return;
     }

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::listener::certificates::Certificate;
 use crate::listener::clients::tls_clients::start;
-use crate::listener::harness::{Notice, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, read_like, read_to_end, wait_until};
 
 type Sealed = StreamOwned<ClientConnection, TcpStream>;
 
@@ -48,7 +48,7 @@ fn read_line(stream: &mut Sealed, expected: &str) -> String {
 }
 
 #[test]
-fn a_farewell_behind_commands_is_answered_with_all_answers_and_a_farewell() {
+fn close_notify_after_commands_gets_all_replies_and_close_notify() {
     let Some((mut notice, certificate)) = start() else { return };
     let mut stream = connect(&notice, &certificate);
     stream.write_all(b"PING\r\nPING\r\nPI").unwrap();
@@ -60,7 +60,7 @@ fn a_farewell_behind_commands_is_answered_with_all_answers_and_a_farewell() {
 }
 
 #[test]
-fn an_end_without_a_farewell_is_an_end() {
+fn a_fin_without_close_notify_ends_the_session() {
     let Some((mut notice, certificate)) = start() else { return };
     let mut stream = connect(&notice, &certificate);
     stream.write_all(b"PING\r\n").unwrap();
@@ -85,7 +85,7 @@ fn an_end_without_a_farewell_is_an_end() {
 }
 
 #[test]
-fn who_rests_before_there_are_keys_is_not_told_unasked() {
+fn a_peer_that_pauses_in_its_handshake_gets_no_unprompted_notice() {
     let Some((notice, certificate)) = start() else { return };
     let mut stream = StreamOwned::new(client(&certificate), notice.connect());
     let mut hello = Vec::new();
@@ -130,7 +130,7 @@ fn a_client_that_waits_for_each_answer_gets_each() {
 }
 
 #[test]
-fn a_handshake_in_packets_of_one_byte_is_a_handshake() {
+fn a_handshake_in_packets_of_one_byte_succeeds() {
     let Some((notice, certificate)) = start() else { return };
     let mut stream = StreamOwned::new(client(&certificate), notice.connect());
     stream.sock.set_nodelay(true).unwrap();
@@ -152,7 +152,7 @@ fn a_handshake_in_packets_of_one_byte_is_a_handshake() {
 }
 
 #[test]
-fn what_only_looks_like_tls_gets_an_alert_or_is_a_command() {
+fn bytes_that_only_look_like_tls_get_an_alert_or_are_a_command() {
     let Some((mut notice, _certificate)) = start() else { return };
     for garbage in [&b"\x16\x03PING\r\n"[..], b"\x16\x03\x01\x00\x04\xff\xff\xff\xff"] {
         let mut stream = notice.connect();
@@ -175,7 +175,7 @@ fn what_only_looks_like_tls_gets_an_alert_or_is_a_command() {
 }
 
 #[test]
-fn when_it_stops_whoever_has_keys_is_told_and_nobody_holds_it_up() {
+fn a_shutdown_tells_established_sessions_and_is_not_delayed() {
     let Some((mut notice, certificate)) = start() else { return };
     let mut resting = connect(&notice, &certificate);
     resting.write_all(b"PING\r\n").unwrap();
@@ -196,7 +196,7 @@ fn when_it_stops_whoever_has_keys_is_told_and_nobody_holds_it_up() {
 }
 
 #[test]
-fn idle_sessions_make_room_with_a_farewell() {
+fn idle_sessions_are_evicted_with_close_notify() {
     let Some(certificate) = Certificate::new() else { return };
     let settings = format!("max-connections = 8\nmax-per-source = 9\n{}", certificate.settings());
     let mut notice = Notice::start(&settings);
@@ -210,6 +210,6 @@ fn idle_sessions_make_room_with_a_farewell() {
     assert_eq!(read_line(&mut newcomer, &notice.line()), notice.line());
     assert_eq!(read_to_farewell(&mut idle[0]), "");
     drop(idle);
-    eventually("it is logged", || notice.log().contains(" outcome=shed\n"));
+    wait_until("it is logged", || notice.log().contains(" outcome=shed\n"));
     assert_eq!(notice.stop().1.matches(" outcome=shed\n").count(), 1);
 }

@@ -2,13 +2,13 @@
 
 use crate::listener::harness::log_totals::Account;
 use crate::listener::harness::process_usage::{assert_it_does_not_spin, descriptors};
-use crate::listener::harness::{Notice, around, eventually, sentence};
+use crate::listener::harness::{Notice, around, sentence, wait_until};
 use crate::support::namespace::Host;
-use crate::support::{is_root, tools};
+use crate::support::{can_make_namespaces, tools};
 
 #[test]
-fn peers_that_vanish_are_let_go_and_hold_up_nobody() {
-    if !tools(&["ip", "nsenter", "redis-cli"]) || !is_root() {
+fn vanished_peers_are_closed_and_delay_no_client() {
+    if !tools(&["ip", "nsenter", "redis-cli"]) || !can_make_namespaces() {
         return;
     }
     let (here, there) = (Host::network_only(), Host::network_only());
@@ -18,12 +18,12 @@ fn peers_that_vanish_are_let_go_and_hold_up_nobody() {
         around(command, &["nsenter", "--target", &pid, "--net", "--"])
     });
     let (port, before) = (notice.port, descriptors(notice.pid()));
-    let mut knocked = 0;
-    let mut knock = || {
+    let mut told = 0;
+    let mut expect_notice = || {
         let seen = here.run("redis-cli", &["-p", &port.to_string(), "ping"]);
         let text = String::from_utf8_lossy(&seen.stdout).into_owned();
         assert!(text.contains(&sentence(port)), "{text}");
-        knocked += 1;
+        told += 1;
     };
 
     // A third of them says nothing, one says something, one has begun to.
@@ -33,17 +33,17 @@ fn peers_that_vanish_are_let_go_and_hold_up_nobody() {
          done; sleep infinity"
     );
     let peers = there.start("bash", &["-c", &script]);
-    eventually("all are there", || descriptors(notice.pid()) >= before + 150);
+    wait_until("all are there", || descriptors(notice.pid()) >= before + 150);
     there.sh("ip link set there1 down");
     drop(peers);
-    knock();
+    expect_notice();
     assert_it_does_not_spin(notice.pid());
-    knock();
-    eventually("all are let go", || descriptors(notice.pid()) == before);
-    knock();
+    expect_notice();
+    wait_until("all are let go", || descriptors(notice.pid()) == before);
+    expect_notice();
     let (status, log) = notice.stop();
     assert!(status.success());
-    assert_eq!(Account::of(&log).attempts(), 150 + knocked);
+    assert_eq!(Account::of(&log).attempts(), 150 + told);
     assert_eq!(log.matches("peer=198.51.1.2 ").count(), 150);
     assert_eq!(log.matches("outcome=idle").count(), 150, "{log}");
 }

@@ -2,15 +2,15 @@
 
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::met;
-use crate::support::{GEN, INSTALL, case, is_root, need, root, specs, told, tools};
+use crate::support::{
+    GEN, INSTALL, can_make_namespaces, case, need, root, specs, tools, transcript, wait_until,
+};
 use redisguard::bundle::Bundle;
 use redisguard::spec::{Source, Spec};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
-use std::thread;
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const ALERTS: &str = "prometheus/redisguard.rules.yml";
@@ -23,7 +23,7 @@ fn rendered(spec: &Path) -> Bundle {
 }
 
 fn ok(output: &Output) -> String {
-    assert!(output.status.success(), "{}", told(output));
+    assert!(output.status.success(), "{}", transcript(output));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -66,14 +66,14 @@ fn each_alert_fires_when_it_must_and_not_before() {
 }
 
 #[test]
-fn dashboards_of_every_site_have_grafanas_shape() {
+fn dashboards_of_every_site_match_grafanas_types() {
     if !tools(&["npm", "node"]) {
         return;
     }
     let store = concat!(env!("CARGO_TARGET_TMPDIR"), "/clients");
     let install = root().join("tests/tools/clients");
     let installed = Command::new(install).args(["grafana", store]).output().unwrap();
-    if !need(&format!("Grafana's types ({})", told(&installed)), installed.status.success()) {
+    if !need(&format!("Grafana's types ({})", transcript(&installed)), installed.status.success()) {
         return;
     }
     let place = String::from_utf8(installed.stdout).unwrap();
@@ -147,7 +147,7 @@ impl Site {
         let notice = ["--bundle", "/run/bundle", "notice", "--log", "-"];
         let listener = self.host.start(INSTALL, &notice);
         let ask = ["--silent", "--noproxy", "*", "http://127.0.0.1:9637/"];
-        until("the listener shows metrics", || self.host.run("curl", &ask).status.success());
+        wait_until("the listener shows metrics", || self.host.run("curl", &ask).status.success());
         listener
     }
 
@@ -157,7 +157,7 @@ impl Site {
     }
 
     /// One who is told, and one who is reset.
-    fn knock(&self) {
+    fn connect_from_outside(&self) {
         let told = met(&self.outside, "198.51.1.1", "6379");
         assert!(told.starts_with("PORTCLOSED 6379"), "{told}");
         assert_eq!(met(&self.outside, "fd00:6379:1::1", "6385"), "refused");
@@ -181,17 +181,9 @@ impl Site {
     }
 }
 
-fn until(what: &str, mut came: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !came() {
-        assert!(started.elapsed() < Duration::from_secs(90), "it never happened: {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data() {
-    if !is_root()
+    if !can_make_namespaces()
         || !tools(&[
             "promtool",
             "prometheus",
@@ -207,7 +199,7 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
     let site = Site::new();
     let host = &site.host;
     let _listener = site.listen();
-    site.knock();
+    site.connect_from_outside();
     site.write_metrics();
 
     // promtool reads the text format, and Prometheus asks for OpenMetrics.
@@ -223,7 +215,7 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
         let metrics = fs::File::open(site.folder.path().join("metrics")).unwrap();
         let mut check = Command::new("promtool");
         let said = check.args(["check", "metrics"]).stdin(metrics).output().unwrap();
-        assert_eq!(told(&said), "exit 0\n");
+        assert_eq!(transcript(&said), "exit 0\n");
     }
     let open =
         ["--header", "Accept: application/openmetrics-text", "http://127.0.0.1:9637/metrics"];
@@ -252,8 +244,8 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
     queries
         .push("label_replace(redisguard_healthy, \"host\", \"$1\", \"instance\", \"(.*)\")".into());
     assert!(queries.len() > 10);
-    until("every query has data", || {
-        site.knock();
+    wait_until("every query has data", || {
+        site.connect_from_outside();
         site.write_metrics();
         queries.retain(|query| site.series(query).is_none_or(|series| series == 0));
         queries.is_empty()
@@ -263,12 +255,12 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
     assert_eq!(site.series(alert), Some(0));
     host.sh("iptables -F INPUT");
     site.write_metrics();
-    until("the alert is on its way", || site.series(alert) == Some(1));
+    wait_until("the alert is on its way", || site.series(alert) == Some(1));
 }
 
 #[test]
-fn what_asks_the_listener_for_anything_else_is_told_so_and_holds_nobody_up() {
-    if !is_root() || !tools(&["curl", "iptables", "nsenter", "redis-cli", "python3"]) {
+fn other_http_requests_are_refused_and_delay_no_client() {
+    if !can_make_namespaces() || !tools(&["curl", "iptables", "nsenter", "redis-cli", "python3"]) {
         return;
     }
     let site = Site::new();
@@ -291,8 +283,8 @@ assert mute[0].recv(100).startswith(b'HTTP/1.1 400')
 time.sleep(1000)";
     let _mute = host.start("python3", &["-c", mute]);
     let count = "ss -Htn state established '( dport = :9637 )' | wc -l";
-    until("most of them are there", || host.sh(count).trim().parse::<u32>().unwrap() > 20);
-    site.knock();
+    wait_until("most of them are there", || host.sh(count).trim().parse::<u32>().unwrap() > 20);
+    site.connect_from_outside();
     // From outside there is nobody.
     assert_eq!(met(&site.outside, "198.51.1.1", "9637"), "refused");
 }

@@ -2,11 +2,11 @@
 
 use crate::support::namespace::Host;
 use crate::support::report_logs::line;
-use crate::support::{INSTALL, is_root, told};
+use crate::support::{INSTALL, can_make_namespaces, transcript};
 
 #[test]
-fn names_are_asked_for_only_when_wanted() {
-    if !is_root() {
+fn host_names_are_resolved_only_on_request() {
+    if !can_make_namespaces() {
         return;
     }
     let host = Host::new();
@@ -17,9 +17,9 @@ fn names_are_asked_for_only_when_wanted() {
     // The host has a copy of /var of its own, with what was there before.
     let bytes = std::fs::read_to_string(log.path()).unwrap();
     host.sh(&format!("cat > /run/log <<'END'\n{bytes}END"));
-    let said = told(&host.install(&["report", "--log", "/run/log", "--resolve"]));
+    let said = transcript(&host.install(&["report", "--log", "/run/log", "--resolve"]));
     assert!(said.contains("  app-1.example.org; told 1\n"), "{said}");
-    let said = told(&host.install(&["report", "--log", "/run/log"]));
+    let said = transcript(&host.install(&["report", "--log", "/run/log"]));
     assert!(!said.contains("example.org"), "{said}");
     // A name service that never answers is waited for, and not for ever.
     host.sh("mkdir /run/bin; printf '#!/bin/sh\\nexec sleep 600\\n' > /run/bin/getent; chmod +x /run/bin/getent");

@@ -1,7 +1,7 @@
 //! The report's page works in a real browser without a network, and hostile names stay text.
 
-use crate::support::report_logs::{Tree, everything, line, status};
-use crate::support::{root, told, tools};
+use crate::support::report_logs::{Tree, everything, line};
+use crate::support::{exit_status, root, tools, transcript};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -10,15 +10,15 @@ use std::process::Command;
 fn driven(url: &str, expressions: &[&str]) -> Value {
     let script = root().join("tests/net/report/drive.js");
     let output = Command::new("node").arg(script).arg(url).args(expressions).output().unwrap();
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn page(tree: &Tree) -> String {
     let path = tree.path("page.html");
     let output = tree.report(&["--html", path.to_str().unwrap()]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
-    assert!(told(&output).starts_with("wrote "), "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    assert!(transcript(&output).starts_with("wrote "), "{}", transcript(&output));
     format!("file://{}", path.display())
 }
 
@@ -26,7 +26,7 @@ const SHOWN: &str =
     "[...document.querySelectorAll('#knocks tbody tr')].filter((row) => !row.hidden).length";
 
 #[test]
-fn it_loads_without_a_word_needs_nothing_else_and_hostile_names_stay_text() {
+fn the_page_loads_alone_without_errors_and_hostile_names_stay_text() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -53,7 +53,7 @@ fn it_loads_without_a_word_needs_nothing_else_and_hostile_names_stay_text() {
 }
 
 #[test]
-fn what_is_not_ours_would_not_run() {
+fn foreign_scripts_and_styles_do_not_run() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -70,7 +70,7 @@ fn what_is_not_ours_would_not_run() {
 }
 
 #[test]
-fn filters_work_by_hand_and_by_the_address() {
+fn filters_work_by_hand_and_by_url() {
     if !tools(&["chromium", "node"]) {
         return;
     }
@@ -119,7 +119,7 @@ fn filters_work_by_hand_and_by_the_address() {
 }
 
 #[test]
-fn a_page_of_nothing_and_a_page_of_many_load_as_well() {
+fn an_empty_and_a_large_page_load() {
     if !tools(&["chromium", "node"]) {
         return;
     }

@@ -1,7 +1,7 @@
 //! Rotated, compressed, linked and journald logs are read once, each from one place.
 
-use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped, status};
-use crate::support::{need, told, tools};
+use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped};
+use crate::support::{exit_status, need, tools, transcript};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ fn one(source: &str) -> String {
 }
 
 #[test]
-fn rotated_logs_are_read_however_they_are_compressed_and_none_twice() {
+fn rotated_logs_in_any_compression_are_read_once() {
     if !tools(&["gzip", "xz", "zstd", "bzip2"]) {
         return;
     }
@@ -43,7 +43,7 @@ fn rotated_logs_are_read_however_they_are_compressed_and_none_twice() {
 }
 
 #[test]
-fn what_was_written_long_before_the_time_that_is_asked_for_is_not_read_at_all() {
+fn logs_that_end_long_before_since_are_not_read() {
     let tree = Tree::with_log(&line(20, "192.0.2.1", 6379, "", "told"));
     let old = tree.path(&format!("{LOG}.1"));
     tree.write(&format!("{LOG}.1"), one("192.0.2.2").repeat(100));
@@ -78,11 +78,16 @@ fn more_logs_than_can_be_open_at_once_are_read() {
         .output()
         .unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((status(&output), &json["sources"]), (0, &400.into()), "{}", told(&output));
+    assert_eq!(
+        (exit_status(&output), &json["sources"]),
+        (0, &400.into()),
+        "{}",
+        transcript(&output)
+    );
 }
 
 #[test]
-fn the_kernel_s_lines_come_from_one_place() {
+fn kernel_lines_are_read_from_one_source() {
     let tree = Tree::with_log(&one("192.0.2.1"));
     let dropped = packet(2, "drop", "192.0.2.2", 6379);
     tree.write("var/log/kern.log", &dropped);
@@ -99,7 +104,7 @@ fn the_kernel_s_lines_come_from_one_place() {
 }
 
 #[test]
-fn stamps_without_a_zone_are_of_the_host_s_own() {
+fn timestamps_without_a_zone_are_in_the_hosts_zone() {
     let zone = Path::new("/usr/share/zoneinfo/Asia/Kolkata");
     if !need("tzdata", zone.exists()) {
         return;
@@ -125,7 +130,7 @@ fn stamps_without_a_zone_are_of_the_host_s_own() {
 }
 
 #[test]
-fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
+fn a_persistent_journal_is_read_instead_of_the_files() {
     const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
     if !tools(&["journalctl"]) || !need("systemd-journal-remote", Path::new(REMOTE).exists()) {
         return;
@@ -173,7 +178,7 @@ fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
             .env("LC_ALL", "C")
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", told(&output));
+        assert!(output.status.success(), "{}", transcript(&output));
         let mut command = tree.command(&["--json", "--log", "-"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), &output.stdout).unwrap();
@@ -191,16 +196,16 @@ fn a_journal_that_is_kept_is_read_and_the_files_are_not() {
 }
 
 #[test]
-fn without_any_log_it_says_so_and_with_half_of_one_it_says_which() {
+fn missing_and_truncated_logs_are_reported() {
     let tree = Tree::new();
     let output = tree.report(&[]);
-    assert_eq!(status(&output), 2);
-    assert!(told(&output).contains("there is no log here yet"), "{}", told(&output));
+    assert_eq!(exit_status(&output), 2);
+    assert!(transcript(&output).contains("there is no log here yet"), "{}", transcript(&output));
     let output = tree.report(&["--log", "/nowhere/log"]);
     assert!(
-        status(&output) == 2 && told(&output).contains("could not read /nowhere/log"),
+        exit_status(&output) == 2 && transcript(&output).contains("could not read /nowhere/log"),
         "{}",
-        told(&output)
+        transcript(&output)
     );
 
     let whole = everything();
@@ -214,7 +219,7 @@ fn without_any_log_it_says_so_and_with_half_of_one_it_says_which() {
 }
 
 #[test]
-fn an_offline_tree_is_all_that_is_read_and_its_own_bundle_says_where() {
+fn an_offline_tree_is_read_alone_at_the_paths_of_its_own_bundle() {
     let tree = Tree::new();
     let elsewhere = Tree::with_log(&one("192.0.2.1"));
     tree.write("var/log/x", "");
@@ -224,7 +229,11 @@ fn an_offline_tree_is_all_that_is_read_and_its_own_bundle_says_where() {
     )
     .unwrap();
     let output = tree.report(&[]);
-    assert!(status(&output) == 2 && told(&output).contains("out of the tree"), "{}", told(&output));
+    assert!(
+        exit_status(&output) == 2 && transcript(&output).contains("out of the tree"),
+        "{}",
+        transcript(&output)
+    );
 
     let tree = Tree::new();
     let facts = include_str!("../../../generated/host/etc/redisguard/guard.toml");
@@ -236,5 +245,9 @@ fn an_offline_tree_is_all_that_is_read_and_its_own_bundle_says_where() {
     assert_eq!(tree.json(&[]).0["attempts"], 1);
     tree.write("etc/redisguard/guard.toml", "nonsense");
     let output = tree.report(&[]);
-    assert!(status(&output) == 2 && told(&output).contains("guard.toml"), "{}", told(&output));
+    assert!(
+        exit_status(&output) == 2 && transcript(&output).contains("guard.toml"),
+        "{}",
+        transcript(&output)
+    );
 }

@@ -1,6 +1,6 @@
 //! Reads and writes files of a machine, and lists those that differ from the base tree.
 
-use super::{GUEST, Machine, bounded, output};
+use super::{Machine, NAMESPACES, bounded, output};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -64,10 +64,10 @@ impl Machine {
 
     /// Runs a command of the machine on its files; also while it is off.
     fn in_files(&self, command: &[&str], input: &[u8]) -> super::Output {
-        let mut entered = match &self.guest {
-            Some(guest) => bounded(guest.init, &GUEST),
+        let mut entered = match &self.container {
+            Some(container) => bounded(container.init, &NAMESPACES),
             None => {
-                let mut entered = bounded(self.held, &["--mount", "--pid"]);
+                let mut entered = bounded(self.holder_pid, &["--mount", "--pid"]);
                 entered.args(["chroot", "/run/machine/root"]);
                 entered
             }
@@ -78,9 +78,9 @@ impl Machine {
     /// Every path that differs from the base tree: by kind, content, mode or owner.
     pub fn changed_files(&self) -> BTreeMap<String, Changed> {
         let mut changed = BTreeMap::new();
-        let room = self.room();
-        let base = room.join("../base");
-        collect(&room.join("upper"), &base, "", &mut changed);
+        let directory = self.machine_directory();
+        let base = directory.join("../base");
+        collect(&directory.join("upper"), &base, "", &mut changed);
         changed.retain(|path, _| !RESTLESS.iter().any(|restless| path.starts_with(restless)));
         changed
     }

@@ -25,9 +25,9 @@ pub const fn addresses(number: u8) -> [IpAddr; 2] {
 }
 
 /// How long silence must last to be called so.
-const PATIENCE: Duration = Duration::from_millis(800);
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(800);
 /// How long an answer may take that is expected: the machine that tests run on may be busy.
-const MORE_PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Machine {
     /// The machine's addresses, as its neighbours reach it.
@@ -37,7 +37,7 @@ impl Machine {
 
     /// The network namespace of the neighbour: for `nsenter --net=PATH`, while the machine lives.
     pub fn outside_namespace(&self) -> PathBuf {
-        self.room().join("../netns/outside")
+        self.machine_directory().join("../netns/outside")
     }
 
     /// A command of this host that will run in the neighbour's network.
@@ -69,7 +69,7 @@ impl Machine {
     pub fn meets(&self, port: u16) -> [Outcome; 2] {
         // Both at once, for silence takes its time; a thread is in the network of the one before it.
         self.enter_outside(|| {
-            let met = |address| move || probe(SocketAddr::new(address, port), PATIENCE);
+            let met = |address| move || probe(SocketAddr::new(address, port), SILENCE_TIMEOUT);
             let probes = addresses(self.number).map(|address| thread::spawn(met(address)));
             probes.map(|probe| probe.join().expect("a probe"))
         })
@@ -79,7 +79,7 @@ impl Machine {
     pub fn reaches(&self, port: u16) -> [Outcome; 2] {
         self.enter_outside(|| {
             addresses(self.number)
-                .map(|address| probe(SocketAddr::new(address, port), MORE_PATIENCE))
+                .map(|address| probe(SocketAddr::new(address, port), ANSWER_TIMEOUT))
         })
     }
 

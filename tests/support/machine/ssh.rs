@@ -1,6 +1,6 @@
 //! SSH access to a machine.
 
-use super::{Machine, PAUSE, STUCK};
+use super::{COMMAND_TIMEOUT, Machine, POLL_INTERVAL};
 use redisguard::probe::Outcome;
 use std::fs;
 use std::net::IpAddr;
@@ -36,8 +36,8 @@ impl Machine {
         self.run(&["systemctl", "start", "ssh.service"]).ok();
         let started = Instant::now();
         while !matches!(&self.meets(22)[0], Outcome::Served(line) if line.starts_with("SSH-")) {
-            assert!(started.elapsed() < STUCK, "sshd does not answer");
-            thread::sleep(PAUSE);
+            assert!(started.elapsed() < COMMAND_TIMEOUT, "sshd does not answer");
+            thread::sleep(POLL_INTERVAL);
         }
         self.keys = Some(directory);
         Ssh { namespace: self.outside_namespace(), address: self.addresses()[0], key }

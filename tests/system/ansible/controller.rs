@@ -177,7 +177,7 @@ impl Controller {
     pub fn outsiders_meet(&self, word: &str) {
         for machine in &self.machines {
             let met = [6379, 6380].map(|port| machine.meets(port));
-            let words: Vec<_> = met.as_flattened().iter().map(|outcome| outcome.word()).collect();
+            let words: Vec<_> = met.as_flattened().iter().map(|outcome| outcome.name()).collect();
             assert_eq!(words, [word; 4], "at {}", machine.addresses()[0]);
         }
     }

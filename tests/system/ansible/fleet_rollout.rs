@@ -57,7 +57,7 @@ pub fn a_second_run_changes_nothing(fleet: &Controller) {
     }
 }
 
-pub fn drift_is_mended(fleet: &Controller) {
+pub fn drift_is_fixed(fleet: &Controller) {
     let guarded = fleet.look_at_all();
     let damage = [
         "systemctl stop redis-ports-check.timer redis-ports-check.service; ip6tables -D INPUT 1
@@ -125,7 +125,7 @@ pub fn a_new_bundle_is_rolled_out(fleet: &Controller, bundle: &Path) {
 }
 
 /// Somebody's rules lead outsiders past the guard, which it cannot see.
-pub fn a_promise_that_is_not_kept_stops_the_rest(fleet: &Controller) {
+pub fn an_unmet_expectation_stops_the_rest(fleet: &Controller) {
     const PAST: &str = "systemd-run --quiet --unit=other-redis redis-server --port 8080 \
         --bind 0.0.0.0 --protected-mode no --save ''
         nft -f - <<END

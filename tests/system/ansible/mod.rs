@@ -17,23 +17,23 @@ const HOSTS: [&str; 3] = ["one", "two", "three"];
 
 /// Three hosts from bare to guarded and back: each part begins where the one before ended.
 #[test]
-fn a_fleet_is_guarded_mended_and_freed_over_ssh() {
+fn a_fleet_is_guarded_fixed_and_freed_over_ssh() {
     let Some(fleet) = Controller::boot(&HOSTS) else { return };
     let bare = fleet.look_at_all();
 
     check_mode_shows_all_and_leaves_nothing(&fleet, &bare);
-    refused_changes::what_was_not_reviewed_reaches_no_host(&fleet, &bare);
+    refused_changes::an_unreviewed_bundle_reaches_no_host(&fleet, &bare);
     refused_changes::a_host_that_cannot_be_guarded_says_why(&fleet, &bare);
     let session = refused_changes::a_bad_canary_leaves_the_others_alone(&fleet, &bare);
-    refused_changes::who_cannot_be_reached_after_a_change_goes_back(&fleet, &bare);
+    refused_changes::a_host_that_is_unreachable_after_a_change_rolls_back(&fleet, &bare);
     fleet_rollout::a_host_that_is_down_fails_alone(&fleet, session);
     fleet_rollout::a_second_run_changes_nothing(&fleet);
-    fleet_rollout::drift_is_mended(&fleet);
+    fleet_rollout::drift_is_fixed(&fleet);
     fleet_rollout::a_change_that_waits_is_confirmed(&fleet);
     let new = fleet.render("external = \"reject\"");
     fleet_rollout::a_canary_that_fails_stops_the_new_bundle(&fleet, &new);
     fleet_rollout::a_new_bundle_is_rolled_out(&fleet, &new);
-    fleet_rollout::a_promise_that_is_not_kept_stops_the_rest(&fleet);
+    fleet_rollout::an_unmet_expectation_stops_the_rest(&fleet);
     fleet_rollout::the_former_bundle_comes_back(&fleet);
     removal_leaves_what_was_there(&fleet, &bare);
     collection::it_installs_and_works(&fleet);

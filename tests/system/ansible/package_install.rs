@@ -11,7 +11,7 @@ const APPLIED: &str = "/usr/local/sbin/redisguard-install";
 const PACKAGED: &str = "/usr/sbin/redisguard-install";
 
 #[test]
-fn a_package_is_installed_and_its_program_does_the_rest() {
+fn a_package_is_installed_and_its_program_applies_the_bundle() {
     let Some(fleet) = Controller::boot(&["one"]) else { return };
     let package = fleet.path("redisguard_1.0-1_amd64.deb");
     let programs = package.parent().unwrap();

@@ -4,15 +4,14 @@ use super::controller::{Controller, assert_same, copy};
 use super::fleet_rollout::{AT_ONCE, UP};
 use super::{HOSTS, SITE};
 use crate::support::machine::Machine;
+use crate::support::wait_until;
 use redisguard::probe::Outcome;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
 
 const PROGRAM: &str = "target/release/redisguard-install";
 
-pub fn what_was_not_reviewed_reaches_no_host(fleet: &Controller, bare: &[Vec<String>]) {
+pub fn an_unreviewed_bundle_reaches_no_host(fleet: &Controller, bare: &[Vec<String>]) {
     let altered = fleet.path("altered");
     copy(&fleet.path("generated"), &altered);
     let rules = altered.join("host/etc/redisguard/rules.v4");
@@ -63,7 +62,7 @@ pub fn a_bad_canary_leaves_the_others_alone(fleet: &Controller, bare: &[Vec<Stri
     let one = fleet.machine("one");
     one.run(&["bash", "-ec", REDIS]).ok();
     let served = [Outcome::Served("+PONG".to_owned()), Outcome::Refused];
-    until("Redis answers on 6380", || one.reaches(6380) == served);
+    wait_until("Redis answers on 6380", || one.reaches(6380) == served);
     let address = SocketAddr::new(one.addresses()[0], 6380);
     let session = one.enter_outside(|| TcpStream::connect(address).unwrap());
     fleet
@@ -75,7 +74,10 @@ pub fn a_bad_canary_leaves_the_others_alone(fleet: &Controller, bare: &[Vec<Stri
 }
 
 /// One host ends all sessions of the user in the midst of the change, another lets nobody in any more.
-pub fn who_cannot_be_reached_after_a_change_goes_back(fleet: &Controller, bare: &[Vec<String>]) {
+pub fn a_host_that_is_unreachable_after_a_change_rolls_back(
+    fleet: &Controller,
+    bare: &[Vec<String>],
+) {
     const DROP_IN: &str = "/run/systemd/system/redis-port-notice.service.d/shut.conf";
     let [two, three] = ["two", "three"].map(|name| fleet.machine(name));
     for (machine, command) in
@@ -93,8 +95,8 @@ pub fn who_cannot_be_reached_after_a_change_goes_back(fleet: &Controller, bare: 
     for machine in [two, three] {
         machine.run(&["rm", DROP_IN]).ok();
         let state = ["test", "-e", "/var/lib/redisguard"];
-        until("it went back", || machine.run(&state).code != 0);
-        until("what went back ends", || at_rest(machine));
+        wait_until("it went back", || machine.run(&state).code != 0);
+        wait_until("what went back ends", || at_rest(machine));
     }
     three.run(&["systemctl", "start", "ssh.service"]).ok();
     // Whoever is killed leaves what it was brought.
@@ -106,13 +108,4 @@ fn at_rest(machine: &Machine) -> bool {
     let unit = "redis-ports-unconfirmed.service";
     let state = machine.run(&["systemctl", "show", "--value", "-p", "ActiveState", unit]).stdout;
     state.trim() == "inactive"
-}
-
-#[track_caller]
-fn until(what: &str, mut there: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !there() {
-        assert!(started.elapsed() < Duration::from_secs(60), "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }

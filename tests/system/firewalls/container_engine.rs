@@ -81,7 +81,7 @@ fn assert_published(machine: &Machine, reserved: impl Fn(&Outcome) -> bool, when
 }
 
 fn is(wanted: &str) -> impl Fn(&Outcome) -> bool {
-    move |met| met.word() == wanted
+    move |met| met.name() == wanted
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
     let Some(machine) = host("containers") else { return };
     machine.write_file("/root/engine", ENGINE);
     sh(&machine, "chmod 755 /root/engine; /root/engine up; /root/engine restart");
-    until("the container's Redis answers", || {
+    wait_until("the container's Redis answers", || {
         let said = |address| machine.run(&["redis-cli", "-h", address, "ping"]).stdout;
         ["172.17.0.2", "fd17::2"].map(said) == ["PONG\n", "PONG\n"]
     });
@@ -102,7 +102,7 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
         apply(&machine, external);
         assert_published(&machine, is(wanted), external);
         sh(&machine, "/root/engine restart");
-        assert_published(&machine, |met| met.word() != "served", "its rules before ours");
+        assert_published(&machine, |met| met.name() != "served", "its rules before ours");
         is_mended_at_all(&machine, &["nat: the jump from PREROUTING stands at position 2"]);
         assert_published(&machine, is(wanted), external);
         // Nobody comes before what nft has loaded.

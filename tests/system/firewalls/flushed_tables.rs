@@ -20,7 +20,7 @@ COMMIT
 ";
 
 #[test]
-fn flushed_and_restored_tables_are_named_and_mended() {
+fn flushed_and_restored_tables_are_named_and_fixed() {
     let Some(machine) = guarded("tables") else { return };
     serve(&machine, 7000);
     machine.write_file("/root/saved", SAVED);

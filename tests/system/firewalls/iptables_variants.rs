@@ -47,7 +47,7 @@ fn legacy_iptables_guards_where_it_is_selected() {
 }
 
 #[test]
-fn two_filled_kinds_are_refused_and_explained() {
+fn rules_in_both_iptables_variants_are_refused_and_explained() {
     let Some(machine) = host("both-kinds") else { return };
     sh(&machine, "iptables -A INPUT -p udp --dport 9 -j DROP; ip6tables-legacy -P FORWARD DROP");
     sh(&machine, "iptables-legacy -t nat -A POSTROUTING -p udp --dport 9 -j MASQUERADE");
@@ -94,7 +94,7 @@ fn two_filled_kinds_are_refused_and_explained() {
 }
 
 #[test]
-fn switched_kinds_take_the_guard_along() {
+fn a_switched_iptables_variant_takes_the_guard_along() {
     let Some(machine) = guarded("switched") else { return };
     for (kind, programs, former) in [("legacy", LEGACY, NFT), ("nft", NFT, LEGACY)] {
         select(&machine, kind);

@@ -44,7 +44,7 @@ fn the_stock_nftables_service_flushes_no_guard_for_long() {
 }
 
 #[test]
-fn rules_of_nftables_that_drop_stand_beside_the_guard() {
+fn dropping_rules_of_nftables_coexist_with_the_guard() {
     let Some(mut machine) = host("nftables-drop") else { return };
     machine.write_file("/etc/nftables.conf", OWN);
     sh(&machine, "systemctl --quiet enable --now nftables");
@@ -91,7 +91,7 @@ fn status_says_what_stops_outsiders_before_they_are_told() {
 }
 
 #[test]
-fn a_table_of_nft_in_which_iptables_cannot_stand_is_explained() {
+fn a_table_of_nft_that_keeps_iptables_out_is_explained() {
     let Some(machine) = host("nftables-taken") else { return };
     let table = "table ip filter {\n chain INPUT {\n type filter hook input priority filter\n\
                  ct state vmap { invalid : drop, established : accept }\n }\n}\n";
@@ -108,7 +108,7 @@ fn a_table_of_nft_in_which_iptables_cannot_stand_is_explained() {
 }
 
 #[test]
-fn a_table_in_which_iptables_cannot_stand_opens_no_guarded_host_at_boot() {
+fn a_table_of_nft_that_keeps_iptables_out_opens_no_port_at_boot() {
     let Some(mut machine) = host("nftables-taken-later") else { return };
     redisguard(&machine, &["apply"]).ok();
     let table = "flush ruleset\ntable ip filter {\n chain INPUT {\n type filter hook input priority filter\n\

@@ -20,7 +20,7 @@ fn flushes_and_is_mended(machine: &Machine, verb: &str, service: &str, rules: &s
     machine.run(&["systemctl", "reset-failed", service]);
     let said = machine.run(&["systemctl", verb, service]);
     assert_eq!(said.code, 0, "{verb} {service}: {said:?}");
-    until(&format!("the rules are back after {verb} {service}"), || {
+    wait_until(&format!("the rules are back after {verb} {service}"), || {
         let now = machine.iptables_save();
         assert!(!now.contains("dport 9 "), "{service} left the rules alone:\n{now}");
         rules.lines().all(|rule| now.contains(rule))
@@ -57,8 +57,8 @@ fn rules_are_back_at_once_when_a_firewall_starts_restarts_or_reloads() {
     machine.run(&["systemctl", "stop", "nftables"]).ok();
     assert!(!machine.iptables_save().contains("REDISGUARD"));
     machine.run(&["systemctl", "start", TIMER]).ok();
-    until("the timer brings the rules back", || machine.iptables_save() == rules);
-    until("and the unit", || unit(&machine, BLOCK, "ActiveState") == "active");
+    wait_until("the timer brings the rules back", || machine.iptables_save() == rules);
+    wait_until("and the unit", || unit(&machine, BLOCK, "ActiveState") == "active");
     assert_clean(&machine);
 }
 
@@ -93,7 +93,7 @@ fn firewalls_that_conflict_stop_one_another_and_not_the_guard() {
     let conflicts = "Conflicts=iptables.service ip6tables.service nftables.service";
     stand_in(&machine, "firewalld.service", conflicts, &format!("ExecStart={flush}"));
     machine.run(&["systemctl", "start", "nftables"]).ok();
-    until("the rules are back", || machine.iptables_save() == rules);
+    wait_until("the rules are back", || machine.iptables_save() == rules);
     flushes_and_is_mended(&machine, "start", "firewalld", &rules);
     assert_eq!(unit(&machine, "nftables", "ActiveState"), "inactive");
 

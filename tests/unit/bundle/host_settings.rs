@@ -51,7 +51,7 @@ fn every_unit_is_described_by_the_title() {
 }
 
 #[test]
-fn the_listener_takes_every_bundles_settings_and_gets_the_certificate_from_systemd() {
+fn the_listener_accepts_every_bundles_settings_and_systemd_loads_its_certificate() {
     let mut with_tls = 0;
     for Case { name, bundle, .. } in CORPUS.iter() {
         let settings = Settings::parse(text(bundle, "host/etc/redisguard/notice.toml"));

@@ -4,7 +4,7 @@
 
 use super::read_back::read_back;
 use crate::support::cases;
-use crate::support::hostile_texts::{TEXTS, attack, hostile, parsed};
+use crate::support::hostile_texts::{TEXTS, Text, attack, hostile, parsed};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
@@ -18,7 +18,7 @@ const REFUSING: [Check; 5] =
 /// A text with the hostile ones in the place of the harmless.
 fn attacked(text: &str, attack: &[(usize, String)]) -> String {
     let mut text = text.to_owned();
-    for (number, (_, _, harmless)) in TEXTS.iter().enumerate() {
+    for (number, Text { harmless, .. }) in TEXTS.iter().enumerate() {
         if let Some((_, hostile)) = attack.iter().rev().find(|(index, _)| *index == number) {
             text = text.replace(harmless, hostile);
         }
@@ -28,7 +28,7 @@ fn attacked(text: &str, attack: &[(usize, String)]) -> String {
 
 /// Paths in folders are the corpus' business: what is rendered from one is not the text alone.
 fn is_one_part(attack: &[(usize, String)]) -> bool {
-    attack.iter().all(|(number, text)| TEXTS[*number].1 == "@" || !text.contains('/'))
+    attack.iter().all(|(number, text)| TEXTS[*number].form == "@" || !text.contains('/'))
 }
 
 /// Says what else was refused, and how, than what is wrong by its name.
@@ -59,9 +59,9 @@ fn judged(attack: &[(usize, String)], harmless: &[String]) -> Result<bool, Strin
 }
 
 #[test]
-fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
+fn a_hostile_text_is_refused_by_a_check_or_changes_only_its_own_place() {
     let harmless = read_back(&parsed(&[]).unwrap()).unwrap();
-    for (_, _, text) in TEXTS {
+    for Text { harmless: text, .. } in TEXTS {
         assert!(harmless.iter().any(|line| line.contains(text)), "{text}");
     }
     let (refused, taken) = (Cell::new(0), Cell::new(0));
@@ -74,7 +74,7 @@ fn a_text_is_refused_by_name_or_stands_in_its_place_and_changes_nothing_else() {
 }
 
 #[test]
-fn what_is_no_text_of_a_reader_is_one_of_its_kind_or_refused_by_name() {
+fn hostile_ports_choices_and_networks_are_refused_by_their_check() {
     let keys = select(&[
         ("cluster", "ports = @", Check::Port),
         ("[reserved]", "port = @", Check::Port),

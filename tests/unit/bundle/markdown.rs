@@ -138,7 +138,7 @@ fn cells(row: &str) -> usize {
 }
 
 #[test]
-fn what_a_parser_forgives_is_found() {
+fn broken_fences_tables_and_headings_are_found() {
     assert_eq!(
         faults("# a\n\n| a | b\\| |\n| --- | --- |\n| c | d |\n\n```text\n| --- |\n# x\n```\n"),
         [""; 0]

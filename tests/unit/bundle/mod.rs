@@ -6,14 +6,14 @@ mod markdown;
 mod read_back;
 mod rendered_documents;
 
-use crate::support::corpus::{CORPUS, Case, shipped, spec, taken, text};
+use crate::support::corpus::{CORPUS, Case, assert_accepted, shipped, spec, text};
 use crate::support::{root, tools};
 use redisguard::bundle::{Bundle, Documents, MARK, SUMS};
 use std::collections::BTreeMap;
 use std::process::Command;
 
 #[test]
-fn committed_rendered_and_embedded_are_the_same_and_nothing_else_is_there() {
+fn committed_rendered_and_embedded_bundles_are_identical() {
     let rendered = shipped();
     let committed = redisguard::files::read_tree(&root().join("generated")).unwrap();
     let of = |bundle: &Bundle| -> BTreeMap<String, Vec<u8>> {
@@ -49,14 +49,14 @@ fn the_readme_shows_what_the_shipped_bundle_does() {
     let digest = shipped().guard_config().unwrap().bundle;
     assert!(readme.contains(&format!("what bundle {digest} promises")), "show make demo's output");
     let table = include_str!(
-        "../../net/snapshots/net__rehearsal__the_shipped_bundle_keeps_its_promise.snap"
+        "../../net/snapshots/net__rehearsal__the_shipped_bundle_meets_its_expectations.snap"
     );
     let rows: Vec<&str> = table.lines().filter(|line| line.contains(" | ")).collect();
     assert!(rows.len() > 10 && readme.contains(&rows.join("\n")), "show make demo's output");
 }
 
 #[test]
-fn ten_renders_are_alike() {
+fn ten_renders_are_identical() {
     let first = shipped();
     assert!((0..10).all(|_| shipped() == first));
 }
@@ -74,13 +74,13 @@ fn every_artifact_is_marked_and_ends_with_one_line_feed() {
 }
 
 #[test]
-fn sha256sum_takes_the_sums() {
+fn sha256sum_accepts_the_sums() {
     if !tools(&["sha256sum"]) {
         return;
     }
     let mut command = Command::new("sha256sum");
     let output = command.args(["--check", "--strict", SUMS]).current_dir(root().join("generated"));
-    taken("sha256sum", &output.output().unwrap());
+    assert_accepted("sha256sum", &output.output().unwrap());
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn toml_leaves(place: &str, value: &toml::Value, seen: &mut Vec<String>) {
 }
 
 #[test]
-fn what_breaks_out_is_refused() {
+fn text_that_breaks_out_of_its_place_is_refused() {
     assert!(unit("[Unit]\nDescription=a\nb").is_err());
     assert!(unit("[Unit]\nDescription=100%n").is_err());
     assert!(unit("[Unit]\nDescription=a\\\nExecStart=b").is_err());

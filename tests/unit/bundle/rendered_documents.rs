@@ -34,7 +34,7 @@ fn target(from: &str, link: &str) -> String {
 }
 
 #[test]
-fn headings_tables_and_code_come_out_as_they_are_meant() {
+fn headings_tables_and_code_blocks_are_well_formed() {
     let mut judged = 0;
     for case in CORPUS.iter() {
         for (path, text) in documents(case) {
@@ -47,7 +47,7 @@ fn headings_tables_and_code_come_out_as_they_are_meant() {
 }
 
 #[test]
-fn the_only_html_is_the_comments_that_are_ours() {
+fn the_only_html_is_redisguards_comments() {
     for case in CORPUS.iter() {
         for (path, text) in documents(case) {
             for html in markdown::html(&text) {
@@ -105,7 +105,7 @@ fn the_overview_is_headed_by_the_title_and_has_all_its_parts() {
 }
 
 #[test]
-fn the_sentence_and_the_labels_stand_in_the_documents_as_they_are_told() {
+fn documents_quote_the_notice_and_the_labels_unchanged() {
     for case in CORPUS.iter() {
         let Case { spec, name, .. } = case;
         let documents = documents(case);

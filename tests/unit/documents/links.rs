@@ -103,7 +103,7 @@ fn dead_links(page: &Path, markdown: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
+fn every_link_leads_to_an_existing_file_and_heading() {
     let pages = pages();
     assert!(pages.len() > 10, "{pages:?}");
     let dead: Vec<String> = pages

@@ -18,7 +18,7 @@ fn the_documents_say_what_holds_for_the_site() {
 }
 
 #[test]
-fn every_combination_of_policies_is_told_in_whole_sentences() {
+fn every_combination_of_policies_gives_whole_sentences() {
     let (policies, listens) = (["drop", "reject", "notice"], ["always", "if-free", "never"]);
     let each = || {
         policies.iter().flat_map(|external| listens.iter().map(move |listen| (*external, *listen)))

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 #[test]
-fn a_run_that_is_killed_leaves_every_file_old_or_new_and_the_next_one_ends_the_work() {
+fn a_killed_run_leaves_old_or_new_files_and_the_next_run_finishes() {
     let (folder, before, after) = changed();
     let at = |files: &Contents, path: &str| {
         files.iter().find(|(known, _)| known == path).map(|(_, bytes)| bytes.clone())
@@ -45,7 +45,7 @@ fn a_run_that_is_killed_leaves_every_file_old_or_new_and_the_next_one_ends_the_w
 }
 
 #[test]
-fn two_at_once_come_one_after_the_other() {
+fn concurrent_runs_are_serialized() {
     let (folder, _, after) = changed();
     let toml = folder.path().join("redisguard.toml");
     let other = folder.path().join("other.toml");

@@ -1,6 +1,6 @@
 //! `init`, `--explain`, `--deny`, `--allow` and `--json` of `redisguard-gen` help an author.
 
-use crate::support::{GEN, root, told};
+use crate::support::{GEN, root, transcript};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,12 +16,12 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 fn started() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &["init"]);
-    assert!(output.status.success(), "{}", told(&output));
+    assert!(output.status.success(), "{}", transcript(&output));
     folder
 }
 
 #[test]
-fn init_writes_a_toml_to_start_from_and_says_what_is_next() {
+fn init_writes_a_starter_and_names_the_next_step() {
     let folder = started();
     let written = folder.path().join("redisguard.toml");
     let starter = fs::read(root().join("templates/init/redisguard.toml")).unwrap();
@@ -32,12 +32,12 @@ fn init_writes_a_toml_to_start_from_and_says_what_is_next() {
     assert_eq!(run(folder.path(), &["--check"]).status.code(), Some(0));
 
     let elsewhere = run(folder.path(), &["--config", "sites/berlin.toml", "init"]);
-    insta::assert_snapshot!("init", told(&elsewhere));
+    insta::assert_snapshot!("init", transcript(&elsewhere));
     assert!(fs::read(folder.path().join("sites/berlin.toml")).unwrap() == starter);
 }
 
 #[test]
-fn init_never_writes_over_anything() {
+fn init_never_overwrites() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     fs::write(at("file.toml"), "mine").unwrap();
@@ -45,7 +45,7 @@ fn init_never_writes_over_anything() {
     symlink("nowhere", at("link.toml")).unwrap();
     for name in ["file.toml", "folder.toml", "link.toml"] {
         let output = run(folder.path(), &["init", "--config", name]);
-        let said = told(&output);
+        let said = transcript(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(&format!("could not write {name}: there is one already")), "{said}");
         assert!(said.contains("move it away, or name another with --config"), "{said}");
@@ -56,7 +56,7 @@ fn init_never_writes_over_anything() {
 }
 
 #[test]
-fn of_many_that_init_at_once_one_writes_and_no_trace_of_the_others_is_left() {
+fn of_concurrent_inits_one_writes_and_the_others_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let start = |_| {
         let mut command = Command::new(GEN);
@@ -72,43 +72,43 @@ fn of_many_that_init_at_once_one_writes_and_no_trace_of_the_others_is_left() {
 }
 
 #[test]
-fn whoever_has_no_toml_is_told_of_init() {
+fn a_missing_toml_suggests_init() {
     let folder = tempfile::tempdir().unwrap();
-    let said = told(&run(folder.path(), &[]));
+    let said = transcript(&run(folder.path(), &[]));
     assert!(said.contains("`redisguard-gen init`") && said.ends_with("exit 2\n"), "{said}");
 }
 
 #[test]
-fn an_explanation_says_what_why_and_how_it_would_be_right() {
+fn explain_gives_the_meaning_the_reason_and_a_right_example() {
     let folder = tempfile::tempdir().unwrap();
     for (name, kind) in [("drop-hides-notice", "warning"), ("reserved-twice", "fault")] {
         let output = run(folder.path(), &["--explain", name]);
         assert!(output.stderr.is_empty());
-        let said = told(&output);
+        let said = transcript(&output);
         assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
         insta::assert_snapshot!(format!("explain_{kind}"), said);
     }
 }
 
 #[test]
-fn a_name_that_is_none_is_answered_with_those_that_are() {
+fn an_unknown_check_is_answered_with_the_known_ones() {
     let folder = started();
-    let said = told(&run(folder.path(), &["--explain", "drop-hide-notice"]));
+    let said = transcript(&run(folder.path(), &["--explain", "drop-hide-notice"]));
     for wanted in ["'drop-hides-notice'", "reserved-twice", "nobody-told", "exit 2"] {
         assert!(said.contains(wanted), "no {wanted} in\n{said}");
     }
     for option in ["--deny", "--allow"] {
-        let said = told(&run(folder.path(), &[option, "nobody-tolt"]));
+        let said = transcript(&run(folder.path(), &[option, "nobody-tolt"]));
         assert!(said.contains("'nobody-told'") && said.ends_with("exit 2\n"), "{said}");
         assert!(!said.contains("reserved-twice"), "{said}");
-        let said = told(&run(folder.path(), &[option, "reserved-twice"]));
+        let said = transcript(&run(folder.path(), &[option, "reserved-twice"]));
         assert!(said.contains("only warnings can be") && said.ends_with("exit 2\n"), "{said}");
     }
     assert!(!folder.path().join("generated").exists());
 }
 
 #[test]
-fn of_the_rulings_on_a_command_line_the_last_one_holds() {
+fn the_last_lint_level_on_the_command_line_wins() {
     let folder = started();
     let (name, others) = ("drop-hides-notice", "nobody-told");
     for (arguments, status, label) in [
@@ -135,7 +135,7 @@ fn of_the_rulings_on_a_command_line_the_last_one_holds() {
 }
 
 #[test]
-fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself() {
+fn json_has_every_problem_file_and_fix_and_nothing_else_is_printed() {
     let folder = started();
     let parsed = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
     let output = run(folder.path(), &["--json"]);
@@ -195,10 +195,10 @@ fn json_has_every_problem_every_file_and_the_cure_and_standard_output_to_itself(
 }
 
 #[test]
-fn a_verb_takes_no_options_of_generating() {
+fn verbs_refuse_the_options_of_generation() {
     let folder = tempfile::tempdir().unwrap();
     for option in ["--check", "--json", "--deny-warnings", "--summary=HEAD"] {
-        let said = told(&run(folder.path(), &[option, "init"]));
+        let said = transcript(&run(folder.path(), &[option, "init"]));
         assert!(said.contains("two things at once") && said.ends_with("exit 2\n"), "{said}");
     }
     assert!(!folder.path().join("redisguard.toml").exists());

@@ -4,14 +4,14 @@ mod all_or_nothing;
 mod authoring;
 
 use crate::support::repository::{GUIDE, generate, repository, tree};
-use crate::support::{GEN, need, told};
+use crate::support::{GEN, need, transcript};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn it_writes_everything_once_and_then_nothing() {
+fn a_second_run_writes_nothing() {
     let folder = repository();
     let (said, status) = generate(folder.path(), &[]);
     assert_eq!(status, 0, "{said}");
@@ -57,7 +57,7 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
     let mend = mend.replace("redisguard-gen", GEN);
     let mended =
         Command::new("sh").args(["-c", &mend]).current_dir(folder.path()).output().unwrap();
-    assert!(mended.status.success(), "{}", told(&mended));
+    assert!(mended.status.success(), "{}", transcript(&mended));
     assert_eq!(generate(folder.path(), &["--check"]).1, 0);
 }
 
@@ -81,7 +81,7 @@ fn a_changed_toml_makes_the_bundle_and_the_documents_stale() {
 }
 
 #[test]
-fn an_artifact_that_is_no_longer_rendered_is_removed_but_a_strangers_file_stays() {
+fn an_obsolete_artifact_is_removed_but_a_foreign_file_stays() {
     let folder = repository();
     generate(folder.path(), &[]);
     let sums = folder.path().join("generated/SHA256SUMS");
@@ -98,7 +98,7 @@ fn an_artifact_that_is_no_longer_rendered_is_removed_but_a_strangers_file_stays(
 }
 
 #[test]
-fn a_fault_writes_nothing_and_ends_with_2() {
+fn a_fault_writes_nothing_and_exits_with_2() {
     for (what, break_it) in [
         (
             "toml",
@@ -134,7 +134,7 @@ fn a_fault_writes_nothing_and_ends_with_2() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_is_not_taken_for_a_bundle() {
+fn a_foreign_folder_is_not_taken_for_a_bundle() {
     let folder = repository();
     let (said, status) = generate(folder.path(), &["--out", "."]);
     assert!(status == 2 && said.contains("could not use . for the bundle"), "{said}");
@@ -142,7 +142,7 @@ fn a_folder_of_somebody_else_is_not_taken_for_a_bundle() {
 }
 
 #[test]
-fn marker_faults_of_all_guides_are_told_with_their_lines() {
+fn marker_faults_of_all_guides_are_reported_with_their_lines() {
     let folder = repository();
     fs::write(
         folder.path().join(GUIDE),
@@ -156,7 +156,7 @@ fn marker_faults_of_all_guides_are_told_with_their_lines() {
 }
 
 #[test]
-fn denied_warnings_and_wrong_usage_end_with_2() {
+fn denied_warnings_and_wrong_usage_exit_with_2() {
     let folder = repository();
     let (said, status) = generate(folder.path(), &["--deny-warnings"]);
     assert!(status == 2 && said.contains("error[drop-hides-notice]"), "{said}");
@@ -187,7 +187,7 @@ fn a_folder_that_cannot_be_written_is_an_error() {
         .output()
         .unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let said = told(&output);
+    let said = transcript(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
         said.contains("could not make generated") && said.contains("run it as a user"),
@@ -196,19 +196,19 @@ fn a_folder_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn help_is_as_reviewed() {
+fn help_matches_its_snapshot() {
     let output = Command::new(GEN).arg("--help").output().unwrap();
     insta::assert_snapshot!("help", String::from_utf8(output.stdout).unwrap());
 }
 
 #[test]
-fn what_nobody_hears_stops_no_writing_and_is_no_answer() {
+fn an_unwritable_standard_output_stops_no_writing_but_fails_a_check() {
     let folder = repository();
     let run = |arguments: &str| {
         let script = format!("exec {GEN} {arguments}");
         let output =
             Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
-        (told(&output), output.status.code().unwrap())
+        (transcript(&output), output.status.code().unwrap())
     };
     let (said, status) = run(">/dev/full 2>/dev/full");
     assert_eq!(status, 0, "{said}");

@@ -65,7 +65,7 @@ fn judge(kind: &str, mut one: impl FnMut(&Path)) {
 }
 
 #[test]
-fn every_good_case_is_rendered_with_its_warnings_and_then_stays_as_it_is() {
+fn every_good_case_renders_with_its_warnings_and_a_second_run_changes_nothing() {
     judge("good", |spec| {
         let repository = repository(spec);
         let given = tree(repository.path());
@@ -87,7 +87,7 @@ fn every_good_case_is_rendered_with_its_warnings_and_then_stays_as_it_is() {
 }
 
 #[test]
-fn every_bad_case_is_refused_in_the_expected_words_and_nothing_is_written() {
+fn every_bad_case_is_refused_with_the_expected_messages_and_writes_nothing() {
     judge("bad", |spec| {
         let repository = repository(spec);
         let given = tree(repository.path());

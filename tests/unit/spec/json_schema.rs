@@ -82,7 +82,7 @@ fn the_shipped_schema_is_what_the_program_prints() {
 }
 
 #[test]
-fn editors_find_it_by_a_first_line_that_means_nothing_to_us() {
+fn the_first_line_leads_editors_to_the_schema() {
     let hint = format!("#:schema {SHIPPED}\n");
     for path in ["redisguard.toml", "templates/init/redisguard.toml"] {
         let text = std::fs::read_to_string(root().join(path)).unwrap();
@@ -93,12 +93,12 @@ fn editors_find_it_by_a_first_line_that_means_nothing_to_us() {
 }
 
 #[test]
-fn it_is_a_schema_of_its_own_draft() {
+fn the_schema_conforms_to_its_draft() {
     assert!(jsonschema::meta::is_valid(&schema()));
 }
 
 #[test]
-fn it_takes_every_good_spec_and_the_starter() {
+fn the_schema_accepts_every_good_spec_and_the_starter() {
     let starter = root().join("templates/init/redisguard.toml");
     for path in specs("good").into_iter().chain([starter]) {
         let objections = objections(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -107,7 +107,7 @@ fn it_takes_every_good_spec_and_the_starter() {
 }
 
 #[test]
-fn it_refuses_every_bad_case_whose_fault_one_value_shows() {
+fn the_schema_refuses_every_bad_case_with_a_single_wrong_value() {
     let mut taken = Vec::new();
     for path in specs("bad") {
         let bytes = std::fs::read(&path).unwrap();
@@ -156,7 +156,7 @@ fn around(table: &str, line: &str) -> String {
 }
 
 #[test]
-fn it_judges_single_values_as_the_checks_do() {
+fn the_schema_and_the_checks_agree_on_single_values() {
     for (table, line, right) in [
         ("contact", "team = \"Ключи — Bob's & Co. (old) #1 100%\"", true),
         ("contact", "team = \"x\"", true),
@@ -214,7 +214,7 @@ fn it_judges_single_values_as_the_checks_do() {
 }
 
 #[test]
-fn the_privileged_ports_need_what_the_checks_say() {
+fn the_schema_restricts_privileged_ports_as_the_checks_do() {
     let reserved = |lines: &str| around("cluster", "ports = 7000").replace("port = 6379\n", lines);
     for (lines, right) in [
         ("port = 22\nallow-ssh = true\n", true),

@@ -24,7 +24,7 @@ fn the_shipped_toml_is_a_case_of_the_corpus() {
 }
 
 #[test]
-fn ten_thousand_ports_are_taken_and_one_more_of_them_twice_is_found() {
+fn ten_thousand_ports_are_accepted_and_a_duplicate_is_found() {
     let mut text = String::from(
         "[contact]\nteam = \"O\"\nemail = \"o@example.org\"\n[cluster]\nports = 7000\n",
     );
@@ -47,7 +47,7 @@ fn ruled(levels: &[LintLevel]) -> Problems {
 }
 
 #[test]
-fn warnings_are_denied_and_allowed_by_name_and_the_last_ruling_holds() {
+fn the_last_deny_or_allow_of_a_warning_wins() {
     use LintLevel::{Allow, Deny, DenyAll};
     let (drops, nobody) = (Check::DropHidesNotice, Check::NobodyTold);
     for (levels, errors, warnings) in [
@@ -68,7 +68,7 @@ fn warnings_are_denied_and_allowed_by_name_and_the_last_ruling_holds() {
 }
 
 #[test]
-fn a_ruling_never_takes_a_fault_away() {
+fn allow_never_silences_a_fault() {
     let mut refused = parsed("x.toml", "").unwrap_err();
     let before = refused.error_count();
     refused.apply_lint_levels(&[LintLevel::Allow(Check::MissingKey)]);
@@ -77,7 +77,7 @@ fn a_ruling_never_takes_a_fault_away() {
 }
 
 #[test]
-fn however_many_the_problems_are_they_fill_one_screen_and_faults_come_first() {
+fn many_problems_fill_one_screen_with_faults_first() {
     let mut text = String::from("[contact]\nteam = \"O\"\n[cluster]\nports = 7000\n");
     for port in 20_000..20_100 {
         text.push_str(&format!("[[reserved]]\nport = {port}\n"));
@@ -93,7 +93,7 @@ fn however_many_the_problems_are_they_fill_one_screen_and_faults_come_first() {
 }
 
 #[test]
-fn a_problem_lies_where_its_text_says_in_lines_and_characters() {
+fn positions_of_problems_count_lines_and_characters() {
     let text = "[contact]\r\nteam = \"Ключи\" # Ключи\r\nemail = 3\n\
                 [cluster]\nports = 7000\n[[reserved]]\npart = 1\n";
     let refused = parsed("x.toml", text).unwrap_err();
@@ -111,7 +111,7 @@ fn a_problem_lies_where_its_text_says_in_lines_and_characters() {
 }
 
 #[test]
-fn the_reference_names_the_choices_that_are_taken() {
+fn the_reference_lists_the_choices_that_are_accepted() {
     fn taken<T>(choices: &[(&'static str, T)]) -> Vec<&'static str> {
         choices.iter().map(|(name, _)| *name).collect()
     }

@@ -47,7 +47,7 @@ fn spec_of(text: String) -> String {
 }
 
 #[test]
-fn it_has_every_key_once_and_in_the_order_of_the_reference() {
+fn the_starter_has_every_key_once_in_the_order_of_the_reference() {
     let shown: Vec<(String, String)> =
         keys().into_iter().map(|(table, name, ..)| (table, name)).collect();
     let mut known = Vec::new();
@@ -66,7 +66,7 @@ fn it_has_every_key_once_and_in_the_order_of_the_reference() {
 }
 
 #[test]
-fn each_key_that_need_not_be_given_is_commented_out_with_its_default_or_an_example() {
+fn optional_keys_are_commented_out_with_their_default_or_an_example() {
     for (table, name, commented, place) in keys() {
         let table = TABLES.iter().find(|known| known.header() == table).unwrap();
         let key = table.keys.iter().find(|key| key.name == name).unwrap();
@@ -84,7 +84,7 @@ fn each_key_that_need_not_be_given_is_commented_out_with_its_default_or_an_examp
 }
 
 #[test]
-fn it_is_taken_as_it_stands_and_with_every_line_taken_in() {
+fn the_starter_is_valid_with_and_without_its_commented_lines() {
     let (_, problems) = parsed("starter.toml", STARTER).unwrap();
     let checks: Vec<Check> = problems.problems.iter().map(|problem| problem.check).collect();
     assert_eq!(checks, [Check::DropHidesNotice], "{}", problems.render(false));
@@ -93,7 +93,7 @@ fn it_is_taken_as_it_stands_and_with_every_line_taken_in() {
 }
 
 #[test]
-fn a_default_that_is_taken_in_changes_nothing() {
+fn uncommenting_a_default_changes_nothing() {
     let bare = spec_of(STARTER.to_owned());
     let mut places = Vec::new();
     for (table, name, _, place) in keys() {

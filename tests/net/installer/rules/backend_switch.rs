@@ -1,8 +1,8 @@
 //! A change of the backend or of the kind of iptables leaves one set of rules.
 
-use super::{OTHER, able, bundle, status};
+use super::{OTHER, able, bundle, exit_status};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, told, tools};
+use crate::support::{INSTALL, tools, transcript};
 
 fn able_with_nft() -> bool {
     able() && tools(&["nft"])
@@ -20,7 +20,7 @@ fn host_with_both() -> Host {
 
 fn apply(host: &Host, backend: &str) {
     let output = host.install(&["--bundle", &format!("/run/{backend}"), "apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
 }
 
 /// Who holds rules of ours.
@@ -30,7 +30,7 @@ fn guards(host: &Host) -> String {
 }
 
 #[test]
-fn rules_that_another_backend_has_left_over_go_with_the_next_apply() {
+fn leftover_rules_of_another_backend_go_with_the_next_apply() {
     if !able_with_nft() {
         return;
     }
@@ -38,14 +38,18 @@ fn rules_that_another_backend_has_left_over_go_with_the_next_apply() {
     apply(&host, "nftables");
     host.sh("iptables-restore --noflush < /run/iptables/host/etc/redisguard/rules.v4");
     let output = host.install(&["status"]);
-    assert!(told(&output).contains("iptables: rules of ours are left over"), "{}", told(&output));
+    assert!(
+        transcript(&output).contains("iptables: rules of ours are left over"),
+        "{}",
+        transcript(&output)
+    );
     apply(&host, "nftables");
     assert_eq!(guards(&host), "table inet redisguard\n");
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
 }
 
 #[test]
-fn a_change_of_the_backend_that_was_killed_is_finished_by_the_next_load() {
+fn a_killed_change_of_the_backend_is_finished_by_the_next_load() {
     if !able_with_nft() {
         return;
     }
@@ -62,16 +66,16 @@ exit \$status
 END
         chmod 755 /usr/local/bin/nft"#);
     let output = host.install(&["--bundle", "/run/nftables", "apply"]);
-    assert_eq!(status(&output), -1, "{}", told(&output));
+    assert_eq!(exit_status(&output), -1, "{}", transcript(&output));
     host.sh("rm /usr/local/bin/nft");
     assert_eq!(guards(&host), "iptables\ntable inet redisguard\n");
     let output = host.install(&["rules", "load"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(guards(&host), "table inet redisguard\n");
 }
 
 #[test]
-fn an_iptables_that_does_not_say_its_kind_keeps_its_rules() {
+fn an_iptables_of_an_unknown_variant_keeps_its_rules() {
     if !able_with_nft() {
         return;
     }
@@ -87,12 +91,12 @@ fn an_iptables_that_does_not_say_its_kind_keeps_its_rules() {
         apply(&host, "iptables");
         assert_eq!(guards(&host), "iptables\n");
         let output = host.install(&["status"]);
-        assert_eq!(status(&output), 0, "{}", told(&output));
+        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     }
 }
 
 #[test]
-fn where_iptables_cannot_guard_any_more_nftables_does_until_it_can() {
+fn nftables_guards_while_iptables_cannot() {
     if !able_with_nft() {
         return;
     }
@@ -103,20 +107,24 @@ fn where_iptables_cannot_guard_any_more_nftables_does_until_it_can() {
              ct state vmap { invalid : drop, established : accept }; }; }'");
     for _ in 0..2 {
         let output = host.install(&["rules", "load"]);
-        assert_eq!(status(&output), 2, "{}", told(&output));
-        assert!(told(&output).contains("nftables guards the ports meanwhile"), "{}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+        assert!(
+            transcript(&output).contains("nftables guards the ports meanwhile"),
+            "{}",
+            transcript(&output)
+        );
         assert_eq!(guards(&host), "table inet redisguard\n");
     }
     host.sh("nft delete table ip filter");
     let output = host.install(&["rules", "load"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(guards(&host), "iptables\n");
     let output = host.run(INSTALL, &["status"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
 }
 
 #[test]
-fn tables_that_were_there_before_stay_and_those_that_were_not_go() {
+fn tables_that_existed_before_stay_and_others_go() {
     if !able_with_nft() {
         return;
     }
@@ -135,7 +143,7 @@ fn tables_that_were_there_before_stay_and_those_that_were_not_go() {
     for arguments in [installs[0], installs[1], installs[2], installs[3], installs[2], &["remove"]]
     {
         let output = host.install(arguments);
-        assert_eq!(status(&output), 0, "{arguments:?}: {}", told(&output));
+        assert_eq!(exit_status(&output), 0, "{arguments:?}: {}", transcript(&output));
         let now = tables();
         match arguments {
             ["apply"] => assert!(all.iter().all(|table| now.contains(table)), "{now}"),

@@ -28,7 +28,7 @@ fn told_by(host: &Host) -> Vec<String> {
 }
 
 #[test]
-fn both_families_are_tried_apart_from_the_host_before_either_is_loaded() {
+fn both_families_are_tried_in_a_namespace_before_either_is_loaded() {
     if !able() || !tools(&["nft", "setpriv"]) {
         return;
     }
@@ -39,9 +39,9 @@ fn both_families_are_tried_apart_from_the_host_before_either_is_loaded() {
 [ $place$word = hereloads ] && tried=" after $(grep -c 'apart\|checks' /run/said)"
 echo "${0##*/} $word $place$tried" >> /run/said"#;
     stand_in(&host, &restores, script);
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     host.sh("nft flush ruleset; : > /run/said");
-    assert_eq!(status(&host.install(&["rules", "load"])), 0);
+    assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
     let apart = |word: &str, place: &str| {
         let tried = ["ip6tables-restore", "iptables-restore"]
             .map(|tool| [format!("{tool} {word} {place}"), format!("{tool} loads here after 2")]);
@@ -56,7 +56,7 @@ echo "${0##*/} $word $place$tried" >> /run/said"#;
     host.sh("nft flush ruleset");
     let without = ["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin", INSTALL];
     let output = host.run("setpriv", &[&without[..], &["rules", "load"]].concat());
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(told_by(&host), apart("checks", "here"));
 
     host.sh("rm /usr/local/sbin/*tables-restore");
@@ -64,18 +64,18 @@ echo "${0##*/} $word $place$tried" >> /run/said"#;
     stand_in(&host, &["nft"], &format!("case \"$*\" in *--file*)\n{script}\n;; esac"));
     let by_nft = ["--bundle", "/run/nft", "rules", "load"];
     let output = host.run("setpriv", &[&without[..], &by_nft].concat());
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     // The last one seals what was loaded.
     let loads = ["nft loads here after 1", "nft loads here after 1"];
     assert_eq!(told_by(&host), [&["nft checks here"], &loads[..]].concat());
     host.sh("nft delete table inet redisguard");
     let output = host.install(&by_nft);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(told_by(&host), [&["nft loads apart"], &loads[..]].concat());
 }
 
 #[test]
-fn rules_that_are_not_found_as_they_were_loaded_are_taken_back() {
+fn rules_that_the_kernel_lists_otherwise_are_rolled_back() {
     if !able() {
         return;
     }
@@ -88,15 +88,15 @@ fn rules_that_are_not_found_as_they_were_loaded_are_taken_back() {
     { sed '/redisguard:6380:drop/d' | /usr/sbin/iptables-restore "$@"; exit; }"#,
     );
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 2, "{}", told(&output));
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
     let cause = "find the rules as they were loaded: IPv4: filter: chain REDISGUARD-IN was edited";
-    assert!(told(&output).contains(cause), "{}", told(&output));
+    assert!(transcript(&output).contains(cause), "{}", transcript(&output));
     host.sh("rm /usr/local/sbin/*");
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
 #[test]
-fn what_others_insert_while_rules_are_loaded_comes_behind_ours() {
+fn rules_that_others_insert_during_a_load_come_behind_redisguards() {
     if !able() {
         return;
     }
@@ -109,15 +109,15 @@ fn what_others_insert_while_rules_are_loaded_comes_behind_ours() {
     /usr/sbin/iptables -I INPUT -p tcp --dport 22 -j ACCEPT; exit $status; }"#,
     );
     let output = host.install(&["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert!(host.has("/run/once"));
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
     let input = host.sh("iptables -S INPUT");
     assert!(input.lines().count() == 4 && input.ends_with("--dport 22 -j ACCEPT\n"), "{input}");
 }
 
 #[test]
-fn rules_are_listed_when_anything_has_changed_and_not_before() {
+fn rules_are_listed_only_after_a_change() {
     if !able() {
         return;
     }
@@ -125,11 +125,11 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
     let saves = ["iptables-save", "ip6tables-save"];
     stand_in(&host, &saves, r#"echo "${0##*/}" >> /run/said"#);
     let both = ["ip6tables-save", "iptables-save"];
-    let plan = || status(&host.install(&["plan"]));
+    let plan = || exit_status(&host.install(&["plan"]));
     let apply = || {
         let output = host.install(&["apply"]);
-        assert_eq!(status(&output), 0, "{}", told(&output));
-        told(&output)
+        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+        transcript(&output)
     };
     // An empty kernel has nothing to list, only to look at when all is done.
     apply();
@@ -138,18 +138,18 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
     // Who asks for the state is told what the kernel says, with what was counted.
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
     assert_eq!(told_by(&host), both);
     // Another bundle was never looked for.
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/other");
-    assert_eq!(status(&host.install(&["--bundle", "/run/other", "plan"])), 1);
+    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "plan"])), 1);
     assert_eq!(told_by(&host), both);
     // So was one with other rules that claims to be the same.
     host.sh(r#"cp -r /var/lib/redisguard/bundle /run/altered; cd /run/altered
         sed -i 's/Default Redis Port/Another Port/' host/etc/redisguard/rules.v6
         sum=$(sha256sum < host/etc/redisguard/rules.v6 | cut -d' ' -f1)
         sed -i "s|^.*\(  host/etc/redisguard/rules.v6\)|$sum\1|" SHA256SUMS"#);
-    let altered = told(&host.install(&["--bundle", "/run/altered", "plan"]));
+    let altered = transcript(&host.install(&["--bundle", "/run/altered", "plan"]));
     assert!(altered.contains("load (IPv6: filter: chain REDISGUARD-IN was edited)"), "{altered}");
     assert_eq!(told_by(&host), both);
     // A rule of somebody's is none of ours, but a change. Who changes nothing remembers nothing.
@@ -159,7 +159,7 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
         assert_eq!(told_by(&host), both);
     }
     // The timer's check does.
-    assert_eq!(status(&host.install(&["rules", "load"])), 0);
+    assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
     assert_eq!(told_by(&host), both);
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
@@ -172,7 +172,7 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
         host.sh(damage);
         assert_eq!(plan(), 1, "{damage}");
         for _ in 0..2 {
-            assert_eq!(status(&host.install(&["rules", "load"])), 0, "{damage}");
+            assert_eq!(exit_status(&host.install(&["rules", "load"])), 0, "{damage}");
         }
         assert_eq!(plan(), 0, "{damage}");
     }
@@ -185,6 +185,6 @@ fn rules_are_listed_when_anything_has_changed_and_not_before() {
         host.sh(&format!("sed -i -E 's/ 2 [0-9]+ / 2 {number} /' /run/redisguard.seen"));
         assert_eq!(plan(), 1, "{number}");
     }
-    assert_eq!(status(&host.install(&["remove"])), 0);
+    assert_eq!(exit_status(&host.install(&["remove"])), 0);
     assert!(!host.has("/run/redisguard.seen"));
 }

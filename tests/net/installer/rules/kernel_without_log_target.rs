@@ -20,7 +20,7 @@ END
 }
 
 #[test]
-fn a_kernel_that_cannot_log_guards_and_says_which_line_turns_the_log_off() {
+fn a_kernel_that_cannot_log_is_guarded_and_the_line_that_turns_the_log_off_is_named() {
     if !able() {
         return;
     }
@@ -45,34 +45,38 @@ fn a_kernel_that_cannot_log_guards_and_says_which_line_turns_the_log_off() {
         let before = host.changed_files();
         lacks();
         let output = host.install(&[&from[..], &["apply"]].concat());
-        assert_eq!(status(&output), 2, "{backend}: {}", told(&output));
-        let named = told(&output).contains("set log-per-source = 0 in [firewall]");
-        assert!(named, "{backend}: {}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{backend}: {}", transcript(&output));
+        let named = transcript(&output).contains("set log-per-source = 0 in [firewall]");
+        assert!(named, "{backend}: {}", transcript(&output));
         assert!(!rules().contains("edisguard"), "{backend}: {}", rules());
         host.sh("rm /usr/local/sbin/*restore /usr/local/sbin/nft || true");
         crate::support::assert_same(&host.changed_files(), &before, backend);
         // What was, boots guarded.
         let output = host.install(&[&from[..], &["apply"]].concat());
-        assert_eq!(status(&output), 0, "{backend}: {}", told(&output));
+        assert_eq!(exit_status(&output), 0, "{backend}: {}", transcript(&output));
         assert!(rules().contains("redisguard drop: "), "{backend}");
         host.sh("nft flush ruleset");
         lacks();
         for _ in 0..2 {
             let output = host.install(&["rules", "load"]);
-            assert_eq!(status(&output), 2, "{backend}: {}", told(&output));
-            assert!(told(&output).contains("guarded, but nobody"), "{backend}: {}", told(&output));
+            assert_eq!(exit_status(&output), 2, "{backend}: {}", transcript(&output));
+            assert!(
+                transcript(&output).contains("guarded, but nobody"),
+                "{backend}: {}",
+                transcript(&output)
+            );
             assert!(!rules().contains("redisguard drop: "), "{backend}");
             let guards = if backend == "iptables" { "-j DROP" } else { "drop comment" };
             assert!(rules().contains(guards), "{backend}: {}", rules());
             assert!(!host.has("/run/redisguard.meanwhile"), "{backend}");
         }
-        let found = told(&host.install(&["status"]));
+        let found = transcript(&host.install(&["status"]));
         let word = if backend == "iptables" { "LOGGED is missing" } else { "without its log" };
         assert!(found.contains(word), "{backend}: {found}");
         // Once the modules are there, it logs.
         host.sh("rm /usr/local/sbin/*restore /usr/local/sbin/nft || true");
-        assert_eq!(status(&host.install(&["rules", "load"])), 0);
+        assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
         assert!(rules().contains("redisguard drop: "), "{backend}");
-        assert_eq!(status(&host.install(&[&from[..], &["plan"]].concat())), 0, "{backend}");
+        assert_eq!(exit_status(&host.install(&[&from[..], &["plan"]].concat())), 0, "{backend}");
     }
 }

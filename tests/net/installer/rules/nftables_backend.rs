@@ -22,13 +22,13 @@ fn install(host: &Host, verb: &[&str]) -> Output {
 }
 
 #[test]
-fn drift_of_nftables_is_named_and_apply_mends_it() {
+fn drift_of_nftables_is_named_and_apply_fixes_it() {
     if !able_with_nft() {
         return;
     }
     let host = host_with_bundle();
     let output = install(&host, &["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     let whole = host.sh("nft list ruleset");
     for (damage, named) in [
         ("nft flush chain inet redisguard rg_input", "chain rg_input was flushed"),
@@ -50,7 +50,7 @@ fn drift_of_nftables_is_named_and_apply_mends_it() {
     ] {
         host.sh(damage);
         let output = host.install(&["status", "--json"]);
-        assert_eq!(status(&output), 1, "{damage}: {}", told(&output));
+        assert_eq!(exit_status(&output), 1, "{damage}: {}", transcript(&output));
         let findings = json(&output)["findings"].clone();
         let found = findings.as_array().unwrap().iter().any(|finding| {
             finding["kind"] == "rules"
@@ -59,7 +59,7 @@ fn drift_of_nftables_is_named_and_apply_mends_it() {
         });
         assert!(found, "{damage}: {findings:#}");
         let mended = host.install(&["rules", "load"]);
-        assert_eq!(status(&mended), 0, "{damage}: {}", told(&mended));
+        assert_eq!(exit_status(&mended), 0, "{damage}: {}", transcript(&mended));
         assert_eq!(host.sh("nft list ruleset"), whole, "{damage}");
     }
 }
@@ -77,19 +77,28 @@ fn a_host_with_nft_alone_is_guarded_by_it() {
     let before = host.sh("nft list ruleset");
     for verb in ["plan", "apply", "status", "apply"] {
         let output = with_nft_alone(verb);
-        assert_eq!(status(&output), i32::from(verb == "plan"), "{verb}: {}", told(&output));
-        assert!(told(&output).contains("nftables guards the ports"), "{}", told(&output));
+        assert_eq!(
+            exit_status(&output),
+            i32::from(verb == "plan"),
+            "{verb}: {}",
+            transcript(&output)
+        );
+        assert!(
+            transcript(&output).contains("nftables guards the ports"),
+            "{}",
+            transcript(&output)
+        );
     }
     assert!(host.sh("nft list ruleset").contains("table inet redisguard"));
     // iptables was installed meanwhile: it is what the bundle asks for.
     let output = host.install(&["status"]);
-    assert_eq!(status(&output), 1, "{}", told(&output));
-    assert!(told(&output).contains("left over"), "{}", told(&output));
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&output), 1, "{}", transcript(&output));
+    assert!(transcript(&output).contains("left over"), "{}", transcript(&output));
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     assert!(!host.sh("nft list tables").contains("redisguard"));
     assert!(host.sh("iptables-save").contains("REDISGUARD-IN"));
     let output = host.install(&["remove"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     assert_eq!(host.sh("nft list ruleset"), before);
 }
 
@@ -114,23 +123,23 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
             "cat > /usr/local/bin/nft <<'END'\n{broken}END\nchmod 755 /usr/local/bin/nft"
         ));
         let output = install(&host, &["apply"]);
-        assert_eq!(status(&output), 2, "{place}: {}", told(&output));
-        assert!(told(&output).contains("it is broken"), "{}", told(&output));
+        assert_eq!(exit_status(&output), 2, "{place}: {}", transcript(&output));
+        assert!(transcript(&output).contains("it is broken"), "{}", transcript(&output));
         host.sh("rm /usr/local/bin/nft");
         assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"), "{place}");
         assert_eq!(host.sh("nft list ruleset"), "", "{place}");
     }
     // The same on a guarded host: the former rules stay.
-    assert_eq!(status(&host.install(&["apply"])), 0);
+    assert_eq!(exit_status(&host.install(&["apply"])), 0);
     let before = host.sh("nft list ruleset 2>/dev/null; iptables-save | grep -v '^#'");
     host.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/bin/nft; chmod 755 /usr/local/bin/nft");
-    assert_eq!(status(&install(&host, &["apply"])), 2);
+    assert_eq!(exit_status(&install(&host, &["apply"])), 2);
     // A broken nft is no reason for iptables not to guard.
     host.sh("iptables -F INPUT");
-    assert_eq!(status(&host.install(&["rules", "load"])), 0);
+    assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
     host.sh("rm /usr/local/bin/nft");
     assert_eq!(host.sh("nft list ruleset 2>/dev/null; iptables-save | grep -v '^#'"), before);
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
 }
 
 #[test]
@@ -139,7 +148,7 @@ fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
         return;
     }
     let host = host_with_bundle();
-    assert_eq!(status(&install(&host, &["apply"])), 0);
+    assert_eq!(exit_status(&install(&host, &["apply"])), 0);
     let _monitor = host.start("sh", &["-c", "exec nft monitor > /run/heard"]);
     // Until what is done is heard.
     let heard = |mark: &str| {
@@ -153,12 +162,12 @@ fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
     let next = BY_NFT.replace("6400-6410", "6401-6411").replace("\"notice\"", "\"drop\"");
     host.copy_in(&bundle(&next).path().join("generated"), "/run/bundle");
     let output = install(&host, &["apply"]);
-    assert_eq!(status(&output), 0, "{}", told(&output));
+    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     heard("done");
     // nft knows no name any more for the set of an element that goes.
     let changes = host.sh("grep 'element.*rg_reserved' /run/heard");
     assert_eq!(changes, "add element inet redisguard rg_reserved { 6411 }\n");
     let ports = host.sh("nft list set inet redisguard rg_reserved");
     assert!(!ports.contains("6400") && ports.contains("6401"), "{ports}");
-    assert_eq!(status(&host.install(&["status"])), 0);
+    assert_eq!(exit_status(&host.install(&["status"])), 0);
 }

@@ -19,12 +19,18 @@ pub struct Library {
 /// A program in tests/clients; it takes a port, a manner, and the name of a package if it can use
 /// several.
 pub enum Program {
-    /// Interpreter, script, package; and a command that fails where Debian's package is missing.
-    Debian(&'static str, &'static str, &'static str, &'static [&'static str]),
-    /// Script and package from PyPI.
-    Python(&'static str, &'static str),
-    /// Script and package from npm.
-    Node(&'static str, &'static str),
+    /// A library that Debian has.
+    Debian {
+        interpreter: &'static str,
+        script: &'static str,
+        package: &'static str,
+        /// A command that fails where Debian's package is missing.
+        probe: &'static [&'static str],
+    },
+    /// With a package from PyPI.
+    Python { script: &'static str, package: &'static str },
+    /// With a package from npm.
+    Node { script: &'static str, package: &'static str },
     /// With hiredis.
     C,
     /// With redis-rs from crates.io.
@@ -34,7 +40,7 @@ pub enum Program {
 impl Library {
     /// Lets a program use the library in every manner. It must end by itself, and what its own call
     /// raised must be the sentence.
-    pub fn shows_the_sentence(&self) {
+    pub fn shows_the_notice(&self) {
         let Some(program) = self.program.ready() else { return };
         let faults: Vec<String> = self
             .manners
@@ -67,7 +73,7 @@ impl Program {
     pub fn ready(&self) -> Option<Vec<String>> {
         let script = |path: &str| root().join("tests/clients").join(path).display().to_string();
         Some(match *self {
-            Program::Debian(interpreter, path, _, probe) => {
+            Program::Debian { interpreter, script: path, probe, .. } => {
                 let probed = || Command::new(probe[0]).args(&probe[1..]).output().unwrap().status;
                 let there = tools(&[interpreter, probe[0]]);
                 if !there || !need(&format!("the library of {path}"), probed().success()) {
@@ -75,10 +81,10 @@ impl Program {
                 }
                 vec![interpreter.to_owned(), script(path)]
             }
-            Program::Python(path, _) => {
+            Program::Python { script: path, .. } => {
                 vec![format!("{}/bin/python", installed("python")?), script(path)]
             }
-            Program::Node(path, _) => {
+            Program::Node { script: path, .. } => {
                 let modules = format!("NODE_PATH={}/node_modules", installed("node")?);
                 vec!["env".to_owned(), modules, "node".to_owned(), script(path)]
             }
@@ -89,9 +95,9 @@ impl Program {
 
     fn package(&self) -> &'static str {
         match self {
-            Program::Debian(_, _, package, _)
-            | Program::Python(_, package)
-            | Program::Node(_, package) => package,
+            Program::Debian { package, .. }
+            | Program::Python { package, .. }
+            | Program::Node { package, .. } => package,
             Program::C => "hiredis",
             Program::Rust => "redis",
         }

@@ -40,7 +40,7 @@ fn words(line: &str, scheme: &str, port: u16) -> Vec<String> {
 const NETCATS: &[(&str, &[&str])] = &[("nc.openbsd", &["-N"]), ("nc.traditional", &["-q", "5"])];
 
 #[test]
-fn netcat_shows_the_sentence_for_a_command_and_for_silence() {
+fn netcat_shows_the_notice_for_a_command_and_for_silence() {
     for (netcat, arguments) in NETCATS {
         if !tools(&[netcat]) {
             return;
@@ -56,7 +56,7 @@ fn netcat_shows_the_sentence_for_a_command_and_for_silence() {
 }
 
 #[test]
-fn whoever_types_into_netcat_reads_the_sentence_and_goes_on() {
+fn lines_typed_into_netcat_each_show_the_notice() {
     for (netcat, _) in NETCATS {
         if !tools(&[netcat]) {
             return;
@@ -71,7 +71,7 @@ fn whoever_types_into_netcat_reads_the_sentence_and_goes_on() {
 }
 
 #[test]
-fn whoever_types_into_telnet_reads_the_sentence() {
+fn lines_typed_into_telnet_show_the_notice() {
     if !tools(&["telnet"]) {
         return;
     }
@@ -87,7 +87,7 @@ fn whoever_types_into_telnet_reads_the_sentence() {
 }
 
 #[test]
-fn a_shell_without_any_client_reads_the_sentence() {
+fn a_shell_without_any_client_reads_the_notice() {
     let notice = Notice::start("");
     for typed in ["echo PING >&3; ", ""] {
         let script = format!("exec 3<>/dev/tcp/127.0.0.1/{}; {typed}head -n 1 <&3", notice.port);
@@ -97,7 +97,7 @@ fn a_shell_without_any_client_reads_the_sentence() {
 }
 
 #[test]
-fn every_call_of_curl_shows_the_sentence() {
+fn every_call_of_curl_shows_the_notice() {
     if !tools(&["curl"]) {
         return;
     }
@@ -133,7 +133,7 @@ fn curl_shows_it_in_the_status_line_and_in_the_body() {
 }
 
 #[test]
-fn curl_as_a_client_of_telnet_shows_the_sentence() {
+fn curl_as_a_client_of_telnet_shows_the_notice() {
     if !tools(&["curl"]) {
         return;
     }
@@ -144,7 +144,7 @@ fn curl_as_a_client_of_telnet_shows_the_sentence() {
 }
 
 #[test]
-fn wget_shows_the_sentence_as_its_error() {
+fn wget_shows_the_notice_as_its_error() {
     if !tools(&["wget"]) {
         return;
     }
@@ -171,7 +171,7 @@ fn clients_of_tls_show_that_access_is_denied() {
 }
 
 #[test]
-fn a_free_port_is_not_an_open_one() {
+fn a_free_port_refuses_connections() {
     // Proves that the clients above would not pass against nothing.
     let port = crate::listener::harness::free_port();
     assert!(TcpListener::bind(("127.0.0.1", port)).is_ok());

@@ -21,7 +21,7 @@ fn namespaces_work() -> bool {
 }
 
 #[test]
-fn a_redirected_client_reads_the_sentence_of_the_port_it_wanted() {
+fn a_redirected_client_gets_the_notice_of_the_port_it_asked_for() {
     if !namespaces_work() {
         return;
     }

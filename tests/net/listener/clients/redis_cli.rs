@@ -58,7 +58,7 @@ fn redis_cli(arguments: &str, input: &[u8]) -> Option<(Seen, String)> {
     call(&["redis-cli"], arguments, input)
 }
 
-fn all_show_the_sentence(program: &[&str], calls: &[(&str, usize)]) {
+fn all_show_the_notice(program: &[&str], calls: &[(&str, usize)]) {
     for (arguments, times) in calls {
         let Some((seen, sentence)) = call(program, arguments, b"") else { return };
         let report = format!("{} {arguments}: {}", program[0], seen.text);
@@ -68,17 +68,17 @@ fn all_show_the_sentence(program: &[&str], calls: &[(&str, usize)]) {
 }
 
 #[test]
-fn every_call_of_redis_cli_shows_the_sentence() {
-    all_show_the_sentence(&["redis-cli"], CALLS);
+fn every_call_of_redis_cli_shows_the_notice() {
+    all_show_the_notice(&["redis-cli"], CALLS);
 }
 
 #[test]
-fn every_benchmark_ends_with_the_sentence() {
-    all_show_the_sentence(&["redis-benchmark", "-n", "10", "-c", "2"], BENCHMARKS);
+fn every_benchmark_ends_with_the_notice() {
+    all_show_the_notice(&["redis-benchmark", "-n", "10", "-c", "2"], BENCHMARKS);
 }
 
 #[test]
-fn every_piped_command_shows_the_sentence() {
+fn every_piped_command_shows_the_notice() {
     for arguments in ["", "-c", "-3", "-c -3 -a secret"] {
         let Some((seen, sentence)) = redis_cli(arguments, b"ping\nset a b\nget a\n") else {
             return;

@@ -2,7 +2,7 @@
 
 use crate::listener::certificates::Certificate;
 use crate::listener::clients::client_program::Program;
-use crate::listener::harness::{Notice, Seen, eventually, run, sentence};
+use crate::listener::harness::{Notice, Seen, run, sentence, wait_until};
 use crate::support::tools;
 
 /// A listener with a certificate.
@@ -21,11 +21,11 @@ pub fn s_client(notice: &Notice, arguments: &[&str]) -> Seen {
 /// Waits for a log line with these fields.
 #[track_caller]
 pub fn logs(notice: &Notice, fields: &str) {
-    eventually(&format!("{fields} is logged: {}", notice.log()), || notice.log().contains(fields));
+    wait_until(&format!("{fields} is logged: {}", notice.log()), || notice.log().contains(fields));
 }
 
 #[test]
-fn redis_cli_shows_the_sentence() {
+fn redis_cli_shows_the_notice() {
     let Some((notice, certificate)) = start().filter(|_| tools(&["redis-cli"])) else { return };
     let (port, cert) = (notice.port.to_string(), certificate.path("cert.pem"));
     for arguments in [
@@ -54,7 +54,7 @@ fn redis_cli_loads_in_bulk_through_tls() {
 }
 
 #[test]
-fn who_does_not_trust_the_certificate_is_told_so_by_its_own_client() {
+fn a_client_that_does_not_trust_the_certificate_says_so() {
     let Some((mut notice, certificate)) = start().filter(|_| tools(&["redis-cli"])) else { return };
     let port = notice.port.to_string();
     let seen = run(&["redis-cli", "--tls", "-p", &port, "ping"], b"");
@@ -67,7 +67,7 @@ fn who_does_not_trust_the_certificate_is_told_so_by_its_own_client() {
 }
 
 #[test]
-fn openssl_shows_the_sentence_in_either_version() {
+fn openssl_shows_the_notice_in_either_version() {
     let Some((notice, certificate)) = start() else { return };
     let cert = certificate.path("cert.pem");
     for (option, version) in [("-tls1_2", "1.2"), ("-tls1_3", "1.3")] {
@@ -81,7 +81,7 @@ fn openssl_shows_the_sentence_in_either_version() {
 }
 
 #[test]
-fn a_version_that_nobody_should_speak_gets_the_alert_that_reads_best() {
+fn an_obsolete_tls_version_gets_a_readable_alert() {
     let Some((notice, _certificate)) = start() else { return };
     let seen = s_client(&notice, &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]);
     assert!(seen.text.contains("alert access denied"), "{}", seen.text);
@@ -89,7 +89,7 @@ fn a_version_that_nobody_should_speak_gets_the_alert_that_reads_best() {
 }
 
 #[test]
-fn curl_shows_the_sentence_of_an_https_address() {
+fn curl_shows_the_notice_of_an_https_address() {
     let Some((notice, certificate)) = start().filter(|_| tools(&["curl"])) else { return };
     let sentence = sentence(notice.port);
     let (url, cert) =
@@ -110,9 +110,12 @@ fn curl_shows_the_sentence_of_an_https_address() {
 }
 
 #[test]
-fn redis_py_raises_the_sentence_through_tls() {
+fn redis_py_raises_the_notice_through_tls() {
     let Some((notice, certificate)) = start() else { return };
-    let Some(program) = Program::Python("python/redis_py.py", "redis").ready() else { return };
+    let Some(program) = Program::Python { script: "python/redis_py.py", package: "redis" }.ready()
+    else {
+        return;
+    };
     let (port, cert) = (notice.port.to_string(), certificate.path("cert.pem"));
     for (manner, times) in [("get", 1), ("resp3", 1), ("asyncio", 1), ("cluster", 1)] {
         let seen = run(&[&program[0], &program[1], &port, manner, "redis", &cert], b"");
@@ -125,7 +128,7 @@ fn redis_py_raises_the_sentence_through_tls() {
 }
 
 #[test]
-fn python_reads_the_sentence_and_a_farewell_behind_it() {
+fn python_reads_the_notice_and_then_close_notify() {
     let Some((notice, certificate)) = start().filter(|_| tools(&["python3"])) else { return };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/tls.py");
     let (port, cert) = (notice.port.to_string(), certificate.path("cert.pem"));

@@ -38,7 +38,7 @@ pub fn attempt(source: Ipv4Addr, port: u16, request: &[u8]) -> (SocketAddr, Stri
 }
 
 /// One attempt that must be told, as every well-behaved client must.
-pub fn knock(source: Ipv4Addr, port: u16) -> SocketAddr {
+pub fn expect_notice(source: Ipv4Addr, port: u16) -> SocketAddr {
     let (from, told) = attempt(source, port, b"PING\r\n");
     assert_told(port, &told);
     from
@@ -51,16 +51,16 @@ pub fn assert_told(port: u16, told: &str) {
     assert!(told == line || told == line.repeat(2), "{told:?}");
 }
 
-/// Has `knock` called with 0, 1, 2 and so on by several threads at once, for as long as `goes_on`
+/// Has `connect` called with 0, 1, 2 and so on by several threads at once, for as long as `goes_on`
 /// says so. What the calls returned.
 pub fn all_at_once<T: Send>(
     goes_on: impl Fn(u32) -> bool + Sync,
-    knock: impl Fn(u32) -> T + Sync,
+    connect: impl Fn(u32) -> T + Sync,
 ) -> Vec<T> {
     let next = AtomicU32::new(0);
     let work = || {
         let numbers = iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
-        numbers.take_while(|number| goes_on(*number)).map(&knock).collect::<Vec<T>>()
+        numbers.take_while(|number| goes_on(*number)).map(&connect).collect::<Vec<T>>()
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();

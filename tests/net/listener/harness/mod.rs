@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub use crate::support::wait_until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -64,7 +64,7 @@ impl Notice {
 
     fn wait_until_ready(&mut self) -> bool {
         let ready = format!("listening on [::]:{}", self.port);
-        eventually("the listener is ready or gave up", || {
+        wait_until("the listener is ready or gave up", || {
             self.diagnostics().contains(&ready) || self.process.try_wait().unwrap().is_some()
         });
         if self.process.try_wait().unwrap().is_none() {
@@ -107,7 +107,7 @@ impl Notice {
     pub fn end(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
         let mut status = None;
-        eventually("the listener stops", || {
+        wait_until("the listener stops", || {
             status = self.process.try_wait().unwrap();
             status.is_some()
         });
@@ -214,7 +214,7 @@ pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
     });
     let mut known = 0;
     for (awaited, typed) in exchange {
-        eventually(&format!("{client:?} prints {awaited:?}"), || {
+        wait_until(&format!("{client:?} prints {awaited:?}"), || {
             let text = printed.lock().unwrap();
             let found = text[known..].find(awaited);
             known += found.map_or(0, |place| place + awaited.len());
@@ -243,15 +243,6 @@ fn start(client: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// Waits, for a long but limited time, until `condition` holds.
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "in vain: {what}");
-        sleep(Duration::from_millis(10));
-    }
 }
 
 /// Everything that comes until the other side ends.

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::listener::harness::{Notice, eventually, read_like, read_to_end};
+use crate::listener::harness::{Notice, read_like, read_to_end, wait_until};
 
 /// Sends `bytes`, ends, and reads everything.
 fn exchange(notice: &Notice, bytes: &[u8]) -> String {
@@ -17,7 +17,7 @@ fn exchange(notice: &Notice, bytes: &[u8]) -> String {
 fn a_connection_is_one_line_soon_after_it_ended() {
     let notice = Notice::start("");
     exchange(&notice, b"*1\r\n$4\r\nPING\r\n");
-    eventually("the line is there", || notice.log().ends_with('\n'));
+    wait_until("the line is there", || notice.log().ends_with('\n'));
     let log = notice.log();
     let port = notice.port;
     for part in [
@@ -71,7 +71,7 @@ fn a_hostile_library_name_stays_in_its_line() {
 }
 
 #[test]
-fn json_lines_are_json() {
+fn json_lines_are_valid_json() {
     let mut notice = Notice::start("log-format = \"json\"");
     exchange(&notice, b"CLIENT SETINFO LIB-NAME redis-py\r\nCLIENT SETINFO LIB-VER 5.0\r\n");
     let (_, log) = notice.stop();
@@ -95,7 +95,7 @@ fn lines_and_counts_add_up_to_the_attempts() {
 }
 
 #[test]
-fn a_full_disk_neither_stops_the_serving_nor_goes_unnoticed() {
+fn a_full_disk_does_not_stop_replies_and_is_reported() {
     let notice = Notice::start_with("", |command| {
         let path = std::path::Path::new(command.get_args().nth(2).unwrap()).with_file_name("log");
         std::os::unix::fs::symlink("/dev/full", path).unwrap();
@@ -106,10 +106,10 @@ fn a_full_disk_neither_stops_the_serving_nor_goes_unnoticed() {
         stream.write_all(b"PING\r\n").unwrap();
         assert_eq!(read_like(&mut stream, &notice.line()), notice.line());
     }
-    eventually("the trouble is told", || notice.diagnostics().contains("could not write the log"));
+    wait_until("the trouble is told", || notice.diagnostics().contains("could not write the log"));
     std::fs::remove_file(notice.log_path()).unwrap();
     notice.signal(nix::sys::signal::Signal::SIGHUP);
-    eventually("the loss is told in the new file", || {
+    wait_until("the loss is told in the new file", || {
         notice.log_path().exists() && notice.log().contains(" attempts=3 outcome=dropped\n")
     });
     assert_eq!(notice.diagnostics().matches("could not write the log").count(), 1);

@@ -10,8 +10,8 @@ use std::thread;
 use tempfile::TempDir;
 
 use crate::listener::harness::log_totals::Account;
-use crate::listener::harness::many_clients::{all_at_once, knock, source};
-use crate::listener::harness::{Notice, eventually, run};
+use crate::listener::harness::many_clients::{all_at_once, expect_notice, source};
+use crate::listener::harness::{Notice, run, wait_until};
 use crate::support::{root, tools};
 
 const SHIPPED: &str = "generated/host/etc/logrotate.d/redis-port-notice";
@@ -111,7 +111,7 @@ fn attempts_during_rotations(
         let rotations = scope.spawn(|| {
             let mut rotations = 0;
             while rotations < ROTATIONS {
-                eventually("there is something to rotate", || {
+                wait_until("there is something to rotate", || {
                     fs::metadata(&rotator.log).is_ok_and(|file| file.len() > 0)
                 });
                 // Twice: the second comes before the listener could see to the first.
@@ -120,7 +120,7 @@ fn attempts_during_rotations(
             }
         });
         let goes_on = |number| number < ATTEMPTS || !rotations.is_finished();
-        let peers = all_at_once(goes_on, |number| knock(whence(number), port));
+        let peers = all_at_once(goes_on, |number| expect_notice(whence(number), port));
         rotations.join().unwrap();
         peers
     });

@@ -12,9 +12,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::listener::harness::log_totals::Account;
-use crate::listener::harness::many_clients::{all_at_once, attempt, knock, source};
+use crate::listener::harness::many_clients::{all_at_once, attempt, expect_notice, source};
 use crate::listener::harness::process_usage::resident_kib;
-use crate::listener::harness::{Notice, eventually};
+use crate::listener::harness::{Notice, wait_until};
 
 /// What a library may call itself: as JSON, a line of it has more than 300 bytes.
 const NAMED: &str = "CLIENT SETINFO LIB-NAME \
@@ -57,7 +57,7 @@ fn complaints(notice: &Notice) -> usize {
 }
 
 #[test]
-fn while_nobody_reads_the_log_memory_is_bounded_and_what_it_lacks_is_counted() {
+fn a_stalled_reader_costs_bounded_memory_and_lost_lines_are_counted() {
     let (mut notice, reader) = stalled("log-format = \"json\"\nlog-per-source = 100000");
     let port = notice.port;
     let connect = |number| {
@@ -70,7 +70,7 @@ fn while_nobody_reads_the_log_memory_is_bounded_and_what_it_lacks_is_counted() {
     let grown = resident_kib(notice.pid()).saturating_sub(before);
     // Kept, the lines alone would take 15 MiB. A MiB of them may wait, and one be on its way.
     assert!(grown < 6 * 1024, "grown by {grown} KiB");
-    eventually("the trouble is told", || complaints(&notice) == 1);
+    wait_until("the trouble is told", || complaints(&notice) == 1);
     let log = thread::spawn(|| read_all(reader));
     all_at_once(|number| number < 1_000, connect);
     assert!(notice.end().success());
@@ -81,10 +81,10 @@ fn while_nobody_reads_the_log_memory_is_bounded_and_what_it_lacks_is_counted() {
 }
 
 #[test]
-fn the_end_waits_a_bounded_time_for_a_log_that_nobody_reads() {
+fn a_shutdown_waits_a_bounded_time_for_a_stalled_reader() {
     let (mut notice, reader) = stalled("log-per-source = 100000");
     let port = notice.port;
-    all_at_once(|number| number < 5_000, |_| knock(source(1), port));
+    all_at_once(|number| number < 5_000, |_| expect_notice(source(1), port));
     assert!(notice.end().success());
     let account = Account::of(&read_all(reader));
     assert!(account.written() > 0);
@@ -94,20 +94,20 @@ fn the_end_waits_a_bounded_time_for_a_log_that_nobody_reads() {
 }
 
 #[test]
-fn a_log_without_a_reader_is_written_once_there_is_one() {
+fn a_log_pipe_is_written_once_it_has_a_reader() {
     let mut notice = Notice::start_with("", with_fifo);
     assert_eq!(complaints(&notice), 1, "{}", notice.diagnostics());
     let port = notice.port;
-    all_at_once(|number| number < 100, |_| knock(source(1), port));
+    all_at_once(|number| number < 100, |_| expect_notice(source(1), port));
     notice.signal(Signal::SIGHUP);
     let mut late = reader(&notice.log_path());
     let mut log = String::new();
-    eventually("the loss is told", || {
+    wait_until("the loss is told", || {
         // Until the writer is there, this is the end of the file; then there may be nothing yet.
         let _ = late.read_to_string(&mut log);
         log.contains("outcome=dropped\n")
     });
-    all_at_once(|number| number < 10, |_| knock(source(1), port));
+    all_at_once(|number| number < 10, |_| expect_notice(source(1), port));
     assert!(notice.end().success());
     log.push_str(&read_all(late));
     let account = Account::of(&log);

@@ -9,8 +9,8 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 
 use crate::listener::harness::log_totals::Account;
-use crate::listener::harness::many_clients::{all_at_once, knock, source};
-use crate::listener::harness::{Notice, around, eventually, run};
+use crate::listener::harness::many_clients::{all_at_once, expect_notice, source};
+use crate::listener::harness::{Notice, around, run, wait_until};
 use crate::support::{need, tools};
 
 /// A listener whose log lies on a disk of its own, 64 KiB large, in namespaces of its own.
@@ -62,10 +62,13 @@ impl Disk {
     }
 
     /// Makes attempts, some of which are folded; all must be told.
-    fn knock(&mut self, attempts: u32) {
+    fn connect_clients(&mut self, attempts: u32) {
         let first = self.attempts;
         let port = self.notice.port;
-        all_at_once(|number| number < attempts, |number| knock(source((first + number) / 8), port));
+        all_at_once(
+            |number| number < attempts,
+            |number| expect_notice(source((first + number) / 8), port),
+        );
         self.attempts += attempts;
     }
 
@@ -109,19 +112,19 @@ fn namespaces_work() -> bool {
 }
 
 #[test]
-fn a_full_disk_is_told_once_and_what_it_lacks_is_counted() {
+fn a_full_disk_is_reported_once_and_lost_lines_are_counted() {
     let Some(mut disk) = Disk::start("true") else { return };
-    disk.knock(20);
-    eventually("lines are written", || disk.read("log").lines().count() >= 8);
+    disk.connect_clients(20);
+    wait_until("lines are written", || disk.read("log").lines().count() >= 8);
     disk.fill();
-    disk.knock(200);
-    eventually("the trouble is told", || disk.complaints() == 1);
-    disk.knock(100);
+    disk.connect_clients(200);
+    wait_until("the trouble is told", || disk.complaints() == 1);
+    disk.connect_clients(100);
     disk.make_room();
-    eventually("the loss is told without a further attempt", || {
+    wait_until("the loss is told without a further attempt", || {
         disk.read("log").contains("outcome=dropped")
     });
-    disk.knock(40);
+    disk.connect_clients(40);
     let account = disk.stop(&["log"]);
     assert!(account.dropped > 0 && account.folded > 0 && account.written() > 0, "{account:?}");
     assert_eq!(account.attempts(), u64::from(disk.attempts));
@@ -133,25 +136,25 @@ fn a_rotation_on_a_full_disk_leaves_no_torn_line() {
     let Some(mut disk) = Disk::start("true") else { return };
     disk.fill();
     disk.leave_one_page();
-    disk.knock(200);
-    eventually("the trouble is told", || disk.complaints() == 1);
+    disk.connect_clients(200);
+    wait_until("the trouble is told", || disk.complaints() == 1);
     fs::rename(disk.path("log"), disk.path("log.1")).unwrap();
     disk.notice.signal(Signal::SIGHUP);
-    eventually("the new file is there", || disk.path("log").exists());
+    wait_until("the new file is there", || disk.path("log").exists());
     disk.make_room();
-    disk.knock(40);
+    disk.connect_clients(40);
     let account = disk.stop(&["log.1", "log"]);
     assert!(account.dropped > 0, "{account:?}");
     assert_eq!(account.attempts(), u64::from(disk.attempts));
 }
 
 #[test]
-fn a_disk_that_is_still_full_at_the_end_keeps_whole_lines_and_the_rest_is_said() {
+fn a_disk_full_at_shutdown_keeps_whole_lines_and_the_loss_is_reported() {
     let Some(mut disk) = Disk::start("true") else { return };
     disk.fill();
     disk.leave_one_page();
-    disk.knock(200);
-    eventually("the trouble is told", || disk.complaints() == 1);
+    disk.connect_clients(200);
+    wait_until("the trouble is told", || disk.complaints() == 1);
     let account = disk.stop(&["log"]);
     assert!(account.written() > 0, "{account:?}");
     let lacking = 200 - account.attempts();
@@ -160,21 +163,21 @@ fn a_disk_that_is_still_full_at_the_end_keeps_whole_lines_and_the_rest_is_said()
 }
 
 #[test]
-fn a_rotation_on_a_read_only_disk_goes_on_in_the_old_file_until_it_can_be_written() {
+fn a_rotation_on_a_read_only_disk_keeps_the_old_file_until_it_is_writable() {
     let Some(mut disk) = Disk::start("true") else { return };
-    disk.knock(20);
+    disk.connect_clients(20);
     fs::rename(disk.path("log"), disk.path("log.1")).unwrap();
     disk.sh("mount --bind $1 $1; mount -o remount,bind,ro $1");
     disk.notice.signal(Signal::SIGHUP);
-    eventually("the trouble is told", || disk.complaints() == 1);
-    disk.knock(40);
+    wait_until("the trouble is told", || disk.complaints() == 1);
+    disk.connect_clients(40);
     disk.sh("umount $1");
     // Also while attempts never cease.
-    eventually("the new file is there", || {
-        disk.knock(1);
+    wait_until("the new file is there", || {
+        disk.connect_clients(1);
         disk.path("log").exists()
     });
-    disk.knock(20);
+    disk.connect_clients(20);
     let account = disk.stop(&["log.1", "log"]);
     assert_eq!((account.attempts(), account.dropped), (u64::from(disk.attempts), 0));
     assert!(Account::of(&disk.read("log")).attempts() >= 20);
@@ -185,10 +188,10 @@ fn a_rotation_on_a_read_only_disk_goes_on_in_the_old_file_until_it_can_be_writte
 fn a_disk_that_is_read_only_from_the_start_does_not_stop_the_listener() {
     let Some(mut disk) = Disk::start("mount -o remount,ro $1") else { return };
     assert_eq!(disk.complaints(), 1, "{}", disk.notice.diagnostics());
-    disk.knock(24);
+    disk.connect_clients(24);
     disk.sh("mount -o remount,rw $1");
-    eventually("the loss is told", || disk.read("log").contains(" outcome=dropped"));
-    disk.knock(24);
+    wait_until("the loss is told", || disk.read("log").contains(" outcome=dropped"));
+    disk.connect_clients(24);
     let account = disk.stop(&["log"]);
     // Five of eight attempts of each source is folded.
     assert_eq!((account.written(), account.dropped, account.folded), (9, 9, 30));

@@ -1,0 +1,134 @@
+//! Prints plans, as text or as JSON.
+
+use crate::args::{InstallerArgs, Verb};
+use crate::bundle::GuardConfig;
+use crate::cli::output::{coloured, out, print_error};
+use crate::cli::unified_diff;
+use crate::error::Error;
+use crate::os::sockets::{Listener, Peer, PortUsage};
+use crate::plan::{Plan, StepView};
+use serde::Serialize;
+use std::io;
+
+/// What would be done, or was. `remove --dry-run` prints what `remove` would.
+#[derive(Default, Serialize)]
+pub(super) struct Steps<'a> {
+    /// Whether there is any step.
+    pub changed: bool,
+    /// The digest of the bundle that this is about, twelve digits; empty where `remove` finds none, and
+    /// where `revert` goes back to nothing.
+    pub bundle: &'a str,
+    /// What is done, in order.
+    pub steps: Vec<StepView>,
+    /// Who is connected to a reserved port from outside; absent where nobody is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<Peer>,
+    /// What listens on a reserved port; absent where nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
+    /// Until when `confirm` must come, where a change waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_by: Option<String>,
+}
+
+pub(super) fn views(plan: &Plan) -> Vec<StepView> {
+    plan.steps.iter().map(|step| step.view(unified_diff::unified)).collect()
+}
+
+pub(super) const NOW: &str = "right now";
+
+/// Prints a plan: as one JSON object, or as text below a heading.
+pub(super) fn show(
+    args: &InstallerArgs,
+    guard_config: &GuardConfig,
+    plan: &Plan,
+    users: PortUsage,
+    confirm_by: Option<String>,
+    heading: &str,
+) {
+    let mut steps = views(plan);
+    if args.json {
+        let PortUsage { listeners, peers } = users;
+        let (changed, bundle) = (!plan.is_empty(), guard_config.bundle.as_str());
+        print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
+        return;
+    }
+    let mut when = NOW;
+    if matches!(args.verb, Verb::Apply(_)) {
+        when = "when this began";
+        // New files were reviewed, and what is lost was printed before.
+        steps.iter_mut().for_each(|step| step.diff = None);
+    }
+    out!("{heading}");
+    show_steps(&steps);
+    show_users(&users, when);
+}
+
+pub(super) fn show_users(PortUsage { listeners, peers }: &PortUsage, when: &str) {
+    show_some(&format!("listening on a reserved port {when}:"), listeners, listening);
+    let heading = format!("connected to a reserved port from outside {when}:");
+    show_some(&heading, peers, connected);
+}
+
+pub(super) fn listening(listener: &Listener) -> String {
+    let Listener { port, address, .. } = listener;
+    match (&listener.program, listener.pid) {
+        (Some(program), Some(pid)) => format!("port {port} on {address}: {program} (pid {pid})"),
+        _ => format!("port {port} on {address}"),
+    }
+}
+
+pub(super) fn connected(peer: &Peer) -> String {
+    format!("port {} from {}", peer.port, peer.address)
+}
+
+/// Prints the first ones of a list that may have thousands.
+pub(super) fn show_some<T>(heading: &str, all: &[T], line: impl Fn(&T) -> String) {
+    const MAX_SHOWN: usize = 20;
+    if !all.is_empty() {
+        out!("\n{heading}");
+    }
+    for one in all.iter().take(MAX_SHOWN) {
+        out!("  {}", line(one));
+    }
+    if all.len() > MAX_SHOWN {
+        out!("  and {} more: --json names them all", all.len() - MAX_SHOWN);
+    }
+}
+
+/// Prints what a plan will overwrite or remove, before that is done.
+pub(super) fn show_losses(plan: &Plan) {
+    let colour = coloured(&io::stdout());
+    let losses = views(plan).into_iter().filter(|step| step.action != "create");
+    for diff in losses.filter_map(|step| step.diff) {
+        out!("{}\n", shortened(&diff, colour));
+    }
+}
+
+pub(super) fn show_steps(steps: &[StepView]) {
+    for step in steps {
+        out!("  {:<8} {}: {}", step.kind, step.target, step.action);
+    }
+    let colour = coloured(&io::stdout());
+    for text in steps.iter().filter_map(|step| step.diff.as_deref()) {
+        out!("\n{}", shortened(text, colour));
+    }
+}
+
+/// A diff, or the beginning of a long one and how many lines are left.
+pub(super) fn shortened(text: &str, colour: bool) -> String {
+    const MAX_LINES: usize = 200;
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let shown = unified_diff::painted(&lines[..lines.len().min(MAX_LINES)].join("\n"), colour);
+    match lines.len().saturating_sub(MAX_LINES) {
+        0 => shown.trim_end().to_owned(),
+        more => format!("{}\n({more} lines more: `plan --json` has all of them)", shown.trim_end()),
+    }
+}
+
+pub(super) fn print_json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => out!("{text}"),
+        Err(error) => print_error(&Error::new("write the answer as JSON", error)),
+    }
+}

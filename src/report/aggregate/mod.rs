@@ -1,0 +1,277 @@
+//! Counts connection attempts by source, port, library, answer and time.
+//!
+//! Guarantees: memory is bounded, whatever the logs hold; sums are exact, because attempts beyond the
+//! bounds are counted together instead of separately.
+
+mod libraries;
+
+pub use self::libraries::{Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES};
+
+use super::histogram::{Histogram, TimeAxis};
+use super::line_counts::LineCounts;
+use super::record::{
+    AnswerKind, Attempt, Line, LostLines, Protocol, SkipReason, Source, UnixMillis,
+};
+use super::totals::Totals;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
+
+/// How many sources, each with a port, are counted separately. Beyond that, those with the fewest attempts
+/// are counted together.
+pub const MAX_ROWS: usize = 32_768;
+/// How many ports are counted separately.
+pub const MAX_PORTS: usize = 1024;
+
+/// Which attempts are counted.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// None earlier.
+    pub since: UnixMillis,
+    /// None later: a clock was wrong.
+    pub until: UnixMillis,
+    /// Only those at these ports; at all ports if it is empty.
+    pub ports: Vec<u16>,
+}
+
+/// 2000-01-01: redisguard wrote no line before. An earlier timestamp comes from a clock that was not set.
+const EARLIEST: UnixMillis = 946_684_800_000;
+
+/// One source at one port.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The source.
+    pub source: Source,
+    /// The reserved port; `None` where the listener's counts name no port.
+    pub port: Option<u16>,
+    /// Its attempts.
+    pub totals: Totals,
+    /// Its attempts in each step.
+    pub histogram: Histogram,
+    /// A bit for each of [`Protocol::ALL`] that the source used.
+    protocols: u8,
+    /// The libraries that the source used.
+    pub libraries: LibrariesUsed,
+}
+
+impl Row {
+    fn new(source: Source, port: Option<u16>) -> Row {
+        let (totals, histogram) = (Totals::default(), Histogram::default());
+        Row { source, port, totals, histogram, protocols: 0, libraries: LibrariesUsed::default() }
+    }
+
+    /// The protocols that the source used.
+    pub fn protocols(&self) -> impl Iterator<Item = Protocol> {
+        let bits = self.protocols;
+        Protocol::ALL.into_iter().filter(move |protocol| bits & (1 << *protocol as u8) != 0)
+    }
+}
+
+/// One port, with the attempts of evicted rows.
+#[derive(Clone, Debug, Default)]
+pub struct PortRow {
+    /// Its attempts.
+    pub totals: Totals,
+    /// Its attempts in each step.
+    pub histogram: Histogram,
+    /// How many of the evicted sources were there in each step.
+    pub evicted_presence: Histogram,
+    /// How many sources were evicted; one that came back is counted twice.
+    pub evicted_sources: u64,
+}
+
+/// Rows that were evicted to bound memory, counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evicted {
+    /// How many rows; a source that came back is counted twice.
+    pub rows: u64,
+    /// Their attempts.
+    pub totals: Totals,
+}
+
+/// All counts.
+#[derive(Clone, Debug, Default)]
+pub struct Aggregate {
+    /// The axis of every histogram.
+    pub axis: TimeAxis,
+    /// All attempts.
+    pub totals: Totals,
+    /// All attempts in each step, by answer.
+    pub histograms: [Histogram; AnswerKind::ALL.len()],
+    /// Every source at every port that is counted separately, in no order.
+    pub rows: Vec<Row>,
+    /// The places of `rows`.
+    index: HashMap<(Source, Option<u16>), usize>,
+    /// The rows that are not counted separately any more.
+    pub evicted: Evicted,
+    /// The libraries.
+    pub libraries: Libraries,
+    /// Every port that is counted separately; `None` is for counts that name no port.
+    pub ports: BTreeMap<Option<u16>, PortRow>,
+    /// The attempts at ports beyond [`MAX_PORTS`].
+    pub port_overflow: u64,
+    /// The lines that the listener could not write.
+    pub lost: LostLines,
+    /// The lines that were counted and skipped.
+    pub lines: LineCounts,
+}
+
+impl Aggregate {
+    /// Counts one line, or the reason why it is skipped.
+    pub fn add(&mut self, line: Result<Line<'_>, SkipReason>, filter: &Filter) {
+        self.lines.read += 1;
+        let line = match line {
+            Err(reason) => return self.lines.skip(reason),
+            Ok(line) if line.at() < EARLIEST || line.at() > filter.until => {
+                return self.lines.skip(SkipReason::Misdated);
+            }
+            Ok(line) if line.at() < filter.since => {
+                self.lines.outside += 1;
+                return;
+            }
+            Ok(line) => line,
+        };
+        match line {
+            Line::Lost { lost, .. } => self.add_lost(lost),
+            Line::Attempt(attempt) => {
+                let is_wanted = |port| filter.ports.contains(&port);
+                if !filter.ports.is_empty() && !attempt.port.is_some_and(is_wanted) {
+                    self.lines.outside += 1;
+                    return;
+                }
+                self.count(&attempt);
+            }
+        }
+        self.lines.counted += 1;
+    }
+
+    fn add_lost(&mut self, LostLines { lines, attempts }: LostLines) {
+        self.lost.lines = self.lost.lines.saturating_add(lines);
+        self.lost.attempts = self.lost.attempts.saturating_add(attempts);
+    }
+
+    fn count(&mut self, attempt: &Attempt<'_>) {
+        let slot = match self.axis.slot(attempt.at) {
+            Some(slot) => slot,
+            None => {
+                self.rescale(self.axis.widened_to(attempt.at));
+                // The widest axis covers 128 steps of 336 days: 117 years, more than a real filter lets in.
+                let Some(slot) = self.axis.slot(attempt.at) else { return };
+                slot
+            }
+        };
+        let attempts = attempt.attempts;
+        self.totals.add(attempt);
+        self.histograms[attempt.answer as usize].add(slot, attempts);
+        match self.port(attempt.port) {
+            Some(port) => {
+                port.totals.add(attempt);
+                port.histogram.add(slot, attempts);
+            }
+            None => self.port_overflow = self.port_overflow.saturating_add(attempts),
+        }
+        let row = self.row(attempt.source, attempt.port);
+        let row = &mut self.rows[row];
+        row.totals.add(attempt);
+        row.histogram.add(slot, attempts);
+        if let Some(protocol) = attempt.protocol {
+            row.protocols |= 1 << protocol as u8;
+        }
+        if let Some(library) = &attempt.library {
+            self.libraries.add(attempt, library, &mut row.libraries);
+        }
+    }
+
+    /// The row of a port; `None` beyond [`MAX_PORTS`].
+    fn port(&mut self, port: Option<u16>) -> Option<&mut PortRow> {
+        let has_room = self.ports.len() < MAX_PORTS;
+        match self.ports.entry(port) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(entry) => has_room.then(|| entry.insert(PortRow::default())),
+        }
+    }
+
+    /// The place of a source's row at a port; others are evicted if there is no room for it.
+    fn row(&mut self, source: Source, port: Option<u16>) -> usize {
+        if let Some(place) = self.index.get(&(source, port)) {
+            return *place;
+        }
+        if self.rows.len() >= MAX_ROWS {
+            // Half of them at once, so that the sorting is paid for by many new rows.
+            self.evict_all_but(MAX_ROWS / 2);
+        }
+        let place = self.rows.len();
+        self.rows.push(Row::new(source, port));
+        self.index.insert((source, port), place);
+        place
+    }
+
+    /// Evicts all but the `kept` rows with the most attempts.
+    fn evict_all_but(&mut self, kept: usize) {
+        self.rows.select_nth_unstable_by_key(kept, |row| Reverse(row.totals.attempts()));
+        for row in self.rows.split_off(kept) {
+            self.evicted.rows += 1;
+            self.evicted.totals.merge(&row.totals);
+            if let Some(port) = self.ports.get_mut(&row.port) {
+                port.evicted_presence.add_presence(&row.histogram);
+                port.evicted_sources += 1;
+            }
+        }
+        self.index.clear();
+        let rows = self.rows.iter().enumerate();
+        self.index.extend(rows.map(|(place, row)| ((row.source, row.port), place)));
+    }
+
+    /// Moves every histogram to another axis, which covers the present one.
+    fn rescale(&mut self, to: TimeAxis) {
+        let from = self.axis;
+        let rows = self.rows.iter_mut().map(|row| &mut row.histogram);
+        let ports = self.ports.values_mut();
+        let ports = ports.flat_map(|port| [&mut port.histogram, &mut port.evicted_presence]);
+        let all = self.histograms.iter_mut().chain(rows).chain(ports);
+        all.for_each(|histogram| histogram.rescale(from, to));
+        self.axis = to;
+    }
+
+    /// Adds the counts of another aggregate with the same filter.
+    pub fn merge(&mut self, mut other: Aggregate) {
+        let axis = self.axis.union(other.axis);
+        self.rescale(axis);
+        other.rescale(axis);
+        self.totals.merge(&other.totals);
+        for (own, other) in self.histograms.iter_mut().zip(&other.histograms) {
+            own.merge(other);
+        }
+        for (port, other) in other.ports {
+            match self.port(port) {
+                Some(own) => {
+                    own.totals.merge(&other.totals);
+                    own.histogram.merge(&other.histogram);
+                    own.evicted_presence.merge(&other.evicted_presence);
+                    own.evicted_sources += other.evicted_sources;
+                }
+                None => {
+                    let attempts = other.totals.attempts();
+                    self.port_overflow = self.port_overflow.saturating_add(attempts);
+                }
+            }
+        }
+        let library_ids = self.libraries.merge(other.libraries);
+        for other in other.rows {
+            let row = self.row(other.source, other.port);
+            let row = &mut self.rows[row];
+            row.totals.merge(&other.totals);
+            row.histogram.merge(&other.histogram);
+            row.protocols |= other.protocols;
+            row.libraries.merge(&other.libraries, &library_ids);
+        }
+        self.evicted.rows += other.evicted.rows;
+        self.evicted.totals.merge(&other.evicted.totals);
+        self.port_overflow = self.port_overflow.saturating_add(other.port_overflow);
+        self.add_lost(other.lost);
+        self.lines.merge(&other.lines);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! Collects the answer of `status`.
+
+use super::directories;
+use super::findings::{
+    another_bundle, applied_bundle, irregular, local_ports_read_only, step_findings,
+};
+use super::health::{listener_answers, other_rules, unit_findings};
+use super::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount};
+use super::unit_overrides;
+use crate::bundle::GuardConfig;
+use crate::error::Error;
+use crate::family::Family;
+use crate::firewall;
+use crate::firewall::missing_family;
+use crate::host::change::confirm;
+use crate::host::observe::Detail;
+use crate::host::prepare::{Prepared, Target, prepare};
+use crate::host::receipt::{Receipt, State};
+use crate::host::{Host, bundle_source, recent_attempts};
+use crate::os::systemd;
+use crate::plan::Observed;
+use crate::spec::PortRange;
+use std::path::Path;
+
+/// How many recent attempts are told.
+const MAX_RECENT_ATTEMPTS: usize = 5;
+
+/// Whether the listener is connected to. It counts and logs that like any other connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Probing {
+    /// Connect to its ports.
+    Connect,
+    /// Ask only systemd and the kernel about it.
+    Passive,
+}
+
+/// The state of a host. `directory` is a bundle that it is to be compared with besides.
+///
+/// # Errors
+/// A receipt, bundle, tool or unit that cannot be read or asked.
+pub fn collect(
+    host: &Host,
+    directory: Option<&Path>,
+    probing: Probing,
+) -> Result<HostStatus, Error> {
+    let mut status = match Receipt::read(host)? {
+        None => nothing_applied(host)?,
+        Some(receipt) => compare(host, directory, receipt, probing)?,
+    };
+    let record = confirm::read(host)?;
+    status.unconfirmed = record.as_ref().map(|record| record.sentence(host));
+    status.confirm_by = record.map(|record| record.confirm_by);
+    Ok(status)
+}
+
+/// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same.
+fn nothing_applied(host: &Host) -> Result<HostStatus, Error> {
+    let detail = if host.is_live() && firewall::is_any_installed()? {
+        "rules of ours are in the kernel, but nothing says what was applied: apply again"
+    } else {
+        "nothing is applied here: run `redisguard-install apply`"
+    };
+    let findings = vec![Finding::new(FindingKind::Receipt, "host", detail)];
+    Ok(HostStatus { findings, ..HostStatus::default() })
+}
+
+fn compare(
+    host: &Host,
+    directory: Option<&Path>,
+    receipt: Receipt,
+    probing: Probing,
+) -> Result<HostStatus, Error> {
+    let mut status = HostStatus::default();
+    // What `apply` repairs; what each says itself how to repair; what others have done.
+    let (mut findings, mut by_hand, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    if receipt.state == State::Changing {
+        let detail = "a change began and has not ended: apply again, or remove";
+        findings.push(Finding::new(FindingKind::Receipt, "host", detail));
+    }
+    let another = another_bundle(&receipt, directory)?;
+    // The host is compared with what was applied, also where another bundle is named.
+    let applied = applied_bundle(host, &receipt, directory, &mut findings);
+    let applied = applied.map(Target::of).transpose()?;
+    if let Some(target) = &applied {
+        let prepared = prepare(host, target, Detail::Counters)?;
+        let Prepared { observed, plan, firewall, .. } = &prepared;
+        findings.extend(irregular(observed));
+        let drift = plan.steps.iter().flat_map(|step| step_findings(host, step, &receipt));
+        findings.extend(drift.filter(|found| !observed.irregular.contains_key(&found.target)));
+        by_hand = local_ports_read_only(host, observed, &receipt);
+        others = other_rules(firewall.as_ref(), &target.guard_config);
+        if host.is_live() {
+            status.ports = port_counts(&target.guard_config, observed);
+            status.counted_since.clone_from(&observed.counted_since);
+        }
+        status.note = prepared.note();
+    }
+    let repair = match (&another, &applied) {
+        (Some(_), _) => Some(bundle_source::apply_command(directory)),
+        (None, None) => None,
+        (None, Some(_)) => Some(bundle_source::repair_command(&receipt)),
+    };
+    findings.extend(another);
+    by_hand.extend(directories::writable_by_others(host, &receipt));
+    status.in_sync = findings.is_empty() && by_hand.is_empty();
+    if host.has_systemd() {
+        let units: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
+        let states = systemd::states(&units)?;
+        others.extend(unit_overrides::overrides(&states, &findings));
+        status.listener.unit = unit_findings(host, &states, &mut findings);
+    }
+    if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
+        add_attempts(host, &target.guard_config, &mut findings, &mut status);
+    }
+    status.mend = repair.filter(|_| !findings.is_empty());
+    status.findings = [findings, by_hand, others].concat();
+    status.healthy = !status.findings.iter().any(|finding| finding.broken);
+    status.bundle = Some(receipt.bundle);
+    status.applied = Some(receipt.applied);
+    status.missing_family = missing_family().filter(|_| host.is_live());
+    Ok(status)
+}
+
+/// Adds what the listener answers now, and who tried last.
+fn add_attempts(
+    host: &Host,
+    guard_config: &GuardConfig,
+    findings: &mut Vec<Finding>,
+    status: &mut HostStatus,
+) {
+    if host.is_live() {
+        let answers = listener_answers(guard_config, host.has_systemd(), findings);
+        let unit = status.listener.unit.take();
+        let answers = answers.into_iter().map(Into::into).collect();
+        status.listener = ListenerStatus { unit, answers };
+    }
+    let latest = recent_attempts::latest(host, guard_config, MAX_RECENT_ATTEMPTS);
+    status.knocks = latest.into_iter().map(Into::into).collect();
+}
+
+/// What was stopped, by reserved port and family; zero where nothing was.
+fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount> {
+    let mut ports: Vec<PortRange> =
+        guard_config.reserved.iter().map(|reserved| reserved.ports).collect();
+    ports.sort_unstable();
+    let has_ipv6 = missing_family().is_none();
+    let families = || Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
+    let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
+    let count = |(ports, family)| {
+        let count = observed.stopped.get(&(ports, family)).copied().unwrap_or_default();
+        PortCount::new(ports, family, count)
+    };
+    each.map(count).collect()
+}

@@ -1,0 +1,89 @@
+//! Whether units and listener do their work, and what rules of others do to it.
+
+use super::findings::masked;
+use super::types::{Finding, FindingKind};
+use crate::bundle::GuardConfig;
+use crate::firewall;
+use crate::firewall::Firewall;
+use crate::host::listener_health::{Answer, ask, stopped_process};
+use crate::host::{Host, units};
+use crate::listener_contract;
+use crate::os::systemd::UnitState;
+use crate::unit::Unit;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the listener may take to answer on this host.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many of its ports are connected to.
+const MAX_PORTS: usize = 16;
+
+/// Adds the main units that should run and do not; returns the state of the listener's unit.
+pub(super) fn unit_findings(
+    host: &Host,
+    states: &BTreeMap<String, UnitState>,
+    findings: &mut Vec<Finding>,
+) -> Option<String> {
+    let main = Unit::MAIN.map(Unit::name);
+    for (name, state) in states.iter().filter(|(name, _)| main.contains(&name.as_str())) {
+        // A check runs for a moment now and then.
+        let is_check = name == Unit::Check.name() && state.active != "failed";
+        let unit = |detail: String| Finding::new(FindingKind::Unit, name, detail);
+        let found = if state.load == "masked" {
+            masked(host, name)
+        } else if state.active == "failed" {
+            unit(format!("is failed: journalctl -u {name}"))
+        } else if state.active != "active" && !is_check {
+            unit(format!("is {}", state.active))
+        } else {
+            continue;
+        };
+        if !findings.contains(&found) {
+            findings.push(found);
+        }
+    }
+    let state = states.get(Unit::Listener.name())?;
+    let faults = listener_fault(state).into_iter().chain(stopped_process(state));
+    findings.extend(faults.map(listener_finding));
+    Some(state.active.clone())
+}
+
+fn listener_finding(detail: String) -> Finding {
+    Finding::new(FindingKind::Listener, Unit::Listener.name(), detail)
+}
+
+/// What keeps a listener that runs from telling some clients, in its own words (STATUS= of sd_notify(3)).
+fn listener_fault(listener: &UnitState) -> Option<String> {
+    let text = Some(&listener.says).filter(|_| listener.active == "active");
+    let fault = listener_contract::degraded(text?)?;
+    Some(format!("{fault} (the cure: journalctl -u {})", Unit::Listener))
+}
+
+/// The same for a listener that was just started. No reason to undo a change: the ports are blocked.
+pub fn listener_warning() -> Option<String> {
+    let states = units::states(&[Unit::Listener]).ok()?;
+    let fault = listener_fault(states.get(&Unit::Listener)?)?;
+    Some(format!("{}: {fault}", Unit::Listener))
+}
+
+/// Rules of others that hide from redisguard's tool, and those that stop outsiders before the notice.
+pub(super) fn other_rules(firewall: Option<&Firewall>, guard_config: &GuardConfig) -> Vec<Finding> {
+    let hidden = firewall.and_then(|_| firewall::hidden_rules(guard_config));
+    let hidden = hidden.map(|found| Finding::new(FindingKind::Others, "iptables", found));
+    let obstacle = firewall.and_then(|firewall| firewall.obstacle(guard_config));
+    let obstacle = obstacle.map(|found| Finding::new(FindingKind::Notice, "outsiders", found));
+    hidden.into_iter().chain(obstacle).collect()
+}
+
+/// Connects to the ports that the listener must answer on, over both families. Wrong answers are findings
+/// where the listener is `expected` to run.
+pub(super) fn listener_answers(
+    guard_config: &GuardConfig,
+    expected: bool,
+    findings: &mut Vec<Finding>,
+) -> Vec<Answer> {
+    let answers = ask(guard_config, MAX_PORTS, ANSWER_TIMEOUT);
+    let wrong = answers.iter().filter(|answer| expected && !answer.expected);
+    findings.extend(wrong.map(|answer| listener_finding(answer.to_string())));
+    answers
+}

@@ -1,0 +1,241 @@
+//! The answer of `status`, as it is serialised.
+
+use crate::family::Family;
+use crate::host::listener_health::Answer;
+use crate::host::recent_attempts;
+use crate::report::to_rfc3339;
+use crate::spec::PortRange;
+use serde::Serialize;
+
+/// What is in place.
+#[derive(Default, Serialize)]
+pub struct HostStatus {
+    /// Whether rules, files, links and enablement are as they were applied.
+    pub in_sync: bool,
+    /// Whether the rules are in place, the units run and the listener answers.
+    pub healthy: bool,
+    /// The digest of the bundle that was applied; null where none was.
+    pub bundle: Option<String>,
+    /// When; null where nothing was.
+    pub applied: Option<String>,
+    /// What to tell of a family that the host does not have.
+    #[serde(skip)]
+    pub missing_family: Option<&'static str>,
+    /// What an operator must know of the firewall that was chosen.
+    #[serde(skip)]
+    pub note: Option<&'static str>,
+    /// The command that mends what `apply` can mend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+    /// Until when `confirm` must come, where a change waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirm_by: Option<String>,
+    /// The same as a sentence.
+    #[serde(skip)]
+    pub unconfirmed: Option<String>,
+    /// Everything that is not as it should be.
+    pub findings: Vec<Finding>,
+    /// When what `ports` tells began to be counted; absent where nobody came yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_since: Option<String>,
+    /// What the rules stopped or told in all that time, by reservation and family: it outlives reloads,
+    /// changed bundles and reboots.
+    pub ports: Vec<PortCount>,
+    /// Who knocked last from outside, the latest first, each source at each port once; from the ends of
+    /// the listener's log and, of the last day, of the kernel's.
+    pub knocks: Vec<RecentAttempt>,
+    /// The listener.
+    pub listener: ListenerStatus,
+}
+
+/// A host's state in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// An offline tree whose files are as applied.
+    InSync,
+    /// Everything is as it was applied.
+    Guarded,
+    /// The same, but others have changed something besides.
+    GuardedWithFindings,
+    /// The ports are guarded, but something is not as it was applied.
+    Drifted,
+    /// Something that guards or answers is not in place.
+    Broken,
+    /// Nothing was applied.
+    NotApplied,
+}
+
+impl HostStatus {
+    /// The state in one word.
+    pub fn verdict(&self) -> Verdict {
+        match (self.in_sync, self.healthy) {
+            (true, true) if self.ports.is_empty() => Verdict::InSync,
+            (true, true) if self.findings.is_empty() => Verdict::Guarded,
+            (true, true) => Verdict::GuardedWithFindings,
+            (false, _) if self.bundle.is_none() => Verdict::NotApplied,
+            (_, false) => Verdict::Broken,
+            (false, true) => Verdict::Drifted,
+        }
+    }
+
+    /// Whether nothing at all is wrong.
+    pub fn is_fine(&self) -> bool {
+        self.in_sync && self.healthy && self.findings.is_empty()
+    }
+}
+
+/// What a finding is about. The names are listed in docs/architecture.md, and stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FindingKind {
+    /// The bundle.
+    Bundle,
+    /// The receipt, or the last good bundle beside it.
+    Receipt,
+    /// A file or directory.
+    File,
+    /// A symbolic link.
+    Link,
+    /// The kernel's list of local reserved ports.
+    Sysctl,
+    /// The rules in the kernel.
+    Rules,
+    /// A unit.
+    Unit,
+    /// The listener.
+    Listener,
+    /// The notice, where outsiders do not get it.
+    Notice,
+    /// Rules of others.
+    Others,
+}
+
+impl FindingKind {
+    /// The name, as it is serialised.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bundle => "bundle",
+            Self::Receipt => "receipt",
+            Self::File => "file",
+            Self::Link => "link",
+            Self::Sysctl => "sysctl",
+            Self::Rules => "rules",
+            Self::Unit => "unit",
+            Self::Listener => "listener",
+            Self::Notice => "notice",
+            Self::Others => "others",
+        }
+    }
+}
+
+/// One thing that is not as it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`, `notice` or `others`.
+    pub kind: FindingKind,
+    /// What it is about.
+    pub target: String,
+    /// What is wrong with it, in words.
+    pub detail: String,
+    /// Whether something that guards or answers is not in place now.
+    #[serde(skip)]
+    pub broken: bool,
+}
+
+impl Finding {
+    /// A finding; one about rules, units, the listener or the notice means that something is broken.
+    pub fn new(kind: FindingKind, target: &str, detail: impl Into<String>) -> Self {
+        use FindingKind::{Listener, Notice, Rules, Unit};
+        let broken = matches!(kind, Rules | Unit | Listener | Notice);
+        Self { kind, target: target.to_owned(), detail: detail.into(), broken }
+    }
+
+    /// The same for something that still does its work.
+    #[must_use]
+    pub fn not_broken(self) -> Self {
+        Self { broken: false, ..self }
+    }
+}
+
+/// What was stopped at one reservation, over one family.
+#[derive(Serialize)]
+pub struct PortCount {
+    /// The reserved port, or the first of a range.
+    pub port: u16,
+    /// The last one of a range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_port: Option<u16>,
+    /// `IPv4` or `IPv6`.
+    pub family: &'static str,
+    /// How many packets.
+    pub packets: u64,
+    /// How many bytes they had.
+    pub bytes: u64,
+}
+
+impl PortCount {
+    /// The count of a reservation.
+    pub fn new(ports: PortRange, family: Family, (packets, bytes): (u64, u64)) -> Self {
+        let last_port = (ports.first() != ports.last()).then_some(ports.last());
+        Self { port: ports.first(), last_port, family: family.name(), packets, bytes }
+    }
+
+    /// `6379`, or `6381-6390`.
+    pub fn port_label(&self) -> String {
+        match self.last_port {
+            Some(last) => format!("{}-{last}", self.port),
+            None => self.port.to_string(),
+        }
+    }
+}
+
+/// A recent attempt from outside.
+#[derive(Serialize)]
+pub struct RecentAttempt {
+    /// When.
+    pub at: String,
+    /// An address, a network of several (`/64`), or `others`.
+    pub source: String,
+    /// The reserved port.
+    pub port: u16,
+    /// How it was answered, as `report` names it.
+    pub answer: &'static str,
+    /// What the client calls its library; null where it did not.
+    pub library: Option<String>,
+}
+
+impl From<recent_attempts::RecentAttempt> for RecentAttempt {
+    fn from(latest: recent_attempts::RecentAttempt) -> Self {
+        let recent_attempts::RecentAttempt { at, source, port, answer, library } = latest;
+        let (at, source) = (to_rfc3339(at), source.to_string());
+        Self { at, source, port, answer: answer.name(), library }
+    }
+}
+
+/// The listener's unit and answers.
+#[derive(Default, Serialize)]
+pub struct ListenerStatus {
+    /// Its unit's state as systemd names it (`active`, `failed`); null where no systemd runs.
+    pub unit: Option<String>,
+    /// What some of its ports answered when asked on this host.
+    pub answers: Vec<ListenerAnswer>,
+}
+
+/// What a local client of a port got.
+#[derive(Serialize)]
+pub struct ListenerAnswer {
+    /// The port.
+    pub port: u16,
+    /// `IPv4` or `IPv6`.
+    pub family: &'static str,
+    /// `notice`, `served` (somebody else answers), `refused`, `silence`, `mute` (a connection without a
+    /// word) or `failed`.
+    pub outcome: &'static str,
+}
+
+impl From<Answer> for ListenerAnswer {
+    fn from(answer: Answer) -> Self {
+        let Answer { port, family, outcome, .. } = answer;
+        Self { port, family: family.name(), outcome: outcome.name() }
+    }
+}
