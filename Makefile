@@ -59,7 +59,11 @@ bench:
 check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) clippy --no-default-features --features generator -- -D warnings
 	$(CARGO) run --quiet --bin redisguard-gen -- --check
+	$(CARGO) run --quiet --bin redisguard-gen -- --generate man --out target/package/man
+	$(CARGO) run --quiet --bin redisguard-gen -- --generate completions --out target/package/completions
+	bash -n target/package/completions/*.bash
 	$(CARGO) run --quiet --example reference -- --check
 
 build:

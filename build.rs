@@ -1,33 +1,35 @@
 //! Renders the bundle into OUT_DIR, and nowhere else, for `src/embedded.rs` to embed. The modules
 //! are those of the library itself, so what is embedded is what redisguard-gen writes.
+//!
+//! The generator alone embeds nothing, so for it this does nothing.
 
-#[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
-#[path = "src/args/mod.rs"]
-mod args;
+#[cfg(feature = "installer")]
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/bundle/mod.rs"]
 mod bundle;
+#[cfg(feature = "installer")]
 #[allow(dead_code, reason = "the build needs rendering only")]
 #[path = "src/family.rs"]
 mod family;
+#[cfg(feature = "installer")]
 #[allow(dead_code, reason = "the build needs rendering only")]
 #[path = "src/listener_contract.rs"]
 mod listener_contract;
+#[cfg(feature = "installer")]
 #[allow(dead_code, unused_imports, reason = "the build needs rendering only")]
 #[path = "src/spec/mod.rs"]
 mod spec;
+#[cfg(feature = "installer")]
 #[allow(dead_code, reason = "the build needs the names only")]
 #[path = "src/unit.rs"]
 mod unit;
 
 use std::error::Error;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
 
 #[allow(clippy::print_stderr, reason = "cargo shows it to whoever builds")]
 fn main() -> ExitCode {
+    println!("cargo::rerun-if-changed=build.rs");
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -37,16 +39,25 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(not(feature = "installer"))]
 fn run() -> Result<(), Box<dyn Error>> {
-    let modules = [
-        "src/args",
+    Ok(())
+}
+
+#[cfg(feature = "installer")]
+fn run() -> Result<(), Box<dyn Error>> {
+    use std::path::{Path, PathBuf};
+    use std::{env, fs};
+
+    for input in [
+        "askama.toml",
+        "templates",
         "src/bundle",
         "src/family.rs",
         "src/listener_contract.rs",
         "src/spec",
         "src/unit.rs",
-    ];
-    for input in ["build.rs", "askama.toml", "templates"].into_iter().chain(modules) {
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     println!("cargo::rerun-if-env-changed=REDISGUARD_CONFIG");
@@ -63,7 +74,11 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes the artifacts, and a table of them in Rust.
-fn embed(bundle: &bundle::Bundle, out: &Path) -> Result<(), Box<dyn Error>> {
+#[cfg(feature = "installer")]
+fn embed(bundle: &bundle::Bundle, out: &std::path::Path) -> Result<(), Box<dyn Error>> {
+    use std::fmt::Write as _;
+    use std::fs;
+
     let mut table = String::from("const ARTIFACTS: &[(&str, &[u8])] = &[\n");
     for (path, bytes) in bundle.artifacts() {
         let file = out.join("bundle").join(path);

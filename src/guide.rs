@@ -1,18 +1,20 @@
-//! Owns marked sections: replacing what stands between `<!-- redisguard:begin NAME -->` and
-//! `<!-- redisguard:end NAME -->` in a guide that people write. Every byte outside stays as it is.
-//! Pure: from bytes to bytes.
+//! Marked sections: reranges the text between `<!-- redisguard:begin NAME -->` and
+//! `<!-- redisguard:end NAME -->` in a guide that people write.
+//!
+//! Guarantees: every byte outside of the sections stays as it is; markers in code blocks are text.
+//! Never: touches files; it maps bytes to bytes.
 
 use crate::bundle::Section;
 use pulldown_cmark::{Event, Parser, Tag};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What is wrong with a guide's markers.
+/// An error in a guide's markers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MarkerFault {
+pub struct MarkerError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong and what would be right.
+    /// What is wrong, and how to fix it.
     pub message: String,
 }
 
@@ -20,7 +22,7 @@ pub struct MarkerFault {
 enum Marker {
     Begin(String),
     End(String),
-    /// It was meant to be one.
+    /// A comment that begins like a marker and is none.
     Unknown(String),
 }
 
@@ -30,102 +32,103 @@ struct Found {
     marker: Marker,
 }
 
-/// The guide with every section filled in. Line ends within are those of the section's begin line.
+/// Fills every section of a guide. Its line ends become those of the section's begin line.
 ///
 /// # Errors
 /// Every marker that is missing, doubled, nested, reversed, unclosed or unknown, with its line.
-pub fn fill(guide: &[u8], sections: &[Section]) -> Result<Vec<u8>, Vec<MarkerFault>> {
+pub fn fill(guide: &[u8], sections: &[Section]) -> Result<Vec<u8>, Vec<MarkerError>> {
     let found = markers(guide);
-    let (places, mut faults) = pair(&found, sections);
+    let (ranges, mut errors) = pair(&found, sections);
     let lines = guide.split(|byte| *byte == b'\n').count();
     for section in sections.iter().filter(|section| section.required) {
-        if !places.contains_key(section.name) && faults.is_empty() {
+        if !ranges.contains_key(section.name) && errors.is_empty() {
             let message = format!(
                 "the section `{0}` is missing; add the lines <!-- redisguard:begin {0} --> and \
                  <!-- redisguard:end {0} --> where it belongs",
                 section.name
             );
-            faults.push(MarkerFault { line: lines, message });
+            errors.push(MarkerError { line: lines, message });
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
+    if !errors.is_empty() {
+        return Err(errors);
     }
     let mut filled = Vec::with_capacity(guide.len());
     let mut copied = 0;
     let mut ordered: Vec<(&Range<usize>, &Section)> =
-        sections.iter().filter_map(|section| Some((places.get(section.name)?, section))).collect();
-    ordered.sort_by_key(|(place, _)| place.start);
-    for (place, section) in ordered {
-        filled.extend_from_slice(&guide[copied..place.start]);
-        let crlf = guide[..place.start].ends_with(b"\r\n");
+        sections.iter().filter_map(|section| Some((ranges.get(section.name)?, section))).collect();
+    ordered.sort_by_key(|(range, _)| range.start);
+    for (range, section) in ordered {
+        filled.extend_from_slice(&guide[copied..range.start]);
+        let crlf = guide[..range.start].ends_with(b"\r\n");
         let text = if crlf { section.text.replace('\n', "\r\n") } else { section.text.clone() };
         filled.extend_from_slice(text.as_bytes());
-        copied = place.end;
+        copied = range.end;
     }
     filled.extend_from_slice(&guide[copied..]);
-    // What stands between markers may close what was open before them, and then something else is code.
+    // A filled section may close a fence or a comment that was open before it. Then other lines become code
+    // or cease to be, and the next run would find other markers.
     let kinds =
         |found: &[Found]| found.iter().map(|found| found.marker.clone()).collect::<Vec<_>>();
     if kinds(&markers(&filled)) != kinds(&found) {
         let line = found.first().map_or(1, |found| found.line);
         let message = "with its sections filled in, other lines of this guide would be code than now; \
                        close what is open before the markers (a fence, <pre>, <!--)";
-        return Err(vec![MarkerFault { line, message: message.to_owned() }]);
+        return Err(vec![MarkerError { line, message: message.to_owned() }]);
     }
     Ok(filled)
 }
 
-/// Pairs begins with ends: the bytes between them by name, and every fault.
+/// Pairs begin and end markers: the range between them by name, and every error.
 fn pair(
     found: &[Found],
     sections: &[Section],
-) -> (BTreeMap<String, Range<usize>>, Vec<MarkerFault>) {
-    let mut places: BTreeMap<String, Range<usize>> = BTreeMap::new();
-    let mut faults = Vec::new();
+) -> (BTreeMap<String, Range<usize>>, Vec<MarkerError>) {
+    let mut ranges: BTreeMap<String, Range<usize>> = BTreeMap::new();
+    let mut errors = Vec::new();
     let mut open: Option<(&str, &Found)> = None;
     for marker in found {
-        let mut fault = |message: String| faults.push(MarkerFault { line: marker.line, message });
+        let mut error = |message: String| errors.push(MarkerError { line: marker.line, message });
         match &marker.marker {
             Marker::Begin(name) => {
                 if let Some((outer, before)) = open {
                     let line = before.line;
-                    fault(format!("`{name}` begins inside `{outer}`, which began in line {line}"));
+                    error(format!("`{name}` begins inside `{outer}`, which began in line {line}"));
                     continue;
                 }
                 if !sections.iter().any(|section| section.name == name) {
                     let known: Vec<_> = sections.iter().map(|section| section.name).collect();
-                    fault(format!("no section is called `{name}`; there are {}", known.join(", ")));
+                    error(format!("no section is called `{name}`; there are {}", known.join(", ")));
                 }
-                if places.contains_key(name) {
-                    fault(format!("the section `{name}` stands here a second time; keep one"));
+                if ranges.contains_key(name) {
+                    error(format!("the section `{name}` stands here a second time; keep one"));
                 }
                 open = Some((name, marker));
             }
             Marker::End(name) => match open.take() {
                 Some((begun, before)) if begun == name => {
-                    places.insert(name.clone(), before.bytes.end..marker.bytes.start);
+                    ranges.insert(name.clone(), before.bytes.end..marker.bytes.start);
                 }
                 Some((begun, before)) => {
                     let line = before.line;
-                    fault(format!("`{name}` ends here, but `{begun}` began in line {line}"));
+                    error(format!("`{name}` ends here, but `{begun}` began in line {line}"));
                     open = Some((begun, before));
                 }
-                None => fault(format!("`{name}` ends here, but it has not begun")),
+                None => error(format!("`{name}` ends here, but it has not begun")),
             },
-            Marker::Unknown(text) => fault(format!(
+            Marker::Unknown(text) => error(format!(
                 "`{text}` is no marker; there are redisguard:begin NAME and redisguard:end NAME"
             )),
         }
     }
     if let Some((name, before)) = open {
         let message = format!("`{name}` begins here and never ends");
-        faults.push(MarkerFault { line: before.line, message });
+        errors.push(MarkerError { line: before.line, message });
     }
-    (places, faults)
+    (ranges, errors)
 }
 
-/// All markers outside of code, in order.
+/// All markers outside of code blocks, in order.
 fn markers(guide: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -133,25 +136,25 @@ fn markers(guide: &[u8]) -> Vec<Found> {
         let bytes = start..start + line.len();
         start = bytes.end;
         let text = line.strip_prefix(BOM).filter(|_| index == 0).unwrap_or(line);
-        if let Some(marker) = marker_of(text) {
+        if let Some(marker) = marker_in(text) {
             found.push(Found { line: index + 1, bytes, marker });
         }
     }
-    // Most guides are read once: where no line looks like a marker, none is in code either.
+    // Parsing Markdown is slow, and needed only if a line looks like a marker.
     if !found.is_empty() {
-        let code = code_of(guide);
+        let code = code_blocks(guide);
         let in_code = |found: &Found| code.iter().any(|code| code.contains(&found.bytes.start));
         found.retain(|found| !in_code(found));
     }
     found
 }
 
-/// A mark that some programs put before a text (RFC 3629, section 6).
+/// The byte order mark that some editors write first (RFC 3629, section 6).
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// Where code blocks are, fenced or indented, as a CommonMark parser sees them.
-fn code_of(guide: &[u8]) -> Vec<Range<usize>> {
-    // The parser takes text. What is none is replaced byte by byte, so that places stay what they are.
+/// The ranges of the code blocks, fenced or indented, as CommonMark defines them.
+fn code_blocks(guide: &[u8]) -> Vec<Range<usize>> {
+    // The parser takes text. Invalid bytes are replaced one by one, so that offsets stay the same.
     let mut text = String::with_capacity(guide.len());
     for chunk in guide.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -165,8 +168,8 @@ fn code_of(guide: &[u8]) -> Vec<Range<usize>> {
     blocks.map(|(_, range)| range).collect()
 }
 
-/// A line that is a marker and nothing else. One that is indented like code is text.
-fn marker_of(line: &[u8]) -> Option<Marker> {
+/// The marker in a line that holds nothing else. A line that is indented by four or more is code.
+fn marker_in(line: &[u8]) -> Option<Marker> {
     let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t'));
     let indent: usize = blank.map(|byte| if *byte == b'\t' { 4 } else { 1 }).sum();
     let text = std::str::from_utf8(line.trim_ascii()).ok().filter(|_| indent < 4)?;
@@ -196,10 +199,10 @@ mod tests {
     fn filled(guide: &str) -> Result<String, Vec<(usize, String)>> {
         fill(guide.as_bytes(), &sections())
             .map(|bytes| String::from_utf8(bytes).unwrap())
-            .map_err(|faults| faults.into_iter().map(|f| (f.line, f.message)).collect())
+            .map_err(|errors| errors.into_iter().map(|f| (f.line, f.message)).collect())
     }
 
-    fn fault(guide: &str) -> (usize, String) {
+    fn error(guide: &str) -> (usize, String) {
         filled(guide).unwrap_err().remove(0)
     }
 
@@ -221,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_stay_as_they_are() {
+    fn invalid_utf8_stays_as_it_is() {
         let guide = [b"\xff\xfe\n", OPEN.as_bytes(), b"\n", CLOSE.as_bytes(), b"\n\x80"].concat();
         let filled = fill(&guide, &sections()).unwrap();
         assert!(filled.starts_with(b"\xff\xfe\n") && filled.ends_with(b"\n\x80"));
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn code_is_text_wherever_it_stands() {
+    fn markers_in_any_code_block_are_text() {
         for text in [
             // A fence in HTML opens none.
             format!("<pre>\n```\n</pre>\n\n```\n{OPEN}\n{CLOSE}\n```\n"),
@@ -263,7 +266,7 @@ mod tests {
             assert!(filled(&guide).unwrap().contains("a text"), "{guide}");
         }
         // One that nothing ends does.
-        assert!(fault(&format!("```\n{OPEN}\n{CLOSE}\n")).1.contains("`a` is missing"));
+        assert!(error(&format!("```\n{OPEN}\n{CLOSE}\n")).1.contains("`a` is missing"));
     }
 
     #[test]
@@ -278,24 +281,24 @@ mod tests {
             );
         }
         for wrong in ["begin", "begin a b", "start a", "begin: a", "Begin a", ""] {
-            let (line, message) = fault(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:{wrong} -->\n"));
+            let (line, message) = error(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:{wrong} -->\n"));
             assert!(line == 3 && message.contains("is no marker"), "{wrong}: {message}");
         }
     }
 
     #[test]
-    fn every_marker_fault_has_its_line() {
-        assert_eq!(fault("x\ny\n"), (3, filled("x\ny\n").unwrap_err().remove(0).1));
-        assert!(fault("x\n").1.contains("`a` is missing"));
-        let twice = fault(&format!("{OPEN}\n{CLOSE}\n{OPEN}\n{CLOSE}\n"));
+    fn every_marker_error_has_its_line() {
+        assert_eq!(error("x\ny\n"), (3, filled("x\ny\n").unwrap_err().remove(0).1));
+        assert!(error("x\n").1.contains("`a` is missing"));
+        let twice = error(&format!("{OPEN}\n{CLOSE}\n{OPEN}\n{CLOSE}\n"));
         assert_eq!((twice.0, twice.1.contains("second time")), (3, true));
-        let nested = fault(&format!("{OPEN}\n<!-- redisguard:begin b -->\n{CLOSE}\n"));
+        let nested = error(&format!("{OPEN}\n<!-- redisguard:begin b -->\n{CLOSE}\n"));
         assert_eq!((nested.0, nested.1.contains("inside `a`")), (2, true));
-        let reversed = fault(&format!("x\n{CLOSE}\n{OPEN}\n"));
+        let reversed = error(&format!("x\n{CLOSE}\n{OPEN}\n"));
         assert_eq!((reversed.0, reversed.1.contains("has not begun")), (2, true));
-        let unclosed = fault(&format!("{OPEN}\n"));
+        let unclosed = error(&format!("{OPEN}\n"));
         assert_eq!((unclosed.0, unclosed.1.contains("never ends")), (1, true));
-        let unknown = fault(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:begin c -->\n"));
+        let unknown = error(&format!("{OPEN}\n{CLOSE}\n<!-- redisguard:begin c -->\n"));
         assert_eq!((unknown.0, unknown.1.contains("there are a, b")), (3, true));
     }
 }

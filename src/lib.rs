@@ -19,39 +19,61 @@
 //! - [`os`]: programs that are run, names, systemd, packages, sockets.
 //! - [`firewall`]: the kernel's rules, by iptables and by nftables.
 //! - [`report`]: who still connects, read from the logs and counted; pure over readers.
-//! - [`log_sources`]: finds and opens those logs.
 //! - [`expectation`]: what a client of a port must meet; pure.
 //! - [`probe`]: what a client meets, here and on many hosts.
 //! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
+//! - [`log_sources`]: finds, opens and reads a host's logs of connection attempts.
 //! - [`status`]: what is wrong on a host.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.
 //!
-//! `build.rs` compiles `family`, `listener_contract`, `unit`, `spec`, `args` and `bundle` once more, to
-//! embed what they render.
+//! `build.rs` compiles `family`, `listener_contract`, `unit`, `spec` and `bundle` once more, to embed what
+//! they render.
 
 pub mod args;
 pub mod bundle;
 pub mod cli;
-pub mod embedded;
 pub mod error;
-pub mod expectation;
-pub mod exposition;
 pub mod family;
 pub mod files;
-pub mod firewall;
-pub mod guide;
-pub mod host;
-pub mod listener;
 pub mod listener_contract;
-pub mod log_sources;
-pub mod os;
-pub mod plan;
-pub mod probe;
-pub mod rehearse;
-pub mod report;
 pub mod spec;
-pub mod status;
 pub mod text_layout;
 pub mod unit;
+
+#[cfg(feature = "generator")]
+pub mod guide;
+
+#[cfg(feature = "installer")]
+pub mod embedded;
+#[cfg(feature = "installer")]
+pub mod expectation;
+#[cfg(feature = "installer")]
+pub mod exposition;
+#[cfg(feature = "installer")]
+pub mod firewall;
+#[cfg(feature = "installer")]
+pub mod host;
+#[cfg(feature = "installer")]
+pub mod listener;
+#[cfg(feature = "installer")]
+pub mod log_sources;
+#[cfg(feature = "installer")]
+pub mod os;
+#[cfg(feature = "installer")]
+pub mod plan;
+#[cfg(feature = "installer")]
+pub mod probe;
+#[cfg(feature = "installer")]
+pub mod rehearse;
+#[cfg(feature = "installer")]
+pub mod report;
+#[cfg(feature = "installer")]
+pub mod status;
+
+#[cfg(all(feature = "installer", not(target_os = "linux")))]
+compile_error!(
+    "redisguard-install runs on Linux only; build redisguard-gen alone: \
+     cargo build --no-default-features --features generator --bin redisguard-gen"
+);

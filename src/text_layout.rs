@@ -1,25 +1,14 @@
 //! Text in lines of limited width, for terminals. Pure.
 
-/// Breaks a text at its blanks into lines of at most `width` characters. The first line begins with `first`,
+use textwrap::{Options, WordSplitter};
+
+/// Breaks a text at its blanks into lines of at most `width` columns. The first line begins with `first`,
 /// the others with `rest`. A word that is wider than a line has one of its own: paths and commands stay whole,
 /// so that they can be copied.
 pub fn wrapped(text: &str, width: usize, first: &str, rest: &str) -> String {
-    let mut wrapped = first.to_owned();
-    let mut column = first.chars().count();
-    for (index, word) in text.split(' ').enumerate() {
-        let length = word.chars().count();
-        if index > 0 && column + 1 + length > width {
-            wrapped.push('\n');
-            wrapped.push_str(rest);
-            column = rest.chars().count();
-        } else if index > 0 {
-            wrapped.push(' ');
-            column += 1;
-        }
-        wrapped.push_str(word);
-        column += length;
-    }
-    wrapped
+    let options = Options::new(width).initial_indent(first).subsequent_indent(rest);
+    let whole_words = options.break_words(false).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(text, whole_words)
 }
 
 #[cfg(test)]

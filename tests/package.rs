@@ -1,13 +1,12 @@
-//! What is released: programs that ask nothing of the host's C library, in a package that Debian's own
-//! tools find nothing wrong with.
+//! The released programs use no C library of the host; lintian, mandoc and bash accept their package.
 #![allow(clippy::unwrap_used)]
 
 mod support;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{INSTALL, release, root, tools, transcript};
+use support::{GEN, INSTALL, release, root, tools, transcript};
 
 /// What of the C library opens parts of the host's, as nsswitch.conf names them. In a program that is
 /// linked statically they belong to another C library, and it crashes.
@@ -83,6 +82,72 @@ fn debian_finds_nothing_wrong_with_the_package() {
     let again = release::package(folder.path(), folder.path(), "1.0-1");
     assert!(again.status.success(), "{}", transcript(&again));
     assert!(fs::read(package).unwrap() == first);
+}
+
+/// What `--generate` writes of one kind, in the order of the names.
+fn generated(kind: &str, folder: &Path) -> Vec<PathBuf> {
+    let mut generate = Command::new(GEN);
+    generate.args(["--generate", kind, "--out"]).arg(folder).current_dir(folder);
+    let said = generate.output().unwrap();
+    assert!(said.status.success(), "{}", transcript(&said));
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = files.collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn mandoc_takes_every_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = generated("man", folder.path());
+    assert_eq!(pages.len(), 16, "{pages:?}");
+    if !tools(&["mandoc"]) {
+        return;
+    }
+    let mut lint = Command::new("mandoc");
+    let said = lint.args(["-T", "lint", "-W", "error"]).args(pages).output().unwrap();
+    assert!(said.status.success(), "{}", transcript(&said));
+}
+
+#[test]
+fn each_shell_has_completions_for_both_programs_and_bash_takes_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = generated("completions", folder.path());
+    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap()).collect();
+    assert_eq!(
+        names,
+        [
+            "_redisguard-gen",
+            "_redisguard-install",
+            "redisguard-gen.bash",
+            "redisguard-gen.fish",
+            "redisguard-install.bash",
+            "redisguard-install.fish"
+        ]
+    );
+    for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "bash")) {
+        let said = Command::new("bash").arg("-n").arg(file).output().unwrap();
+        assert!(said.status.success(), "{}", transcript(&said));
+    }
+}
+
+#[test]
+fn what_a_package_installs_is_written_to_a_named_folder_and_with_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut generate = Command::new(GEN);
+        generate.args(arguments).current_dir(&folder).output().unwrap()
+    };
+    for (arguments, why) in [
+        (&["--generate", "man"][..], "--out"),
+        (&["--generate", "man", "--out", "x", "--check"], "cannot be used with"),
+        (&["--generate", "man", "--out", "x", "init"], "do two things at once"),
+    ] {
+        let said = run(arguments);
+        assert_eq!(said.status.code(), Some(2), "{}", transcript(&said));
+        assert!(transcript(&said).contains(why), "{}", transcript(&said));
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,134 +1,134 @@
-//! Owns what each verb's exit status means: what its help, its man page and the reference say of it.
+//! The meaning of every verb's exit statuses, for its help, its man page and the reference.
 
-/// What the exit statuses of one verb mean, as phrases.
+/// The meaning of one verb's exit statuses, as phrases.
 #[derive(Clone, Copy, Debug)]
-pub struct Exits {
-    /// The verb with its program, as it is typed.
+pub struct ExitStatuses {
+    /// The program and the verb, as they are typed.
     pub verb: &'static str,
-    /// What 0 means.
+    /// The meaning of 0.
     pub same: &'static str,
-    /// What 1 means; `None` where it does not occur.
+    /// The meaning of 1; `None` if the verb never exits with it.
     pub differs: Option<&'static str>,
-    /// What 2 means, beyond wrong usage and an answer that could not be written.
-    pub trouble: &'static str,
+    /// The meaning of 2, besides wrong usage and output that could not be written.
+    pub error: &'static str,
 }
 
-/// Every verb's, in the order of the help.
-pub const EXITS: &[Exits] = &[
-    Exits {
+/// Every verb, in the order of the help.
+pub const EXIT_STATUSES: &[ExitStatuses] = &[
+    ExitStatuses {
         verb: "redisguard-gen",
         same: "written, or with --check: everything is as it is rendered",
         differs: Some("with --check: something is not"),
-        trouble: "a fault in the TOML or in a guide's markers, or no such check or revision",
+        error: "a fault in the TOML or in a guide's markers, or no such check or revision",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-gen init",
         same: "written",
         differs: None,
-        trouble: "there is such a file already, or it could not be written",
+        error: "there is such a file already, or it could not be written",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-gen schema",
         same: "printed",
         differs: None,
-        trouble: "it could not be printed",
+        error: "it could not be printed",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install plan",
         same: "nothing would change",
         differs: Some("something would"),
-        trouble: "the host cannot be looked at, or must be put in order first",
+        error: "the host cannot be looked at, or must be put in order first",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install apply",
         same: "the host is as the bundle says",
         differs: None,
-        trouble: "it was refused, or failed and was taken back",
+        error: "it was refused, or failed and was taken back",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install confirm",
         same: "the change is kept",
         differs: None,
-        trouble: "it came too late, or no change waits for it",
+        error: "it came too late, or no change waits for it",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install revert",
         same: "the host is as it was",
         differs: None,
-        trouble: "no change waits for its confirmation, or going back failed",
+        error: "no change waits for its confirmation, or going back failed",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install status",
         same: "everything is in place and works",
         differs: Some("something is not, or nothing was applied"),
-        trouble: "the host cannot be looked at",
+        error: "the host cannot be looked at",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install report",
         same: "all logs were read",
         differs: Some("some could not be read to their end; the report says which"),
-        trouble: "there is no log that can be read, or the page could not be written",
+        error: "there is no log that can be read, or the page could not be written",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install remove",
         same: "what was applied is gone",
         differs: Some("with --dry-run: something would be taken away"),
-        trouble: "something could not be taken away",
+        error: "something could not be taken away",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install rehearse",
         same: "everything met what the bundle promises",
         differs: Some("something did not"),
-        trouble: "it cannot be rehearsed here",
+        error: "it cannot be rehearsed here",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install probe",
         same: "every host met what the bundle promises",
         differs: Some("one did not, or could not be judged"),
-        trouble: "nobody could be asked",
+        error: "nobody could be asked",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install metrics",
         same: "written, however the guard is",
         differs: None,
-        trouble: "the host cannot be looked at, or the file not be written",
+        error: "the host cannot be looked at, or the file not be written",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install rules load",
         same: "the rules are in place",
         differs: None,
-        trouble: "they are not, or the last good ones are in their place",
+        error: "they are not, or the last good ones are in their place",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install rules save",
         same: "it is kept",
         differs: None,
-        trouble: "it is not",
+        error: "it is not",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install rules unload",
         same: "no rule of ours is in the kernel",
         differs: None,
-        trouble: "one could not be taken away",
+        error: "one could not be taken away",
     },
-    Exits {
+    ExitStatuses {
         verb: "redisguard-install notice",
         same: "stopped by a signal",
         differs: None,
-        trouble: "it could not begin, or could not go on",
+        error: "it could not begin, or could not go on",
     },
 ];
 
-/// What a verb's help says of its exit statuses.
+/// The line about exit statuses in a verb's help.
 ///
 /// # Panics
-/// Where the table has no such verb.
+/// If the table has no such verb; a test compares it with the command lines.
 pub(super) fn of(verb: &str) -> String {
-    let Some(exits) = EXITS.iter().find(|exits| exits.verb == verb) else {
+    let Some(statuses) = EXIT_STATUSES.iter().find(|statuses| statuses.verb == verb) else {
         unreachable!("nothing is said of the exit statuses of {verb}")
     };
-    let differs = exits.differs.map(|differs| format!("1 {differs}; ")).unwrap_or_default();
-    format!("Exit status: 0 {}; {differs}2 {}.", exits.same, exits.trouble)
+    let differs = statuses.differs.map(|differs| format!("1 {differs}; ")).unwrap_or_default();
+    format!("Exit status: 0 {}; {differs}2 {}.", statuses.same, statuses.error)
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
             command.build();
             verbs(&command, &mut found);
         }
-        let told: Vec<&str> = EXITS.iter().map(|exits| exits.verb).collect();
-        assert_eq!(found, told);
+        let listed: Vec<&str> = EXIT_STATUSES.iter().map(|statuses| statuses.verb).collect();
+        assert_eq!(found, listed);
     }
 }

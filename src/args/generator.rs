@@ -3,7 +3,7 @@
 use super::exits;
 use super::lint_levels::{LintLevels, every_check};
 use crate::spec::Check;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Renders a redisguard.toml into the reviewed bundle and the documents.
@@ -47,6 +47,11 @@ pub struct GeneratorArgs {
     #[arg(long, conflicts_with = "summary")]
     pub json: bool,
 
+    /// Write the man pages or the shell completions of both programs to --out DIR, and no bundle
+    #[arg(long, value_name = "KIND", requires = "out")]
+    #[arg(conflicts_with_all = ["check", "summary", "json"])]
+    pub generate: Option<PackageFiles>,
+
     /// Say what a fault or a warning means, why it matters, and what would be right
     #[arg(long, value_name = "NAME", exclusive = true, hide_possible_values = true)]
     #[arg(value_parser = every_check())]
@@ -55,6 +60,15 @@ pub struct GeneratorArgs {
     /// What to do instead
     #[command(subcommand)]
     pub verb: Option<GeneratorVerb>,
+}
+
+/// What a package installs beside the programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PackageFiles {
+    /// Man pages
+    Man,
+    /// Completions for bash, fish and zsh
+    Completions,
 }
 
 /// What the generator can do beside generating.
@@ -71,6 +85,10 @@ pub enum GeneratorVerb {
 impl GeneratorArgs {
     /// Whether the command line has options that only generating takes, so no verb may follow.
     pub fn generates(&self) -> bool {
-        self.check || self.json || self.summary.is_some() || !self.lint_levels.0.is_empty()
+        self.check
+            || self.json
+            || self.summary.is_some()
+            || self.generate.is_some()
+            || !self.lint_levels.0.is_empty()
     }
 }

@@ -84,12 +84,13 @@ pub struct ApplyArgs {
     pub cut_sessions: bool,
 
     /// Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot
-    #[arg(long, value_name = "TIME", value_parser = window)]
+    #[arg(long, value_name = "TIME", value_parser = confirmation_time)]
     pub confirm: Option<Duration>,
 }
 
-/// A time in which somebody can find out whether a change was good.
-fn window(text: &str) -> Result<Duration, String> {
+/// Parses the time after which an unconfirmed change is undone: long enough to log in again, at most a
+/// day.
+fn confirmation_time(text: &str) -> Result<Duration, String> {
     const BOUNDS: RangeInclusive<SignedDuration> =
         SignedDuration::from_secs(5)..=SignedDuration::from_hours(24);
     time_within(text, BOUNDS)
@@ -153,15 +154,16 @@ pub enum KernelLog {
     None,
 }
 
-/// From when on.
+/// The beginning of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// This long ago.
+    /// This long before now.
     Ago(Duration),
-    /// Since then.
+    /// At this time.
     At(Timestamp),
 }
 
+/// Parses a date, a time or an age; dates begin at midnight UTC.
 fn since(text: &str) -> Result<Since, String> {
     const UNITS: [(char, u64); 5] =
         [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
@@ -193,7 +195,7 @@ pub struct ProbeArgs {
     pub hosts: Vec<String>,
 
     /// Wait so long for a connection, and once more for an answer (500ms, 2s, 1m)
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = patience)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = probe_timeout)]
     pub timeout: Duration,
 
     /// Also try PORT, which answers on a host that is up: from one that is all silent nothing follows
@@ -201,14 +203,15 @@ pub struct ProbeArgs {
     pub control: Vec<u16>,
 }
 
-/// A time in which an answer comes if any does.
-fn patience(text: &str) -> Result<Duration, String> {
+/// Parses a time-out for one step of a probe.
+fn probe_timeout(text: &str) -> Result<Duration, String> {
     const BOUNDS: RangeInclusive<SignedDuration> =
         SignedDuration::from_millis(10)..=SignedDuration::from_mins(1);
     time_within(text, BOUNDS)
         .ok_or_else(|| "give a time from 10ms to 1m, such as 500ms or 2s".to_owned())
 }
 
+/// A duration such as `1h30m`, if it is within the bounds.
 fn time_within(text: &str, bounds: RangeInclusive<SignedDuration>) -> Option<Duration> {
     let time = text.parse().ok().filter(|time| bounds.contains(time));
     time.and_then(|time| Duration::try_from(time).ok())
@@ -255,14 +258,14 @@ mod tests {
 
     #[test]
     fn a_time_to_confirm_is_read_as_people_write_it() {
-        let seconds = |text| window(text).map(|time| time.as_secs());
+        let seconds = |text| confirmation_time(text).map(|time| time.as_secs());
         assert_eq!(
             ["5s", "60s", "5m", "1h30m", "24h"].map(|text| seconds(text).unwrap()),
             [5, 60, 300, 5400, 86400]
         );
         for wrong in ["", "60", "4s", "-60s", "25h", "2d", "soon", "5 parsecs"] {
-            let said = window(wrong).unwrap_err();
-            assert!(said.contains("from 5s to 24h"), "{wrong}: {said}");
+            let error = confirmation_time(wrong).unwrap_err();
+            assert!(error.contains("from 5s to 24h"), "{wrong}: {error}");
         }
     }
 

@@ -1,13 +1,14 @@
-//! Owns the shape of both command lines: the one source of `--help`, the man pages and the
-//! completions. Does nothing but parse.
+//! Both command lines: the one source of `--help`, the man pages and the completions.
+//!
+//! Never: does more than parse.
 
 mod exits;
 mod generator;
 mod installer;
 mod lint_levels;
 
-pub use self::exits::{EXITS, Exits};
-pub use self::generator::{GeneratorArgs, GeneratorVerb};
+pub use self::exits::{EXIT_STATUSES, ExitStatuses};
+pub use self::generator::{GeneratorArgs, GeneratorVerb, PackageFiles};
 pub use self::installer::{
     ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
     ReportArgs, RevertArgs, RulesVerb, Since, Verb,

@@ -40,7 +40,7 @@ impl Leaf<'_> {
     /// The ports that satisfy the condition, as multiport takes them; empty if none does.
     fn ports(&self, which: impl Fn(External) -> bool) -> String {
         let ranges = self.reserved.iter().filter(|reserved| which(reserved.external));
-        let ranges = ranges.map(|reserved| reserved.ports.colon());
+        let ranges = ranges.map(|reserved| reserved.ports.to_iptables());
         ranges.collect::<Vec<_>>().join(",")
     }
 

@@ -122,7 +122,7 @@ fn covering_ranges(reserved: &[PortRange], max_slots: usize) -> Vec<PortRange> {
 
 /// A multiport match of the ranges.
 fn multiport(ranges: &[PortRange]) -> String {
-    let ranges: Vec<String> = ranges.iter().map(|range| range.colon()).collect();
+    let ranges: Vec<String> = ranges.iter().map(|range| range.to_iptables()).collect();
     format!("-m multiport --dports {}", ranges.join(","))
 }
 

@@ -11,7 +11,6 @@ pub mod escape;
 mod firewall_rules;
 mod guard_config;
 mod host_files;
-mod man;
 mod monitoring;
 mod phrases;
 mod render;

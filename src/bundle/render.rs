@@ -3,7 +3,7 @@
 use super::artifacts::Bundle;
 use super::sha256sums::{self, SUMS};
 use super::text::ends_in_one_line_feed;
-use super::{guard_config, host_files, man, monitoring};
+use super::{guard_config, host_files, monitoring};
 use crate::spec::Spec;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,7 +27,6 @@ impl Bundle {
             guard_config::render_for_ansible(spec, &digest).map_err(|error| error.to_string())?,
         ));
         texts.extend(monitoring::render(spec).map_err(|error| error.to_string())?);
-        texts.extend(man::render().map_err(|error| error.to_string())?);
         let mut artifacts: BTreeMap<String, Vec<u8>> = texts
             .into_iter()
             .map(|(path, text)| (path, ends_in_one_line_feed(text).into_bytes()))

@@ -56,11 +56,13 @@ pub(super) fn print_line(line: &str) {
 }
 
 /// Prints a text to standard output, with one newline at its end.
+#[cfg(feature = "installer")]
 pub(super) fn print_text(text: &str) {
     print_line(text.trim_end_matches('\n'));
 }
 
 /// Whether a line could not be written to standard output.
+#[cfg(feature = "installer")]
 pub(super) fn output_failed() -> bool {
     OUTPUT_ERROR.get().is_some()
 }

@@ -1,10 +1,10 @@
 //! Makes and removes directories, and removes files.
 
 use super::path_error::{is_missing, path_error};
+use super::system;
 use crate::error::Error;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Makes a directory and those above it that are missing (0755). Returns those that it made, outermost
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut made = Vec::new();
     for path in missing_directories(directory) {
-        let result = match fs::create_dir(&path) {
+        let result = match system::make_directory(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_symlink() => {
                 remove_directories(&made);
@@ -23,9 +23,7 @@ pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
                 return Err(Error::new(format!("make {}", path.display()), cause)
                     .help("remove that link, or make what it leads to; then run the same again"));
             }
-            result => {
-                result.and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)))
-            }
+            result => result,
         };
         if let Err(error) = result {
             remove_directories(&made);

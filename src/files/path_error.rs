@@ -1,8 +1,6 @@
 //! The error of an operation on a path, with the fix where the operating system's answer tells it.
 
 use crate::error::Error;
-use nix::libc::EPERM;
-use nix::unistd::geteuid;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -13,10 +11,8 @@ pub(super) fn path_error(verb: &str, path: &Path, error: &io::Error) -> Error {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             failed.help("free some space and run the same again")
         }
-        // Root may do all that a mode forbids, but not this (chattr(1)).
-        ErrorKind::PermissionDenied
-            if error.raw_os_error() == Some(EPERM) && geteuid().is_root() =>
-        {
+        #[cfg(feature = "installer")]
+        ErrorKind::PermissionDenied if super::system::is_denied_to_root(error) => {
             failed.help("it may be immutable: lsattr shows it, and chattr -i ends it")
         }
         ErrorKind::PermissionDenied if verb == "read" => {
@@ -43,10 +39,11 @@ pub(super) fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "installer"))]
 mod tests {
     use super::*;
-    use nix::libc::{EACCES, EISDIR};
+    use nix::libc::{EACCES, EISDIR, EPERM};
+    use nix::unistd::geteuid;
 
     #[test]
     fn the_help_is_for_what_the_system_refused() {

@@ -1,11 +1,11 @@
 //! Reads files and trees. Changes nothing.
 
 use super::path_error::{is_missing, path_error};
+use super::system;
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A file's bytes; `None` where there is none.
@@ -20,7 +20,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// All regular files below a directory, by their path relative to it; none where it does not exist.
+/// All regular files below a directory, by their path relative to it, with `/`; none where it does not exist.
 ///
 /// # Errors
 /// A directory or file that cannot be read, or anything else, such as a symbolic link: what that names
@@ -46,7 +46,7 @@ pub fn read_tree(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
                 let name = name.to_str().ok_or_else(|| {
                     Error::new(format!("read {}", path.display()), "its name is not UTF-8")
                 })?;
-                files.insert(name.to_owned(), read(&path)?.unwrap_or_default());
+                files.insert(system::with_slashes(name), read(&path)?.unwrap_or_default());
             } else {
                 let cause = "it is neither a file nor a directory";
                 return Err(Error::new(format!("read {}", path.display()), cause));
@@ -54,9 +54,4 @@ pub fn read_tree(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         }
     }
     Ok(files)
-}
-
-/// The permission bits of what is at a path, without the file's type; `None` where there is nothing.
-pub fn mode(path: &Path) -> Option<u32> {
-    fs::symlink_metadata(path).ok().map(|metadata| metadata.mode() & 0o7777)
 }

@@ -5,12 +5,12 @@
 
 use super::directories::{make_directories, remove_directories};
 use super::path_error::path_error;
+use super::system;
 use super::unfinished::UNFINISHED;
 use crate::error::Error;
-use nix::unistd::{getegid, geteuid};
-use std::fs::{self, File, Permissions};
+#[cfg(feature = "installer")]
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -86,10 +86,10 @@ pub fn stage(
             .tempfile_in(directory_of(path))?;
         file.write_all(bytes)?;
         // Before the mode, whose bits chown(2) may clear.
-        if let Some((user, group)) = owner.filter(|owner| *owner != own_ids()) {
-            chown(file.path(), Some(user), Some(group))?;
+        if let Some(owner) = owner {
+            system::set_owner(file.as_file(), owner)?;
         }
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+        system::set_mode(file.as_file(), mode)?;
         // Before the rename: after a crash the path must not lead to a file without its bytes.
         file.as_file().sync_all()?;
         Ok(file)
@@ -123,13 +123,7 @@ impl Staged {
 /// # Errors
 /// Names the directory.
 pub fn sync_directory(directory: &Path) -> Result<(), Error> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| path_error("write", directory, &error))
-}
-
-/// The user and group that own the files that this process creates.
-pub fn own_ids() -> (u32, u32) {
-    (geteuid().as_raw(), getegid().as_raw())
+    system::sync_directory(directory).map_err(|error| path_error("write", directory, &error))
 }
 
 /// The directory of a file.
@@ -144,10 +138,11 @@ pub fn directory_of(path: &Path) -> &Path {
 ///
 /// # Errors
 /// Names the path.
+#[cfg(feature = "installer")]
 pub fn link(path: &Path, target: &str) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let fresh = path.with_file_name(format!(".{name}.link{UNFINISHED}"));
-    let made = symlink(target, &fresh).and_then(|()| fs::rename(&fresh, path));
+    let made = system::symlink(target, &fresh).and_then(|()| fs::rename(&fresh, path));
     made.map_err(|error| {
         let _ = fs::remove_file(&fresh);
         path_error(&format!("link to {target} from"), path, &error)

@@ -72,7 +72,7 @@ impl PortRange {
     }
 
     /// As iptables writes it: `6379`, `6381:6390`.
-    pub fn colon(self) -> String {
+    pub fn to_iptables(self) -> String {
         self.to_string().replace('-', ":")
     }
 }

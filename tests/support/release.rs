@@ -18,7 +18,7 @@ pub fn link(folder: &Path, mark: &str) -> bool {
     let libraries = Path::new(INSTALL).parent().unwrap().join("deps");
     let redisguard = built(&libraries, "libredisguard-").remove(0);
     for program in ["redisguard-install", "redisguard-gen"] {
-        // There is one that the build script uses as well; only the one that the library uses will do.
+        // Of several that earlier builds have left, only the one that the library uses will do.
         let linked = built(&libraries, "libclap-").iter().any(|clap| {
             let linked = Command::new("rustc")
                 .args(["--edition=2024", "-Ctarget-feature=+crt-static", "-L"])

@@ -6,6 +6,7 @@ mod support;
 
 mod architecture;
 mod bundle;
+mod dependencies;
 mod documents;
 mod generator;
 mod guide_sections;

@@ -1,39 +1,39 @@
-//! `--check`: shows all that is not as it is rendered, and the command that mends it.
+//! `--check`: shows the files that differ from what is rendered, and the command that fixes them.
 
-use super::diff::Change;
+use super::diff::{Change, Fix};
 use crate::args::GeneratorArgs;
 use crate::cli::output::{coloured, out};
 use crate::cli::unified_diff;
 use std::io;
 use std::path::Path;
 
-pub(super) fn show(changes: &[Change], mend: Option<&str>) {
+pub(super) fn show(changes: &[Change], fix: Option<&str>) {
     let colour = coloured(&io::stdout());
     for change in changes {
         let name = change.path.display().to_string();
-        let text = unified_diff::unified(&name, change.old.as_deref(), change.new.as_deref());
+        let text = unified_diff::unified(&name, change.old.as_deref(), change.new_bytes());
         out!("{}", unified_diff::painted(&text, colour).trim_end());
     }
-    let Some(mend) = mend else { return out!("up to date") };
+    let Some(fix) = fix else { return out!("up to date") };
     out!("");
     for change in changes {
         out!("{}: {}", change.state.name(), change.path.display());
     }
-    out!("mend with: {mend}");
+    out!("mend with: {fix}");
 }
 
-/// The command that mends everything; `None` where nothing is to mend.
-pub(super) fn mend(args: &GeneratorArgs, changes: &[Change]) -> Option<String> {
-    let foreign = changes.iter().filter(|change| change.new.is_none() && !change.ours);
+/// The command that fixes every file; `None` if there is nothing to fix.
+pub(super) fn fix(args: &GeneratorArgs, changes: &[Change]) -> Option<String> {
+    let foreign = changes.iter().filter(|change| matches!(change.fix, Fix::LeaveAlone));
     let foreign = foreign.map(|change| shell_word(&change.path.display().to_string()));
     let foreign: Vec<String> = foreign.collect();
     let rendered = (changes.len() > foreign.len()).then(|| regenerate(args));
     let removed = (!foreign.is_empty()).then(|| format!("rm {}", foreign.join(" ")));
-    let cures: Vec<String> = rendered.into_iter().chain(removed).collect();
-    (!cures.is_empty()).then(|| cures.join(" && "))
+    let commands: Vec<String> = rendered.into_iter().chain(removed).collect();
+    (!commands.is_empty()).then(|| commands.join(" && "))
 }
 
-/// The command that writes what --check found, with the options that were given.
+/// The command that writes what --check found, with the options of this run.
 fn regenerate(args: &GeneratorArgs) -> String {
     let mut command = "redisguard-gen".to_owned();
     for (option, value, default) in [

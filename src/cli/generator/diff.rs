@@ -1,4 +1,6 @@
-//! Owns comparing: from a spec to every file that is not what is rendered from it. Writes nothing.
+//! Compares the files on the disk with what the spec renders to.
+//!
+//! Never: writes.
 
 use crate::args::GeneratorArgs;
 use crate::bundle;
@@ -12,39 +14,56 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One file that should be otherwise.
+/// A file that differs from what is rendered.
 pub(super) struct Change {
     pub path: PathBuf,
+    /// Its bytes; `None` if it does not exist.
     pub old: Option<Vec<u8>>,
-    /// `None`: it should not be there.
-    pub new: Option<Vec<u8>>,
-    /// What is wrong with it.
-    pub state: State,
-    /// The mode that it shall have.
-    pub mode: u32,
-    /// Whether a write may remove it: an earlier run made it.
-    pub ours: bool,
+    /// How it differs.
+    pub state: FileState,
+    /// How to make it right.
+    pub fix: Fix,
 }
 
-/// In what a file is not as it is rendered.
+/// What makes a file right.
+pub(super) enum Fix {
+    /// Write these bytes with this mode.
+    Write { bytes: Vec<u8>, mode: u32 },
+    /// Remove the file: an earlier run wrote it.
+    Remove,
+    /// Leave the file to its owner: no run wrote it.
+    LeaveAlone,
+}
+
+impl Change {
+    /// The bytes that the file should have; `None` if it should not exist.
+    pub fn new_bytes(&self) -> Option<&[u8]> {
+        match &self.fix {
+            Fix::Write { bytes, .. } => Some(bytes),
+            Fix::Remove | Fix::LeaveAlone => None,
+        }
+    }
+}
+
+/// How a file differs from what is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// The TOML has changed since, or the program.
+pub(super) enum FileState {
+    /// The TOML or the program has changed since it was written.
     Stale,
-    /// It is not what SHA256SUMS says of it.
+    /// It differs from its digest in SHA256SUMS.
     Edited,
-    /// Its bytes are right, but it can be run.
+    /// Its bytes are right, but it is executable.
     Executable,
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It should not be there.
+    /// It should not exist.
     Stray,
     /// A run that was killed has left it.
     Unfinished,
 }
 
-impl State {
-    /// As it is printed.
+impl FileState {
+    /// The state in output for people and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Stale => "stale",
@@ -63,23 +82,18 @@ const MODE: u32 = 0o644;
 const EXECUTABLE: u32 = 0o111;
 
 impl Change {
-    /// What is to be done to a file that is rendered whole; `sum` is what SHA256SUMS says of it.
+    /// Compares a file that is rendered whole; `sum` is its digest in SHA256SUMS. `None`: no difference.
     fn of_file(path: PathBuf, old: Option<Vec<u8>>, new: &[u8], sum: Option<&str>) -> Option<Self> {
         let found = files::mode(&path).unwrap_or(MODE);
         let (executable, mode) = (found & EXECUTABLE != 0, found & !EXECUTABLE);
         let state = match &old {
-            None => State::Missing,
-            Some(old) if *old == new && executable => State::Executable,
+            None => FileState::Missing,
+            Some(old) if *old == new && executable => FileState::Executable,
             Some(old) if *old == new => return None,
-            Some(old) if sum.is_some_and(|sum| sum != hex(old)) => State::Edited,
-            Some(_) => State::Stale,
+            Some(old) if sum.is_some_and(|sum| sum != hex(old)) => FileState::Edited,
+            Some(_) => FileState::Stale,
         };
-        Some(Self { path, old, new: Some(new.to_vec()), state, mode, ours: true })
-    }
-
-    /// What is there and shall go.
-    fn of_stray(path: PathBuf, old: Vec<u8>, state: State, ours: bool) -> Self {
-        Self { path, old: Some(old), new: None, state, mode: MODE, ours }
+        Some(Self { path, old, state, fix: Fix::Write { bytes: new.to_vec(), mode } })
     }
 }
 
@@ -88,32 +102,32 @@ pub(super) fn changes(args: &GeneratorArgs, spec: &Spec) -> Result<Vec<Change>, 
     let failed = |why: String| Error::new("render the bundle", why);
     let bundle = Bundle::render(spec).map_err(failed)?;
     let documents = Documents::render(spec, &bundle).map_err(failed)?;
-    let paths = documents.files.iter().map(|(path, _)| path);
-    for path in paths.chain(documents.guides.iter().map(|(path, _)| path)) {
-        if document(&args.docs_root, path).starts_with(&args.out) {
+    let mut paths = Vec::new();
+    let files = documents.files.iter().map(|(path, _)| path);
+    for path in files.chain(documents.guides.iter().map(|(path, _)| path)) {
+        let on_disk = document(&args.docs_root, path);
+        if on_disk.starts_with(&args.out) {
             let cause = format!("it lies in {}, which holds the bundle only", args.out.display());
             return Err(Error::new(format!("write {path}"), cause).help("move it in [docs]"));
         }
+        paths.push(on_disk);
     }
-    let places = documents.files.iter().map(|(path, _)| path);
-    let places = places.chain(documents.guides.iter().map(|(path, _)| path));
-    let places: Vec<PathBuf> = places.map(|path| document(&args.docs_root, path)).collect();
     let mut changes = bundle_changes(&args.out, &bundle)?;
     for (path, text) in documents.files {
         let path = document(&args.docs_root, &path);
-        let old = plain_file(&path)?;
+        let old = regular_file(&path)?;
         changes.extend(Change::of_file(path, old, text.as_bytes(), None));
     }
     changes.extend(guide_changes(&args.docs_root, &documents.guides)?);
-    for path in files::unfinished(&places) {
-        let bytes = files::read(&path)?.unwrap_or_default();
-        changes.push(Change::of_stray(path, bytes, State::Unfinished, true));
+    for path in files::unfinished(&paths) {
+        let old = files::read(&path)?;
+        changes.push(Change { path, old, state: FileState::Unfinished, fix: Fix::Remove });
     }
     Ok(changes)
 }
 
 fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Error> {
-    refuse_a_strangers_folder(out, bundle)?;
+    refuse_foreign_directory(out, bundle)?;
     let mut present = files::read_tree(out)?;
     let listed = present.get(SUMS).and_then(|sums| bundle::parse_sums(sums).ok());
     let listed: BTreeMap<String, String> = listed.unwrap_or_default();
@@ -125,25 +139,29 @@ fn bundle_changes(out: &Path, bundle: &Bundle) -> Result<Vec<Change>, Error> {
     }
     for (path, old) in present {
         let unfinished = files::is_unfinished(path.rsplit('/').next().unwrap_or_default());
-        let state = if unfinished { State::Unfinished } else { State::Stray };
-        let ours = unfinished || listed.contains_key(&path);
-        changes.push(Change::of_stray(out.join(path), old, state, ours));
+        let (state, fix) = match (unfinished, listed.contains_key(&path)) {
+            (true, _) => (FileState::Unfinished, Fix::Remove),
+            (false, true) => (FileState::Stray, Fix::Remove),
+            (false, false) => (FileState::Stray, Fix::LeaveAlone),
+        };
+        changes.push(Change { path: out.join(path), old: Some(old), state, fix });
     }
     Ok(changes)
 }
 
-/// A mistyped --out must not have somebody's home read, compared and called stray.
-fn refuse_a_strangers_folder(out: &Path, bundle: &Bundle) -> Result<(), Error> {
+/// Refuses a directory that holds other files and no bundle: a mistyped --out must not report a whole
+/// home directory as stray.
+fn refuse_foreign_directory(out: &Path, bundle: &Bundle) -> Result<(), Error> {
     let Ok(entries) = fs::read_dir(out) else { return Ok(()) };
     let names = entries.flatten().map(|entry| entry.file_name());
-    let ours = |name: &OsString| {
-        let first = |path: &str| path.split('/').next().is_some_and(|first| name == first);
-        bundle.artifacts().any(|(path, _)| first(path))
+    let is_bundles = |name: &OsString| {
+        let is_in = |path: &str| path.split('/').next().is_some_and(|first| name == first);
+        bundle.artifacts().any(|(path, _)| is_in(path))
     };
-    let stranger = names.into_iter().find(|name| !ours(name));
-    match stranger {
-        Some(stranger) if !out.join(SUMS).exists() => {
-            let cause = format!("it holds {} and no {SUMS}", stranger.display());
+    let foreign = names.into_iter().find(|name| !is_bundles(name));
+    match foreign {
+        Some(foreign) if !out.join(SUMS).exists() => {
+            let cause = format!("it holds {} and no {SUMS}", foreign.display());
             Err(Error::new(format!("use {} for the bundle", out.display()), cause)
                 .help("--out names a folder of the bundle's own"))
         }
@@ -156,42 +174,42 @@ fn guide_changes(
     guides: &[(DocumentPath, Vec<bundle::Section>)],
 ) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (path, sections) in guides {
         let path = document(root, path);
-        let Some(old) = plain_file(&path)? else {
-            let cure = "write it with its markers, or take it out of [docs] guides";
-            faults.push(format!("{}: there is no such guide; {cure}", path.display()));
+        let Some(old) = regular_file(&path)? else {
+            let help = "write it with its markers, or take it out of [docs] guides";
+            errors.push(format!("{}: there is no such guide; {help}", path.display()));
             continue;
         };
         match guide::fill(&old, sections) {
             Ok(new) if new == old => {}
             Ok(new) => {
-                let mode = files::mode(&path).unwrap_or(MODE);
-                let (old, new) = (Some(old), Some(new));
-                changes.push(Change { path, old, new, state: State::Stale, mode, ours: true });
+                let fix = Fix::Write { bytes: new, mode: files::mode(&path).unwrap_or(MODE) };
+                changes.push(Change { path, old: Some(old), state: FileState::Stale, fix });
             }
-            Err(found) => faults.extend(
+            Err(found) => errors.extend(
                 found
                     .iter()
-                    .map(|fault| format!("{}:{}: {}", path.display(), fault.line, fault.message)),
+                    .map(|error| format!("{}:{}: {}", path.display(), error.line, error.message)),
             ),
         }
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         return Ok(changes);
     }
-    let cause = format!("they are not in order\n  {}", faults.join("\n  "));
+    let cause = format!("they are not in order\n  {}", errors.join("\n  "));
     Err(Error::new("fill the guides", cause).help("nothing was written; mend the lines above"))
 }
 
-/// Where a document lies; without a `./` that nobody wants to read.
+/// The path of a document on the disk, without a leading `./`.
 fn document(root: &Path, path: &DocumentPath) -> PathBuf {
     if root == Path::new(".") { path.as_str().into() } else { root.join(path.as_str()) }
 }
 
-/// A file's bytes; a symbolic link or anything else in its place is refused.
-fn plain_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+/// The bytes of a regular file; `None` if it does not exist. Anything else is refused, symbolic links too:
+/// a document must not replace a file elsewhere.
+fn regular_file(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if !metadata.is_file() => {
             Err(Error::new(format!("use {}", path.display()), "it is not an ordinary file"))

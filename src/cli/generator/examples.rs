@@ -1,8 +1,8 @@
 //! Owns an example of what `--json` prints, made of the very types that are printed: the reference is
 //! written from it. None leaves a field out by `..`, so that a new one must be thought of.
 
-use super::diff::State;
-use super::json::{Answer, File, View};
+use super::diff::FileState;
+use super::json::{FileView, Output, ProblemView};
 use crate::cli::reference::Example;
 use crate::spec::Check;
 
@@ -10,16 +10,16 @@ use crate::spec::Check;
 pub fn example() -> Example {
     let path = "generated/host/etc/redisguard/rules.v4".to_owned();
     let diff = format!("--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n");
-    let files = vec![File { path, state: State::Stale.name(), diff }];
+    let files = vec![FileView { path, state: FileState::Stale.name(), diff }];
     let help = Some("external = \"notice\" shows it");
-    let mend = Some("redisguard-gen".to_owned());
-    let full = Answer { problems: vec![problem(help)], files, mend };
-    let least = Answer { problems: vec![problem(None)], files: Vec::new(), mend: None };
+    let fix = Some("redisguard-gen".to_owned());
+    let full = Output { problems: vec![problem(help)], files, fix };
+    let least = Output { problems: vec![problem(None)], files: Vec::new(), fix: None };
     Example::of("redisguard-gen", &[full, least])
 }
 
-fn problem(help: Option<&'static str>) -> View<'static> {
-    View {
+fn problem(help: Option<&'static str>) -> ProblemView<'static> {
+    ProblemView {
         check: Check::DropHidesNotice.name(),
         severity: Check::DropHidesNotice.severity().as_str(),
         file: "redisguard.toml",

@@ -1,10 +1,10 @@
-//! `--explain`: what is to be said of one check.
+//! `--explain`: one check in full.
 
 use crate::cli::output::{Status, out};
 use crate::spec::{Check, Severity};
 use crate::text_layout;
 
-/// The width that the text is wrapped to.
+/// The width of the text, in columns.
 const WIDTH: usize = 78;
 
 pub(super) fn explain(check: Check) -> Status {
@@ -13,7 +13,7 @@ pub(super) fn explain(check: Check) -> Status {
 }
 
 fn page(check: Check) -> String {
-    let (name, told) = (check.name(), check.explanation());
+    let (name, explanation) = (check.name(), check.explanation());
     let kind = match check.severity() {
         Severity::Error => "a fault: nothing is written until it is mended.".to_owned(),
         Severity::Warning => format!(
@@ -21,12 +21,12 @@ fn page(check: Check) -> String {
         ),
     };
     let heading = format!("{name}: {}", check.rule());
-    let why = format!("Why it matters: {}", told.why);
-    let paragraphs = [&heading, told.meaning, &why].map(wrapped).join("\n\n");
+    let why = format!("Why it matters: {}", explanation.why);
+    let paragraphs = [&heading, explanation.meaning, &why].map(wrapped).join("\n\n");
     format!(
         "{paragraphs}\n\nWrong:\n\n{}\n\nRight:\n\n{}\n\n{}",
-        indented(told.wrong),
-        indented(told.right),
+        indented(explanation.wrong),
+        indented(explanation.right),
         wrapped(&format!("It is {kind}")),
     )
 }
@@ -36,7 +36,6 @@ fn indented(toml: &str) -> String {
     toml.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A paragraph of the page.
 fn wrapped(text: &str) -> String {
     text_layout::wrapped(text, WIDTH, "", "")
 }

@@ -1,4 +1,4 @@
-//! `--json`: everything that a run has to say as one object, for annotations in CI and for scripts.
+//! `--json`: the result of a run as one object, for annotations in CI and for scripts.
 
 use super::diff::Change;
 use crate::cli::output::out;
@@ -9,24 +9,25 @@ use serde::Serialize;
 
 /// The object.
 #[derive(Serialize)]
-pub(super) struct Answer<'a> {
-    pub problems: Vec<View<'a>>,
-    pub files: Vec<File>,
-    pub mend: Option<String>,
+pub(super) struct Output<'a> {
+    pub problems: Vec<ProblemView<'a>>,
+    pub files: Vec<FileView>,
+    #[serde(rename = "mend")]
+    pub fix: Option<String>,
 }
 
-/// A file that is not as it is rendered, or was not.
+/// A file that differs from what is rendered, or did before this run.
 #[derive(Serialize)]
-pub(super) struct File {
+pub(super) struct FileView {
     pub path: String,
     pub state: &'static str,
     pub diff: String,
 }
 
-/// One problem. Lines and columns count from 1, columns in characters; the end is the place behind
-/// the last character.
+/// One problem. Lines and columns count from 1, columns in characters; the end is the position after the
+/// last character.
 #[derive(Serialize)]
-pub(super) struct View<'a> {
+pub(super) struct ProblemView<'a> {
     pub check: &'static str,
     pub severity: &'static str,
     pub file: &'a str,
@@ -39,35 +40,34 @@ pub(super) struct View<'a> {
     pub help: Option<&'a str>,
 }
 
-/// Prints the object: what is wrong with the TOML, what is otherwise than it is rendered, and the
-/// command that mends that.
+/// Prints the object: the problems of the TOML, the files that differ, and the command that fixes them.
 ///
 /// # Errors
-/// Never on what it is made of; the serializer's signature has one.
+/// None with these types; the serializer's signature has one.
 pub(super) fn print(
     problems: &Problems,
     changes: &[Change],
-    mend: Option<String>,
+    fix: Option<String>,
 ) -> Result<(), Error> {
     let file = |change: &Change| {
         let path = change.path.display().to_string();
-        let diff = unified_diff::unified(&path, change.old.as_deref(), change.new.as_deref());
-        File { path, state: change.state.name(), diff }
+        let diff = unified_diff::unified(&path, change.old.as_deref(), change.new_bytes());
+        FileView { path, state: change.state.name(), diff }
     };
-    let answer = Answer {
-        problems: problems.problems.iter().map(|one| view(problems, one)).collect(),
+    let output = Output {
+        problems: problems.problems.iter().map(|problem| view(problems, problem)).collect(),
         files: changes.iter().map(file).collect(),
-        mend,
+        fix,
     };
-    let text = serde_json::to_string_pretty(&answer)
+    let text = serde_json::to_string_pretty(&output)
         .map_err(|error| Error::new("write the answer as JSON", error))?;
     out!("{text}");
     Ok(())
 }
 
-fn view<'a>(problems: &'a Problems, problem: &'a Problem) -> View<'a> {
+fn view<'a>(problems: &'a Problems, problem: &'a Problem) -> ProblemView<'a> {
     let (begin, end) = problems.positions(problem);
-    View {
+    ProblemView {
         check: problem.check.name(),
         severity: problem.severity.as_str(),
         file: &problems.source.name,

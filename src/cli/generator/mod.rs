@@ -1,11 +1,13 @@
-//! `redisguard-gen`: everything is rendered and checked before the first byte is written.
+//! `redisguard-gen`. Everything is rendered and checked before the first byte is written.
 
 mod check;
 mod diff;
+#[cfg(feature = "installer")]
 pub(super) mod examples;
 mod explain;
 mod init;
 mod json;
+mod package_files;
 pub(super) mod schema;
 mod summary;
 mod write;
@@ -29,10 +31,13 @@ pub fn run(args: &GeneratorArgs) -> Status {
         (Some(GeneratorVerb::Init), _) => init::init(&args.config),
         (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
         (None, Some(check)) => Ok(explain::explain(check)),
-        (None, None) => generate(args),
+        (None, None) => match args.generate {
+            Some(kind) => package_files::write(kind, &args.out),
+            None => generate(args),
+        },
     };
-    let status = result.unwrap_or_else(|trouble| {
-        print_error(&trouble);
+    let status = result.unwrap_or_else(|error| {
+        print_error(&error);
         Status::Error
     });
     let answers = args.summary.is_some() || args.check || args.explain.is_some();
@@ -43,7 +48,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
     let _lock = (!args.check && args.summary.is_none()).then(|| write::lock(&args.docs_root));
     let (spec, problems) = read(args)?;
     if !args.json {
-        explain_all(args, &problems);
+        show_problems(args, &problems);
     }
     let Some(spec) = spec.filter(|_| problems.error_count() == 0) else {
         if args.json {
@@ -55,24 +60,23 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
         return summary::summary(args, base, &spec);
     }
     let changes = changes(args, &spec)?;
-    let mend = check::mend(args, &changes);
+    let fix = check::fix(args, &changes);
     if !args.check {
         write(&changes, args.json)?;
     } else if !args.json {
-        check::show(&changes, mend.as_deref());
+        check::show(&changes, fix.as_deref());
     }
     if args.json {
-        json::print(&problems, &changes, mend.filter(|_| args.check))?;
+        json::print(&problems, &changes, fix.filter(|_| args.check))?;
     }
     Ok(if args.check && !changes.is_empty() { Status::Differs } else { Status::Same })
 }
 
-/// The spec, where the TOML has one, and all that is wrong with it.
+/// The spec, if the TOML has no errors, and its problems.
 fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
     let name = args.config.display().to_string();
     let bytes = fs::read(&args.config).map_err(|error| {
-        let trouble = Error::new(format!("read {name}"), &error);
-        trouble.help(match error.kind() {
+        Error::io(format!("read {name}"), &error).help(match error.kind() {
             io::ErrorKind::NotFound => {
                 "--config names the source of truth; `redisguard-gen init` writes one to start from"
             }
@@ -88,8 +92,8 @@ fn read(args: &GeneratorArgs) -> Result<(Option<Spec>, Problems), Error> {
     Ok((spec, problems))
 }
 
-/// Tells the author of every problem.
-fn explain_all(args: &GeneratorArgs, problems: &Problems) {
+/// Prints every problem for the author.
+fn show_problems(args: &GeneratorArgs, problems: &Problems) {
     let name = args.config.display();
     print_to_stderr(&problems.render(coloured(&io::stderr())));
     if problems.error_count() > 0 {

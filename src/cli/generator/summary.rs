@@ -1,4 +1,4 @@
-//! `--summary BASE`: what a change of the TOML means, as Markdown for a pull request.
+//! `--summary BASE`: the meaning of a change of the TOML, as Markdown for a pull request.
 
 use crate::args::GeneratorArgs;
 use crate::bundle::{Bundle, Documents, change_summary};
@@ -9,17 +9,17 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Prints the summary of everything between the TOML at `base`, a file or a revision of Git, and `new`.
+/// Prints what changed from the TOML at `base`, a file or a Git revision, to `new`.
 pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<Status, Error> {
-    let old = at(&args.config, base)?;
+    let old = spec_at(&args.config, base)?;
     let name = args.config.display();
-    let said = change_summary(old.as_ref(), new);
+    let sentences = change_summary(old.as_ref(), new);
     out!("## What this change of `{name}` means\n");
-    if said.is_empty() {
+    if sentences.is_empty() {
         out!("Nothing: what is rendered from it stays the same.");
         return Ok(Status::Same);
     }
-    said.iter().for_each(|sentence| out!("- {}", capital(sentence)));
+    sentences.iter().for_each(|sentence| out!("- {}", capitalised(sentence)));
     let (before, after) = (old.as_ref().map(rendered).transpose()?, rendered(new)?);
     let changed = after.changed_since(before.as_ref());
     let on_hosts = changed.iter().filter_map(|path| path.strip_prefix("host/")).collect::<Vec<_>>();
@@ -34,7 +34,7 @@ pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<St
     Ok(Status::Same)
 }
 
-/// Everything that is rendered from a spec.
+/// Every file and section that a spec renders to.
 struct Rendered {
     files: Vec<(String, Vec<u8>)>,
 }
@@ -54,15 +54,15 @@ fn rendered(spec: &Spec) -> Result<Rendered, Error> {
 }
 
 impl Rendered {
-    /// The paths of what is other than before, or was not there.
+    /// The paths that are new or have other bytes than before.
     fn changed_since(&self, before: Option<&Self>) -> Vec<&str> {
-        let same =
+        let changed =
             |file: &&(String, Vec<u8>)| before.is_none_or(|before| !before.files.contains(file));
-        self.files.iter().filter(same).map(|(path, _)| path.as_str()).collect()
+        self.files.iter().filter(changed).map(|(path, _)| path.as_str()).collect()
     }
 }
 
-/// What applying files does to a host.
+/// What applying these files does to a host.
 fn effects(files: &[&str]) -> &'static str {
     let listener = ["etc/redisguard/notice.toml", "etc/systemd/system/redis-port-notice.service"];
     match (files.is_empty(), files.iter().any(|path| listener.contains(path))) {
@@ -74,14 +74,14 @@ fn effects(files: &[&str]) -> &'static str {
     }
 }
 
-/// The spec as it was. `None` where there was no TOML yet.
-fn at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
-    let what = format!("read {} at {base}", config.display());
+/// The spec at `base`; `None` if the revision has no TOML.
+fn spec_at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
+    let action = format!("read {} at {base}", config.display());
     let bytes = if Path::new(base).is_file() {
-        fs::read(base).map_err(|error| Error::new(&what, error))?
+        fs::read(base).map_err(|error| Error::new(&action, error))?
     } else {
         match in_git(config, base).map_err(|cause| {
-            Error::new(&what, cause).help(
+            Error::new(&action, cause).help(
                 "--summary names a revision of Git (origin/main) or an older copy of the TOML",
             )
         })? {
@@ -93,12 +93,12 @@ fn at(config: &Path, base: &str) -> Result<Option<Spec>, Error> {
     let parsed = Source::from_bytes(&name, bytes).and_then(Spec::parse);
     parsed.map(|(spec, _)| Some(spec)).map_err(|problems| {
         let errors = problems.error_count();
-        Error::new(what, format!("it has {errors} faults for this program"))
+        Error::new(action, format!("it has {errors} faults for this program"))
             .help("compare with a revision whose TOML is whole")
     })
 }
 
-/// A file at a revision; `None` where that has none.
+/// The bytes of a file at a revision; `None` if the revision does not have it.
 fn in_git(config: &Path, revision: &str) -> Result<Option<Vec<u8>>, String> {
     let folder = config.parent().filter(|parent| !parent.as_os_str().is_empty());
     let name = config.file_name().unwrap_or_default().to_string_lossy();
@@ -115,7 +115,7 @@ fn in_git(config: &Path, revision: &str) -> Result<Option<Vec<u8>>, String> {
     Ok(shown.status.success().then_some(shown.stdout))
 }
 
-fn capital(sentence: &str) -> String {
+fn capitalised(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

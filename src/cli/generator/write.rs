@@ -1,88 +1,95 @@
-//! Writing: everything is on the disk beside its place before the first file is replaced, so that a full
-//! disk or a missing right changes nothing. Each file is replaced in one step.
+//! Writes the files that differ.
+//!
+//! Guarantees: every new file is on the disk beside its target before the first one is replaced, so a full
+//! disk or a missing permission changes nothing. Each file is replaced atomically.
 
-use super::diff::Change;
+use super::diff::{Change, Fix};
 use crate::bundle::SUMS;
 use crate::cli::output::{err, out};
 use crate::error::Error;
 use crate::files;
 use crate::files::Staged;
-use nix::fcntl::{Flock, FlockArg};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Keeps two runs in one place apart; goes with the process, however it ends.
-pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<Flock<File>>);
+/// Keeps two runs in one directory apart until it is dropped, or the process ends.
+pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<File>);
 
 /// Waits until no other run writes below this directory. Where it cannot be locked, nothing in it can
-/// be written either, and that is told better.
+/// be written either, and that is told better; a Windows directory cannot be opened as a file.
 pub(super) fn lock(directory: &Path) -> Lock {
-    let locked = File::open(directory).ok().map(|file| Flock::lock(file, FlockArg::LockExclusive));
-    Lock(locked.and_then(Result::ok))
+    let locked = File::open(directory).ok().filter(|directory| directory.lock().is_ok());
+    Lock(locked)
 }
 
-/// Writes; says on standard output what, unless it shall be quiet.
+/// Writes and removes files, and prints each of them unless `quiet`.
 pub(super) fn write(changes: &[Change], quiet: bool) -> Result<(), Error> {
-    let said = |text: String| {
+    let say = |text: String| {
         if !quiet {
             out!("{text}")
         }
     };
     if changes.is_empty() {
-        said("up to date".to_owned());
+        say("up to date".to_owned());
     }
     let mut made = Vec::new();
-    let (staged, removed) = stage(changes, &mut made).map_err(|trouble| {
+    let staged = stage(changes, &mut made).map_err(|error| {
         files::remove_directories(&made);
-        trouble.and("nothing was written")
+        error.and("nothing was written")
     })?;
     let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
     for (change, file) in staged {
         file.commit()?;
         directories.insert(files::directory_of(&change.path).to_path_buf());
         let verb = if change.old.is_some() { "changed" } else { "wrote" };
-        said(format!("{verb} {}", change.path.display()));
+        say(format!("{verb} {}", change.path.display()));
     }
-    for change in removed {
-        if change.ours {
-            files::remove(&change.path)?;
-            said(format!("removed {}", change.path.display()));
-        } else {
-            err!("warning: {} is not ours and was left alone", change.path.display());
+    for change in changes {
+        match change.fix {
+            Fix::Write { .. } => {}
+            Fix::Remove => {
+                files::remove(&change.path)?;
+                say(format!("removed {}", change.path.display()));
+            }
+            Fix::LeaveAlone => {
+                err!("warning: {} is not ours and was left alone", change.path.display());
+            }
         }
     }
     let directories: Vec<PathBuf> = directories.into_iter().collect();
-    side_by_side(&directories, |directory| files::sync_directory(directory)).map(drop)
+    in_parallel(&directories, |directory| files::sync_directory(directory)).map(drop)
 }
 
-type Work<'a> = (Vec<(&'a Change, Staged)>, Vec<&'a Change>);
-
-/// Writes every new file beside its place. The sums come last: a run that was killed is seen as one.
-fn stage<'a>(changes: &'a [Change], made: &mut Vec<PathBuf>) -> Result<Work<'a>, Error> {
-    let (new, removed): (Vec<_>, Vec<_>) = changes.iter().partition(|change| change.new.is_some());
-    let (sums, others): (Vec<_>, Vec<_>) =
-        new.into_iter().partition(|change| change.path.ends_with(SUMS));
-    let new = [others, sums].concat();
-    for change in &new {
-        made.extend(files::make_directories(files::directory_of(&change.path))?);
+/// Writes every new file beside its target; appends the directories that it made to `made`. SHA256SUMS
+/// comes last, so that a bundle whose run was killed does not match it.
+fn stage<'a>(
+    changes: &'a [Change],
+    made: &mut Vec<PathBuf>,
+) -> Result<Vec<(&'a Change, Staged)>, Error> {
+    let mut written: Vec<(&Change, &[u8], u32)> = Vec::new();
+    for change in changes {
+        if let Fix::Write { bytes, mode } = &change.fix {
+            made.extend(files::make_directories(files::directory_of(&change.path))?);
+            written.push((change, bytes, *mode));
+        }
     }
-    let staged = side_by_side(&new, |change| {
-        let bytes = change.new.as_deref().unwrap_or_default();
-        files::stage(&change.path, bytes, change.mode, None)
+    written.sort_by_key(|(change, ..)| change.path.ends_with(SUMS));
+    let staged = in_parallel(&written, |(change, bytes, mode)| {
+        files::stage(&change.path, bytes, *mode, None)
     })?;
-    Ok((new.into_iter().zip(staged).collect(), removed))
+    Ok(written.into_iter().map(|(change, ..)| change).zip(staged).collect())
 }
 
-/// Does the same to all, some at once: most of it is waiting for the disk. The results are in order; of
-/// several troubles the first one's.
-fn side_by_side<T: Sync, R: Send>(
+/// Acts on all items, several at a time, because most of the time is waiting for the disk. The results are
+/// in order; of several errors, the first one's is returned.
+fn in_parallel<T: Sync, R: Send>(
     all: &[T],
     act: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> Result<Vec<R>, Error> {
-    const AT_ONCE: usize = 8;
-    let share = all.len().div_ceil(AT_ONCE).max(1);
+    const MAX_THREADS: usize = 8;
+    let share = all.len().div_ceil(MAX_THREADS).max(1);
     thread::scope(|scope| {
         let act = &act;
         let shares =

@@ -6,6 +6,7 @@ use crate::cli::output::{Status, coloured, err, out};
 use crate::error::Error;
 use crate::host::Host;
 use crate::status::{Finding, HostStatus, Probing, RecentAttempt, Verdict, collect};
+use crate::text_layout;
 use std::io;
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
@@ -37,25 +38,12 @@ pub(super) fn collected(
 fn wrapped(finding: &Finding) -> String {
     const WIDTH: usize = 80;
     const INDENT: &str = "             ";
-    let mut text = format!("  {:<8} {}:", finding.kind.name(), finding.target);
-    let line = format!("{text} {}", finding.detail);
+    let subject = format!("  {:<8} {}:", finding.kind.name(), finding.target);
+    let line = format!("{subject} {}", finding.detail);
     if line.chars().count() <= WIDTH {
         return line;
     }
-    let mut used = WIDTH;
-    for word in finding.detail.split(' ') {
-        let length = word.chars().count();
-        if used + 1 + length > WIDTH {
-            text.push('\n');
-            text.push_str(INDENT);
-            used = INDENT.len() + length;
-        } else {
-            text.push(' ');
-            used += 1 + length;
-        }
-        text.push_str(word);
-    }
-    text
+    format!("{subject}\n{}", text_layout::wrapped(&finding.detail, WIDTH, INDENT, INDENT))
 }
 
 /// The verdict in a few words: green where nothing is wrong, yellow where the ports are guarded all the same,

@@ -1,14 +1,14 @@
 //! The page about exit statuses, from the table that each verb's help has its line of.
 
 use super::markdown::{code, prose, table};
-use crate::args::{EXITS, Exits};
+use crate::args::{EXIT_STATUSES, ExitStatuses};
 
 pub fn page() -> String {
-    let row = |exits: &Exits| {
+    let row = |exits: &ExitStatuses| {
         let differs = exits.differs.unwrap_or("never");
-        vec![code(exits.verb), prose(exits.same), prose(differs), prose(exits.trouble)]
+        vec![code(exits.verb), prose(exits.same), prose(differs), prose(exits.error)]
     };
-    let rows = table(&["Command", "0", "1", "2"], EXITS.iter().map(row));
+    let rows = table(&["Command", "0", "1", "2"], EXIT_STATUSES.iter().map(row));
     format!(
         "# Exit statuses\n\n\
          As diff(1) does: 0 is the same or done, 1 differs, 2 is trouble.\n\n{rows}\n\

@@ -1,49 +1,51 @@
-//! Owns the values of the TOML that are more than a number or a flag: parsed once into types that
-//! cannot hold what would break out of a unit, a rule, a shell line, YAML or Markdown.
+//! Text values of the TOML, parsed once into types.
+//!
+//! Guarantees: no value holds characters that could end a quotation or begin syntax in a unit, a rule, a
+//! shell line, YAML or Markdown.
 
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
 
-/// Characters that are syntax in two or more of the formats that values end up in.
+/// Characters that are syntax in two or more of the formats that values are rendered into.
 const SYNTAX: &[char] = &['"', '\\', '`', '$', '<', '>', '{', '}'];
 
-/// One printable line of text: no control, direction or invisible characters, no syntax of the
-/// formats it is rendered into, no space at its ends.
+/// One printable line of text: no control characters, nothing invisible, no syntax of the formats that it
+/// is rendered into, and no space at its ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line(String);
 
 impl Line {
-    /// Takes `text` if it is one printable line of 1 to `most` bytes.
+    /// Accepts a printable line of 1 to `max_length` bytes.
     ///
     /// # Errors
-    /// Names the character and its place, or the length.
-    pub fn parse(text: &str, most: usize) -> Result<Self, String> {
+    /// Names the character and its position, or the length.
+    pub fn parse(text: &str, max_length: usize) -> Result<Self, String> {
         if text.is_empty() {
             return Err("it is empty".into());
         }
-        if text.len() > most {
-            return Err(format!("it has {} bytes; at most {most} fit", text.len()));
+        if text.len() > max_length {
+            return Err(format!("it has {} bytes; at most {max_length} fit", text.len()));
         }
         if text.trim() != text {
             return Err("it begins or ends with a space".into());
         }
-        for (place, character) in text.chars().enumerate() {
-            if let Some(why) = objection(character) {
+        for (index, character) in text.chars().enumerate() {
+            if let Some(why) = why_forbidden(character) {
                 let shown = if SYNTAX.contains(&character) {
                     format!("'{character}'")
                 } else {
                     character.escape_default().to_string()
                 };
-                return Err(format!("character {} is {shown}, {why}", place + 1));
+                return Err(format!("character {} is {shown}, {why}", index + 1));
             }
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// Why a character may not stand in a [`Line`].
-fn objection(character: char) -> Option<&'static str> {
+/// Why a [`Line`] may not hold a character.
+fn why_forbidden(character: char) -> Option<&'static str> {
     let code = u32::from(character);
     if character.is_control() {
         Some("a control character")
@@ -68,13 +70,13 @@ fn objection(character: char) -> Option<&'static str> {
     }
 }
 
-/// An e-mail address: `local@domain`, plain ASCII.
+/// An e-mail address `local@domain` in ASCII, without quoting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Email(String);
 
 impl Email {
     /// # Errors
-    /// Says which part is not plain.
+    /// Names the part that is not accepted.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (local, domain) = text.split_once('@').ok_or("it has no `@`")?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._%+-".contains(&byte);
@@ -95,7 +97,7 @@ pub struct Host(String);
 
 impl Host {
     /// # Errors
-    /// Says that it is neither a host name nor an address.
+    /// If the text is neither a host name nor an address.
     pub fn parse(text: &str) -> Result<Self, String> {
         let label = |label: &str| {
             (1..=63).contains(&label.len())
@@ -113,7 +115,7 @@ impl Host {
     }
 }
 
-/// The plain path characters: nothing that a shell, a unit or Markdown would read as syntax.
+/// Accepts a path of characters that are syntax neither in a shell nor in a unit nor in Markdown.
 pub(in crate::spec) fn plain_path(text: &str) -> Result<(), String> {
     if text.len() > 200 {
         return Err(format!("it has {} bytes; at most 200 fit", text.len()));
@@ -139,11 +141,11 @@ pub(in crate::spec) fn plain_path(text: &str) -> Result<(), String> {
 pub struct LogPath(String);
 
 impl LogPath {
-    /// The directory that only the listener's log lives in.
+    /// The directory of the listener's log (LogsDirectory= in systemd.exec(5)).
     pub const DIRECTORY: &'static str = "/var/log/redisguard";
 
     /// # Errors
-    /// Says what keeps it from being a path below /var/log.
+    /// The reason why the text is no path below /var/log that the listener can have.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with("/var/log/") {
             return Err("it must be an absolute path under /var/log/".into());
@@ -160,13 +162,13 @@ impl LogPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Where the listener really writes: a file of its own directory.
+    /// The file that the listener writes, in its own directory.
     pub fn real(&self) -> String {
         let name = self.0.rsplit('/').next().unwrap_or_default();
         format!("{}/{name}", Self::DIRECTORY)
     }
 
-    /// Whether the path of the TOML is a link to [`LogPath::real`].
+    /// Whether the TOML's path is a link to [`LogPath::real`].
     pub fn is_linked(&self) -> bool {
         self.0 != self.real()
     }
@@ -178,7 +180,7 @@ pub struct DocumentPath(String);
 
 impl DocumentPath {
     /// # Errors
-    /// Says what keeps it from being a relative path to a Markdown file.
+    /// The reason why the text is no relative path of a Markdown file.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.starts_with('/') {
             return Err("it must be relative to the root of the repository".into());
@@ -194,10 +196,10 @@ impl DocumentPath {
     }
 }
 
-/// Reads a network in CIDR form, without host bits.
+/// Parses a network in canonical CIDR notation, without host bits.
 ///
 /// # Errors
-/// Says what is wrong and what would be right.
+/// The reason, and the canonical notation where there is one.
 pub fn network(text: &str) -> Result<IpNet, String> {
     let net: IpNet = match (text.parse(), text.parse::<IpAddr>()) {
         (Ok(net), _) => net,
@@ -213,7 +215,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
     let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
     let address = net.network();
-    // They hold much of a family, and begin with what no packet comes from.
+    // 0.0.0.0/1 to /7 and ::/1 to /7 hold a large part of a family: rather a typing error than a wish.
     if address.is_unspecified() && net.prefix_len() < 8 {
         return Err("it lets very many past; name the networks that you mean".into());
     }
@@ -232,7 +234,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
 macro_rules! shown_as_text {
     ($($name:ident),*) => {$(
         impl $name {
-            /// The text as it stands in the TOML.
+            /// The text as the TOML has it.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -1,8 +1,8 @@
-//! logrotate, systemd-tmpfiles, YAML readers, mandoc and bash accept the other artifacts.
+//! logrotate, systemd-tmpfiles and YAML readers accept the other artifacts.
 
 use crate::support::corpus::{CORPUS, Case, assert_accepted, for_every_bundle, text};
 use crate::support::readers::yaml;
-use crate::support::{can_make_namespaces, need, python_tools, root, tools, transcript};
+use crate::support::{can_make_namespaces, need, python_tools, tools, transcript};
 use redisguard::bundle::Bundle;
 use redisguard::unit::Unit;
 use serde_json::{Value, json};
@@ -100,25 +100,4 @@ fn yaml_readers_and_a_linter_accept_the_ansible_variables() {
         "yamllint",
         &lint.args(["--strict", "-d", rules]).arg(folder.path()).output().unwrap(),
     );
-}
-
-#[test]
-fn mandoc_accepts_every_page() {
-    if !tools(&["mandoc"]) {
-        return;
-    }
-    let pages = std::fs::read_dir(root().join("generated/man")).unwrap();
-    for page in pages.map(|entry| entry.unwrap().path()) {
-        let output =
-            Command::new("mandoc").args(["-T", "lint", "-W", "error"]).arg(&page).output().unwrap();
-        assert_accepted(&page.display().to_string(), &output);
-    }
-}
-
-#[test]
-fn bash_accepts_its_completions() {
-    for command in ["redisguard-gen", "redisguard-install"] {
-        let file = root().join(format!("generated/completions/{command}.bash"));
-        assert_accepted(command, &Command::new("bash").arg("-n").arg(file).output().unwrap());
-    }
 }

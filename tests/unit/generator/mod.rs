@@ -31,7 +31,7 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
     generate(folder.path(), &[]);
     let at = |path: &str| folder.path().join(path);
     fs::write(at("generated/host/etc/redisguard/rules.v4"), "edited\n").unwrap();
-    fs::remove_file(at("generated/man/redisguard-gen.1")).unwrap();
+    fs::remove_file(at("generated/grafana/redisguard.json")).unwrap();
     fs::write(at("generated/stray file"), "x\n").unwrap();
     fs::write(at("docs/redis/REDIS_PORT_RESERVATIONS.md"), "old\n").unwrap();
     let executable = fs::Permissions::from_mode(0o755);
@@ -44,7 +44,7 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
         "-edited\n",
         "edited by hand: generated/host/etc/redisguard/rules.v4",
         "executable: generated/host/etc/redisguard/notice.toml",
-        "missing: generated/man/redisguard-gen.1",
+        "missing: generated/grafana/redisguard.json",
         "stray: generated/stray file",
         "stale: docs/redis/REDIS_PORT_RESERVATIONS.md",
         "mend with: redisguard-gen && rm 'generated/stray file'",

@@ -13,7 +13,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::state::{CloseReason, Connection, Input, Lifecycle, Output, Schedule};
+use super::readiness::{Input, Output};
+use super::state::{CloseReason, Connection, Lifecycle, Schedule};
 use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
 use crate::listener::net::epoll::Ready;

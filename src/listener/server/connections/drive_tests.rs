@@ -89,7 +89,7 @@ fn a_blocked_socket_that_is_not_watched_yet_needs_no_change_of_interest() {
 }
 
 #[test]
-fn a_client_that_has_ended_and_does_not_read_keeps_nobody_busy() {
+fn a_client_that_ended_and_does_not_read_does_not_keep_the_loop_busy() {
     let mut pair = Pair::new();
     pair.fill_send_buffer();
     pair.client.shutdown(Shutdown::Write).unwrap();
