@@ -91,7 +91,7 @@ pub const EXPLANATIONS: &[Explanation] = &[
         check: Check::Contact,
         meaning: "The address of mail or the cluster's host is not a plain one: local@domain in ASCII, \
                   a host name or an IP address.",
-        why: "PortUsage copy both from the notice; they must work as they stand.",
+        why: "Users copy both from the notice; they must work as they stand.",
         wrong: "[cluster]\nports = \"7000-7002\"\nhost  = \"redis.example.org:7000\"",
         right: "[cluster]\nports = \"7000-7002\"\nhost  = \"redis.example.org\"",
     },
