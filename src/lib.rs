@@ -23,7 +23,7 @@
 //! - [`probe`]: what a client meets, here and on many hosts.
 //! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
-//! - [`log_sources`]: finds and opens the logs of listener and kernel.
+//! - [`log_sources`]: finds, opens and reads a host's logs of connection attempts.
 //! - [`status`]: what is wrong on a host.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.

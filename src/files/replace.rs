@@ -79,15 +79,18 @@ pub fn stage(
 ) -> Result<Staged, Error> {
     let stage = || -> io::Result<NamedTempFile> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // In the same directory: rename(2) is atomic within one file system only.
         let mut file = tempfile::Builder::new()
             .prefix(&format!(".{name}."))
             .suffix(UNFINISHED)
             .tempfile_in(directory_of(path))?;
         file.write_all(bytes)?;
+        // Before the mode, whose bits chown(2) may clear.
         if let Some(owner) = owner {
             system::set_owner(file.as_file(), owner)?;
         }
         system::set_mode(file.as_file(), mode)?;
+        // Before the rename: after a crash the path must not lead to a file without its bytes.
         file.as_file().sync_all()?;
         Ok(file)
     };

@@ -3,9 +3,9 @@
 //! A kernel counter goes with its rule: at a reload, a flush, a reboot. So the totals hold each counter
 //! as it was last read, and what the counters held that are gone.
 //!
-//! Guarantees: each packet counts once, wherever a run is killed. Whoever removes counters records them
-//! and saves the totals first. What was counted between the last save and a crash, or a flush by another
-//! program, is lost.
+//! Guarantees: each packet counts once, wherever a run is killed, provided that a run records and saves the
+//! totals before it removes counters. What was counted between the last save and a crash, or a flush by
+//! another program, is lost.
 
 use super::kernel;
 use super::types::InstalledRules;
@@ -45,7 +45,7 @@ pub trait CounterStore {
     fn save_if_possible(&mut self);
 }
 
-/// Totals that nobody keeps.
+/// Totals that are not saved, for a rehearsal.
 impl CounterStore for CounterTotals {
     fn totals(&mut self) -> &mut CounterTotals {
         self

@@ -38,7 +38,7 @@ fn recorded(readings: &[(&str, InstalledRules)]) -> Vec<u64> {
 }
 
 #[test]
-fn counters_that_grow_are_told_as_they_are() {
+fn counters_that_grow_are_taken_as_they_are() {
     let readings = [
         ("a", installed(&[("filter", 3), ("nat", 1)], &[])),
         ("a", installed(&[("filter", 9)], &[])),
@@ -68,11 +68,11 @@ fn removed_counters_count_once_wherever_a_run_is_interrupted() {
     totals.record_at("a", &TABLES, &both);
     totals.expect_removal(&both);
     assert_eq!(total(&totals), 9);
-    // Killed before it was taken away, and what came since.
+    // The run is killed before it removes them, and more is counted.
     let mut before = totals.clone();
     before.record_at("a", &TABLES, &installed(&[("filter", 4)], &[("filter", 7)]));
     assert_eq!(total(&before), 11);
-    // And after that: also where the new counter is past the old one already.
+    // The run is killed after it has removed them: also where the new counter exceeds the old one already.
     for new in [2, 4, 40] {
         let mut after = totals.clone();
         after.record_at("a", &TABLES, &installed(&[("filter", new)], &[]));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What an address or an interface is that no rule names.
-const UNNAMED: &str = "of nobody's";
+const UNNAMED: &str = "(unnamed)";
 /// How deep chains may lead into each other: the kernel's own limit (`NFT_JUMP_STACK_SIZE`).
 const JUMP_DEPTH: usize = 16;
 
@@ -22,14 +22,15 @@ pub(super) fn obstacle(guard_config: &GuardConfig, backend: Backend) -> Option<S
     let redirected = reserved.find(|reserved| reserved.external == External::Notice)?;
     let output = nft::run(&["--json", "list", "ruleset"], "list all rules", "").ok()?;
     let listing: Value = serde_json::from_slice(&output.stdout).ok()?;
-    let stopping = stopping(&listing, guard_config.notice, redirected.ports.first(), backend);
-    in_words(&stopping, guard_config.notice)
+    let stopping =
+        stopping_chains(&listing, guard_config.notice, redirected.ports.first(), backend);
+    describe(&stopping, guard_config.notice)
 }
 
 /// The chains that stop the packet, by table and name, and over which families.
-type Stopping = BTreeMap<(String, String), Vec<Family>>;
+type StoppingChains = BTreeMap<(String, String), Vec<Family>>;
 
-fn in_words(stopping: &Stopping, port: u16) -> Option<String> {
+fn describe(stopping: &StoppingChains, port: u16) -> Option<String> {
     let name = |((table, chain), families): (&(String, String), &Vec<Family>)| {
         let families: Vec<&str> = families.iter().map(|family| family.name()).collect();
         format!("table {table}, chain {chain} ({})", families.join(", "))
@@ -52,10 +53,15 @@ fn in_words(stopping: &Stopping, port: u16) -> Option<String> {
 }
 
 /// Every filter chain of others on the way in that stops the packet.
-fn stopping(listing: &Value, notice: u16, reserved: u16, backend: Backend) -> Stopping {
-    let mut stopping = Stopping::new();
+fn stopping_chains(
+    listing: &Value,
+    listener_port: u16,
+    reserved_port: u16,
+    backend: Backend,
+) -> StoppingChains {
+    let mut stopping = StoppingChains::new();
     for family in Family::BOTH {
-        let packet = Packet { listing, family, notice, reserved };
+        let packet = Packet { listing, family, listener_port, reserved_port };
         for chain in packet.objects("chain").filter(|chain| chain["hook"] == "input") {
             let (table, name) = (text(chain, "table"), text(chain, "name"));
             // With iptables redisguard's jump comes first in this one, and what it accepts is through.
@@ -92,8 +98,10 @@ enum End {
 struct Packet<'a> {
     listing: &'a Value,
     family: Family,
-    notice: u16,
-    reserved: u16,
+    /// Where it is led, and what nf_tables shows as its destination.
+    listener_port: u16,
+    /// Where it was sent to.
+    reserved_port: u16,
 }
 
 impl<'a> Packet<'a> {
@@ -200,10 +208,10 @@ impl<'a> Packet<'a> {
             Family::V6 => ("ip6", "ip", "ipv6"),
         };
         let values = match kind.as_str() {
-            // A mask: what it leaves is asked for by name.
+            // A mask: what it leaves is compared by the name of a flag or state.
             "&" => return self.values(content.get(0)?),
             "payload" => match (text(content, "protocol"), text(content, "field")) {
-                ("tcp" | "th", "dport") => json!([self.notice]),
+                ("tcp" | "th", "dport") => json!([self.listener_port]),
                 ("tcp", "flags") => json!(["syn"]),
                 ("ip", "protocol") | ("ip6", "nexthdr") => json!(["tcp", 6]),
                 (protocol, "saddr") if protocol == own => json!([UNNAMED]),
@@ -223,7 +231,7 @@ impl<'a> Packet<'a> {
                 "state" => json!(["new"]),
                 "status" => json!(["dnat"]),
                 "direction" => json!(["original"]),
-                "proto-dst" if content["dir"] == "original" => json!([self.reserved]),
+                "proto-dst" if content["dir"] == "original" => json!([self.reserved_port]),
                 _ => return None,
             },
             "fib" if content["result"] == "type" => json!(["local"]),
@@ -288,7 +296,7 @@ mod tests {
         all.extend(rules.iter().map(|expr| {
             json!({"rule": {"family": "inet", "table": "filter", "chain": "input", "expr": expr}})
         }));
-        let stopping = stopping(&json!({"nftables": all}), 63790, 6379, Backend::Iptables);
+        let stopping = stopping_chains(&json!({"nftables": all}), 63790, 6379, Backend::Iptables);
         stopping.into_values().next().unwrap_or_default()
     }
 
@@ -349,14 +357,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_names_the_chain_and_what_lets_them_through() {
+    fn the_text_names_the_chain_and_the_fix() {
         let at = |table: &str| {
             let chain = (table.to_owned(), "input".to_owned());
-            in_words(&Stopping::from([(chain, vec![Family::V6])]), 63790).unwrap()
+            describe(&StoppingChains::from([(chain, vec![Family::V6])]), 63790).unwrap()
         };
         assert!(at("inet filter").contains("table inet filter, chain input (IPv6)"));
         assert!(at("inet filter").contains("ct status dnat tcp dport 63790 accept"));
         assert!(at("inet firewalld").contains("--add-port=63790/tcp"));
-        assert_eq!(in_words(&Stopping::new(), 63790), None);
+        assert_eq!(describe(&StoppingChains::new(), 63790), None);
     }
 }

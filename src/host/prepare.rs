@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::firewall::Firewall;
 use crate::os::sockets;
-use crate::os::sockets::Users;
+use crate::os::sockets::PortUsage;
 use crate::plan;
 use crate::plan::{Observed, Plan, Wanted};
 use std::path::Path;
@@ -105,6 +105,6 @@ impl Prepared {
 }
 
 /// Who uses the reserved ports; nobody in an offline tree.
-pub fn users(host: &Host, guard_config: &GuardConfig) -> Users {
-    if host.is_live() { sockets::users(guard_config) } else { Users::default() }
+pub fn users(host: &Host, guard_config: &GuardConfig) -> PortUsage {
+    if host.is_live() { sockets::usage(guard_config) } else { PortUsage::default() }
 }

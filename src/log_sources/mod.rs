@@ -1,4 +1,4 @@
-//! Finds and opens the logs of connection attempts, and reads many at once.
+//! Finds and opens a host's logs of connection attempts, and reads them: whole, many at once, or only the ends.
 //!
 //! Never: changes anything, or follows a link out of an offline tree.
 
@@ -6,8 +6,10 @@ mod find;
 mod host_logs;
 mod open;
 mod read;
+mod recent;
 
-pub use self::find::{LogSet, syslog};
+pub use self::find::LogSet;
 pub use self::host_logs::{of_host, time_zone};
 pub use self::open::{Input, LogSource};
 pub use self::read::{ReadResult, read_all};
+pub use self::recent::{RecentAttempt, recent_attempts};

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_is_told_by_the_kind_of_the_error() {
+    fn a_missing_program_has_an_error_kind_of_its_own() {
         let error = Program::new("no-such-program").run("try").err().unwrap();
         assert_eq!(error.kind(), ErrorKind::NotInstalled);
         assert_eq!(error.to_string(), "could not run no-such-program: it is not installed");

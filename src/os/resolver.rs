@@ -2,8 +2,8 @@
 //! of every GNU C library. The library itself would load what nsswitch.conf names into this program, and
 //! a statically linked program does not survive that.
 //!
-//! Never: takes a name from an answer that is not made of a name's letters. Whoever owns an address
-//! chooses what its name is.
+//! Never: takes a name from an answer that is not made of a name's letters. The owner of an address chooses
+//! its name.
 
 use super::command::{self, Program};
 use crate::error::{Error, ErrorKind};
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_is_not_told() {
+    fn an_answer_that_is_no_name_is_left_out() {
         assert_eq!(
             name_in("192.0.2.1  web-1.example.org alias\n").as_deref(),
             Some("web-1.example.org")

@@ -1,5 +1,5 @@
-//! Owns looking at who uses the reserved ports right now: what listens there, and who is connected
-//! from outside. Changes nothing, and fails at nothing: what the kernel does not show is left out.
+//! What uses the reserved ports right now: the sockets that listen there, and the outside clients that are
+//! connected. Changes nothing, and never fails: what the kernel does not show is left out.
 
 use crate::bundle::{BINARY, GuardConfig};
 use ipnet::IpNet;
@@ -11,13 +11,13 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-/// What listens on the reserved ports, and who is connected to them.
+/// The sockets on the reserved ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Users {
-    /// What listens, by port and address.
+pub struct PortUsage {
+    /// The listening sockets, by port and address.
     pub listeners: Vec<Listener>,
-    /// Who is connected from outside of this host and of the allowed networks: whom a guard that
-    /// cuts sessions cuts.
+    /// The clients connected from outside of this host and of the allowed networks: those that loading the
+    /// rules can cut off.
     pub peers: Vec<Peer>,
 }
 
@@ -26,28 +26,28 @@ pub struct Users {
 pub struct Listener {
     /// The port.
     pub port: u16,
-    /// The address that it is bound to; `0.0.0.0` and `::` are all of them.
+    /// The address that it is bound to; `0.0.0.0` and `::` mean all.
     pub address: IpAddr,
-    /// The process's name, where it can be seen.
+    /// The name of the process that has it open, where it can be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<String>,
-    /// The process, where it can be seen.
+    /// The id of that process, where it can be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
 }
 
-/// Somebody outside with an open session.
+/// A client outside with an open connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Peer {
     /// The reserved port.
     pub port: u16,
-    /// Where they are.
+    /// The address of the client.
     pub address: IpAddr,
 }
 
-/// Who uses the reserved ports. Sessions that this host passes on to a container are in no table of
-/// sockets; they are seen where the kernel lists the connections that it tracks.
-pub fn users(guard_config: &GuardConfig) -> Users {
+/// The usage of a bundle's reserved ports. Connections that this host forwards to a container are in no
+/// table of sockets; they are found where the kernel lists the connections that it tracks.
+pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     let guard = Guard::of(guard_config);
     let mut open = HashMap::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
@@ -65,16 +65,16 @@ pub fn users(guard_config: &GuardConfig) -> Users {
             };
         }
     }
-    let mut users = owned(open);
+    let mut usage = with_processes(open);
     for session in lines("/proc/net/nf_conntrack").filter_map(|line| Session::parse(&line)) {
-        let passed_on = guard.is_local(session.to) && !guard.is_local(session.answers);
-        if passed_on && guard.reserves(session.port) && guard.cuts(session.from) {
-            users.peers.push(Peer { port: session.port, address: session.from });
+        let is_forwarded = guard.is_local(session.to) && !guard.is_local(session.answers);
+        if is_forwarded && guard.reserves(session.port) && guard.cuts(session.from) {
+            usage.peers.push(Peer { port: session.port, address: session.from });
         }
     }
-    users.peers.sort();
-    users.peers.dedup();
-    users
+    usage.peers.sort();
+    usage.peers.dedup();
+    usage
 }
 
 fn lines(path: &str) -> impl Iterator<Item = String> {
@@ -82,12 +82,13 @@ fn lines(path: &str) -> impl Iterator<Item = String> {
     file.into_iter().flat_map(|file| file.lines().map_while(Result::ok))
 }
 
-/// What the guard has to do with whom.
+/// What the guard decides on: ports, networks and addresses.
 struct Guard<'a> {
-    /// Whether a port is reserved, by its number: there may be thousands of ports and sockets.
+    /// Whether a port is reserved, by its number: a table, since there may be thousands of ports and of
+    /// sockets.
     reserved: Vec<bool>,
     allow: &'a [IpNet],
-    /// The host's own addresses: what comes from one comes in on the loopback interface.
+    /// The host's own addresses: packets from one arrive on the loopback interface, which is never guarded.
     own: HashSet<IpAddr>,
 }
 
@@ -126,7 +127,7 @@ enum State {
     Other,
 }
 
-/// A line of the kernel's tables of TCP sockets (proc(5)).
+/// A line of /proc/net/tcp or tcp6 (proc_pid_net(5)).
 struct Socket {
     address: IpAddr,
     port: u16,
@@ -145,13 +146,13 @@ impl Socket {
             "0A" => State::Listening,
             _ => State::Other,
         };
-        // Behind the queues, the timer, retransmits, the user and the time-out.
+        // Behind the queues, the timer, the retransmits, the user and the timeout.
         let inode = words.nth(5)?.parse().ok()?;
         Some(Self { address, port, peer, state, inode })
     }
 }
 
-/// `0100007F:18EB`: an address in words of the machine's byte order, and a port.
+/// `0100007F:18EB`: an address as 32-bit words in the machine's byte order, and a port.
 fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -171,7 +172,7 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     Some((address, port))
 }
 
-/// A session in the kernel's list of tracked connections: who asked for what, and who answers.
+/// A line of /proc/net/nf_conntrack: a connection, and the address that answers it.
 struct Session {
     from: IpAddr,
     to: IpAddr,
@@ -185,11 +186,11 @@ impl Session {
         if words.next()? != "tcp" || words.nth(2)? != "ESTABLISHED" {
             return None;
         }
-        let mut of = |key: &str| words.find_map(|word| word.strip_prefix(key));
+        let mut value = |key: &str| words.find_map(|word| word.strip_prefix(key));
         // src= and dst= come once for each direction, in this order.
-        let (from, to) = (of("src=")?.parse().ok()?, of("dst=")?.parse().ok()?);
-        let port = of("dport=")?.parse().ok()?;
-        let answers = of("src=")?.parse().ok()?;
+        let (from, to) = (value("src=")?.parse().ok()?, value("dst=")?.parse().ok()?);
+        let port = value("dport=")?.parse().ok()?;
+        let answers = value("src=")?.parse().ok()?;
         Some(Self { from, to, port, answers })
     }
 }
@@ -200,17 +201,17 @@ enum Open {
     Session(Peer),
 }
 
-/// The sockets with the processes that hold them. Looks through all processes: only where there is
-/// something that listens.
-fn owned(mut open: HashMap<u64, Open>) -> Users {
-    let mut users = Users::default();
+/// The sockets with the processes that have them open. Reads all processes, so only where a socket listens.
+fn with_processes(mut open: HashMap<u64, Open>) -> PortUsage {
+    let mut usage = PortUsage::default();
     let mut processes: Vec<u32> = Vec::new();
     if open.values().any(|socket| matches!(socket, Open::Listener(..))) {
         let names = fs::read_dir("/proc").into_iter().flatten().flatten();
         processes.extend(names.filter_map(|name| name.file_name().to_str()?.parse::<u32>().ok()));
         processes.sort_unstable();
     }
-    // A socket that several have open is its opener's: they come after it, by and large.
+    // Several processes may have one socket open: mostly it was opened by the one with the lowest id, and
+    // inherited by the others.
     for pid in processes {
         if open.is_empty() {
             break;
@@ -219,10 +220,10 @@ fn owned(mut open: HashMap<u64, Open>) -> Users {
             match open.remove(&inode) {
                 Some(Open::Listener(port, address)) => {
                     let program = name_of(pid);
-                    users.listeners.push(Listener { port, address, program, pid: Some(pid) });
+                    usage.listeners.push(Listener { port, address, program, pid: Some(pid) });
                 }
-                // Who is only told where to go loses nothing.
-                Some(Open::Session(peer)) if !is_ours(pid) => users.peers.push(peer),
+                // A client of the notice listener loses no service.
+                Some(Open::Session(peer)) if !is_notice_listener(pid) => usage.peers.push(peer),
                 _ => {}
             }
         }
@@ -230,29 +231,29 @@ fn owned(mut open: HashMap<u64, Open>) -> Users {
     for socket in open.into_values() {
         match socket {
             Open::Listener(port, address) => {
-                users.listeners.push(Listener { port, address, program: None, pid: None });
+                usage.listeners.push(Listener { port, address, program: None, pid: None });
             }
-            Open::Session(peer) => users.peers.push(peer),
+            Open::Session(peer) => usage.peers.push(peer),
         }
     }
-    users.listeners.sort();
-    users
+    usage.listeners.sort();
+    usage
 }
 
-/// What a process calls itself: it may be anything.
+/// The name of a process, which it chooses itself: control characters are replaced.
 fn name_of(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
     Some(name.replace(char::is_control, "?"))
 }
 
-/// Whether a process is this very program: the listener.
-fn is_ours(pid: u32) -> bool {
+/// Whether a process is the notice listener, which is this program.
+fn is_notice_listener(pid: u32) -> bool {
     let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let name = program.file_name().unwrap_or_default().to_string_lossy();
-    // The kernel says so where it was replaced since.
+    // The kernel adds this where the file was replaced since the program started.
     let name = name.trim_end_matches(" (deleted)");
-    Path::new(BINARY).file_name().is_some_and(|ours| ours == name)
+    Path::new(BINARY).file_name().is_some_and(|own| own == name)
 }
 
 /// The sockets that a process has open, by their inodes.

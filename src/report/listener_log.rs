@@ -217,16 +217,13 @@ fn record<'a>(fields: Fields<'a>, outcome: &[u8], at: UnixMillis) -> Result<Line
         _ => return Err(SkipReason::Malformed),
     };
     let source = source(fields.peer.ok_or(SkipReason::Malformed)?)?;
-    let attempts = match (answer, fields.attempts, source, fields.port) {
-        (_, _, _, Some(0)) => return Err(SkipReason::Malformed),
-        // A count may be for several addresses and ports.
-        (AnswerKind::Folded, Some(attempts), ..) => attempts,
-        // A line for one connection names its address and port.
-        (AnswerKind::Folded, ..) | (_, _, Source::Network(_) | Source::Others, _) | (.., None) => {
-            return Err(SkipReason::Malformed);
-        }
-        (_, _, Source::Address(_), Some(_)) => 1,
+    // A connection's line names its address and port; a count may be for several of both.
+    let is_connection = matches!(source, Source::Address(_)) && fields.port.is_some();
+    let attempts = match answer {
+        AnswerKind::Folded => fields.attempts,
+        _ => is_connection.then_some(1),
     };
+    let attempts = attempts.filter(|_| fields.port != Some(0)).ok_or(SkipReason::Malformed)?;
     let version = fields.version.unwrap_or_default();
     let library = fields.library.map(|name| Library { name, version });
     let Fields { port, protocol, .. } = fields;

@@ -6,7 +6,7 @@ use super::findings::{
 };
 use super::health::{listener_answers, other_rules, unit_findings};
 use super::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount};
-use super::{recent_attempts, unit_overrides};
+use super::unit_overrides;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::family::Family;
@@ -17,6 +17,7 @@ use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, bundle_source};
+use crate::log_sources::recent_attempts;
 use crate::os::systemd;
 use crate::plan::Observed;
 use crate::spec::PortRange;
@@ -134,7 +135,7 @@ fn add_attempts(
         let answers = answers.into_iter().map(Into::into).collect();
         status.listener = ListenerStatus { unit, answers };
     }
-    let latest = recent_attempts::latest(host, guard_config, MAX_RECENT_ATTEMPTS);
+    let latest = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
     status.knocks = latest.into_iter().map(Into::into).collect();
 }
 

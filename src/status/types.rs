@@ -1,8 +1,8 @@
 //! The answer of `status`, as it is serialised.
 
-use super::recent_attempts;
 use crate::family::Family;
 use crate::host::listener_health::Answer;
+use crate::log_sources;
 use crate::report::to_rfc3339;
 use crate::spec::PortRange;
 use serde::Serialize;
@@ -204,9 +204,9 @@ pub struct RecentAttempt {
     pub library: Option<String>,
 }
 
-impl From<recent_attempts::RecentAttempt> for RecentAttempt {
-    fn from(latest: recent_attempts::RecentAttempt) -> Self {
-        let recent_attempts::RecentAttempt { at, source, port, answer, library } = latest;
+impl From<log_sources::RecentAttempt> for RecentAttempt {
+    fn from(latest: log_sources::RecentAttempt) -> Self {
+        let log_sources::RecentAttempt { at, source, port, answer, library } = latest;
         let (at, source) = (to_rfc3339(at), source.to_string());
         Self { at, source, port, answer: answer.name(), library }
     }

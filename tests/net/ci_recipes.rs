@@ -65,8 +65,8 @@ impl Repository {
         self.run("git commit --quiet -am spoilt");
     }
 
-    fn mend(&self) {
-        self.run("redisguard-gen && git commit --quiet -am mended");
+    fn regenerate(&self) {
+        self.run("redisguard-gen && git commit --quiet -am regenerated");
     }
 }
 
@@ -169,7 +169,7 @@ fn the_pre_commit_hook_refuses_stale_files() {
     assert!(output.status.success(), "{}", transcript(&output));
     repository.spoil();
     is_refused(&hook(&["run", "--all-files"]));
-    repository.mend();
+    repository.regenerate();
 
     let output = hook(&["install"]);
     assert!(output.status.success(), "{}", transcript(&output));

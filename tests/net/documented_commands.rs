@@ -161,7 +161,7 @@ fn the_commands_of_the_overview_do_what_it_says() {
                 .collect();
             assert!(!commands.is_empty(), "{begins}");
             for command in commands {
-                // Whoever starts redis-cli types a command next.
+                // redis-cli without a command waits for one: it is given a ping.
                 let ping = if begins.starts_with("redis-cli") { " ping" } else { "" };
                 let output = site.says(&site.host, &format!("{}{ping}", command.trim_end()));
                 let said = transcript(&output);

@@ -294,7 +294,7 @@ impl Drop for Machine {
     }
 }
 
-/// A command line that enters namespaces of a process, with nothing of ours in its environment.
+/// A command line that enters namespaces of a process, without this process's environment.
 fn enter(process: u32, spaces: &[&str]) -> Command {
     let mut command = Command::new("nsenter");
     command.env_clear().env("LANG", "C.UTF-8").env("HOME", "/root").env("TERM", "dumb");

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A unit's settings as (section, key, value), with `%%` read as systemd reads it. Specifiers other
-/// than `%i` are refused: no unit of ours has any.
+/// than `%i` are refused: no unit of redisguard's has any.
 pub fn unit(text: &str) -> Result<Vec<(String, String, String)>, String> {
     let mut section = String::new();
     let mut settings = Vec::new();

@@ -110,7 +110,7 @@ fn a_package_brings_programs_and_never_opens_a_port() {
     assert!(seen.iter().all(|seen| seen.answered == 0), "{seen:?}");
     machine.run(&["cmp", PACKAGED, APPLIED]).ok();
     assert_clean(&machine);
-    // What it names to mend something is the program that does.
+    // The fix it prints names the program of the package.
     machine.run(&["rm", "/etc/redisguard/rules.v4"]).ok();
     let status = machine.run(&[PACKAGED, "status"]).ended(1);
     assert!(status.contains(&format!("mend with: {PACKAGED} apply")), "{status}");

@@ -39,15 +39,15 @@ fn every_way_of_losing_the_rules_is_fixed_in_place() {
         machine.run(damage).ok();
         redisguard(&machine, &["status"]).ended(1);
         machine.run(&["systemctl", "start", CHECK]).ok();
-        let mended = machine.iptables_save();
+        let fixed = machine.iptables_save();
         match number {
             // What somebody put before us stays, behind us.
             0 => {
                 machine.run(&["iptables", "-D", "INPUT", "3"]).ok();
                 assert_eq!(machine.iptables_save(), rules);
             }
-            4 => assert!(!mended.contains("9 -j DROP") && mended.contains("REDISGUARD-MARKED")),
-            _ => assert_eq!(mended, rules, "{damage:?}"),
+            4 => assert!(!fixed.contains("9 -j DROP") && fixed.contains("REDISGUARD-MARKED")),
+            _ => assert_eq!(fixed, rules, "{damage:?}"),
         }
         assert_clean(&machine);
     }

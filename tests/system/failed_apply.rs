@@ -167,7 +167,7 @@ fn a_full_disk_rolls_back_everything() {
 #[test]
 fn a_change_that_fails_on_a_guarded_host_keeps_it_guarded() {
     let Some(machine) = guarded("keeps") else { return };
-    // Drift that apply mends on its way to the step that fails.
+    // Drift that apply fixes before the step that fails.
     machine.write_file("/etc/redisguard/notice.toml", "# of somebody\n");
     machine.write_file("/etc/logrotate.d/redis-port-notice", "# of somebody\n");
     let before = look(&machine);

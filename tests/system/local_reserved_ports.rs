@@ -44,7 +44,7 @@ fn the_list_has_all_ports_whichever_file_assigns_it_last() {
     assert_clean(&machine);
     assert_eq!(json(&machine, 0, &["plan"])["changed"], false);
 
-    // Later, whoever does it.
+    // Assigning the files again while the timer is stopped is drift.
     machine.run(&["systemctl", "stop", TIMER]).ok();
     assign_all(&machine);
     assert_eq!(live(&machine), "6380,9000-9001");

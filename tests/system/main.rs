@@ -97,7 +97,7 @@ fn at_rest(machine: &Machine, name: &str) -> String {
     seen
 }
 
-/// Every unit of ours, with what changes whenever one is started or stopped.
+/// Every unit of redisguard's, with what changes whenever one is started or stopped.
 fn runs(machine: &Machine) -> Vec<String> {
     const PROPERTIES: &str = "LoadState,ActiveState,InvocationID,ActiveEnterTimestampMonotonic";
     [BLOCK, NOTICE, TIMER].map(|name| unit(machine, name, PROPERTIES)).into()

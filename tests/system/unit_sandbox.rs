@@ -9,7 +9,7 @@ fn note_calls(machine: &Machine, program: &str) {
     machine.run(&["chmod", "755", &path]).ok();
 }
 
-/// What units of ours complained of since the boot.
+/// What redisguard's units logged as errors since the boot.
 fn complaints(machine: &Machine) -> String {
     let mut command = vec!["journalctl", "--boot", "--priority=warning", "--output=cat"];
     command.extend([BLOCK, CHECK, NOTICE].map(|name| ["--unit", name]).concat());

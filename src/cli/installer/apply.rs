@@ -13,7 +13,7 @@ use crate::host::change::apply::{apply, apply_until_confirmed};
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{prepare, users};
-use crate::os::sockets::Users;
+use crate::os::sockets::PortUsage;
 use crate::status::listener_warning;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
@@ -30,7 +30,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     prepared.refuse(&host)?;
     let plan = &prepared.plan;
     // Without a change nobody is affected.
-    let users = if plan.is_empty() { Users::default() } else { users(&host, guard_config) };
+    let users = if plan.is_empty() { PortUsage::default() } else { users(&host, guard_config) };
     confirm_cut::allow(args, verb, guard_config, plan, &users.peers)?;
     if !args.json {
         show_losses(plan);

@@ -5,7 +5,7 @@ use crate::bundle::GuardConfig;
 use crate::cli::output::{coloured, out, print_error};
 use crate::cli::unified_diff;
 use crate::error::Error;
-use crate::os::sockets::{Listener, Peer, Users};
+use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
 use std::io;
@@ -42,13 +42,13 @@ pub(super) fn show(
     args: &InstallerArgs,
     guard_config: &GuardConfig,
     plan: &Plan,
-    users: Users,
+    users: PortUsage,
     confirm_by: Option<String>,
     heading: &str,
 ) {
     let mut steps = views(plan);
     if args.json {
-        let Users { listeners, peers } = users;
+        let PortUsage { listeners, peers } = users;
         let (changed, bundle) = (!plan.is_empty(), guard_config.bundle.as_str());
         print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
         return;
@@ -64,7 +64,7 @@ pub(super) fn show(
     show_users(&users, when);
 }
 
-pub(super) fn show_users(Users { listeners, peers }: &Users, when: &str) {
+pub(super) fn show_users(PortUsage { listeners, peers }: &PortUsage, when: &str) {
     show_some(&format!("listening on a reserved port {when}:"), listeners, listening);
     let heading = format!("connected to a reserved port from outside {when}:");
     show_some(&heading, peers, connected);

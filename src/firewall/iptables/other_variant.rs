@@ -1,5 +1,6 @@
 //! The variant of iptables that `iptables` is not, and does not list. It may hold redisguard's rules from
-//! before the variants were switched, which have to go, and rules of others, which nobody sees beside ours.
+//! before the variants were switched, which have to go. Rules of others there are a conflict: an operator
+//! who lists one variant misses the rules of the other.
 
 use super::programs::run_restore;
 use super::ruleset::Ruleset;

@@ -92,7 +92,7 @@ pub(super) fn save(family: Family) -> Result<String, Error> {
     }
 }
 
-/// The help for what iptables has refused. Its words decide, because its exit status does not: 4 stands
+/// The help for what iptables has refused. Its words decide, because its exit status does not: 4 is
 /// for a missing right, a held lock and a table of nft's alike.
 fn help_for(stderr: &str) -> &'static str {
     if stderr.contains("ermission denied") {

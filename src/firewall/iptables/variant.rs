@@ -67,6 +67,7 @@ impl Variant {
     pub(super) fn may_hold(self, family: Family) -> bool {
         match self {
             Self::Legacy => {
+                // The file is there once the modules are loaded, and empty while there is no table.
                 let names = match family {
                     Family::V4 => "/proc/net/ip_tables_names",
                     Family::V6 => "/proc/net/ip6_tables_names",

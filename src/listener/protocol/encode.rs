@@ -62,6 +62,7 @@ impl Notice {
         format!("notice:{sentence}\r\nredis_version:{SERVER_VERSION}\r\nloading:0\r\n")
     }
 
+    /// 421 Misdirected Request (RFC 9110, section 15.5.20): this server will not answer for the address.
     fn http(&self, body: bool) -> String {
         let sentence = &self.sentence;
         let length = sentence.len() + 1;

@@ -143,6 +143,8 @@ fn client(command: &Command) -> Reply {
     }
 }
 
+/// Cluster libraries ask for the topology before they send a first command: to an error they would say
+/// that no node can be reached. With this address as the only node they send the command here.
 fn cluster(command: &Command, version: RespVersion) -> Reply {
     if command.subcommand_is("SLOTS") {
         Reply::ClusterSlots

@@ -11,7 +11,9 @@
 //! | end of input, else | none | `Closing` |
 //! | this side closes | the notice, unless it was sent or is queued | `Closing` |
 //! | the transport broke | none; queued ones are discarded | `Closed` |
-//! | the last queued reply is sent | none | `Busy` to `Idle`, `Closing` to `Closed` |
+//! | the last queued reply is sent | none | `Busy` to `Idle` unless a command is under way, `Closing` to `Closed` |
+//!
+//! Over the limits of one connection, `reply_queue` puts the notice in the place of any other reply.
 //!
 //! Guarantees: the same replies and the same log fields however the bytes are split.
 //! Never: does I/O or reads a clock, so that any session can be replayed.

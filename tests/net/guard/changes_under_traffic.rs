@@ -3,7 +3,7 @@
 use super::packet_counters::{ARRIVED, spec};
 use super::*;
 
-/// Counts who asks for a connection, before every rule of ours and behind them.
+/// Counts SYN packets before redisguard's rules and behind them.
 const WATCH: &str = "table inet watch {
     counter asked {
     }

@@ -24,7 +24,7 @@ fn lines(site: &Site, prefix: &str) -> [u64; 2] {
     })
 }
 
-/// Knocks this often on a port, from an address of the outsider.
+/// Sends this many SYNs to a port, from an address of the outsider.
 fn send_syns(site: &Site, from: &str, port: u16, times: u8) {
     let family = if from.contains(':') { 1 } else { 0 };
     site.outside.sh(&format!(
@@ -49,7 +49,7 @@ fn every_blocked_source_is_logged_and_none_fills_the_log() {
         site.outside.sh("for host in 3 4 5; do ip addr add 198.51.1.$host/24 dev there1; done
              for net in 1 5 6 7; do ip addr add fd00:6379:$net::3/64 dev there1 nodad; done");
         site.host.sh("for net in 5 6 7; do ip -6 route add fd00:6379:$net::/64 dev here1; done");
-        // Whoever was logged under one policy is not a new source under the next.
+        // A source that was logged under one policy is not new under the next.
         let outsiders = [
             ("drop", ["198.51.1.2", "198.51.1.3"], ["fd00:6379:1::2", "fd00:6379:5::3"]),
             ("reject", ["198.51.1.4", "198.51.1.5"], ["fd00:6379:6::3", "fd00:6379:7::3"]),
@@ -81,7 +81,7 @@ fn every_blocked_source_is_logged_and_none_fills_the_log() {
             check([6, 0], "another source");
             send_syns(&site, six, 6379, 3);
             send_syns(&site, &six.replace("::2", "::3"), 6379, 9);
-            check([6, 4], "whoever has a network is one source");
+            check([6, 4], "an IPv6 network is one source");
             send_syns(&site, other_six, 6380, 2);
             check([6, 6], "another network");
             // A port that is not reserved is nobody's business.

@@ -234,7 +234,7 @@ fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     assert!(diff.contains("\n-# by hand\n") && !done.contains("by hand"), "{said}");
     let kept = "/var/lib/redisguard/edited/etc/redisguard/rules.v4";
     assert!(host.sh(&format!("tail -n 1 {kept}")) == "# by hand\n");
-    // One that cannot be mended shows it too, and it is still there.
+    // A host that cannot be fixed shows it too, and the edit is still there.
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4
          mount --bind /etc/redisguard/rules.v4 /etc/redisguard/rules.v4");
     let output = host.install(&["apply"]);
@@ -281,7 +281,7 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
     host.install(&[&other[..], &["apply"]].concat());
     assert_eq!(findings(&host, &[]).len(), 0);
     assert_eq!(findings(&host, &other).len(), 0);
-    // Mended from what is kept of it, it is still from there.
+    // Fixed from the kept bundle, the host is still recorded as applied from its source.
     host.sh("iptables -F REDISGUARD-IN");
     host.install(&["--bundle", "/var/lib/redisguard/bundle", "apply"]);
     assert_eq!(findings(&host, &[]).len(), 0);
@@ -307,9 +307,9 @@ fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
     let good = host.rules();
     host.sh("iptables -F REDISGUARD-IN");
     let said = transcript(&host.install(&["status"]));
-    let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
-    host.sh(mend);
-    assert_eq!(host.rules(), good, "{mend}");
+    let fix = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
+    host.sh(fix);
+    assert_eq!(host.rules(), good, "{fix}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// With something of others beside and in the place of ours.
+    /// With foreign rules and files beside redisguard's, and in their place.
     pub(super) fn new(guarded: bool) -> Self {
         let host = Host::new();
         host.sh(
@@ -52,9 +52,9 @@ impl Scene {
 
     /// Applies with something broken; whether it came to the broken thing and failed. One that gets
     /// along without it must have done all.
-    fn fails(&self, what: &str, before: &str, mend: &str) -> bool {
+    fn fails(&self, what: &str, before: &str, repair: &str) -> bool {
         let output = self.host.install(&["apply"]);
-        self.host.sh(mend);
+        self.host.sh(repair);
         if exit_status(&output) == 0 {
             assert_eq!(exit_status(&self.host.install(&["status"])), 0, "{what}");
             return false;

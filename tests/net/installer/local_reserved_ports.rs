@@ -85,7 +85,7 @@ fn ports_that_were_listed_before_stay_listed() {
     }
     let host = Host::new();
     let kept_free = || host.sh(&format!("cat {LIST}"));
-    // All of ours; all but some; and then the other bundle's on top.
+    // All reserved ports; all but some; and then the other bundle's as well.
     for (before, other) in [("6000-18000,63790", false), ("6000-7001", false), ("6000-7001", true)]
     {
         host.sh(&format!("echo {before} > {LIST}"));

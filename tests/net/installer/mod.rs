@@ -128,7 +128,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
         return;
     }
     let host = Host::new();
-    // Ports of somebody else's: only in the kernel's list, and in a file that names one of ours too.
+    // Foreign ports: in the kernel's list alone, and in a file that names a reserved port too.
     host.sh("echo 12345 > /proc/sys/net/ipv4/ip_local_reserved_ports
              echo 'net.ipv4.ip_local_reserved_ports = 6380' > /etc/sysctl.d/99-others.conf");
     let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");

@@ -56,7 +56,7 @@ fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
     }
 }
 
-/// A tree in which something of others stands in the place of a file of ours.
+/// A tree in which a foreign file is at the path of a file of redisguard's.
 struct Tree {
     tree: tempfile::TempDir,
     elsewhere: tempfile::TempDir,

@@ -113,8 +113,8 @@ fn a_flag_is_consent_and_a_fix_by_the_timer_needs_none() {
     site.host.sh("iptables -F INPUT");
     let mut session = Session::open(&site.outside, ADDRESS, "6380");
     assert_eq!(exit_status(&site.install(&["apply"])), 2);
-    let mended = site.host.install(&["rules", "load"]);
-    assert_eq!(exit_status(&mended), 0, "{}", transcript(&mended));
+    let fixed = site.host.install(&["rules", "load"]);
+    assert_eq!(exit_status(&fixed), 0, "{}", transcript(&fixed));
     assert_cut(&mut session);
     // They are in place: what else changes cuts nobody.
     site.host.sh("echo >> /etc/redisguard/notice.toml");
@@ -196,9 +196,9 @@ fn connections_to_the_listener_need_no_consent() {
         connected().contains("redisguard")
     });
     assert!(up, "nobody is connected");
-    let mended = host.install(&["--bundle", "/run/bundle", "apply", "--json"]);
-    assert_eq!(exit_status(&mended), 0, "{}", transcript(&mended));
-    let rules = json(&mended)["steps"].to_string();
+    let fixed = host.install(&["--bundle", "/run/bundle", "apply", "--json"]);
+    assert_eq!(exit_status(&fixed), 0, "{}", transcript(&fixed));
+    let rules = json(&fixed)["steps"].to_string();
     assert!(rules.contains("the jump from INPUT is missing"), "{rules}");
-    assert!(json(&mended)["peers"].is_null(), "{}", transcript(&mended));
+    assert!(json(&fixed)["peers"].is_null(), "{}", transcript(&fixed));
 }

@@ -152,7 +152,7 @@ fn beyond_the_limit_the_oldest_idle_peers_get_the_notice_and_are_evicted() {
         assert_eq!(rest.replace(&line, ""), "", "told already, and closed in good order");
     }
     assert_eq!(closed(others), 0, "more were closed than had to be");
-    // Whoever has to go before a word was said is told first.
+    // A peer that is evicted before it sent anything gets the notice first.
     let mut silent = connections(2_000, port);
     silent.iter_mut().for_each(told);
     victim.bears_it();

@@ -99,7 +99,7 @@ pub fn a_host_that_is_unreachable_after_a_change_rolls_back(
         wait_until("what went back ends", || at_rest(machine));
     }
     three.run(&["systemctl", "start", "ssh.service"]).ok();
-    // Whoever is killed leaves what it was brought.
+    // A run that is killed leaves the files that were copied for it.
     two.run(&["rm", "-r", "/home/deploy/.ansible"]).ok();
     assert_same(&fleet.look_at_all(), bare, |line| line.starts_with("/usr/sbin"));
 }

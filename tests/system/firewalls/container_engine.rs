@@ -103,7 +103,7 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
         assert_published(&machine, is(wanted), external);
         sh(&machine, "/root/engine restart");
         assert_published(&machine, |met| met.name() != "served", "its rules before ours");
-        is_mended_at_all(&machine, &["nat: the jump from PREROUTING stands at position 2"]);
+        is_fixed_at_all(&machine, &["nat: the jump from PREROUTING stands at position 2"]);
         assert_published(&machine, is(wanted), external);
         // Nobody comes before what nft has loaded.
         apply_by(&machine, "nftables", external);

@@ -38,15 +38,15 @@ fn firewalld_opens_no_reserved_port_for_long_and_stays_as_it_was() {
     // Whatever it does by itself is known to nobody else; the check finds it.
     for act in ["firewall-cmd --reload", "firewall-cmd --complete-reload"] {
         sh(&machine, act);
-        is_mended(&machine, &["rules"]);
+        is_fixed(&machine, &["rules"]);
         assert_eq!(foreign_rules(&machine), before.1, "{act}");
     }
     let rule = "ipv4 filter INPUT -1 -p tcp --dport 6380 -j ACCEPT";
     sh(&machine, &format!("firewall-cmd --direct --add-rule {rule}"));
-    is_mended(&machine, &["at position 2, behind `-p tcp"]);
+    is_fixed(&machine, &["at position 2, behind `-p tcp"]);
     sh(&machine, &format!("firewall-cmd --direct --remove-rule {rule}"));
     assert_clean(&machine);
-    // Rules of ours that were there before it, too.
+    // The same with rules that were loaded before firewalld started.
     for act in ["restart", "stop", "start"] {
         machine.run(&["systemctl", act, "firewalld"]).ok();
         check(&machine);
@@ -88,7 +88,7 @@ fn firewalld_lets_outsiders_be_told_or_status_says_what_stops_them() {
     apply(&machine, "notice");
     assert_told(&machine);
     sh(&machine, "firewall-cmd --reload");
-    is_mended_at_all(&machine, &["no rules of ours are loaded"]);
+    is_fixed_at_all(&machine, &["no rules of ours are loaded"]);
     assert_told(&machine);
     assert_open(&machine, 7000);
 

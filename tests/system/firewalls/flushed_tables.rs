@@ -34,11 +34,11 @@ fn flushed_and_restored_tables_are_named_and_fixed() {
     ];
     for (damage, words) in damages {
         sh(&machine, damage);
-        is_mended(&machine, words);
-        let mended = machine.iptables_save();
-        let foreign: Vec<_> = mended.lines().filter(|line| !rules.contains(line)).collect();
+        is_fixed(&machine, words);
+        let fixed = machine.iptables_save();
+        let foreign: Vec<_> = fixed.lines().filter(|line| !rules.contains(line)).collect();
         assert!(foreign.iter().all(|line| line.contains("OTHER")), "{damage}: {foreign:?}");
-        assert!(rules.lines().all(|line| mended.contains(line)), "{damage}: {mended}");
+        assert!(rules.lines().all(|line| fixed.contains(line)), "{damage}: {fixed}");
     }
     assert_open(&machine, 7000);
 }
@@ -58,7 +58,7 @@ fn a_restored_ruleset_of_others_stays_behind_the_guard() {
     assert_clean(&machine);
     for act in ["iptables-restore /root/saved", "ip6tables-restore /root/saved"] {
         sh(&machine, act);
-        is_mended(&machine, &["filter: ", "nat: "]);
+        is_fixed(&machine, &["filter: ", "nat: "]);
         assert_eq!(foreign_rules(&machine), before.1);
     }
     assert_open(&machine, 7000);

@@ -11,7 +11,7 @@ fn select(machine: &Machine, kind: &str) {
     }
 }
 
-/// The programs that show rules of ours.
+/// The programs that list rules of redisguard's.
 fn ours(machine: &Machine) -> Vec<String> {
     let rules = machine.iptables_save();
     let lines = rules.lines().filter(|line| line.contains(": -A REDISGUARD-IN "));
@@ -42,7 +42,7 @@ fn legacy_iptables_guards_where_it_is_selected() {
     assert_eq!(ours(&machine), LEGACY);
     assert_clean(&machine);
     sh(&machine, "iptables -F; ip6tables -t mangle -F");
-    is_mended(&machine, &["INPUT", "mangle: "]);
+    is_fixed(&machine, &["INPUT", "mangle: "]);
     assert_eq!(ours(&machine), LEGACY);
 }
 
@@ -69,7 +69,7 @@ fn rules_in_both_iptables_variants_are_refused_and_explained() {
     redisguard(&machine, &["apply"]).ok();
     assert_clean(&machine);
 
-    // Who fills them afterwards is named; the guard holds, and is mended all the same.
+    // Rules that fill them afterwards are named; the guard holds, and drift is still fixed.
     sh(&machine, "iptables-legacy -t nat -A POSTROUTING -p udp --dport 9 -j MASQUERADE");
     sh(&machine, "ip6tables-legacy -P FORWARD DROP");
     let guarded = look(&machine);
@@ -100,7 +100,7 @@ fn a_switched_iptables_variant_takes_the_guard_along() {
         select(&machine, kind);
         assert_eq!(ours(&machine), former);
         assert_shut(&machine, &[6379, 6380]);
-        is_mended(
+        is_fixed(
             &machine,
             &["no rules of ours", &format!("{}: rules of ours are left over", former[0])],
         );

@@ -126,7 +126,7 @@ fn a_host_without_iptables_is_guarded_by_nft() {
         "nft flush chain inet redisguard rg_input",
     ] {
         sh(&machine, damage);
-        is_mended(&machine, &["rules"]);
+        is_fixed(&machine, &["rules"]);
     }
     machine.reboot();
     assert_clean(&machine);

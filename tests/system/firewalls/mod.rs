@@ -152,14 +152,14 @@ fn check(machine: &Machine) {
 
 /// A host that was damaged: `status` says so with these words, and the check mends it.
 #[track_caller]
-fn is_mended(machine: &Machine, words: &[&str]) {
-    is_mended_at_all(machine, words);
+fn is_fixed(machine: &Machine, words: &[&str]) {
+    is_fixed_at_all(machine, words);
     assert_guards(machine);
 }
 
 /// The same where outsiders are not dropped.
 #[track_caller]
-fn is_mended_at_all(machine: &Machine, words: &[&str]) {
+fn is_fixed_at_all(machine: &Machine, words: &[&str]) {
     let status = redisguard(machine, &["status"]).ended(1);
     assert_says(&status, words);
     check(machine);

@@ -36,7 +36,7 @@ fn the_stock_nftables_service_flushes_no_guard_for_long() {
         assert_clean(&machine);
     }
     sh(&machine, "nft -f /etc/nftables.conf");
-    is_mended(&machine, &["no rules of ours are loaded"]);
+    is_fixed(&machine, &["no rules of ours are loaded"]);
     machine.reboot();
     assert_clean(&machine);
     redisguard(&machine, &["remove"]).ok();

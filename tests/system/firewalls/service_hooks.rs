@@ -13,7 +13,7 @@ fn without_timer(name: &str) -> Option<Machine> {
 
 /// Has a service do what it does with others' rules, and waits for ours.
 #[track_caller]
-fn flushes_and_is_mended(machine: &Machine, verb: &str, service: &str, rules: &str) {
+fn flushes_and_is_fixed(machine: &Machine, verb: &str, service: &str, rules: &str) {
     // A rule of somebody shows that everything was thrown away.
     machine.run(&["iptables", "-A", "INPUT", "-p", "udp", "--dport", "9", "-j", "DROP"]).ok();
     // systemd counts how often a service starts; for ours it must not.
@@ -47,7 +47,7 @@ fn rules_are_back_at_once_when_a_firewall_starts_restarts_or_reloads() {
     // More often in a row than systemd lets a unit start by default.
     for verb in ["start", "restart", "reload", "restart", "restart", "restart", "restart", "reload"]
     {
-        flushes_and_is_mended(&machine, verb, "nftables", &rules);
+        flushes_and_is_fixed(&machine, verb, "nftables", &rules);
     }
     assert_eq!(machine.iptables_save(), rules);
     assert_guards(&machine);
@@ -72,14 +72,14 @@ fn rules_are_back_at_once_when_saved_rules_are_restored_or_ufw_restarts() {
     for name in ["iptables.service", "netfilter-persistent.service"] {
         stand_in(&machine, name, "", &format!("ExecStart={restore}\nExecReload={restore}"));
         for verb in ["start", "restart", "reload"] {
-            flushes_and_is_mended(&machine, verb, name, &rules);
+            flushes_and_is_fixed(&machine, verb, name, &rules);
         }
     }
     // It flushes the chains of the kernel if it is told to.
     machine.run(&["sed", "-i", "s/^MANAGE_BUILTINS=.*/MANAGE_BUILTINS=yes/", "/etc/default/ufw"]);
     machine.run(&["sed", "-i", "s/^ENABLED=.*/ENABLED=yes/", "/etc/ufw/ufw.conf"]).ok();
     for verb in ["start", "restart", "restart"] {
-        flushes_and_is_mended(&machine, verb, "ufw", &rules);
+        flushes_and_is_fixed(&machine, verb, "ufw", &rules);
         assert!(machine.iptables_save().contains("ufw-before-input"));
     }
     assert_guards(&machine);
@@ -94,7 +94,7 @@ fn firewalls_that_conflict_stop_one_another_and_not_the_guard() {
     stand_in(&machine, "firewalld.service", conflicts, &format!("ExecStart={flush}"));
     machine.run(&["systemctl", "start", "nftables"]).ok();
     wait_until("the rules are back", || machine.iptables_save() == rules);
-    flushes_and_is_mended(&machine, "start", "firewalld", &rules);
+    flushes_and_is_fixed(&machine, "start", "firewalld", &rules);
     assert_eq!(unit(&machine, "nftables", "ActiveState"), "inactive");
 
     machine.run(&["systemctl", "enable", "firewalld"]).ok();

@@ -41,7 +41,7 @@ fn ufw_opens_no_reserved_port_and_stays_as_it_was() {
 
     // Told to, it takes the whole tables for its own.
     sh(&machine, "sed -i s/MANAGE_BUILTINS=no/MANAGE_BUILTINS=yes/ /etc/default/ufw; ufw reload");
-    is_mended(&machine, &["INPUT"]);
+    is_fixed(&machine, &["INPUT"]);
     sh(&machine, "sed -i s/MANAGE_BUILTINS=yes/MANAGE_BUILTINS=no/ /etc/default/ufw");
     holds(&machine);
 

@@ -60,7 +60,7 @@ fn concurrent_runs_are_serialized() {
                 });
             }
         });
-        // Whoever came last, it is all theirs.
+        // All files are those of the run that came last.
         let last = ["redisguard.toml", "other.toml"]
             .map(|config| generate(folder.path(), &["--config", config, "--check"]).1);
         assert!(last.contains(&0), "{last:?}");

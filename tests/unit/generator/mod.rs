@@ -53,11 +53,10 @@ fn check_shows_every_stale_missing_and_stray_file_and_writes_nothing() {
     }
     assert_eq!(tree(folder.path()), before);
 
-    let mend = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
-    let mend = mend.replace("redisguard-gen", GEN);
-    let mended =
-        Command::new("sh").args(["-c", &mend]).current_dir(folder.path()).output().unwrap();
-    assert!(mended.status.success(), "{}", transcript(&mended));
+    let fix = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
+    let fix = fix.replace("redisguard-gen", GEN);
+    let fixed = Command::new("sh").args(["-c", &fix]).current_dir(folder.path()).output().unwrap();
+    assert!(fixed.status.success(), "{}", transcript(&fixed));
     assert_eq!(generate(folder.path(), &["--check"]).1, 0);
 }
 

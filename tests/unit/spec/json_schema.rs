@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::process::Command;
 
 const SHIPPED: &str = "docs/redisguard.schema.json";
-const MEND: &str = "mend with: redisguard-gen schema > docs/redisguard.schema.json";
+const FIX: &str = "mend with: redisguard-gen schema > docs/redisguard.schema.json";
 
 /// The checks that look at one value at a time, as a schema does.
 const OF_ONE_VALUE: &[Check] = &[
@@ -78,7 +78,7 @@ fn the_shipped_schema_is_what_the_program_prints() {
     let output = Command::new(GEN).arg("schema").output().unwrap();
     assert!(output.status.success());
     let shipped = std::fs::read(root().join(SHIPPED)).unwrap_or_default();
-    assert!(shipped == output.stdout, "{SHIPPED} is stale; {MEND}");
+    assert!(shipped == output.stdout, "{SHIPPED} is stale; {FIX}");
 }
 
 #[test]

@@ -13,7 +13,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
-use super::state::{CloseReason, Connection, Input, Lifecycle, Output, Schedule};
+use super::readiness::{Input, Output};
+use super::state::{CloseReason, Connection, Lifecycle, Schedule};
 use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
 use crate::listener::net::epoll::Ready;
@@ -152,6 +153,11 @@ impl Connection {
         }
         if wakeup == Wakeup::Abort {
             return Err(ErrorKind::ConnectionAborted.into());
+        }
+        // Its session had ended before, but the peer takes the last replies slowly or not at all. As
+        // an open connection it would keep its place, and be the one to evict again every time.
+        if wakeup == Wakeup::Close(CloseReason::Evicted) && self.lifecycle == Lifecycle::Open {
+            self.lifecycle = Lifecycle::Closing(CloseReason::Evicted);
         }
         let timeout = self.next_timeout(session, state);
         Ok(self.wait(timeout, has_more))

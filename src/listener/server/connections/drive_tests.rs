@@ -89,7 +89,7 @@ fn a_blocked_socket_that_is_not_watched_yet_needs_no_change_of_interest() {
 }
 
 #[test]
-fn a_client_that_has_ended_and_does_not_read_keeps_nobody_busy() {
+fn a_client_that_ended_and_does_not_read_does_not_keep_the_loop_busy() {
     let mut pair = Pair::new();
     pair.fill_send_buffer();
     pair.client.shutdown(Shutdown::Write).unwrap();
@@ -136,4 +136,17 @@ fn a_connection_lingers_after_the_last_reply_until_the_peer_closes() {
     assert_eq!(pair.ready(false, true), Progress::Over);
     let attempt = pair.connection.attempt(Tick::default());
     assert_eq!((attempt.outcome, attempt.replies), (Outcome::Told, 2));
+}
+
+#[test]
+fn a_connection_whose_client_ended_and_does_not_read_can_be_evicted() {
+    let mut pair = Pair::new();
+    pair.fill_send_buffer();
+    pair.client.shutdown(Shutdown::Write).unwrap();
+    let progress = pair.ready(false, true);
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Busy));
+    let progress = pair.drive(Wakeup::Close(CloseReason::Evicted));
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Closing));
+    assert_eq!(pair.drive(Wakeup::TimedOut(TimeoutKind::Closing)), Progress::Over);
+    assert_eq!(pair.connection.attempt(Tick::default()).outcome, Outcome::Shed);
 }

@@ -2,6 +2,7 @@
 
 mod drive;
 mod intrusive_list;
+mod readiness;
 mod state;
 mod table;
 mod timeout;

@@ -23,7 +23,7 @@ fn apply(host: &Host, backend: &str) {
     assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
 }
 
-/// Who holds rules of ours.
+/// The programs that list rules of redisguard's.
 fn guards(host: &Host) -> String {
     host.sh("iptables-save | grep -q REDISGUARD-IN && echo iptables
              nft list tables | grep redisguard || true")

@@ -152,7 +152,7 @@ fn rules_are_listed_only_after_a_change() {
     let altered = transcript(&host.install(&["--bundle", "/run/altered", "plan"]));
     assert!(altered.contains("load (IPv6: filter: chain REDISGUARD-IN was edited)"), "{altered}");
     assert_eq!(told_by(&host), both);
-    // A rule of somebody's is none of ours, but a change. Who changes nothing remembers nothing.
+    // A foreign rule is a change too. A run that changes nothing stores nothing.
     host.sh("iptables -A OUTPUT -j ACCEPT");
     for _ in 0..2 {
         assert!(apply().contains("nothing to change"));

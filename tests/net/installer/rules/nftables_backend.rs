@@ -58,8 +58,8 @@ fn drift_of_nftables_is_named_and_apply_fixes_it() {
                 && finding["detail"].as_str().unwrap().contains(named)
         });
         assert!(found, "{damage}: {findings:#}");
-        let mended = host.install(&["rules", "load"]);
-        assert_eq!(exit_status(&mended), 0, "{damage}: {}", transcript(&mended));
+        let fixed = host.install(&["rules", "load"]);
+        assert_eq!(exit_status(&fixed), 0, "{damage}: {}", transcript(&fixed));
         assert_eq!(host.sh("nft list ruleset"), whole, "{damage}");
     }
 }

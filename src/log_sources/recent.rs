@@ -1,9 +1,9 @@
 //! The latest connection attempts from outside, read from the ends of the logs, so that the cost does not
-//! grow with them. [`crate::log_sources`] reads logs whole.
+//! grow with them.
 
+use super::find::syslog;
 use crate::bundle::GuardConfig;
 use crate::host::Host;
-use crate::log_sources;
 use crate::os::command::{Output, Program, is_installed};
 use crate::report::{AnswerKind, Attempt, Line, LineFormat, Source, TimestampParser, UnixMillis};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ pub struct RecentAttempt {
 
 /// The latest attempts from outside, the latest first, each source at each port once. Best effort: a log
 /// that cannot be read counts as empty.
-pub fn latest(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<RecentAttempt> {
+pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<RecentAttempt> {
     let mut timestamps = TimestampParser::new(TimeZone::UTC, Timestamp::now().as_millisecond());
     let mut all = Vec::new();
     let mut take = |text: &[u8], format: LineFormat| {
@@ -53,8 +53,7 @@ pub fn latest(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<Recent
     if host.has_systemd() && is_installed("journalctl") {
         take(journal().as_bytes(), LineFormat::Kernel);
     } else if host.is_live() {
-        let syslog = log_sources::syslog(host);
-        take(&syslog.map(|path| tail(&path)).unwrap_or_default(), LineFormat::Kernel);
+        take(&syslog(host).map(|path| tail(&path)).unwrap_or_default(), LineFormat::Kernel);
     }
     all.sort_by_key(|attempt: &RecentAttempt| std::cmp::Reverse(attempt.at));
     let mut latest: Vec<RecentAttempt> = Vec::new();
@@ -142,7 +141,7 @@ mod tests {
         let guard_config = GuardConfig::parse(guard_config).unwrap();
         let host = Host::at(root.path()).unwrap();
         let told = |most| -> Vec<String> {
-            let latest = latest(&host, &guard_config, most).into_iter();
+            let latest = recent_attempts(&host, &guard_config, most).into_iter();
             let line = |attempt: RecentAttempt| {
                 let library = attempt.library.unwrap_or_default();
                 format!("{} {} {}", attempt.source, attempt.port, library)
