@@ -19,11 +19,11 @@
 //! - [`os`]: programs that are run, names, systemd, packages, sockets.
 //! - [`firewall`]: the kernel's rules, by iptables and by nftables.
 //! - [`report`]: who still connects, read from the logs and counted; pure over readers.
-//! - [`log_sources`]: finds and opens those logs.
 //! - [`expectation`]: what a client of a port must meet; pure.
 //! - [`probe`]: what a client meets, here and on many hosts.
 //! - [`listener`]: the notice listener; needs nothing but its own settings.
 //! - [`host`]: observes a host and changes it: receipt, lock, apply, remove, rollback.
+//! - [`log_sources`]: finds and opens the logs of listener and kernel.
 //! - [`status`]: what is wrong on a host.
 //! - [`rehearse`]: the bundle tried with packets in throw-away namespaces.
 //! - [`cli`]: from arguments to effects, text and exit status; the only one that prints.

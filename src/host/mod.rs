@@ -10,7 +10,6 @@ pub mod lock;
 pub mod observe;
 pub mod prepare;
 pub mod receipt;
-pub mod recent_attempts;
 mod root;
 pub mod rules_service;
 pub mod units;

@@ -6,7 +6,7 @@ use super::findings::{
 };
 use super::health::{listener_answers, other_rules, unit_findings};
 use super::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount};
-use super::unit_overrides;
+use super::{recent_attempts, unit_overrides};
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::family::Family;
@@ -16,7 +16,7 @@ use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, bundle_source, recent_attempts};
+use crate::host::{Host, bundle_source};
 use crate::os::systemd;
 use crate::plan::Observed;
 use crate::spec::PortRange;

@@ -6,6 +6,7 @@ mod collect;
 mod directories;
 mod findings;
 mod health;
+mod recent_attempts;
 mod types;
 mod unit_overrides;
 

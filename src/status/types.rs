@@ -1,8 +1,8 @@
 //! The answer of `status`, as it is serialised.
 
+use super::recent_attempts;
 use crate::family::Family;
 use crate::host::listener_health::Answer;
-use crate::host::recent_attempts;
 use crate::report::to_rfc3339;
 use crate::spec::PortRange;
 use serde::Serialize;

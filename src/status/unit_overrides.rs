@@ -99,18 +99,18 @@ mod tests {
 
     #[test]
     fn every_way_to_change_a_unit_is_named_and_only_another_file_breaks_it() {
-        let ours = installed(BLOCK);
+        let path = installed(BLOCK);
         let changed =
-            found(BLOCK, state(&ours, &["/run/systemd/system/redis-.d/a.conf"], false), &[]);
+            found(BLOCK, state(&path, &["/run/systemd/system/redis-.d/a.conf"], false), &[]);
         assert!(changed[0].0.starts_with("is changed by /run/systemd/system/redis-.d/a.conf"));
         assert!(!changed[0].1);
         let other = found(BLOCK, state("/run/systemd/transient/x.service", &[], false), &[]);
         assert!(other[0].0.contains("is read from /run/systemd/transient/x.service") && other[0].1);
-        let stale = found(BLOCK, state(&ours, &[], true), &[]);
+        let stale = found(BLOCK, state(&path, &[], true), &[]);
         assert!(stale[0].0.contains("systemctl cat redis-ports-block.service") && !stale[0].1);
         // A unit that `apply` repairs needs no daemon-reload by hand.
-        let edited = Finding::new(FindingKind::File, &ours, "was edited");
-        assert_eq!(found(BLOCK, state(&ours, &[], true), &[edited]), []);
+        let edited = Finding::new(FindingKind::File, &path, "was edited");
+        assert_eq!(found(BLOCK, state(&path, &[], true), &[edited]), []);
         let masked = UnitState { load: "masked".to_owned(), ..state("/dev/null", &[], true) };
         assert_eq!(found(BLOCK, masked, &[]), []);
     }

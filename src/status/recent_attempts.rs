@@ -1,8 +1,8 @@
 //! The latest connection attempts from outside, read from the ends of the logs, so that the cost does not
 //! grow with them. [`crate::log_sources`] reads logs whole.
 
-use super::root::Host;
 use crate::bundle::GuardConfig;
+use crate::host::Host;
 use crate::log_sources;
 use crate::os::command::{Output, Program, is_installed};
 use crate::report::{AnswerKind, Attempt, Line, LineFormat, Source, TimestampParser, UnixMillis};
