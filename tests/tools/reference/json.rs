@@ -35,7 +35,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["confirm"],
         about: "That the change is kept.",
-        of: ("cli/installer/confirm.rs", "Answer"),
+        of: ("cli/installer/confirm.rs", "Confirmed"),
         example: include_str!("examples/confirm.json"),
     },
     Output {
@@ -56,7 +56,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["rules load", "rules save", "rules unload"],
         about: "What was done to the rules in the kernel.",
-        of: ("cli/installer/rules.rs", "Answer"),
+        of: ("cli/installer/rules.rs", "RulesChange"),
         example: include_str!("examples/rules.json"),
     },
     Output {

@@ -5,6 +5,7 @@
 //! fields in alphabetical order, unless serde_json is told to keep the order of everything it prints.
 
 use super::markdown::prose;
+use redisguard::report::AnswerKind;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
@@ -13,8 +14,9 @@ use syn::{
     Type, UseTree,
 };
 
-/// Maps that a hand-written `Serialize` prints, and the enum whose variants are the keys.
-const MAPS: [(&str, &str); 1] = [("Answers", "Answer")];
+/// What has a hand-written `Serialize`: numbers by the variants of an enum, in the order of both.
+const COUNTS: &str = "AnswerCounts";
+const COUNTED: &str = "AnswerKind";
 
 /// One field of what is printed.
 pub struct Described {
@@ -64,8 +66,8 @@ impl Sources {
         prefix: &str,
         found: &mut Vec<Described>,
     ) -> Result<(), Box<dyn Error>> {
-        if let Some((_, keys)) = MAPS.iter().find(|(map, _)| *map == name) {
-            return self.add_variants(keys, prefix, found);
+        if name == COUNTS {
+            return self.add_counts(prefix, found);
         }
         let (file, fields) =
             self.definition(file, name).ok_or(format!("no type {name} in {file}"))?;
@@ -75,7 +77,9 @@ impl Sources {
                 continue;
             }
             let ident = field.ident.as_ref().ok_or(format!("{name} has fields without names"))?;
-            let path = format!("{prefix}{ident}");
+            let renamed =
+                serde.split_once("rename = \"").and_then(|(_, rest)| rest.split('"').next());
+            let path = format!("{prefix}{}", renamed.unwrap_or(&ident.to_string()));
             let meaning = doc(&field.attrs);
             if meaning.is_empty() {
                 return Err(format!("src/{file}: {name}.{ident} has no doc comment").into());
@@ -102,25 +106,20 @@ impl Sources {
         Ok(())
     }
 
-    fn add_variants(
-        &self,
-        name: &str,
-        prefix: &str,
-        found: &mut Vec<Described>,
-    ) -> Result<(), Box<dyn Error>> {
-        let enums = self.0.values().flat_map(|file| &file.items).filter_map(|item| match item {
-            Item::Enum(item) if item.ident == name => Some(item),
+    fn add_counts(&self, prefix: &str, found: &mut Vec<Described>) -> Result<(), Box<dyn Error>> {
+        let mut items = self.0.values().flat_map(|file| &file.items);
+        let variants = items.find_map(|item| match item {
+            Item::Enum(item) if item.ident == COUNTED => Some(&item.variants),
             _ => None,
         });
-        let variants = enums.flat_map(|item| &item.variants);
-        let before = found.len();
-        found.extend(variants.map(|variant| Described {
-            path: format!("{prefix}{}", variant.ident.to_string().to_lowercase()),
+        let variants = variants.ok_or(format!("no enum {COUNTED}"))?;
+        found.extend(AnswerKind::ALL.iter().zip(variants).map(|(kind, variant)| Described {
+            path: format!("{prefix}{}", kind.name()),
             kind: "integer".to_owned(),
             meaning: doc(&variant.attrs),
             always: true,
         }));
-        if found.len() == before { Err(format!("no enum {name}").into()) } else { Ok(()) }
+        Ok(())
     }
 
     /// The struct of that name that a file means: its own, or the one that it imports.
@@ -154,8 +153,9 @@ impl Sources {
         match name.as_str() {
             "bool" => ("boolean", None),
             "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i64" => ("integer", None),
-            name if MAPS.iter().any(|(map, _)| *map == name) => ("object", Some(name.to_owned())),
-            name if self.definition(file, name).is_some() => ("object", Some(name.to_owned())),
+            name if name == COUNTS || self.definition(file, name).is_some() => {
+                ("object", Some(name.to_owned()))
+            }
             _ => ("string", None),
         }
     }
