@@ -5,8 +5,6 @@ pub mod generator;
 #[cfg(feature = "installer")]
 pub mod installer;
 mod output;
-#[cfg(all(feature = "generator", feature = "installer"))]
-pub mod reference;
 #[cfg(feature = "installer")]
 mod system_path;
 mod unified_diff;

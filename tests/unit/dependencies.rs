@@ -62,6 +62,7 @@ const PORTABLE: &[&str] = &[
     "syn",
     "tempfile",
     "terminal_size",
+    "textwrap",
     "toml",
     "toml_datetime",
     "toml_parser",

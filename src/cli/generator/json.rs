@@ -10,8 +10,12 @@ use serde::Serialize;
 /// The object.
 #[derive(Serialize)]
 pub(super) struct Output<'a> {
+    /// What is wrong with the TOML, or may be; in the order of its text.
     pub problems: Vec<ProblemView<'a>>,
+    /// Every file that differs from what is rendered, or did before it was written; none where the TOML has a
+    /// fault.
     pub files: Vec<FileView>,
+    /// The command that fixes the files; null without `--check`, and where none is needed.
     #[serde(rename = "mend")]
     pub fix: Option<String>,
 }
@@ -19,23 +23,34 @@ pub(super) struct Output<'a> {
 /// A file that differs from what is rendered, or did before this run.
 #[derive(Serialize)]
 pub(super) struct FileView {
+    /// The file.
     pub path: String,
+    /// `stale`, `edited by hand`, `missing`, `stray`, `executable` or `unfinished`.
     pub state: &'static str,
+    /// The change as a unified diff.
     pub diff: String,
 }
 
-/// One problem. Lines and columns count from 1, columns in characters; the end is the position after the
-/// last character.
+/// One problem. Lines and columns count from 1, columns in characters.
 #[derive(Serialize)]
 pub(super) struct ProblemView<'a> {
+    /// The name that `--explain` takes.
     pub check: &'static str,
+    /// `error` or `warning`.
     pub severity: &'static str,
+    /// The path of the TOML as it was given.
     pub file: &'a str,
+    /// The line of its first character, from 1.
     pub line: usize,
+    /// The column of its first character, in characters, from 1.
     pub column: usize,
+    /// The line of the position after its last character.
     pub end_line: usize,
+    /// The column of that position.
     pub end_column: usize,
+    /// What is wrong.
     pub message: &'a str,
+    /// What would be right.
     #[serde(rename = "cure")]
     pub help: Option<&'a str>,
 }

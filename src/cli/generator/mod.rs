@@ -2,13 +2,11 @@
 
 mod check;
 mod diff;
-#[cfg(feature = "installer")]
-pub(super) mod examples;
 mod explain;
 mod init;
 mod json;
 mod package_files;
-pub(super) mod schema;
+pub mod schema;
 mod summary;
 mod write;
 

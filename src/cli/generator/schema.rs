@@ -25,7 +25,7 @@ pub(super) fn print() -> Status {
 }
 
 /// The whole schema.
-pub(in crate::cli) fn schema() -> Value {
+pub fn schema() -> Value {
     let outermost = || reference::TABLES.iter().filter(|table| !table.name.contains('.'));
     let properties: Map<String, Value> =
         outermost().map(|table| (table.name.to_owned(), whole(table))).collect();

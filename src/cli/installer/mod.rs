@@ -3,7 +3,6 @@
 mod apply;
 mod confirm;
 mod confirm_cut;
-pub(super) mod examples;
 mod input;
 mod metrics;
 mod notice;

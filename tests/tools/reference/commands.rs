@@ -2,8 +2,8 @@
 //! and the man pages come from. What is hidden there is hidden here.
 
 use super::markdown::{code, fenced, prose, table};
-use crate::args;
 use clap::{Arg, Command};
+use redisguard::args;
 
 pub fn page() -> String {
     let programs: String = args::commands().into_iter().map(program).collect();

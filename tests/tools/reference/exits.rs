@@ -1,7 +1,7 @@
 //! The page about exit statuses, from the table that each verb's help has its line of.
 
 use super::markdown::{code, prose, table};
-use crate::args::{EXIT_STATUSES, ExitStatuses};
+use redisguard::args::{EXIT_STATUSES, ExitStatuses};
 
 pub fn page() -> String {
     let row = |exits: &ExitStatuses| {

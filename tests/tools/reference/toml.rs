@@ -1,7 +1,7 @@
 //! The page about the TOML: every table and key, from the same reference that the checks read.
 
 use super::markdown::{code, fenced, prose, table};
-use crate::spec::reference::{Default, Key, Kind, Occurrence, TABLES, Table};
+use redisguard::spec::reference::{Default, Key, Kind, Occurrence, TABLES, Table};
 
 pub fn page() -> String {
     let row = |known: &Table| {

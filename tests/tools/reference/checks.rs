@@ -1,7 +1,7 @@
 //! The page about the checks: what `--explain` says of each.
 
 use super::markdown::{code, fenced, prose, table};
-use crate::spec::{Check, Severity};
+use redisguard::spec::{Check, Severity};
 
 pub fn page() -> String {
     let row = |check: &Check| {
