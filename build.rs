@@ -27,7 +27,7 @@ mod unit;
 use std::error::Error;
 use std::process::ExitCode;
 
-#[allow(clippy::print_stderr, reason = "cargo shows it to whoever builds")]
+#[allow(clippy::print_stderr, reason = "cargo shows it to the user")]
 fn main() -> ExitCode {
     println!("cargo::rerun-if-changed=build.rs");
     match run() {

@@ -30,9 +30,9 @@ const FOREIGN: [&str; 15] = [
 
 /// Those of them that are in a program that was not stripped.
 fn foreign(program: &Path) -> Vec<String> {
-    let said = Command::new("nm").arg("--defined-only").arg(program).output().unwrap();
-    let listed = String::from_utf8_lossy(&said.stdout);
-    assert!(listed.contains(" main\n"), "{}", transcript(&said));
+    let output = Command::new("nm").arg("--defined-only").arg(program).output().unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout);
+    assert!(listed.contains(" main\n"), "{}", transcript(&output));
     let names = listed.lines().filter_map(|line| line.rsplit(' ').next());
     names.filter(|name| FOREIGN.contains(name)).map(str::to_owned).collect()
 }
@@ -88,8 +88,8 @@ fn debian_finds_nothing_wrong_with_the_package() {
 fn generated(kind: &str, folder: &Path) -> Vec<PathBuf> {
     let mut generate = Command::new(GEN);
     generate.args(["--generate", kind, "--out"]).arg(folder).current_dir(folder);
-    let said = generate.output().unwrap();
-    assert!(said.status.success(), "{}", transcript(&said));
+    let output = generate.output().unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files.collect();
     files.sort();
@@ -105,8 +105,8 @@ fn mandoc_takes_every_man_page() {
         return;
     }
     let mut lint = Command::new("mandoc");
-    let said = lint.args(["-T", "lint", "-W", "error"]).args(pages).output().unwrap();
-    assert!(said.status.success(), "{}", transcript(&said));
+    let output = lint.args(["-T", "lint", "-W", "error"]).args(pages).output().unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn each_shell_has_completions_for_both_programs_and_bash_takes_its_own() {
         ]
     );
     for file in files.iter().filter(|file| file.extension().is_some_and(|end| end == "bash")) {
-        let said = Command::new("bash").arg("-n").arg(file).output().unwrap();
-        assert!(said.status.success(), "{}", transcript(&said));
+        let output = Command::new("bash").arg("-n").arg(file).output().unwrap();
+        assert!(output.status.success(), "{}", transcript(&output));
     }
 }
 
@@ -143,9 +143,9 @@ fn what_a_package_installs_is_written_to_a_named_folder_and_with_nothing_else() 
         (&["--generate", "man", "--out", "x", "--check"], "cannot be used with"),
         (&["--generate", "man", "--out", "x", "init"], "do two things at once"),
     ] {
-        let said = run(arguments);
-        assert_eq!(said.status.code(), Some(2), "{}", transcript(&said));
-        assert!(transcript(&said).contains(why), "{}", transcript(&said));
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", transcript(&output));
+        assert!(transcript(&output).contains(why), "{}", transcript(&output));
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
@@ -178,6 +178,6 @@ fn the_scripts_of_the_package_and_those_that_make_it_are_sound() {
     for script in ["dist", "package", "releases"] {
         shellcheck.arg(root().join("tests/tools").join(script));
     }
-    let said = shellcheck.output().unwrap();
-    assert!(said.status.success(), "{}", transcript(&said));
+    let output = shellcheck.output().unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
 }

@@ -85,9 +85,9 @@ fn crates_of_the_generator(target: &str) -> BTreeSet<String> {
     let mut tree = Command::new(env!("CARGO"));
     tree.args(["tree", "--locked", "--no-default-features", "--features", "generator"]);
     tree.args(["--target", target, "--edges", "normal,build", "--prefix", "none"]);
-    let said = tree.current_dir(root()).output().unwrap();
-    assert!(said.status.success(), "{}", transcript(&said));
-    let lines = String::from_utf8(said.stdout).unwrap();
+    let output = tree.current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", transcript(&output));
+    let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 

@@ -1,4 +1,4 @@
-//! `--generate`: the man pages and shell completions of both programs, for whoever packages them.
+//! `--generate`: the man pages and shell completions of both programs, for packages of them.
 //!
 //! Guarantees: both come from the definition that `--help` is printed from, and one program writes the
 //! same bytes on every machine.
@@ -17,7 +17,7 @@ use clap_mangen::Man;
 use std::io;
 use std::path::Path;
 
-/// Shown at the foot of each page, where readers look for the version (man-pages(7)).
+/// In the footer of each page, which names the version (man-pages(7)).
 const SOURCE: &str = concat!("redisguard ", env!("CARGO_PKG_VERSION"));
 
 /// Writes the files of one kind into `directory`, without subdirectories.
@@ -73,7 +73,7 @@ fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
 }
 
 fn page(command: &Command, name: &str) -> io::Result<(String, Vec<u8>)> {
-    // The version stands at the foot; a section of its own would be on the programs' pages alone.
+    // The footer has the version; clap_mangen would add a section, to the pages of the programs alone.
     let man = Man::new(command.clone().version(Resettable::Reset))
         .title(name.to_uppercase())
         .source(SOURCE)

@@ -27,15 +27,15 @@ fn kind(check: Check) -> &'static str {
 }
 
 fn section(check: Check) -> String {
-    let told = check.explanation();
+    let explanation = check.explanation();
     format!(
         "## {}\n\nA {}. {}\n\n{}\n\nWhy it matters: {}\n\nWrong:\n\n{}\nRight:\n\n{}\n",
         code(check.name()),
         kind(check),
         prose(check.rule()),
-        prose(told.meaning),
-        prose(told.why),
-        fenced("toml", told.wrong),
-        fenced("toml", told.right),
+        prose(explanation.meaning),
+        prose(explanation.why),
+        fenced("toml", explanation.wrong),
+        fenced("toml", explanation.right),
     )
 }

@@ -31,12 +31,12 @@ fn verb_and_its_own(mut verb: Command) -> String {
         return String::new();
     }
     let own: Vec<Command> = verb.get_subcommands().cloned().collect();
-    // What holds for all verbs is said of the program.
+    // Options of all verbs are in the section of the program.
     let text = section(&mut verb, "###", |argument| !argument.is_global_set());
     own.into_iter().fold(text, |text, verb| text + &verb_and_its_own(verb))
 }
 
-fn section(command: &mut Command, level: &str, told: impl Fn(&Arg) -> bool) -> String {
+fn section(command: &mut Command, level: &str, shown: impl Fn(&Arg) -> bool) -> String {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string);
     let about: Vec<String> = about.unwrap_or_default().split("\n\n").map(sentence).collect();
@@ -50,7 +50,7 @@ fn section(command: &mut Command, level: &str, told: impl Fn(&Arg) -> bool) -> S
     );
     let options: Vec<Vec<String>> = command
         .get_arguments()
-        .filter(|argument| !argument.is_hide_set() && told(argument))
+        .filter(|argument| !argument.is_hide_set() && shown(argument))
         .filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
         .map(option)
         .collect();

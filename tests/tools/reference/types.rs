@@ -2,7 +2,7 @@
 //!
 //! The source is read, rather than a schema derived (schemars): that takes a derive on every such type,
 //! and a feature to keep it out of the programs, for what only these pages need. It also keeps the
-//! fields in alphabetical order, unless serde_json is told to keep the order of everything it prints.
+//! fields in alphabetical order, unless serde_json keeps the order of all that the programs print.
 
 use super::markdown::prose;
 use redisguard::report::AnswerKind;
