@@ -206,9 +206,6 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The most bytes of a sentence as the listener sends it, with its `-` and line end.
-    pub const LONGEST_SENTENCE: usize = crate::listener_contract::MAX_NOTICE_BYTES;
-
     /// All reserved ports.
     pub fn reserved_ports(&self) -> PortSet {
         self.reserved.iter().map(|reserved| reserved.ports).collect()

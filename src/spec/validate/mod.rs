@@ -12,6 +12,7 @@ use super::diagnostics::{Check, Problem, Problems, Source};
 use super::metrics::metrics;
 use super::parse;
 use super::types::{Site, Spec};
+use crate::listener_contract::MAX_NOTICE_BYTES;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -82,11 +83,10 @@ fn checked(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
 fn sentences_fit(spec: &Spec, spans: &[Range<usize>], problems: &mut Vec<Problem>) {
     for (reserved, span) in spec.reserved.iter().zip(spans) {
         let length = spec.sentence(reserved).len() + "-\r\n".len();
-        if length > Spec::LONGEST_SENTENCE {
+        if length > MAX_NOTICE_BYTES {
             let message = format!(
                 "the sentence for port {} has {length} bytes; at most {} fit",
-                reserved.ports,
-                Spec::LONGEST_SENTENCE
+                reserved.ports, MAX_NOTICE_BYTES
             );
             let problem = Problem::new(Check::NoticeLength, span.clone(), message);
             problems.push(problem.help("shorten the label, the team or the overview's path"));
