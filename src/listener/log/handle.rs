@@ -37,7 +37,7 @@ impl Rotation {
         self.0.notify_one();
     }
 
-    pub(in crate::listener) async fn requested(&self) {
+    pub async fn requested(&self) {
         self.0.notified().await;
     }
 }

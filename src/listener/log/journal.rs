@@ -18,7 +18,7 @@ const BATCH_BYTES: usize = 32 * 1024;
 
 /// The lines that are not queued yet, and what decides about the next one.
 #[derive(Debug)]
-pub(in crate::listener) struct Journal {
+pub struct Journal {
     log: Log,
     format: LogFormat,
     limiter: Limiter,
@@ -30,7 +30,7 @@ pub(in crate::listener) struct Journal {
 
 impl Journal {
     /// A journal that writes to `log`.
-    pub(in crate::listener) fn new(log: Log, settings: &Settings) -> Journal {
+    pub fn new(log: Log, settings: &Settings) -> Journal {
         Journal {
             log,
             format: settings.log_format,
@@ -42,7 +42,7 @@ impl Journal {
     }
 
     /// Logs a connection that has just ended.
-    pub(in crate::listener) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
+    pub fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
         self.take_due(now);
         if self.limiter.admit(attempt.peer.ip(), now) {
             let time = self.timestamps.format(Timestamp::now());
@@ -52,13 +52,13 @@ impl Journal {
     }
 
     /// When [`Journal::tend`] has something to do, if ever.
-    pub(in crate::listener) fn due(&self) -> Option<Instant> {
+    pub fn due(&self) -> Option<Instant> {
         let pending = self.pending_since.map(|since| since + MAX_DELAY);
         [pending, self.limiter.due()].into_iter().flatten().min()
     }
 
     /// Queues what has waited long enough, and the counts that are due.
-    pub(in crate::listener) fn tend(&mut self, now: Instant) {
+    pub fn tend(&mut self, now: Instant) {
         self.take_due(now);
         if self.pending_since.is_some_and(|since| now >= since + MAX_DELAY) {
             self.queue_pending();
@@ -66,13 +66,13 @@ impl Journal {
     }
 
     /// Completes the current file, counts included, and has the file opened anew.
-    pub(in crate::listener) fn rotate(&mut self, now: Instant) {
+    pub fn rotate(&mut self, now: Instant) {
         self.flush(now);
         self.log.reopen();
     }
 
     /// Writes everything, counts included, and waits a bounded time for the disk.
-    pub(in crate::listener) fn finish(mut self, now: Instant) {
+    pub fn finish(mut self, now: Instant) {
         self.flush(now);
         self.log.finish();
     }

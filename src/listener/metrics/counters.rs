@@ -14,7 +14,7 @@ use crate::listener::settings::Settings;
 /// The counters, written by the event loop and read for a scrape. Both run on one thread; the atomics
 /// only allow the sharing.
 #[derive(Debug)]
-pub(in crate::listener) struct Counters {
+pub struct Counters {
     /// Ascending by port.
     by_reservation: Vec<ReservationCounters>,
     /// By [`Outcome`].
@@ -49,7 +49,7 @@ impl ReservationCounters {
 
 impl Counters {
     /// Zeros, for the reservations of `settings`.
-    pub(in crate::listener) fn new(settings: &Settings) -> Counters {
+    pub fn new(settings: &Settings) -> Counters {
         let zero = || AtomicU64::new(0);
         let mut by_reservation: Vec<_> = settings
             .reserved
@@ -68,7 +68,7 @@ impl Counters {
     }
 
     /// Counts a connection that ended.
-    pub(in crate::listener) fn record(&self, attempt: &Attempt<'_>) {
+    pub fn record(&self, attempt: &Attempt<'_>) {
         self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
         self.replies.fetch_add(attempt.replies, Relaxed);
         let after = self.by_reservation.partition_point(|found| found.first <= attempt.port);
@@ -81,12 +81,12 @@ impl Counters {
     }
 
     /// Stores how many connections are open.
-    pub(in crate::listener) fn set_open(&self, connections: usize) {
+    pub fn set_open(&self, connections: usize) {
         self.open.store(connections as u64, Relaxed);
     }
 
     /// All metrics.
-    pub(in crate::listener) fn metrics(&self) -> Vec<Metric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         use Kind::{Counter, Gauge};
         let by_port = |name, kind, help, counter: fn(&ReservationCounters) -> &AtomicU64| {
             let samples = self.by_reservation.iter().map(|counters| Sample {

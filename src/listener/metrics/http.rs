@@ -30,14 +30,14 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// The kernel's.
-pub(in crate::listener) fn bind(port: u16) -> io::Result<StdListener> {
+pub fn bind(port: u16) -> io::Result<StdListener> {
     let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
 /// Serves until the runtime ends. Runs on a tokio runtime with its I/O and time drivers enabled.
-pub(in crate::listener) async fn serve(listener: StdListener, counters: Arc<Counters>) {
+pub async fn serve(listener: StdListener, counters: Arc<Counters>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(cause) => return tracing::warn!("could not show metrics: {cause}"),

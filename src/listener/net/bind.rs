@@ -15,11 +15,11 @@ use crate::listener::settings::{Listen, Reservation, Settings};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`, which is
 /// 4096 since Linux 5.4.
-pub(in crate::listener) const BACKLOG: u16 = 4096;
+pub const BACKLOG: u16 = 4096;
 
 /// Which port a listening socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum ListenPort {
+pub enum ListenPort {
     /// A reserved port.
     Reserved(u16),
     /// The notice port: connection tracking knows which reserved port each client meant.
@@ -36,15 +36,15 @@ impl ListenPort {
 
 /// A socket that accepts connections.
 #[derive(Debug)]
-pub(in crate::listener) struct Listener {
-    pub(in crate::listener) socket: TcpListener,
-    pub(in crate::listener) port: ListenPort,
+pub struct Listener {
+    pub socket: TcpListener,
+    pub port: ListenPort,
 }
 
 /// The bound ports, ready to be served.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(in crate::listener) sockets: Vec<Listener>,
+    pub sockets: Vec<Listener>,
     left_alone: Vec<LeftAlone>,
 }
 

@@ -11,21 +11,21 @@ use crate::listener::settings::Settings;
 
 /// The port that a client meant, and how it came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct OriginalDestination {
+pub struct OriginalDestination {
     /// The reserved port.
-    pub(in crate::listener) port: u16,
+    pub port: u16,
     /// Whether a netfilter rule redirected it to the notice port.
-    pub(in crate::listener) redirected: bool,
+    pub redirected: bool,
 }
 
 impl OriginalDestination {
     /// The destination of a connection that was accepted on the reserved `port`.
-    pub(in crate::listener) fn direct(port: u16) -> OriginalDestination {
+    pub fn direct(port: u16) -> OriginalDestination {
         OriginalDestination { port, redirected: false }
     }
 
     /// The destination of `stream`, accepted on the notice port from `peer`.
-    pub(in crate::listener) fn of_redirected(
+    pub fn of_redirected(
         stream: &TcpStream,
         peer: IpAddr,
         settings: &Settings,
@@ -34,7 +34,7 @@ impl OriginalDestination {
     }
 
     /// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
-    pub(in crate::listener) fn address(self, stream: &TcpStream) -> IpAddr {
+    pub fn address(self, stream: &TcpStream) -> IpAddr {
         let local = stream.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
         let original =
             self.redirected.then(|| conntrack_destination(stream, local.is_ipv4())).flatten();

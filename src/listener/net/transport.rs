@@ -17,7 +17,7 @@ use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
 /// A connection's transport.
 #[derive(Debug)]
-pub(in crate::listener) struct Transport {
+pub struct Transport {
     kind: Kind,
 }
 
@@ -41,18 +41,13 @@ enum Kind {
 
 impl Transport {
     /// The transport of a new connection; `config` is there where TLS is available.
-    pub(in crate::listener) fn new(config: Option<Arc<ServerConfig>>) -> Transport {
+    pub fn new(config: Option<Arc<ServerConfig>>) -> Transport {
         let undecided = |config| Kind::Undecided { config, held: false };
         Transport { kind: config.map_or(Kind::Plain, undecided) }
     }
 
     /// Passes `bytes` that were read to the session. `admit` says whether a handshake may begin.
-    pub(in crate::listener) fn receive(
-        &mut self,
-        bytes: &[u8],
-        session: &mut Session,
-        admit: impl FnOnce() -> bool,
-    ) {
+    pub fn receive(&mut self, bytes: &[u8], session: &mut Session, admit: impl FnOnce() -> bool) {
         if let Kind::Undecided { config, held } = &mut self.kind {
             let was_held = *held;
             let detected = match bytes {
@@ -89,7 +84,7 @@ impl Transport {
     }
 
     /// Passes the end of the input to the session.
-    pub(in crate::listener) fn end_of_input(&mut self, session: &mut Session) {
+    pub fn end_of_input(&mut self, session: &mut Session) {
         match &self.kind {
             // Before the handshake is done there are no keys to seal the notice with.
             Kind::Tls { tls, .. } if tls.is_handshaking() => session.abort(),
@@ -98,12 +93,12 @@ impl Transport {
     }
 
     /// Whether a handshake is under way: a session without input is then not a silent client's.
-    pub(in crate::listener) fn is_handshaking(&self) -> bool {
+    pub fn is_handshaking(&self) -> bool {
         matches!(&self.kind, Kind::Tls { tls, .. } if tls.is_handshaking())
     }
 
     /// Whether there are bytes to send now.
-    pub(in crate::listener) fn has_output(&self, session: &Session) -> bool {
+    pub fn has_output(&self, session: &Session) -> bool {
         match &self.kind {
             Kind::Tls { tls, .. } => {
                 tls.has_to_send() || (tls.is_ready() && session.owes_replies())
@@ -117,7 +112,7 @@ impl Transport {
     ///
     /// # Errors
     /// Those of `write`, but for [`ErrorKind::WouldBlock`].
-    pub(in crate::listener) fn send(
+    pub fn send(
         &mut self,
         session: &mut Session,
         notice: &Notice,
@@ -148,14 +143,14 @@ impl Transport {
     }
 
     /// Adds what follows the last reply: the close_notify alert of TLS.
-    pub(in crate::listener) fn close(&mut self) {
+    pub fn close(&mut self) {
         if let Kind::Tls { tls, .. } = &mut self.kind {
             tls.close();
         }
     }
 
     /// Ends the transport; returns how TLS went, where a client began it.
-    pub(in crate::listener) fn finish(&mut self) -> Option<TlsOutcome> {
+    pub fn finish(&mut self) -> Option<TlsOutcome> {
         match std::mem::replace(&mut self.kind, Kind::Plain) {
             Kind::Tls { tls, .. } => Some(tls.outcome()),
             _ => None,

@@ -16,24 +16,24 @@ const SERVER_VERSION: &str = "7.0.0";
 const HELLO_VERSION: &str = "7.4.0";
 /// A TLS record (RFC 8446, section 6): type 21 (alert), version 3.3 (TLS 1.2), length 2, level 2
 /// (fatal), description 49 (`access_denied`).
-pub(in crate::listener) const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
+pub const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 /// A cluster node's bus port is its client port plus this (the Redis cluster specification).
 const BUS_OFFSET: u16 = 10_000;
 
 /// What replies to one connection are made of.
 #[derive(Debug, Clone)]
-pub(in crate::listener) struct Notice {
+pub struct Notice {
     /// The notice: one line, without sign or line end.
-    pub(in crate::listener) sentence: Rc<str>,
+    pub sentence: Rc<str>,
     /// The reserved port that the client connected to.
-    pub(in crate::listener) port: u16,
+    pub port: u16,
     /// The address that the client connected to; any address if no reply needs it.
-    pub(in crate::listener) address: IpAddr,
+    pub address: IpAddr,
 }
 
 impl Notice {
     /// Appends the bytes of `reply` to `out`.
-    pub(in crate::listener) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+    pub fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
         match reply {
             Reply::NoticeError => {
                 out.push(b'-');

@@ -52,10 +52,7 @@ impl Identity {
     /// Reads the files that the settings name, if they do. `credentials` is the directory in which a
     /// service manager may have put copies of both (`CREDENTIALS_DIRECTORY`, systemd.exec(5)); then
     /// those are read.
-    pub(in crate::listener) fn read(
-        files: Option<TlsFiles>,
-        credentials: Option<&OsStr>,
-    ) -> Identity {
+    pub fn read(files: Option<TlsFiles>, credentials: Option<&OsStr>) -> Identity {
         let credentials = credentials.map(PathBuf::from);
         let mut identity = Identity { files, credentials, state: State::NotConfigured };
         identity.reload();
@@ -63,7 +60,7 @@ impl Identity {
     }
 
     /// Reads both files again. After an error the certificate that was read before stays in use.
-    pub(in crate::listener) fn reload(&mut self) {
+    pub fn reload(&mut self) {
         let Some(files) = &self.files else { return };
         match load(files, self.credentials.as_deref()) {
             Ok(config) => self.state = State::Loaded(Arc::new(config)),
@@ -78,7 +75,7 @@ impl Identity {
     }
 
     /// The configuration of new sessions; `None` if TLS clients get the alert.
-    pub(in crate::listener) fn server_config(&self) -> Option<&Arc<ServerConfig>> {
+    pub fn server_config(&self) -> Option<&Arc<ServerConfig>> {
         match &self.state {
             State::Loaded(config) => Some(config),
             State::NotConfigured | State::Failed(_) => None,
@@ -86,7 +83,7 @@ impl Identity {
     }
 
     /// Why TLS clients get the alert although a certificate is configured: one line.
-    pub(in crate::listener) fn error(&self) -> Option<String> {
+    pub fn error(&self) -> Option<String> {
         let State::Failed(error) = &self.state else { return None };
         let error = error.to_string();
         Some(format!("{ALERT}: {}", error.lines().next().unwrap_or_default()))
