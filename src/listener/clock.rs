@@ -19,7 +19,8 @@ impl Default for Tick {
 impl Tick {
     /// The tick `time` later; a clock that overflows stays at its end.
     pub fn after(self, time: Duration) -> Tick {
-        Tick(self.0.saturating_add(milliseconds(time)))
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Tick(self.0.saturating_add(milliseconds))
     }
 
     /// The time since `earlier`; zero if that is later.
@@ -40,17 +41,13 @@ impl Clock {
         Clock { start: Instant::now() }
     }
 
-    /// The tick of `instant`, rounded down.
-    pub fn tick(self, instant: Instant) -> Tick {
-        Tick::default().after(instant - self.start)
+    /// The present tick.
+    pub fn now(self) -> Tick {
+        Tick::default().after(self.start.elapsed())
     }
 
     /// The instant at which `tick` begins.
     pub fn instant(self, tick: Tick) -> Instant {
         self.start + tick.since(Tick::default())
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -21,6 +21,5 @@ mod source;
 mod tls;
 
 pub use self::log::LogTarget;
-pub use self::net::bind::BindError;
-pub use self::server::run::{NoticeError, run};
+pub use self::server::run::run;
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

@@ -7,8 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use super::file::{LogFile, LogTarget};
 use super::line_batch::{LineBatch, LineTotals};
 use super::queue::{LogQueue, Work};
@@ -24,22 +22,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Log {
     queue: Arc<LogQueue>,
-    rotation: Rotation,
-}
-
-/// Requests that the log file is completed and opened anew, as after logrotate(8) renamed it.
-#[derive(Debug, Clone, Default)]
-pub struct Rotation(Arc<Notify>);
-
-impl Rotation {
-    /// Requests a rotation; the event loop does it soon.
-    pub fn request(&self) {
-        self.0.notify_one();
-    }
-
-    pub async fn requested(&self) {
-        self.0.notified().await;
-    }
 }
 
 impl Log {
@@ -68,13 +50,7 @@ impl Log {
             next_try: Instant::now() + RETRY_INTERVAL,
         };
         std::thread::Builder::new().name("log".to_owned()).spawn(|| thread.run())?;
-        Ok(Log { queue, rotation: Rotation::default() })
-    }
-
-    /// A handle to request a rotation.
-    #[must_use]
-    pub fn rotation(&self) -> Rotation {
-        self.rotation.clone()
+        Ok(Log { queue })
     }
 
     /// Queues `lines`, or counts them as lost if the disk is too far behind.
