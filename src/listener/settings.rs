@@ -6,7 +6,6 @@
 //!
 //! Never: touches a socket, a log or the clock.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -36,13 +35,10 @@ pub struct Settings {
     #[serde(default = "default_idle")]
     pub idle: u64,
     /// The notice port, to which the firewall redirects outsiders; `None` if it redirects nobody.
-    #[serde(default)]
     pub port: Option<u16>,
     /// The port of 127.0.0.1 with the metrics for Prometheus; `None` if there are none.
-    #[serde(default)]
     pub scrape_port: Option<u16>,
     /// The certificate for TLS; `None` if TLS clients get an alert.
-    #[serde(default)]
     pub tls: Option<TlsFiles>,
     /// The reserved ports. The first stands for redirected connections whose original port is unknown.
     pub reserved: Vec<Reservation>,
@@ -131,11 +127,7 @@ impl Settings {
         if problems.is_empty() {
             return Ok(settings);
         }
-        let mut message = String::from("could not accept the notice settings:");
-        for problem in problems {
-            let _ = write!(message, "\n  {problem}");
-        }
-        Err(message)
+        Err(format!("could not accept the notice settings:\n  {}", problems.join("\n  ")))
     }
 
     /// The reservation that contains `port`.

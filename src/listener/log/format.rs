@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::line_batch::LineTotals;
 use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
@@ -123,6 +124,11 @@ impl Attempt<'_> {
     }
 }
 
+/// `time` in RFC 3339, in UTC, to the millisecond.
+fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
 /// Formats the time of lines, once for all lines of one millisecond.
 #[derive(Debug, Default)]
 pub(super) struct TimestampCache {
@@ -131,11 +137,11 @@ pub(super) struct TimestampCache {
 }
 
 impl TimestampCache {
-    /// `time` in RFC 3339, in UTC.
+    /// `time` as [`rfc3339`] has it.
     pub(super) fn format(&mut self, time: Timestamp) -> &str {
         let millisecond = time.as_millisecond();
         if self.text.is_empty() || self.millisecond != millisecond {
-            *self = TimestampCache { millisecond, text: format!("{time:.3}") };
+            *self = TimestampCache { millisecond, text: rfc3339(time) };
         }
         &self.text
     }
@@ -161,17 +167,12 @@ pub(super) fn write_folded(
     line.end();
 }
 
-/// The line that stands for `lines` that could not be written.
-pub(super) fn dropped_line(
-    format: LogFormat,
-    time: Timestamp,
-    lines: u64,
-    attempts: u64,
-) -> Vec<u8> {
-    let (mut timestamps, mut out) = (TimestampCache::default(), Vec::new());
-    let mut line = Line::begin(format, timestamps.format(time), &mut out);
-    line.number("lines", lines);
-    line.number("attempts", attempts);
+/// The line that stands for lines that could not be written.
+pub(super) fn dropped_line(format: LogFormat, time: Timestamp, totals: LineTotals) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut line = Line::begin(format, &rfc3339(time), &mut out);
+    line.number("lines", totals.lines);
+    line.number("attempts", totals.attempts);
     line.word("outcome", "dropped");
     line.end();
     out

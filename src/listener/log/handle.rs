@@ -105,7 +105,7 @@ impl WriterThread {
                     self.reopen();
                 }
                 self.writer.catch_up();
-                self.queue.set_accounted(self.writer.accounted());
+                self.queue.set_accounted(self.writer.accounted);
             }
         }
         let LineTotals { lines, attempts } = self.writer.finish();
@@ -119,12 +119,12 @@ impl WriterThread {
     fn write(&mut self, work: &Work) {
         for chunk in work.lines.chunks(self.writer.max_chunk_bytes()) {
             self.writer.write(chunk);
-            self.queue.set_accounted(self.writer.accounted());
+            self.queue.set_accounted(self.writer.accounted);
         }
         if !work.lost.is_zero() {
             self.writer.count_lost(work.lost);
             self.writer.catch_up();
-            self.queue.set_accounted(self.writer.accounted());
+            self.queue.set_accounted(self.writer.accounted);
         }
         if work.recovered {
             tracing::info!("the log keeps up again");

@@ -56,7 +56,7 @@ impl Journal {
     /// When [`Journal::tend`] has something to do, if ever.
     pub fn due(&self) -> Option<Tick> {
         let pending = self.pending_since.map(|since| since.after(MAX_DELAY));
-        [pending, self.limiter.due()].into_iter().flatten().min()
+        [pending, self.limiter.due].into_iter().flatten().min()
     }
 
     /// Queues what has waited long enough, and the counts that are due.
@@ -86,7 +86,7 @@ impl Journal {
     }
 
     fn take_due(&mut self, now: Tick) {
-        if self.limiter.due().is_some_and(|due| now >= due) {
+        if self.limiter.due.is_some_and(|due| now >= due) {
             let folded = self.limiter.take_due(now);
             self.push_folded(folded, now);
         }

@@ -29,8 +29,8 @@ pub(super) type Folded = (FoldedSource, u64);
 pub(super) struct Limiter {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
-    /// The end of the first window with a count.
-    due: Option<Tick>,
+    /// When the next count is to be written: the end of the first window with one.
+    pub(super) due: Option<Tick>,
     /// When expired windows were last removed for further sources.
     swept: Option<Tick>,
 }
@@ -80,11 +80,6 @@ impl Limiter {
         }
         window.folded += 1;
         false
-    }
-
-    /// When the next count is to be written, if there is one.
-    pub(super) fn due(&self) -> Option<Tick> {
-        self.due
     }
 
     /// Takes the counts of all windows that have expired by `now`, sorted by source.
@@ -144,10 +139,10 @@ mod tests {
         let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
         assert!(limiter.admit(address(2), now));
-        assert_eq!(limiter.due(), Some(now.after(WINDOW)));
+        assert_eq!(limiter.due, Some(now.after(WINDOW)));
         assert!(limiter.take_due(now).is_empty());
         assert_eq!(limiter.take_due(now.after(WINDOW)), [(FoldedSource::Address(address(1)), 3)]);
-        assert_eq!(limiter.due(), None);
+        assert_eq!(limiter.due, None);
         assert!(limiter.admit(address(1), now.after(WINDOW)));
     }
 

@@ -13,7 +13,7 @@ use crate::listener::settings::Settings;
 
 /// The counters, written by the event loop and read for a scrape. Both run on one thread; the atomics
 /// only allow the sharing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Counters {
     /// Ascending by port.
     by_reservation: Vec<ReservationCounters>,
@@ -26,7 +26,7 @@ pub struct Counters {
 }
 
 /// The counters of one reservation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ReservationCounters {
     first: u16,
     last: u16,
@@ -50,21 +50,17 @@ impl ReservationCounters {
 impl Counters {
     /// Zeros, for the reservations of `settings`.
     pub fn new(settings: &Settings) -> Counters {
-        let zero = || AtomicU64::new(0);
         let mut by_reservation: Vec<_> = settings
             .reserved
             .iter()
             .map(|reservation| ReservationCounters {
                 first: reservation.first,
                 last: reservation.last,
-                connections: zero(),
-                told: zero(),
-                latest: zero(),
+                ..ReservationCounters::default()
             })
             .collect();
         by_reservation.sort_by_key(|counters| counters.first);
-        let by_outcome = Default::default();
-        Counters { by_reservation, by_outcome, replies: zero(), open: zero(), started: unix_time() }
+        Counters { by_reservation, started: unix_time(), ..Counters::default() }
     }
 
     /// Counts a connection that ended.
@@ -99,10 +95,6 @@ impl Counters {
             labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
-        let single = |name, kind, help, value: &AtomicU64| {
-            Metric::single(name, kind, help, value.load(Relaxed))
-        };
-        let started = "When the listener was started, in seconds since 1970.";
         vec![
             by_port(
                 "redisguard_notice_connections",
@@ -128,14 +120,24 @@ impl Counters {
                 help: "Connections by how they ended.",
                 samples: by_outcome.collect(),
             },
-            single("redisguard_notice_replies", Counter, "Answers sent in full.", &self.replies),
-            single(
+            Metric::single(
+                "redisguard_notice_replies",
+                Counter,
+                "Answers sent in full.",
+                self.replies.load(Relaxed),
+            ),
+            Metric::single(
                 "redisguard_notice_open_connections",
                 Gauge,
                 "Connections that are open now.",
-                &self.open,
+                self.open.load(Relaxed),
             ),
-            Metric::single("redisguard_notice_start_time_seconds", Gauge, started, self.started),
+            Metric::single(
+                "redisguard_notice_start_time_seconds",
+                Gauge,
+                "When the listener was started, in seconds since 1970.",
+                self.started,
+            ),
         ]
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! Never: guesses. The first reservation speaks for an unknown destination.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use socket2::SockRef;
 
 use crate::listener::settings::Settings;
 
@@ -57,15 +57,9 @@ fn reserved_destination(original: Option<SocketAddr>, settings: &Settings) -> Or
 }
 
 fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
-    if is_ipv4 {
-        let raw = getsockopt(stream, sockopt::OriginalDst).ok()?;
-        let octets = raw.sin_addr.s_addr.to_ne_bytes();
-        Some(SocketAddr::new(octets.into(), u16::from_be(raw.sin_port)))
-    } else {
-        let raw = getsockopt(stream, sockopt::Ip6tOriginalDst).ok()?;
-        let address = Ipv6Addr::from(raw.sin6_addr.s6_addr);
-        Some(SocketAddr::new(address.into(), u16::from_be(raw.sin6_port)))
-    }
+    let socket = SockRef::from(stream);
+    let original = if is_ipv4 { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    original.ok()?.as_socket()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Never: a key, a value, a user or a password (see [`Command`] for what is kept of a command).
 
-use super::command::{Command, Framing, LibraryAttribute};
+use super::command::{Command, Framing, LIB_NAME, LIB_VER};
 use super::known_commands::CommandName;
 
 /// What a connection turned out to speak.
@@ -86,11 +86,10 @@ impl ClientInfo {
                 Framing::Inline => Protocol::Inline,
             };
         }
-        let Some((attribute, value)) = command.library() else { return };
-        let library = self.library.get_or_insert_default();
-        match attribute {
-            LibraryAttribute::Name => library.name = Some(value.into()),
-            LibraryAttribute::Version => library.version = Some(value.into()),
+        if let Some(name) = command.library(LIB_NAME) {
+            self.library.get_or_insert_default().name = Some(name.into());
+        } else if let Some(version) = command.library(LIB_VER) {
+            self.library.get_or_insert_default().version = Some(version.into());
         }
     }
 

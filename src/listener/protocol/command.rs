@@ -18,13 +18,18 @@ pub const MAX_ECHO_BYTES: usize = 512;
 /// The slot that holds the options of HELLO, one after the other.
 const OPTION_SLOT: usize = 2;
 
+/// The attributes of a client library that `CLIENT SETINFO` sets.
+pub const LIB_NAME: &str = "LIB-NAME";
+pub const LIB_VER: &str = "LIB-VER";
+
 /// The beginning of a request line's last word (RFC 9112, section 3).
 const HTTP_VERSION: &[u8] = b"HTTP/";
 
 /// How a command was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Framing {
     /// As a RESP array of bulk strings.
+    #[default]
     Array,
     /// As a line of words (an "inline command").
     Inline,
@@ -56,8 +61,8 @@ impl Word {
     }
 }
 
-/// What is kept of one command.
-#[derive(Debug)]
+/// What is kept of one command; [`Command::begin`] comes first.
+#[derive(Debug, Default)]
 pub struct Command {
     framing: Framing,
     /// Words begun so far, the name included.
@@ -72,17 +77,6 @@ pub struct Command {
 }
 
 impl Command {
-    pub fn new() -> Command {
-        Command {
-            framing: Framing::Array,
-            words: 0,
-            kept: Default::default(),
-            slot: None,
-            next_hello_option: Some(2),
-            http_matched: None,
-        }
-    }
-
     /// Drops what was kept; another command begins.
     pub fn begin(&mut self, framing: Framing) {
         self.framing = framing;
@@ -146,9 +140,7 @@ impl Command {
                 Some((1, WORD_BYTES))
             }
             2 if self.is_client("SETINFO") => Some((2, WORD_BYTES)),
-            3 if self.is_client("SETINFO") && self.library_attribute().is_some() => {
-                Some((3, LIBRARY_BYTES))
-            }
+            3 if self.sets(LIB_NAME) || self.sets(LIB_VER) => Some((3, LIBRARY_BYTES)),
             _ if self.next_hello_option == Some(position) && self.name_is("HELLO") => {
                 Some((OPTION_SLOT, WORD_BYTES))
             }
@@ -205,23 +197,14 @@ impl Command {
         self.words <= 2 || self.next_hello_option == Some(self.words)
     }
 
-    fn library_attribute(&self) -> Option<LibraryAttribute> {
-        let attribute = &self.kept[2];
-        if attribute.is("LIB-NAME") {
-            Some(LibraryAttribute::Name)
-        } else if attribute.is("LIB-VER") {
-            Some(LibraryAttribute::Version)
-        } else {
-            None
-        }
+    /// Whether `CLIENT SETINFO` sets `attribute`.
+    fn sets(&self, attribute: &str) -> bool {
+        self.is_client("SETINFO") && self.kept[2].is(attribute)
     }
 
-    /// What `CLIENT SETINFO` says about the client's library; long values are cut.
-    pub fn library(&self) -> Option<(LibraryAttribute, &[u8])> {
-        if self.words != 4 || !self.is_client("SETINFO") {
-            return None;
-        }
-        Some((self.library_attribute()?, &self.kept[3].start))
+    /// What `CLIENT SETINFO` says about `attribute`, [`LIB_NAME`] or [`LIB_VER`]; long values are cut.
+    pub fn library(&self, attribute: &str) -> Option<&[u8]> {
+        (self.words == 4 && self.sets(attribute)).then_some(&self.kept[3].start)
     }
 
     /// The name for the log: `other` unless it is a known command, because an unknown word may be a
@@ -239,15 +222,6 @@ impl Command {
             && method.iter().all(|byte| byte.is_ascii_uppercase())
             && self.http_matched == Some(HTTP_VERSION.len())
     }
-}
-
-/// The attribute of a client library that `CLIENT SETINFO` sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LibraryAttribute {
-    /// `LIB-NAME`.
-    Name,
-    /// `LIB-VER`.
-    Version,
 }
 
 #[cfg(test)]

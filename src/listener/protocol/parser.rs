@@ -100,7 +100,7 @@ impl Parser {
     pub fn new(max_command_bytes: u64) -> Parser {
         Parser {
             state: State::Start,
-            command: Command::new(),
+            command: Command::default(),
             words_left: 0,
             budget: max_command_bytes,
             max_command_bytes,
@@ -277,26 +277,20 @@ impl Parser {
 
     fn in_line(&mut self, byte: u8, report: &mut dyn FnMut(Event<'_>)) {
         let in_word = self.state == State::Line { in_word: true };
-        if byte == b'\n' {
-            if in_word {
-                self.command.end_word();
-            }
-            if self.command.is_empty() {
-                self.state = State::Between;
-            } else {
-                self.complete(report);
-            }
-        } else if is_blank(byte) {
-            if in_word {
-                self.command.end_word();
-            }
-            self.state = State::Line { in_word: false };
-        } else {
-            if !in_word {
-                self.command.begin_word();
-            }
+        match (in_word, is_blank(byte)) {
+            (false, false) => self.command.begin_word(),
+            (true, true) => self.command.end_word(),
+            _ => {}
+        }
+        if !is_blank(byte) {
             self.command.extend_word(&[byte]);
             self.state = State::Line { in_word: true };
+        } else if byte != b'\n' {
+            self.state = State::Line { in_word: false };
+        } else if self.command.is_empty() {
+            self.state = State::Between;
+        } else {
+            self.complete(report);
         }
     }
 
@@ -338,7 +332,8 @@ impl Parser {
 }
 
 fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
+    // isspace(3), by which Redis splits a line, has the vertical tab too.
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

@@ -162,17 +162,10 @@ fn cluster(command: &Command, version: RespVersion) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::protocol::command::Framing;
 
     fn reply_to_line(line: &str, version: &mut RespVersion) -> Reply {
-        let mut command = Command::new();
-        command.begin(Framing::Array);
-        for word in line.split(' ') {
-            command.begin_word();
-            command.extend_word(word.as_bytes());
-            command.end_word();
-        }
-        reply_to(&command, version)
+        let words: Vec<&str> = line.split(' ').collect();
+        reply_to(&Command::of(&words), version)
     }
 
     fn first_reply(line: &str) -> Reply {

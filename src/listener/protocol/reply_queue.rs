@@ -60,7 +60,8 @@ pub struct ReplyQueue {
     runs: VecDeque<(Reply, u64)>,
     /// Bytes of the first reply that are sent already.
     head_sent: usize,
-    stats: ReplyStats,
+    /// The counts so far.
+    pub(super) stats: ReplyStats,
 }
 
 impl ReplyQueue {
@@ -131,11 +132,6 @@ impl ReplyQueue {
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
-    }
-
-    /// The counts so far.
-    pub fn stats(&self) -> &ReplyStats {
-        &self.stats
     }
 
     /// Whether the notice was sent or is queued.
@@ -230,7 +226,7 @@ mod tests {
             queue.push(Reply::Echo((*b"mark").into()));
             let expected = format!("{}$4\r\nmark\r\n", "+OK\r\n-NO\r\n-NO\r\n".repeat(3));
             assert_eq!(sent_in_steps(&mut queue, step), expected.as_bytes(), "{step}");
-            assert_eq!((queue.stats().sent, queue.stats().notice_sent), (10, true));
+            assert_eq!((queue.stats.sent, queue.stats.notice_sent), (10, true));
         }
     }
 
@@ -240,7 +236,7 @@ mod tests {
         (0..1_000_000).for_each(|_| queue.push(Reply::NoticeError));
         assert_eq!(queue.runs.len(), 1);
         assert_eq!(sent_in_steps(&mut queue, usize::MAX).len(), 5_000_000);
-        assert_eq!(queue.stats().sent, 1_000_000);
+        assert_eq!(queue.stats.sent, 1_000_000);
     }
 
     #[test]
@@ -256,7 +252,7 @@ mod tests {
         );
         assert!(queue.retained_bytes() <= 32 * 1024, "{} bytes are kept", queue.retained_bytes());
         sent_in_steps(&mut queue, usize::MAX);
-        assert_eq!(queue.stats().sent, 200_000);
+        assert_eq!(queue.stats.sent, 200_000);
     }
 
     #[test]
@@ -291,6 +287,6 @@ mod tests {
         queue.push(Reply::NoticeError);
         assert!(queue.is_closed());
         assert_eq!(sent_in_steps(&mut queue, 9), b"+OK\r\n");
-        assert!(!queue.stats().notice_sent);
+        assert!(!queue.stats.notice_sent);
     }
 }

@@ -52,29 +52,14 @@ enum Unprompted {
 /// All that an idle connection holds of its session, so that thousands can wait in little memory.
 #[derive(Debug, Default)]
 pub struct ParkedSession {
-    client: ClientInfo,
+    /// What the log says about the client.
+    pub client: ClientInfo,
     parser: ParkedParser,
     version: RespVersion,
-    stats: ReplyStats,
+    /// What was sent so far.
+    pub stats: ReplyStats,
     commands: u64,
     unprompted: Unprompted,
-}
-
-impl ParkedSession {
-    /// What the log says about the client.
-    pub fn client(&self) -> &ClientInfo {
-        &self.client
-    }
-
-    /// Replies sent in full so far.
-    pub fn replies_sent(&self) -> u64 {
-        self.stats.sent
-    }
-
-    /// Whether the notice was sent in full.
-    pub fn notice_sent(&self) -> bool {
-        self.stats.notice_sent
-    }
 }
 
 /// The protocol session of one connection.
@@ -88,12 +73,13 @@ pub struct Session {
     unprompted: Unprompted,
 }
 
-impl Session {
-    /// A new session.
-    pub fn new() -> Session {
+impl Default for Session {
+    fn default() -> Session {
         Session::with_command_limit(MAX_COMMAND_BYTES)
     }
+}
 
+impl Session {
     /// A new session in which one command may have `max_command_bytes`.
     pub fn with_command_limit(max_command_bytes: u64) -> Session {
         Session {
@@ -251,14 +237,9 @@ impl Session {
         self.commands
     }
 
-    /// Replies sent in full so far.
-    pub fn replies_sent(&self) -> u64 {
-        self.queue.stats().sent
-    }
-
-    /// Whether the notice was sent in full.
-    pub fn notice_sent(&self) -> bool {
-        self.queue.stats().notice_sent
+    /// What was sent so far.
+    pub fn stats(&self) -> &ReplyStats {
+        &self.queue.stats
     }
 
     /// What the log says about the client.

@@ -229,7 +229,7 @@ impl Server {
         if matches!(progress, Progress::Runnable(_)) && connection.mark_runnable() {
             self.runnable.push_back(key);
         }
-        let active = connection.active();
+        let active = connection.active;
         self.connections.set_timeout(key, timeout, active, self.now);
     }
 

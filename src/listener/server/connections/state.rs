@@ -104,7 +104,7 @@ pub struct Connection {
     session: StoredSession,
     pub(super) started: Tick,
     /// When a byte was last received or sent.
-    pub(super) active: Tick,
+    pub active: Tick,
     /// Bytes received and sent; while it lingers, bytes discarded.
     pub(super) bytes: u64,
 }
@@ -140,11 +140,6 @@ impl Connection {
             active: now,
             bytes: 0,
         }
-    }
-
-    /// When a byte was last received or sent.
-    pub fn active(&self) -> Tick {
-        self.active
     }
 
     /// Notes that the connection is put into the queue of runnable ones; false if it is there.
@@ -201,18 +196,14 @@ impl Connection {
 
     /// The attempt that the log records, once the connection is over.
     pub fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let (client, replies, notice_sent) = match &self.session {
-            StoredSession::Parked(parked) => {
-                (parked.client(), parked.replies_sent(), parked.notice_sent())
-            }
-            StoredSession::Active(session) => {
-                (session.client(), session.replies_sent(), session.notice_sent())
-            }
+        let (client, stats) = match &self.session {
+            StoredSession::Parked(parked) => (&parked.client, &parked.stats),
+            StoredSession::Active(session) => (session.client(), session.stats()),
         };
         let outcome = match (self.lifecycle, self.lifecycle.close_reason()) {
             (_, Some(reason)) => reason.into(),
             (Lifecycle::Broken, None) => Outcome::Reset,
-            (_, None) if notice_sent => Outcome::Told,
+            (_, None) if stats.notice_sent => Outcome::Told,
             (_, None) => Outcome::Closed,
         };
         Attempt {
@@ -220,8 +211,8 @@ impl Connection {
             port: self.destination.port,
             redirected: self.destination.redirected,
             client,
-            replies,
-            notice_sent,
+            replies: stats.sent,
+            notice_sent: stats.notice_sent,
             duration: now.since(self.started),
             outcome,
         }
