@@ -131,7 +131,6 @@ impl Settings {
     }
 
     /// The reservation that contains `port`.
-    #[must_use]
     pub fn reservation(&self, port: u16) -> Option<&Reservation> {
         self.reserved.iter().find(|reservation| reservation.contains(port))
     }
@@ -189,13 +188,11 @@ impl Settings {
 
 impl Reservation {
     /// Whether `port` is one of these ports.
-    #[must_use]
     pub fn contains(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 
     /// The notice for one of these ports.
-    #[must_use]
     pub fn sentence_for(&self, port: u16) -> String {
         self.sentence.replace("{port}", &port.to_string())
     }

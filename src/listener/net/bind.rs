@@ -72,7 +72,7 @@ impl Listeners {
             }
         }
         if let Some(port) = settings.port.map(ListenPort::Notice) {
-            listeners.add(port).map_err(|busy| bind_error(port, &busy))?;
+            listeners.add(port).map_err(|unbound| bind_error(port, &unbound))?;
         }
         Ok(listeners)
     }
@@ -84,16 +84,16 @@ impl Listeners {
 
     fn add_reserved(&mut self, listen: Listen, number: u16) -> Result<(), Error> {
         let port = ListenPort::Reserved(number);
-        let added = if listen == Listen::Never { None } else { Some(self.add(port)) };
-        let reason = match added {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(Unbound { address, cause }))
-                if listen == Listen::IfFree && cause.kind() == ErrorKind::AddrInUse =>
-            {
-                format!("{address} is in use")
-            }
-            Some(Err(unbound)) => return Err(bind_error(port, &unbound)),
-            None => "listen = \"never\"".to_owned(),
+        let reason = match listen {
+            Listen::Never => "listen = \"never\"".to_owned(),
+            Listen::Always | Listen::IfFree => match self.add(port) {
+                Err(Unbound { address, cause })
+                    if listen == Listen::IfFree && cause.kind() == ErrorKind::AddrInUse =>
+                {
+                    format!("{address} is in use")
+                }
+                added => return added.map_err(|unbound| bind_error(port, &unbound)),
+            },
         };
         self.left_alone.push(LeftAlone { port: number, reason });
         Ok(())
@@ -111,12 +111,13 @@ impl Listeners {
             }
         }
         // Only now: while the other family could still turn out to be busy, no client may connect.
-        let mut listening = Vec::new();
-        for (address, socket) in bound {
-            socket.listen(BACKLOG.into()).map_err(|cause| Unbound { address, cause })?;
-            listening.push(Listener { socket: socket.into(), port });
+        for (address, socket) in &bound {
+            let unbound = |cause| Unbound { address: *address, cause };
+            socket.listen(BACKLOG.into()).map_err(unbound)?;
         }
-        self.sockets.append(&mut listening);
+        let listeners =
+            bound.into_iter().map(|(_, socket)| Listener { socket: socket.into(), port });
+        self.sockets.extend(listeners);
         Ok(())
     }
 }

@@ -24,13 +24,19 @@ impl OriginalDestination {
         OriginalDestination { port, redirected: false }
     }
 
-    /// The destination of `stream`, accepted on the notice port from `peer`.
-    pub fn of_redirected(
-        stream: &TcpStream,
-        peer: IpAddr,
-        settings: &Settings,
-    ) -> OriginalDestination {
-        reserved_destination(conntrack_destination(stream, peer.is_ipv4()), settings)
+    /// The destination of a connection that was accepted on the notice port: `original` where its port is
+    /// reserved, else the first reserved port. A client can connect to the notice port itself, and then
+    /// there is nothing to remember.
+    pub fn redirected(original: Option<SocketAddr>, settings: &Settings) -> OriginalDestination {
+        match original {
+            Some(original) if settings.reservation(original.port()).is_some() => {
+                OriginalDestination { port: original.port(), redirected: true }
+            }
+            _ => {
+                let first = settings.reserved.first().map_or(0, |reservation| reservation.first);
+                OriginalDestination::direct(first)
+            }
+        }
     }
 
     /// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
@@ -42,21 +48,8 @@ impl OriginalDestination {
     }
 }
 
-/// `original` where its port is reserved; else the first reserved port. A client can connect to the
-/// notice port itself, and then there is nothing to remember.
-fn reserved_destination(original: Option<SocketAddr>, settings: &Settings) -> OriginalDestination {
-    match original {
-        Some(original) if settings.reservation(original.port()).is_some() => {
-            OriginalDestination { port: original.port(), redirected: true }
-        }
-        _ => {
-            let first = settings.reserved.first().map_or(0, |reservation| reservation.first);
-            OriginalDestination::direct(first)
-        }
-    }
-}
-
-fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
+/// The destination of `stream` that connection tracking remembers.
+pub fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
     let socket = SockRef::from(stream);
     let original = if is_ipv4 { socket.original_dst_v4() } else { socket.original_dst_v6() };
     original.ok()?.as_socket()
@@ -76,7 +69,7 @@ mod tests {
         .unwrap();
         let found = |original: Option<&str>| {
             let original = original.map(|text| text.parse().unwrap());
-            let destination = reserved_destination(original, &settings);
+            let destination = OriginalDestination::redirected(original, &settings);
             (destination.port, destination.redirected)
         };
         assert_eq!(found(Some("192.0.2.1:6381")), (6381, true));

@@ -98,16 +98,12 @@ fn report_ready(listeners: &Listeners, identity: &Identity, no_metrics: Option<S
     }
     let ports = listeners.bound().iter().map(SocketAddr::port).collect();
     let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
-    let mut status = format!("{}{}", ports_status(&ports), tls_status(identity));
+    let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
+    let mut status = format!("{}{through_tls}", ports_status(&ports));
     if !degraded.is_empty() {
         status = format!("{status}{DEGRADED}{}", degraded.join(", "));
     }
     notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
-}
-
-fn tls_status(identity: &Identity) -> &'static str {
-    let works = identity.server_config().is_some() && identity.error().is_none();
-    if works { ", also through TLS" } else { "" }
 }
 
 fn ports_status(ports: &BTreeSet<u16>) -> String {
