@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Milliseconds since the listener started, plus one, so that `Option<Tick>` takes 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::listener) struct Tick(NonZeroU64);
+pub struct Tick(NonZeroU64);
 
 impl Default for Tick {
     /// The start of the clock.
@@ -18,39 +18,36 @@ impl Default for Tick {
 
 impl Tick {
     /// The tick `time` later; a clock that overflows stays at its end.
-    pub(in crate::listener) fn after(self, time: Duration) -> Tick {
-        Tick(self.0.saturating_add(milliseconds(time)))
+    pub fn after(self, time: Duration) -> Tick {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Tick(self.0.saturating_add(milliseconds))
     }
 
     /// The time since `earlier`; zero if that is later.
-    pub(in crate::listener) fn since(self, earlier: Tick) -> Duration {
+    pub fn since(self, earlier: Tick) -> Duration {
         Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 }
 
 /// Converts between tokio's instants and ticks.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::listener) struct Clock {
+pub struct Clock {
     start: Instant,
 }
 
 impl Clock {
     /// A clock that starts now.
-    pub(in crate::listener) fn start() -> Clock {
+    pub fn start() -> Clock {
         Clock { start: Instant::now() }
     }
 
-    /// The tick of `instant`, rounded down.
-    pub(in crate::listener) fn tick(self, instant: Instant) -> Tick {
-        Tick::default().after(instant - self.start)
+    /// The present tick.
+    pub fn now(self) -> Tick {
+        Tick::default().after(self.start.elapsed())
     }
 
     /// The instant at which `tick` begins.
-    pub(in crate::listener) fn instant(self, tick: Tick) -> Instant {
+    pub fn instant(self, tick: Tick) -> Instant {
         self.start + tick.since(Tick::default())
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

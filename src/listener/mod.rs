@@ -1,10 +1,10 @@
 //! The notice listener: a client that still connects to a reserved port gets, as the error of its own
 //! command, the notice that says where to go instead.
 //!
-//! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO (`simulate` replays
-//! sessions through it); `tls`; `net`; `log` and `metrics`; and `server`, which has the effects. Each
-//! imports only what stands before it here, and of the rest of the package only `error`, `exposition` and
-//! `listener_contract`.
+//! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO, and public for the
+//! property tests and the fuzz target; `tls`; `net`; `log` and `metrics`; and `server`, which has the
+//! effects. Each imports only what stands before it here, and of the rest of the package only `error`,
+//! `exposition` and `listener_contract`.
 //!
 //! Never: stores a payload, serves what a client asks for, or lets a hostile or slow client
 //! keep others from their notice.
@@ -13,14 +13,12 @@ mod clock;
 mod log;
 mod metrics;
 mod net;
-mod protocol;
+pub mod protocol;
 mod server;
 mod settings;
-pub mod simulate;
 mod source;
 mod tls;
 
 pub use self::log::LogTarget;
-pub use self::net::bind::BindError;
-pub use self::server::run::{NoticeError, run};
+pub use self::server::run::run;
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

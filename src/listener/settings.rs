@@ -6,7 +6,6 @@
 //!
 //! Never: touches a socket, a log or the clock.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -36,13 +35,10 @@ pub struct Settings {
     #[serde(default = "default_idle")]
     pub idle: u64,
     /// The notice port, to which the firewall redirects outsiders; `None` if it redirects nobody.
-    #[serde(default)]
     pub port: Option<u16>,
     /// The port of 127.0.0.1 with the metrics for Prometheus; `None` if there are none.
-    #[serde(default)]
     pub scrape_port: Option<u16>,
     /// The certificate for TLS; `None` if TLS clients get an alert.
-    #[serde(default)]
     pub tls: Option<TlsFiles>,
     /// The reserved ports. The first stands for redirected connections whose original port is unknown.
     pub reserved: Vec<Reservation>,
@@ -131,15 +127,10 @@ impl Settings {
         if problems.is_empty() {
             return Ok(settings);
         }
-        let mut message = String::from("could not accept the notice settings:");
-        for problem in problems {
-            let _ = write!(message, "\n  {problem}");
-        }
-        Err(message)
+        Err(format!("could not accept the notice settings:\n  {}", problems.join("\n  ")))
     }
 
     /// The reservation that contains `port`.
-    #[must_use]
     pub fn reservation(&self, port: u16) -> Option<&Reservation> {
         self.reserved.iter().find(|reservation| reservation.contains(port))
     }
@@ -197,13 +188,11 @@ impl Settings {
 
 impl Reservation {
     /// Whether `port` is one of these ports.
-    #[must_use]
     pub fn contains(&self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 
     /// The notice for one of these ports.
-    #[must_use]
     pub fn sentence_for(&self, port: u16) -> String {
         self.sentence.replace("{port}", &port.to_string())
     }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// The source of `address`: the IPv4 address itself, or the IPv6 /64, which is what a single
 /// subscriber gets (RFC 6177).
-pub(in crate::listener) fn source_of(address: IpAddr) -> IpAddr {
+pub fn source_of(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
@@ -14,7 +14,7 @@ pub(in crate::listener) fn source_of(address: IpAddr) -> IpAddr {
 /// The source of `address` in 8 bytes: the upper half of an IPv6 address, or the IPv4 address. The
 /// two cannot meet: as an upper half, an IPv4 address lies in 0000::/8, which is reserved (RFC 4291,
 /// section 2.4).
-pub(in crate::listener) fn source_key(address: IpAddr) -> u64 {
+pub fn source_key(address: IpAddr) -> u64 {
     match address {
         IpAddr::V4(four) => four.to_bits().into(),
         IpAddr::V6(six) => (six.to_bits() >> 64) as u64,

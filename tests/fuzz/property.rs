@@ -1,7 +1,9 @@
 //! What must hold for a session with any received bytes: one function, for the fuzz target, the property
 //! tests and the seeds.
 
-use redisguard::listener::simulate::{Peer, Replay, replay};
+pub mod simulate;
+
+use simulate::{Peer, Replay, replay};
 
 /// The most heap bytes of a session: 256 queued runs of replies, 8 KiB of ECHO arguments, and a few short
 /// words, each in a buffer that may be twice as large as its content.

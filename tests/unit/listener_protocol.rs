@@ -7,9 +7,9 @@ use std::fs;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use redisguard::listener::simulate::{Peer, Replay, replay};
 
 use crate::support::property::check;
+use crate::support::property::simulate::{Peer, Replay, SENTENCE, replay};
 use crate::support::resp_commands::{command, pipeline};
 use crate::support::{cases, root};
 
@@ -85,6 +85,18 @@ proptest! {
             let kept = replay(pieces, Peer { reads, ..Peer::default() }).max_retained_bytes;
             prop_assert!(kept <= crate::support::property::MAX_RETAINED_BYTES, "{kept} bytes are kept");
         }
+    }
+}
+
+#[test]
+fn a_replay_has_the_replies_of_the_listener() {
+    let pieces = [&b"AUTH x\r\nPI"[..], b"NG\r\nGET"];
+    for reads in [0, 1, 5, usize::MAX] {
+        let replay = replay(pieces, Peer { reads, ..Peer::default() });
+        let wire = String::from_utf8_lossy(&replay.wire).into_owned();
+        assert_eq!(wire, format!("+OK\r\n-{SENTENCE}\r\n-{SENTENCE}\r\n"));
+        assert_eq!((replay.commands, replay.replies, replay.notice_sent), (2, 3, true));
+        assert!(replay.max_retained_bytes > 0);
     }
 }
 

@@ -1,14 +1,13 @@
 //! The verb `notice`: runs the listener in the foreground.
 
 use crate::args::{InstallerArgs, NoticeArgs};
-use crate::cli::output::{Status, coloured, print_error};
+use crate::cli::output::{Status, coloured};
 use crate::error::Error;
 use crate::host::bundle_source;
-use crate::listener;
-use crate::listener::{LogTarget, Settings};
+use crate::listener::{self, LogTarget, Settings};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 /// The path of the listener's settings in a bundle.
@@ -19,7 +18,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Err
     let log = match &verb.log {
         Some(path) if path == Path::new("-") => LogTarget::Stdout,
         Some(path) => LogTarget::File(path.clone()),
-        None => LogTarget::File(PathBuf::from(&settings.log)),
+        None => LogTarget::File(settings.log.clone()),
     };
     let filter = EnvFilter::try_from_env("REDISGUARD_LOG").unwrap_or_else(|_| "info".into());
     tracing_subscriber::fmt()
@@ -31,13 +30,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Status, Err
         // disk is full.
         .log_internal_errors(false)
         .init();
-    Ok(match listener::run(settings, log) {
-        Ok(()) => Status::Same,
-        Err(error) => {
-            print_error(&error);
-            Status::Error
-        }
-    })
+    listener::run(settings, log)?;
+    Ok(Status::Same)
 }
 
 fn settings(args: &InstallerArgs, verb: &NoticeArgs) -> Result<Settings, Error> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::line_batch::LineTotals;
 use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
@@ -21,7 +22,7 @@ const MAX_LIBRARY_BYTES: usize = 64;
 /// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
 /// be written).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Outcome {
+pub enum Outcome {
     /// The client ended it, and the notice was sent.
     Told,
     /// The client ended it, and no notice was due: it sent nothing but a library's set-up.
@@ -40,7 +41,7 @@ pub(in crate::listener) enum Outcome {
 
 impl Outcome {
     /// All, in the order of their discriminants.
-    pub(in crate::listener) const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 7] = [
         Outcome::Told,
         Outcome::Closed,
         Outcome::Reset,
@@ -51,7 +52,7 @@ impl Outcome {
     ];
 
     /// The value in the log and in metrics.
-    pub(in crate::listener) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Told => "told",
             Outcome::Closed => "closed",
@@ -66,28 +67,28 @@ impl Outcome {
 
 /// One connection that has ended: what its log line says.
 #[derive(Debug)]
-pub(in crate::listener) struct Attempt<'a> {
+pub struct Attempt<'a> {
     /// The client's address.
-    pub(in crate::listener) peer: SocketAddr,
+    pub peer: SocketAddr,
     /// The reserved port that it connected to.
-    pub(in crate::listener) port: u16,
+    pub port: u16,
     /// Whether a firewall rule redirected it to the notice port.
-    pub(in crate::listener) redirected: bool,
+    pub redirected: bool,
     /// What it sent, as far as it is logged.
-    pub(in crate::listener) client: &'a ClientInfo,
+    pub client: &'a ClientInfo,
     /// Replies sent in full.
-    pub(in crate::listener) replies: u64,
+    pub replies: u64,
     /// Whether the notice was sent in full.
-    pub(in crate::listener) notice_sent: bool,
+    pub notice_sent: bool,
     /// How long it lasted.
-    pub(in crate::listener) duration: Duration,
+    pub duration: Duration,
     /// How it ended.
-    pub(in crate::listener) outcome: Outcome,
+    pub outcome: Outcome,
 }
 
 /// The source of attempts that were folded into one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum FoldedSource {
+pub enum FoldedSource {
     /// One address.
     Address(IpAddr),
     /// Several addresses of one IPv6 /64, given as the network's address.
@@ -98,7 +99,7 @@ pub(in crate::listener) enum FoldedSource {
 
 impl Attempt<'_> {
     /// Appends the line of a connection that ended at `time`.
-    pub(in crate::listener) fn write(&self, format: LogFormat, time: &str, out: &mut Vec<u8>) {
+    pub fn write(&self, format: LogFormat, time: &str, out: &mut Vec<u8>) {
         let mut line = Line::begin(format, time, out);
         line.address("peer", self.peer.ip());
         line.number("peer-port", u64::from(self.peer.port()));
@@ -123,6 +124,11 @@ impl Attempt<'_> {
     }
 }
 
+/// `time` in RFC 3339, in UTC, to the millisecond.
+fn rfc3339(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
 /// Formats the time of lines, once for all lines of one millisecond.
 #[derive(Debug, Default)]
 pub(super) struct TimestampCache {
@@ -131,11 +137,11 @@ pub(super) struct TimestampCache {
 }
 
 impl TimestampCache {
-    /// `time` in RFC 3339, in UTC.
+    /// `time` as [`rfc3339`] has it.
     pub(super) fn format(&mut self, time: Timestamp) -> &str {
         let millisecond = time.as_millisecond();
         if self.text.is_empty() || self.millisecond != millisecond {
-            *self = TimestampCache { millisecond, text: format!("{time:.3}") };
+            *self = TimestampCache { millisecond, text: rfc3339(time) };
         }
         &self.text
     }
@@ -161,17 +167,12 @@ pub(super) fn write_folded(
     line.end();
 }
 
-/// The line that stands for `lines` that could not be written.
-pub(super) fn dropped_line(
-    format: LogFormat,
-    time: Timestamp,
-    lines: u64,
-    attempts: u64,
-) -> Vec<u8> {
-    let (mut timestamps, mut out) = (TimestampCache::default(), Vec::new());
-    let mut line = Line::begin(format, timestamps.format(time), &mut out);
-    line.number("lines", lines);
-    line.number("attempts", attempts);
+/// The line that stands for lines that could not be written.
+pub(super) fn dropped_line(format: LogFormat, time: Timestamp, totals: LineTotals) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut line = Line::begin(format, &rfc3339(time), &mut out);
+    line.number("lines", totals.lines);
+    line.number("attempts", totals.attempts);
     line.word("outcome", "dropped");
     line.end();
     out

@@ -119,7 +119,12 @@ fn folded_and_dropped_attempts_are_lines_with_counts() {
     );
     let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
     assert_eq!(String::from_utf8(folded).unwrap(), expected);
-    let dropped = String::from_utf8(dropped_line(LogFormat::Json, time, 2, 9)).unwrap();
+    let dropped = String::from_utf8(dropped_line(
+        LogFormat::Json,
+        time,
+        LineTotals { lines: 2, attempts: 9 },
+    ))
+    .unwrap();
     let expected = ",\"lines\":2,\"attempts\":9,\"outcome\":\"dropped\"}\n";
     assert!(dropped.ends_with(expected), "{dropped}");
 }
@@ -185,7 +190,8 @@ fn the_report_reads_what_the_log_says() {
             assert_eq!((knock.attempts, knock.answer, knock.port), (7, AnswerKind::Folded, None));
             assert_eq!(knock.source, Source::Network("2001:db8::".parse().unwrap()));
         });
-        let dropped = dropped_line(format, Timestamp::UNIX_EPOCH, 2, 9);
+        let dropped =
+            dropped_line(format, Timestamp::UNIX_EPOCH, LineTotals { lines: 2, attempts: 9 });
         read(&String::from_utf8(dropped).unwrap(), &|line| {
             assert_eq!(line, Line::Lost { at: 0, lost: LostLines { lines: 2, attempts: 9 } });
         });

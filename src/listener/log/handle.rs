@@ -7,8 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
 use super::file::{LogFile, LogTarget};
 use super::line_batch::{LineBatch, LineTotals};
 use super::queue::{LogQueue, Work};
@@ -24,22 +22,6 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Log {
     queue: Arc<LogQueue>,
-    rotation: Rotation,
-}
-
-/// Requests that the log file is completed and opened anew, as after logrotate(8) renamed it.
-#[derive(Debug, Clone, Default)]
-pub struct Rotation(Arc<Notify>);
-
-impl Rotation {
-    /// Requests a rotation; the event loop does it soon.
-    pub fn request(&self) {
-        self.0.notify_one();
-    }
-
-    pub(in crate::listener) async fn requested(&self) {
-        self.0.notified().await;
-    }
 }
 
 impl Log {
@@ -68,13 +50,7 @@ impl Log {
             next_try: Instant::now() + RETRY_INTERVAL,
         };
         std::thread::Builder::new().name("log".to_owned()).spawn(|| thread.run())?;
-        Ok(Log { queue, rotation: Rotation::default() })
-    }
-
-    /// A handle to request a rotation.
-    #[must_use]
-    pub fn rotation(&self) -> Rotation {
-        self.rotation.clone()
+        Ok(Log { queue })
     }
 
     /// Queues `lines`, or counts them as lost if the disk is too far behind.
@@ -129,7 +105,7 @@ impl WriterThread {
                     self.reopen();
                 }
                 self.writer.catch_up();
-                self.queue.set_accounted(self.writer.accounted());
+                self.queue.set_accounted(self.writer.accounted);
             }
         }
         let LineTotals { lines, attempts } = self.writer.finish();
@@ -143,12 +119,12 @@ impl WriterThread {
     fn write(&mut self, work: &Work) {
         for chunk in work.lines.chunks(self.writer.max_chunk_bytes()) {
             self.writer.write(chunk);
-            self.queue.set_accounted(self.writer.accounted());
+            self.queue.set_accounted(self.writer.accounted);
         }
         if !work.lost.is_zero() {
             self.writer.count_lost(work.lost);
             self.writer.catch_up();
-            self.queue.set_accounted(self.writer.accounted());
+            self.queue.set_accounted(self.writer.accounted);
         }
         if work.recovered {
             tracing::info!("the log keeps up again");

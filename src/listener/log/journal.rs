@@ -2,13 +2,15 @@
 //!
 //! Never: waits for a disk, except in [`Journal::finish`], for a bounded time.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use tokio::time::{Duration, Instant};
 
 use super::format::{Attempt, TimestampCache, write_folded};
 use super::handle::Log;
 use super::limiter::{Folded, Limiter};
 use super::line_batch::LineBatch;
+use crate::listener::clock::Tick;
 use crate::listener::settings::{LogFormat, Settings};
 
 /// How long a line may wait for others of its batch.
@@ -18,19 +20,19 @@ const BATCH_BYTES: usize = 32 * 1024;
 
 /// The lines that are not queued yet, and what decides about the next one.
 #[derive(Debug)]
-pub(in crate::listener) struct Journal {
+pub struct Journal {
     log: Log,
     format: LogFormat,
     limiter: Limiter,
     timestamps: TimestampCache,
     pending: LineBatch,
     /// When the first pending line came.
-    pending_since: Option<Instant>,
+    pending_since: Option<Tick>,
 }
 
 impl Journal {
     /// A journal that writes to `log`.
-    pub(in crate::listener) fn new(log: Log, settings: &Settings) -> Journal {
+    pub fn new(log: Log, settings: &Settings) -> Journal {
         Journal {
             log,
             format: settings.log_format,
@@ -42,7 +44,7 @@ impl Journal {
     }
 
     /// Logs a connection that has just ended.
-    pub(in crate::listener) fn record(&mut self, attempt: &Attempt<'_>, now: Instant) {
+    pub fn record(&mut self, attempt: &Attempt<'_>, now: Tick) {
         self.take_due(now);
         if self.limiter.admit(attempt.peer.ip(), now) {
             let time = self.timestamps.format(Timestamp::now());
@@ -52,45 +54,45 @@ impl Journal {
     }
 
     /// When [`Journal::tend`] has something to do, if ever.
-    pub(in crate::listener) fn due(&self) -> Option<Instant> {
-        let pending = self.pending_since.map(|since| since + MAX_DELAY);
-        [pending, self.limiter.due()].into_iter().flatten().min()
+    pub fn due(&self) -> Option<Tick> {
+        let pending = self.pending_since.map(|since| since.after(MAX_DELAY));
+        [pending, self.limiter.due].into_iter().flatten().min()
     }
 
     /// Queues what has waited long enough, and the counts that are due.
-    pub(in crate::listener) fn tend(&mut self, now: Instant) {
+    pub fn tend(&mut self, now: Tick) {
         self.take_due(now);
-        if self.pending_since.is_some_and(|since| now >= since + MAX_DELAY) {
+        if self.pending_since.is_some_and(|since| now >= since.after(MAX_DELAY)) {
             self.queue_pending();
         }
     }
 
     /// Completes the current file, counts included, and has the file opened anew.
-    pub(in crate::listener) fn rotate(&mut self, now: Instant) {
+    pub fn rotate(&mut self, now: Tick) {
         self.flush(now);
         self.log.reopen();
     }
 
     /// Writes everything, counts included, and waits a bounded time for the disk.
-    pub(in crate::listener) fn finish(mut self, now: Instant) {
+    pub fn finish(mut self, now: Tick) {
         self.flush(now);
         self.log.finish();
     }
 
-    fn flush(&mut self, now: Instant) {
+    fn flush(&mut self, now: Tick) {
         let folded = self.limiter.take_all();
         self.push_folded(folded, now);
         self.queue_pending();
     }
 
-    fn take_due(&mut self, now: Instant) {
-        if self.limiter.due().is_some_and(|due| now >= due) {
+    fn take_due(&mut self, now: Tick) {
+        if self.limiter.due.is_some_and(|due| now >= due) {
             let folded = self.limiter.take_due(now);
             self.push_folded(folded, now);
         }
     }
 
-    fn push_folded(&mut self, folded: Vec<Folded>, now: Instant) {
+    fn push_folded(&mut self, folded: Vec<Folded>, now: Tick) {
         for (source, attempts) in folded {
             let time = self.timestamps.format(Timestamp::now());
             let write = |out: &mut _| write_folded(self.format, time, source, attempts, out);
@@ -99,7 +101,7 @@ impl Journal {
         }
     }
 
-    fn queue_if_full(&mut self, now: Instant) {
+    fn queue_if_full(&mut self, now: Tick) {
         self.pending_since.get_or_insert(now);
         if self.pending.len() >= BATCH_BYTES {
             self.queue_pending();

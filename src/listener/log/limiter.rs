@@ -8,9 +8,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::format::FoldedSource;
+use crate::listener::clock::Tick;
 use crate::listener::source::source_of;
 
 /// The limit is so many lines in this time, and a count is written at its end.
@@ -30,15 +29,15 @@ pub(super) type Folded = (FoldedSource, u64);
 pub(super) struct Limiter {
     lines_per_window: u32,
     windows: HashMap<IpAddr, Window>,
-    /// The end of the first window with a count.
-    due: Option<Instant>,
+    /// When the next count is to be written: the end of the first window with one.
+    pub(super) due: Option<Tick>,
     /// When expired windows were last removed for further sources.
-    swept: Option<Instant>,
+    swept: Option<Tick>,
 }
 
 #[derive(Debug)]
 struct Window {
-    opened: Instant,
+    opened: Tick,
     lines: u32,
     folded: u64,
     /// The address whose attempts were folded; `None` once there are several.
@@ -52,11 +51,11 @@ impl Limiter {
     }
 
     /// Counts one attempt. Returns whether it gets a line of its own.
-    pub(super) fn admit(&mut self, peer: IpAddr, now: Instant) -> bool {
+    pub(super) fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
         let mut source = source_of(peer);
         if self.windows.len() >= MAX_SOURCES && !self.windows.contains_key(&source) {
             // Not for every new source: a sweep visits all windows.
-            if self.swept.is_none_or(|swept| now >= swept + SWEEP_INTERVAL) {
+            if self.swept.is_none_or(|swept| now >= swept.after(SWEEP_INTERVAL)) {
                 self.swept = Some(now);
                 self.windows.retain(|_, window| !window.is_expired(now) || window.folded > 0);
             }
@@ -74,7 +73,7 @@ impl Limiter {
         }
         if window.folded == 0 {
             window.peer = Some(peer);
-            let end = window.opened + WINDOW;
+            let end = window.opened.after(WINDOW);
             self.due = Some(self.due.map_or(end, |due| due.min(end)));
         } else if window.peer != Some(peer) {
             window.peer = None;
@@ -83,13 +82,8 @@ impl Limiter {
         false
     }
 
-    /// When the next count is to be written, if there is one.
-    pub(super) fn due(&self) -> Option<Instant> {
-        self.due
-    }
-
     /// Takes the counts of all windows that have expired by `now`, sorted by source.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Folded> {
+    pub(super) fn take_due(&mut self, now: Tick) -> Vec<Folded> {
         let due = self.take(|window| window.is_expired(now));
         self.windows.retain(|_, window| !window.is_expired(now));
         due
@@ -115,19 +109,19 @@ impl Limiter {
             })
             .collect();
         let counting = self.windows.values().filter(|window| window.folded > 0);
-        self.due = counting.map(|window| window.opened + WINDOW).min();
+        self.due = counting.map(|window| window.opened.after(WINDOW)).min();
         taken.sort_by_key(|(source, _)| *source);
         taken.into_iter().map(|(_, folded)| folded).collect()
     }
 }
 
 impl Window {
-    fn open(now: Instant) -> Window {
+    fn open(now: Tick) -> Window {
         Window { opened: now, lines: 0, folded: 0, peer: None }
     }
 
-    fn is_expired(&self, now: Instant) -> bool {
-        now >= self.opened + WINDOW
+    fn is_expired(&self, now: Tick) -> bool {
+        now >= self.opened.after(WINDOW)
     }
 }
 
@@ -141,20 +135,20 @@ mod tests {
 
     #[test]
     fn attempts_beyond_the_limit_are_counted() {
-        let (mut limiter, now) = (Limiter::new(2), Instant::now());
+        let (mut limiter, now) = (Limiter::new(2), Tick::default());
         let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
         assert!(limiter.admit(address(2), now));
-        assert_eq!(limiter.due(), Some(now + WINDOW));
+        assert_eq!(limiter.due, Some(now.after(WINDOW)));
         assert!(limiter.take_due(now).is_empty());
-        assert_eq!(limiter.take_due(now + WINDOW), [(FoldedSource::Address(address(1)), 3)]);
-        assert_eq!(limiter.due(), None);
-        assert!(limiter.admit(address(1), now + WINDOW));
+        assert_eq!(limiter.take_due(now.after(WINDOW)), [(FoldedSource::Address(address(1)), 3)]);
+        assert_eq!(limiter.due, None);
+        assert!(limiter.admit(address(1), now.after(WINDOW)));
     }
 
     #[test]
     fn a_count_taken_early_grants_no_new_lines() {
-        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        let (mut limiter, now) = (Limiter::new(1), Tick::default());
         limiter.admit(address(1), now);
         limiter.admit(address(1), now);
         assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
@@ -164,7 +158,7 @@ mod tests {
 
     #[test]
     fn several_addresses_of_one_network_are_named_as_a_network() {
-        let (mut limiter, now) = (Limiter::new(0), Instant::now());
+        let (mut limiter, now) = (Limiter::new(0), Tick::default());
         for host in ["2001:db8::1", "2001:db8::2"] {
             assert_eq!(host.parse().map(|peer| limiter.admit(peer, now)), Ok(false));
         }
@@ -174,12 +168,12 @@ mod tests {
 
     #[test]
     fn lines_and_counts_add_up_for_any_number_of_sources() {
-        let (mut limiter, now) = (Limiter::new(1), Instant::now());
+        let (mut limiter, now) = (Limiter::new(1), Tick::default());
         let attempts = 3 * u64::try_from(MAX_SOURCES).unwrap_or(0);
         let mut lines = 0;
         let mut counted = 0;
         for index in 0..attempts {
-            let when = now + Duration::from_millis(20) * u32::try_from(index).unwrap_or(0);
+            let when = now.after(Duration::from_millis(20 * index));
             let peer = address(u32::try_from(index / 2).unwrap_or(0));
             lines += u64::from(limiter.admit(peer, when));
             counted += limiter.take_due(when).iter().map(|folded| folded.1).sum::<u64>();

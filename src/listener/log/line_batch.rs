@@ -48,7 +48,7 @@ pub(super) struct LineSpan {
 pub(super) struct LineBatch {
     text: Vec<u8>,
     spans: Vec<LineSpan>,
-    totals: LineTotals,
+    pub(super) totals: LineTotals,
 }
 
 /// Some whole lines of a batch, few enough for one write.
@@ -82,11 +82,6 @@ impl LineBatch {
     /// Whether there are no lines.
     pub(super) fn is_empty(&self) -> bool {
         self.text.is_empty()
-    }
-
-    /// The number of lines and attempts.
-    pub(super) fn totals(&self) -> LineTotals {
-        self.totals
     }
 
     /// The lines in chunks of at most `max_bytes`, or of one longer line.

@@ -16,5 +16,5 @@ mod writer;
 
 pub use self::file::LogTarget;
 pub(super) use self::format::{Attempt, Outcome};
-pub use self::handle::{Log, Rotation};
+pub use self::handle::Log;
 pub(super) use self::journal::Journal;

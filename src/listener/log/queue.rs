@@ -21,13 +21,9 @@ pub(super) struct LogQueue {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: LineBatch,
-    /// Lines that did not fit.
-    lost: LineTotals,
+    work: Work,
     /// Lines did not fit, and the queue was not empty since.
     overflowing: bool,
-    reopen: bool,
-    finish: bool,
     finished: bool,
     /// All lines ever pushed, whether they fitted or not.
     pushed: LineTotals,
@@ -55,12 +51,12 @@ impl LogQueue {
     /// lost, so that an overflow is reported once.
     pub(super) fn push(&self, lines: &LineBatch) -> bool {
         let mut state = self.lock();
-        state.pushed.add(lines.totals());
-        let fits = state.lines.len() + lines.len() <= MAX_QUEUED_BYTES;
+        state.pushed.add(lines.totals);
+        let fits = state.work.lines.len() + lines.len() <= MAX_QUEUED_BYTES;
         if fits {
-            state.lines.append(lines);
+            state.work.lines.append(lines);
         } else {
-            state.lost.add(lines.totals());
+            state.work.lost.add(lines.totals);
         }
         let needs_no_report = fits || std::mem::replace(&mut state.overflowing, true);
         self.changed.notify_all();
@@ -69,7 +65,7 @@ impl LogQueue {
 
     /// Asks for the file to be opened anew.
     pub(super) fn reopen(&self) {
-        self.lock().reopen = true;
+        self.lock().work.reopen = true;
         self.changed.notify_all();
     }
 
@@ -79,7 +75,7 @@ impl LogQueue {
     /// It did not end within `timeout`; the lines that the log lacks until now.
     pub(super) fn finish(&self, timeout: Duration) -> Result<(), LineTotals> {
         let mut state = self.lock();
-        state.finish = true;
+        state.work.finish = true;
         self.changed.notify_all();
         let (state, _) = self
             .changed
@@ -93,8 +89,8 @@ impl LogQueue {
     pub(super) fn take(&self, deadline: Option<Instant>) -> Work {
         let mut state = self.lock();
         loop {
-            if state.has_work() {
-                return state.take_work();
+            if let Some(work) = state.take_work() {
+                return work;
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             state = match left {
@@ -126,24 +122,13 @@ impl LogQueue {
 }
 
 impl State {
-    fn has_work(&self) -> bool {
-        !self.lines.is_empty()
-            || !self.lost.is_zero()
-            || self.overflowing
-            || self.reopen
-            || self.finish
-    }
-
-    fn take_work(&mut self) -> Work {
-        let recovered = self.overflowing && self.lost.is_zero() && self.lines.is_empty();
-        self.overflowing = self.overflowing && !recovered;
-        Work {
-            lines: std::mem::take(&mut self.lines),
-            lost: std::mem::take(&mut self.lost),
-            recovered,
-            reopen: std::mem::take(&mut self.reopen),
-            finish: self.finish,
-        }
+    /// All work, if there is any.
+    fn take_work(&mut self) -> Option<Work> {
+        let work = std::mem::take(&mut self.work);
+        let has_lines = !work.lines.is_empty() || !work.lost.is_zero();
+        let recovered = self.overflowing && !has_lines;
+        self.overflowing &= !recovered;
+        (has_lines || recovered || work.reopen || work.finish).then_some(Work { recovered, ..work })
     }
 }
 

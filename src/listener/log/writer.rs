@@ -23,7 +23,7 @@ pub(super) struct Writer<S> {
     /// The line of which only the beginning is written.
     partial: Option<PartialLine>,
     /// Lines and attempts that the log contains, written or counted as dropped.
-    accounted: LineTotals,
+    pub(super) accounted: LineTotals,
     /// Whether the last write failed, so that one failure is reported once.
     failing: bool,
 }
@@ -91,8 +91,7 @@ impl<S: Sink> Writer<S> {
         while self.is_behind() {
             let mut partial = self.partial.take().unwrap_or_else(|| {
                 let totals = std::mem::take(&mut self.lost);
-                let line =
-                    dropped_line(self.format, Timestamp::now(), totals.lines, totals.attempts);
+                let line = dropped_line(self.format, Timestamp::now(), totals);
                 PartialLine { line, written: 0, totals }
             });
             let (written, result) = write_some(&mut self.sink, &partial.line[partial.written..]);
@@ -129,11 +128,6 @@ impl<S: Sink> Writer<S> {
             self.lost.add(partial.totals);
         }
         self.lost
-    }
-
-    /// Lines and attempts that the log contains, written or counted as dropped.
-    pub(super) fn accounted(&self) -> LineTotals {
-        self.accounted
     }
 
     /// Reports the first failure, and the first success after it. Returns whether it is a success.

@@ -88,7 +88,7 @@ fn every_line_is_whole_and_accounted_for_however_full_the_disk_is() {
         assert!(writer.catch_up() && !writer.is_behind());
         write(&mut writer, 1);
         assert_eq!(accounted(&writer.sink.text()), 19, "{free} bytes free");
-        assert_eq!(writer.accounted(), LineTotals { lines: 19, attempts: 19 }, "{free} bytes free");
+        assert_eq!(writer.accounted, LineTotals { lines: 19, attempts: 19 }, "{free} bytes free");
     }
 }
 

@@ -13,8 +13,8 @@ use crate::listener::settings::Settings;
 
 /// The counters, written by the event loop and read for a scrape. Both run on one thread; the atomics
 /// only allow the sharing.
-#[derive(Debug)]
-pub(in crate::listener) struct Counters {
+#[derive(Debug, Default)]
+pub struct Counters {
     /// Ascending by port.
     by_reservation: Vec<ReservationCounters>,
     /// By [`Outcome`].
@@ -26,7 +26,7 @@ pub(in crate::listener) struct Counters {
 }
 
 /// The counters of one reservation.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ReservationCounters {
     first: u16,
     last: u16,
@@ -49,26 +49,22 @@ impl ReservationCounters {
 
 impl Counters {
     /// Zeros, for the reservations of `settings`.
-    pub(in crate::listener) fn new(settings: &Settings) -> Counters {
-        let zero = || AtomicU64::new(0);
+    pub fn new(settings: &Settings) -> Counters {
         let mut by_reservation: Vec<_> = settings
             .reserved
             .iter()
             .map(|reservation| ReservationCounters {
                 first: reservation.first,
                 last: reservation.last,
-                connections: zero(),
-                told: zero(),
-                latest: zero(),
+                ..ReservationCounters::default()
             })
             .collect();
         by_reservation.sort_by_key(|counters| counters.first);
-        let by_outcome = Default::default();
-        Counters { by_reservation, by_outcome, replies: zero(), open: zero(), started: unix_time() }
+        Counters { by_reservation, started: unix_time(), ..Counters::default() }
     }
 
     /// Counts a connection that ended.
-    pub(in crate::listener) fn record(&self, attempt: &Attempt<'_>) {
+    pub fn record(&self, attempt: &Attempt<'_>) {
         self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
         self.replies.fetch_add(attempt.replies, Relaxed);
         let after = self.by_reservation.partition_point(|found| found.first <= attempt.port);
@@ -81,12 +77,12 @@ impl Counters {
     }
 
     /// Stores how many connections are open.
-    pub(in crate::listener) fn set_open(&self, connections: usize) {
+    pub fn set_open(&self, connections: usize) {
         self.open.store(connections as u64, Relaxed);
     }
 
     /// All metrics.
-    pub(in crate::listener) fn metrics(&self) -> Vec<Metric> {
+    pub fn metrics(&self) -> Vec<Metric> {
         use Kind::{Counter, Gauge};
         let by_port = |name, kind, help, counter: fn(&ReservationCounters) -> &AtomicU64| {
             let samples = self.by_reservation.iter().map(|counters| Sample {
@@ -99,10 +95,6 @@ impl Counters {
             labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
-        let single = |name, kind, help, value: &AtomicU64| {
-            Metric::single(name, kind, help, value.load(Relaxed))
-        };
-        let started = "When the listener was started, in seconds since 1970.";
         vec![
             by_port(
                 "redisguard_notice_connections",
@@ -128,14 +120,24 @@ impl Counters {
                 help: "Connections by how they ended.",
                 samples: by_outcome.collect(),
             },
-            single("redisguard_notice_replies", Counter, "Answers sent in full.", &self.replies),
-            single(
+            Metric::single(
+                "redisguard_notice_replies",
+                Counter,
+                "Answers sent in full.",
+                self.replies.load(Relaxed),
+            ),
+            Metric::single(
                 "redisguard_notice_open_connections",
                 Gauge,
                 "Connections that are open now.",
-                &self.open,
+                self.open.load(Relaxed),
             ),
-            Metric::single("redisguard_notice_start_time_seconds", Gauge, started, self.started),
+            Metric::single(
+                "redisguard_notice_start_time_seconds",
+                Gauge,
+                "When the listener was started, in seconds since 1970.",
+                self.started,
+            ),
         ]
     }
 }

@@ -3,7 +3,7 @@
 //! Never: delays the listener. Few requests are served at once, each for a short time.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener as StdListener};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,22 +26,17 @@ const MAX_HEADERS: usize = 64;
 /// How long accepting rests when it fails.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
 
-/// Binds `port` on 127.0.0.1.
+/// Binds `port` on 127.0.0.1, and serves it in a task until the runtime ends.
 ///
 /// # Errors
 /// The kernel's.
-pub(in crate::listener) fn bind(port: u16) -> io::Result<StdListener> {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+pub async fn start(port: u16, counters: Arc<Counters>) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    tokio::spawn(serve(listener, counters));
+    Ok(())
 }
 
-/// Serves until the runtime ends. Runs on a tokio runtime with its I/O and time drivers enabled.
-pub(in crate::listener) async fn serve(listener: StdListener, counters: Arc<Counters>) {
-    let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(cause) => return tracing::warn!("could not show metrics: {cause}"),
-    };
+async fn serve(listener: TcpListener, counters: Arc<Counters>) {
     let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };

@@ -4,22 +4,22 @@
 //! Guarantees: a port is bound in both families or in neither.
 //! Never: accepts a connection.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use crate::listener::settings::{Listen, Reservation, Settings};
+use crate::error::Error;
+use crate::listener::settings::{Listen, Settings};
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`, which is
 /// 4096 since Linux 5.4.
-pub(in crate::listener) const BACKLOG: u16 = 4096;
+pub const BACKLOG: u16 = 4096;
 
 /// Which port a listening socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum ListenPort {
+pub enum ListenPort {
     /// A reserved port.
     Reserved(u16),
     /// The notice port: connection tracking knows which reserved port each client meant.
@@ -36,16 +36,17 @@ impl ListenPort {
 
 /// A socket that accepts connections.
 #[derive(Debug)]
-pub(in crate::listener) struct Listener {
-    pub(in crate::listener) socket: TcpListener,
-    pub(in crate::listener) port: ListenPort,
+pub struct Listener {
+    pub socket: TcpListener,
+    pub port: ListenPort,
 }
 
 /// The bound ports, ready to be served.
 #[derive(Debug)]
 pub struct Listeners {
-    pub(in crate::listener) sockets: Vec<Listener>,
-    left_alone: Vec<LeftAlone>,
+    pub sockets: Vec<Listener>,
+    /// The reserved ports that are left to other programs.
+    pub left_alone: Vec<LeftAlone>,
 }
 
 /// A reserved port that the listener does not bind.
@@ -57,144 +58,97 @@ pub struct LeftAlone {
     pub reason: String,
 }
 
-/// A port that must be bound could not be.
-#[derive(Debug)]
-pub struct BindError {
-    /// The address and port.
-    pub address: SocketAddr,
-    /// Whether it is the notice port, not a reserved one.
-    pub is_notice_port: bool,
-    /// The kernel's error.
-    pub cause: io::Error,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (address, port, cause) = (self.address, self.address.port(), &self.cause);
-        write!(out, "could not listen on {address}: {cause}\n  ")?;
-        match cause.kind() {
-            _ if self.is_notice_port => write!(
-                out,
-                "stop what holds port {port} (`ss -Hltnp 'sport = :{port}'` names it), or choose \
-                 another notice port"
-            ),
-            ErrorKind::AddrInUse => write!(
-                out,
-                "stop what holds port {port} (`ss -Hltnp 'sport = :{port}'` names it), or give the \
-                 port listen = \"if-free\" to leave it to its holder"
-            ),
-            ErrorKind::PermissionDenied => write!(
-                out,
-                "the listener needs no rights and has none for a port below 1024: give port {port} \
-                 listen = \"never\""
-            ),
-            _ => write!(out, "give port {port} listen = \"never\" to do without it"),
-        }
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.cause)
-    }
-}
-
 impl Listeners {
     /// Binds every port that the settings ask for, on all IPv4 and all IPv6 addresses. A host
     /// without IPv6 is served on IPv4 alone.
     ///
     /// # Errors
     /// A port with `listen = "always"`, or the notice port, could not be bound.
-    pub fn bind(settings: &Settings) -> Result<Listeners, BindError> {
+    pub fn bind(settings: &Settings) -> Result<Listeners, Error> {
         let mut listeners = Listeners { sockets: Vec::new(), left_alone: Vec::new() };
         for reservation in &settings.reserved {
             for port in reservation.first..=reservation.last {
-                listeners.add_reserved(reservation, port)?;
+                listeners.add_reserved(reservation.listen, port)?;
             }
         }
-        if let Some(port) = settings.port {
-            listeners.add(ListenPort::Notice(port))?;
+        if let Some(port) = settings.port.map(ListenPort::Notice) {
+            listeners.add(port).map_err(|unbound| bind_error(port, &unbound))?;
         }
         Ok(listeners)
     }
 
     /// The bound addresses, in the order of the settings.
-    #[must_use]
     pub fn bound(&self) -> Vec<SocketAddr> {
         self.sockets.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
     }
 
-    /// The reserved ports that are left to other programs, and why.
-    #[must_use]
-    pub fn left_alone(&self) -> &[LeftAlone] {
-        &self.left_alone
-    }
-
-    fn add_reserved(&mut self, reservation: &Reservation, port: u16) -> Result<(), BindError> {
-        let reason = match reservation.listen {
-            Listen::Always => return self.add(ListenPort::Reserved(port)),
+    fn add_reserved(&mut self, listen: Listen, number: u16) -> Result<(), Error> {
+        let port = ListenPort::Reserved(number);
+        let reason = match listen {
             Listen::Never => "listen = \"never\"".to_owned(),
-            Listen::IfFree => match self.add(ListenPort::Reserved(port)) {
-                Ok(()) => return Ok(()),
-                Err(busy) if busy.cause.kind() == ErrorKind::AddrInUse => {
-                    format!("{} is in use", busy.address)
+            Listen::Always | Listen::IfFree => match self.add(port) {
+                Err(Unbound { address, cause })
+                    if listen == Listen::IfFree && cause.kind() == ErrorKind::AddrInUse =>
+                {
+                    format!("{address} is in use")
                 }
-                Err(error) => return Err(error),
+                added => return added.map_err(|unbound| bind_error(port, &unbound)),
             },
         };
-        self.left_alone.push(LeftAlone { port, reason });
+        self.left_alone.push(LeftAlone { port: number, reason });
         Ok(())
     }
 
     /// Binds `port` in both families or in neither.
-    fn add(&mut self, port: ListenPort) -> Result<(), BindError> {
-        let four = BoundSocket::new(Ipv4Addr::UNSPECIFIED.into(), port)?;
-        let six = match BoundSocket::new(Ipv6Addr::UNSPECIFIED.into(), port) {
-            Ok(six) => Some(six.listen()?),
-            Err(error) if means_no_ipv6(&error.cause) => None,
-            Err(error) => return Err(error),
-        };
-        self.sockets.push(four.listen()?);
-        self.sockets.extend(six);
+    fn add(&mut self, port: ListenPort) -> Result<(), Unbound> {
+        let mut bound = Vec::new();
+        for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+            let address = SocketAddr::new(ip, port.number());
+            match bound_socket(address) {
+                Ok(socket) => bound.push((address, socket)),
+                Err(cause) if ip.is_ipv6() && means_no_ipv6(&cause) => {}
+                Err(cause) => return Err(Unbound { address, cause }),
+            }
+        }
+        // Only now: while the other family could still turn out to be busy, no client may connect.
+        for (address, socket) in &bound {
+            let unbound = |cause| Unbound { address: *address, cause };
+            socket.listen(BACKLOG.into()).map_err(unbound)?;
+        }
+        let listeners =
+            bound.into_iter().map(|(_, socket)| Listener { socket: socket.into(), port });
+        self.sockets.extend(listeners);
         Ok(())
     }
 }
 
-fn means_no_ipv6(cause: &io::Error) -> bool {
-    cause
-        .raw_os_error()
-        .map(Errno::from_raw)
-        .is_some_and(|errno| matches!(errno, Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
-}
-
-/// A socket that is bound and does not listen yet: while the other family may still turn out to be
-/// busy, no client may connect.
-struct BoundSocket {
-    socket: Socket,
+/// An address that could not be bound.
+struct Unbound {
     address: SocketAddr,
-    port: ListenPort,
+    cause: io::Error,
 }
 
-impl BoundSocket {
-    fn new(ip: IpAddr, port: ListenPort) -> Result<BoundSocket, BindError> {
-        let address = SocketAddr::new(ip, port.number());
-        match bound_socket(address) {
-            Ok(socket) => Ok(BoundSocket { socket, address, port }),
-            Err(cause) => Err(bind_error(address, port, cause)),
+fn bind_error(port: ListenPort, Unbound { address, cause }: &Unbound) -> Error {
+    let number = port.number();
+    let stop_holder =
+        format!("stop what holds port {number} (`ss -Hltnp 'sport = :{number}'` names it), or");
+    let help = match (port, cause.kind()) {
+        (ListenPort::Notice(_), _) => format!("{stop_holder} choose another notice port"),
+        (_, ErrorKind::AddrInUse) => {
+            format!("{stop_holder} give the port listen = \"if-free\" to leave it to its holder")
         }
-    }
-
-    fn listen(self) -> Result<Listener, BindError> {
-        let BoundSocket { socket, address, port } = self;
-        match socket.listen(BACKLOG.into()) {
-            Ok(()) => Ok(Listener { socket: socket.into(), port }),
-            Err(cause) => Err(bind_error(address, port, cause)),
-        }
-    }
+        (_, ErrorKind::PermissionDenied) => format!(
+            "the listener needs no rights and has none for a port below 1024: give port {number} \
+             listen = \"never\""
+        ),
+        _ => format!("give port {number} listen = \"never\" to do without it"),
+    };
+    Error::io(format!("listen on {address}"), cause).help(help)
 }
 
-fn bind_error(address: SocketAddr, port: ListenPort, cause: io::Error) -> BindError {
-    BindError { address, is_notice_port: matches!(port, ListenPort::Notice(_)), cause }
+fn means_no_ipv6(cause: &io::Error) -> bool {
+    let errno = cause.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
 }
 
 fn bound_socket(address: SocketAddr) -> io::Result<Socket> {
@@ -239,7 +193,7 @@ mod tests {
         drop(probe);
         let listeners = Listeners::bind(&settings(port, "if-free")).unwrap();
         assert_eq!(listeners.bound().len(), 2);
-        assert!(listeners.left_alone().is_empty());
+        assert!(listeners.left_alone.is_empty());
     }
 
     #[test]
@@ -249,7 +203,7 @@ mod tests {
             let port = held.local_addr().unwrap().port();
             let listeners = Listeners::bind(&settings(port, "if-free")).unwrap();
             assert!(listeners.bound().is_empty(), "{holder}");
-            assert_eq!(listeners.left_alone()[0].port, port);
+            assert_eq!(listeners.left_alone[0].port, port);
             let other: IpAddr = if held.local_addr().unwrap().is_ipv4() {
                 Ipv6Addr::LOCALHOST.into()
             } else {
@@ -273,6 +227,6 @@ mod tests {
     fn a_port_that_is_never_listened_on_is_not_touched() {
         let listeners = Listeners::bind(&settings(1, "never")).unwrap();
         assert!(listeners.bound().is_empty());
-        assert_eq!(listeners.left_alone()[0].reason, "listen = \"never\"");
+        assert_eq!(listeners.left_alone[0].reason, "listen = \"never\"");
     }
 }

@@ -16,7 +16,7 @@ const MAX_EVENTS: usize = 256;
 
 /// What a socket is watched for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Interest {
+pub enum Interest {
     /// Input, and the peer's end.
     Read,
     /// The same, and room in its send buffer.
@@ -35,19 +35,19 @@ impl Interest {
 
 /// What a socket is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct Ready {
+pub struct Ready {
     /// The key under which it is watched.
-    pub(in crate::listener) key: u64,
+    pub key: u64,
     /// Whether its send buffer has room again.
-    pub(in crate::listener) writable: bool,
+    pub writable: bool,
     /// Whether the peer has ended, so that reading leads to the end or an error.
-    pub(in crate::listener) ended: bool,
+    pub ended: bool,
 }
 
 /// The watched sockets. Each readiness is reported once: its user goes on until the socket would
 /// block.
 #[derive(Debug)]
-pub(in crate::listener) struct Poller {
+pub struct Poller {
     epoll: AsyncFd<EpollFd>,
     events: Vec<EpollEvent>,
 }
@@ -68,35 +68,25 @@ impl Poller {
         deprecated,
         reason = "its successor is unsafe: the caller vouches that the descriptor stays open"
     )]
-    pub(in crate::listener) fn new() -> io::Result<Poller> {
+    pub fn new() -> io::Result<Poller> {
         let epoll = EpollFd(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         let epoll = AsyncFd::with_interest(epoll, TokioInterest::READABLE)?;
         Ok(Poller { epoll, events: vec![EpollEvent::empty(); MAX_EVENTS] })
     }
 
     /// Watches `socket` from now on. Closing it ends that.
-    pub(in crate::listener) fn add(
-        &self,
-        socket: impl AsFd,
-        key: u64,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub fn add(&self, socket: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         Ok(self.epoll.get_ref().0.add(socket, EpollEvent::new(interest.flags(), key))?)
     }
 
     /// Watches `socket`, which was added before, with another interest.
-    pub(in crate::listener) fn modify(
-        &self,
-        socket: impl AsFd,
-        key: u64,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub fn modify(&self, socket: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
         let mut event = EpollEvent::new(interest.flags(), key);
         Ok(self.epoll.get_ref().0.modify(socket, &mut event)?)
     }
 
     /// Waits until sockets are ready; returns how many. [`Poller::event`] names them.
-    pub(in crate::listener) async fn ready(&mut self) -> io::Result<usize> {
+    pub async fn ready(&mut self) -> io::Result<usize> {
         loop {
             let mut guard = self.epoll.readable().await?;
             let count = self.epoll.get_ref().0.wait(&mut self.events, EpollTimeout::ZERO)?;
@@ -111,7 +101,7 @@ impl Poller {
     }
 
     /// The socket at `index` among those that [`Poller::ready`] found.
-    pub(in crate::listener) fn event(&self, index: usize) -> Ready {
+    pub fn event(&self, index: usize) -> Ready {
         let event = &self.events[index];
         let flags = event.events();
         let end = EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR;

@@ -1,7 +1,7 @@
 //! Sockets: the bound ports, readiness, the original destination of a connection, and the transport
 //! (plain or TLS) that carries its bytes.
 
-pub(crate) mod bind;
-pub(crate) mod epoll;
-pub(crate) mod original_dst;
-pub(crate) mod transport;
+pub mod bind;
+pub mod epoll;
+pub mod original_dst;
+pub mod transport;

@@ -3,38 +3,44 @@
 //!
 //! Never: guesses. The first reservation speaks for an unknown destination.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
-use nix::sys::socket::{getsockopt, sockopt};
+use socket2::SockRef;
 
 use crate::listener::settings::Settings;
 
 /// The port that a client meant, and how it came here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct OriginalDestination {
+pub struct OriginalDestination {
     /// The reserved port.
-    pub(in crate::listener) port: u16,
+    pub port: u16,
     /// Whether a netfilter rule redirected it to the notice port.
-    pub(in crate::listener) redirected: bool,
+    pub redirected: bool,
 }
 
 impl OriginalDestination {
     /// The destination of a connection that was accepted on the reserved `port`.
-    pub(in crate::listener) fn direct(port: u16) -> OriginalDestination {
+    pub fn direct(port: u16) -> OriginalDestination {
         OriginalDestination { port, redirected: false }
     }
 
-    /// The destination of `stream`, accepted on the notice port from `peer`.
-    pub(in crate::listener) fn of_redirected(
-        stream: &TcpStream,
-        peer: IpAddr,
-        settings: &Settings,
-    ) -> OriginalDestination {
-        reserved_destination(conntrack_destination(stream, peer.is_ipv4()), settings)
+    /// The destination of a connection that was accepted on the notice port: `original` where its port is
+    /// reserved, else the first reserved port. A client can connect to the notice port itself, and then
+    /// there is nothing to remember.
+    pub fn redirected(original: Option<SocketAddr>, settings: &Settings) -> OriginalDestination {
+        match original {
+            Some(original) if settings.reservation(original.port()).is_some() => {
+                OriginalDestination { port: original.port(), redirected: true }
+            }
+            _ => {
+                let first = settings.reserved.first().map_or(0, |reservation| reservation.first);
+                OriginalDestination::direct(first)
+            }
+        }
     }
 
     /// The address that the client of `stream` meant; behind a redirect it is not the socket's own.
-    pub(in crate::listener) fn address(self, stream: &TcpStream) -> IpAddr {
+    pub fn address(self, stream: &TcpStream) -> IpAddr {
         let local = stream.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
         let original =
             self.redirected.then(|| conntrack_destination(stream, local.is_ipv4())).flatten();
@@ -42,30 +48,11 @@ impl OriginalDestination {
     }
 }
 
-/// `original` where its port is reserved; else the first reserved port. A client can connect to the
-/// notice port itself, and then there is nothing to remember.
-fn reserved_destination(original: Option<SocketAddr>, settings: &Settings) -> OriginalDestination {
-    match original {
-        Some(original) if settings.reservation(original.port()).is_some() => {
-            OriginalDestination { port: original.port(), redirected: true }
-        }
-        _ => {
-            let first = settings.reserved.first().map_or(0, |reservation| reservation.first);
-            OriginalDestination::direct(first)
-        }
-    }
-}
-
-fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
-    if is_ipv4 {
-        let raw = getsockopt(stream, sockopt::OriginalDst).ok()?;
-        let octets = raw.sin_addr.s_addr.to_ne_bytes();
-        Some(SocketAddr::new(octets.into(), u16::from_be(raw.sin_port)))
-    } else {
-        let raw = getsockopt(stream, sockopt::Ip6tOriginalDst).ok()?;
-        let address = Ipv6Addr::from(raw.sin6_addr.s6_addr);
-        Some(SocketAddr::new(address.into(), u16::from_be(raw.sin6_port)))
-    }
+/// The destination of `stream` that connection tracking remembers.
+pub fn conntrack_destination(stream: &TcpStream, is_ipv4: bool) -> Option<SocketAddr> {
+    let socket = SockRef::from(stream);
+    let original = if is_ipv4 { socket.original_dst_v4() } else { socket.original_dst_v6() };
+    original.ok()?.as_socket()
 }
 
 #[cfg(test)]
@@ -82,7 +69,7 @@ mod tests {
         .unwrap();
         let found = |original: Option<&str>| {
             let original = original.map(|text| text.parse().unwrap());
-            let destination = reserved_destination(original, &settings);
+            let destination = OriginalDestination::redirected(original, &settings);
             (destination.port, destination.redirected)
         };
         assert_eq!(found(Some("192.0.2.1:6381")), (6381, true));

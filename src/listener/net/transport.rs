@@ -17,12 +17,7 @@ use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
 /// A connection's transport.
 #[derive(Debug)]
-pub(in crate::listener) struct Transport {
-    kind: Kind,
-}
-
-#[derive(Debug)]
-enum Kind {
+pub enum Transport {
     /// TLS is available, and the first bytes have not decided yet.
     Undecided {
         config: Arc<ServerConfig>,
@@ -41,19 +36,14 @@ enum Kind {
 
 impl Transport {
     /// The transport of a new connection; `config` is there where TLS is available.
-    pub(in crate::listener) fn new(config: Option<Arc<ServerConfig>>) -> Transport {
-        let undecided = |config| Kind::Undecided { config, held: false };
-        Transport { kind: config.map_or(Kind::Plain, undecided) }
+    pub fn new(config: Option<Arc<ServerConfig>>) -> Transport {
+        let undecided = |config| Transport::Undecided { config, held: false };
+        config.map_or(Transport::Plain, undecided)
     }
 
     /// Passes `bytes` that were read to the session. `admit` says whether a handshake may begin.
-    pub(in crate::listener) fn receive(
-        &mut self,
-        bytes: &[u8],
-        session: &mut Session,
-        admit: impl FnOnce() -> bool,
-    ) {
-        if let Kind::Undecided { config, held } = &mut self.kind {
+    pub fn receive(&mut self, bytes: &[u8], session: &mut Session, admit: impl FnOnce() -> bool) {
+        if let Transport::Undecided { config, held } = self {
             let was_held = *held;
             let detected = match bytes {
                 [first, ..] if was_held => detect(&[HANDSHAKE, *first]),
@@ -62,9 +52,9 @@ impl Transport {
             match detected {
                 Detected::NeedsMore => *held |= !bytes.is_empty(),
                 Detected::Tls if admit() => {
-                    self.kind = Kind::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 };
+                    *self = Transport::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 };
                 }
-                Detected::Plain | Detected::Tls => self.kind = Kind::Plain,
+                Detected::Plain | Detected::Tls => *self = Transport::Plain,
             }
             if was_held {
                 self.pass_on(&[HANDSHAKE], session);
@@ -74,10 +64,10 @@ impl Transport {
     }
 
     fn pass_on(&mut self, bytes: &[u8], session: &mut Session) {
-        match &mut self.kind {
-            Kind::Undecided { .. } => {}
-            Kind::Plain => session.receive(bytes),
-            Kind::Tls { tls, .. } => {
+        match self {
+            Transport::Undecided { .. } => {}
+            Transport::Plain => session.receive(bytes),
+            Transport::Tls { tls, .. } => {
                 let taken = tls.receive(bytes, &mut |plain| session.receive(plain));
                 if taken.is_err() {
                     session.abort();
@@ -89,23 +79,23 @@ impl Transport {
     }
 
     /// Passes the end of the input to the session.
-    pub(in crate::listener) fn end_of_input(&mut self, session: &mut Session) {
-        match &self.kind {
+    pub fn end_of_input(&mut self, session: &mut Session) {
+        match self {
             // Before the handshake is done there are no keys to seal the notice with.
-            Kind::Tls { tls, .. } if tls.is_handshaking() => session.abort(),
+            Transport::Tls { tls, .. } if tls.is_handshaking() => session.abort(),
             _ => session.end_of_input(),
         }
     }
 
     /// Whether a handshake is under way: a session without input is then not a silent client's.
-    pub(in crate::listener) fn is_handshaking(&self) -> bool {
-        matches!(&self.kind, Kind::Tls { tls, .. } if tls.is_handshaking())
+    pub fn is_handshaking(&self) -> bool {
+        matches!(self, Transport::Tls { tls, .. } if tls.is_handshaking())
     }
 
     /// Whether there are bytes to send now.
-    pub(in crate::listener) fn has_output(&self, session: &Session) -> bool {
-        match &self.kind {
-            Kind::Tls { tls, .. } => {
+    pub fn has_output(&self, session: &Session) -> bool {
+        match self {
+            Transport::Tls { tls, .. } => {
                 tls.has_to_send() || (tls.is_ready() && session.owes_replies())
             }
             _ => session.owes_replies(),
@@ -117,14 +107,14 @@ impl Transport {
     ///
     /// # Errors
     /// Those of `write`, but for [`ErrorKind::WouldBlock`].
-    pub(in crate::listener) fn send(
+    pub fn send(
         &mut self,
         session: &mut Session,
         notice: &Notice,
         buffer: &mut WriteBuffer,
         write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        let Kind::Tls { tls, sealed } = &mut self.kind else {
+        let Transport::Tls { tls, sealed } = self else {
             session.render(notice, buffer);
             return match write(buffer.bytes()) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(0),
@@ -148,16 +138,16 @@ impl Transport {
     }
 
     /// Adds what follows the last reply: the close_notify alert of TLS.
-    pub(in crate::listener) fn close(&mut self) {
-        if let Kind::Tls { tls, .. } = &mut self.kind {
+    pub fn close(&mut self) {
+        if let Transport::Tls { tls, .. } = self {
             tls.close();
         }
     }
 
     /// Ends the transport; returns how TLS went, where a client began it.
-    pub(in crate::listener) fn finish(&mut self) -> Option<TlsOutcome> {
-        match std::mem::replace(&mut self.kind, Kind::Plain) {
-            Kind::Tls { tls, .. } => Some(tls.outcome()),
+    pub fn finish(&mut self) -> Option<TlsOutcome> {
+        match std::mem::replace(self, Transport::Plain) {
+            Transport::Tls { tls, .. } => Some(tls.outcome()),
             _ => None,
         }
     }

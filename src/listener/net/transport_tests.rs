@@ -80,17 +80,17 @@ fn handshake(
 #[test]
 fn a_reply_counts_when_its_last_sealed_byte_is_sent() {
     let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
     handshake(&mut transport, &mut session, &mut client, 0);
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
     transport.receive(&sealed(&mut client), &mut session, || true);
     let mut answers = sent(&mut transport, &mut session, 20);
-    assert_eq!((answers.len(), session.replies_sent(), session.notice_sent()), (20, 0, false));
+    assert_eq!((answers.len(), session.stats().sent, session.stats().notice_sent), (20, 0, false));
     // A reply that is added meanwhile comes after them.
     client.writer().write_all(b"QUIT\r\n").unwrap();
     transport.receive(&sealed(&mut client), &mut session, || true);
     answers.extend(sent(&mut transport, &mut session, usize::MAX));
-    assert_eq!((session.replies_sent(), session.notice_sent()), (3, true));
+    assert_eq!((session.stats().sent, session.stats().notice_sent), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
     client.process_new_packets().unwrap();
     let mut text = [0; 99];
@@ -102,7 +102,7 @@ fn a_reply_counts_when_its_last_sealed_byte_is_sent() {
 #[test]
 fn there_is_no_output_before_there_are_keys() {
     let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
     transport.receive(&sealed(&mut client)[..60], &mut session, || true);
     session.close_with_notice();
     assert!(
@@ -118,13 +118,13 @@ fn there_is_no_output_before_there_are_keys() {
 fn the_first_two_bytes_decide_wherever_they_are_split() {
     for split in 0..=3 {
         let (mut client, config) = pair();
-        let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+        let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
         handshake(&mut transport, &mut session, &mut client, split);
         assert_eq!(transport.finish(), Some(TlsOutcome::Version13));
     }
     for (bytes, command) in [(&b"\x16PING\r\n"[..], "other"), (b"PING\r\n", "PING")] {
         for split in 0..=2 {
-            let (mut transport, mut session) = (Transport::new(Some(pair().1)), Session::new());
+            let (mut transport, mut session) = (Transport::new(Some(pair().1)), Session::default());
             for piece in [&bytes[..split], &bytes[split..]].into_iter().filter(|it| !it.is_empty())
             {
                 transport.receive(piece, &mut session, || true);
@@ -134,7 +134,7 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
             assert_eq!(transport.finish(), None);
         }
     }
-    let (mut transport, mut session) = (Transport::new(None), Session::new());
+    let (mut transport, mut session) = (Transport::new(None), Session::default());
     transport.receive(b"\x16\x03\x01", &mut session, || true);
     assert_eq!(session.client().protocol, Protocol::Tls);
     assert_eq!(transport.finish(), None);
@@ -143,7 +143,7 @@ fn the_first_two_bytes_decide_wherever_they_are_split() {
 #[test]
 fn a_client_whose_handshake_is_not_admitted_gets_the_alert() {
     let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::new());
+    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
     transport.receive(&sealed(&mut client), &mut session, || false);
     assert_eq!(sent(&mut transport, &mut session, 99), [0x15, 3, 3, 0, 2, 2, 49]);
 }

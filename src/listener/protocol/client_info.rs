@@ -2,12 +2,12 @@
 //!
 //! Never: a key, a value, a user or a password (see [`Command`] for what is kept of a command).
 
-use super::command::{Command, Framing, LibraryAttribute};
+use super::command::{Command, Framing, LIB_NAME, LIB_VER};
 use super::known_commands::CommandName;
 
 /// What a connection turned out to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum Protocol {
+pub enum Protocol {
     /// Not known: too few bytes came.
     #[default]
     None,
@@ -23,7 +23,7 @@ pub(in crate::listener) enum Protocol {
 
 /// What became of TLS on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum TlsOutcome {
+pub enum TlsOutcome {
     /// The handshake is not complete.
     Unfinished,
     /// TLS 1.2 was negotiated.
@@ -40,45 +40,45 @@ pub(in crate::listener) enum TlsOutcome {
 
 /// What the log says about a client, apart from its address and the times.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct ClientInfo {
+pub struct ClientInfo {
     /// What the first bytes were.
-    pub(in crate::listener) protocol: Protocol,
+    pub protocol: Protocol,
     /// The first command's name.
-    pub(in crate::listener) command: Option<CommandName>,
+    pub command: Option<CommandName>,
     /// The client's library, if it named itself.
-    pub(in crate::listener) library: Option<Box<ClientLibrary>>,
+    pub library: Option<Box<ClientLibrary>>,
     /// What became of TLS; `None` if the client asked for none, or the listener has no certificate.
-    pub(in crate::listener) tls: Option<TlsOutcome>,
+    pub tls: Option<TlsOutcome>,
 }
 
 /// What `CLIENT SETINFO` said about the client's library: cut to a few bytes, not escaped.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct ClientLibrary {
+pub struct ClientLibrary {
     /// `LIB-NAME`.
-    pub(in crate::listener) name: Option<Box<[u8]>>,
+    pub name: Option<Box<[u8]>>,
     /// `LIB-VER`.
-    pub(in crate::listener) version: Option<Box<[u8]>>,
+    pub version: Option<Box<[u8]>>,
 }
 
 impl ClientInfo {
     /// The library's name, not escaped.
-    pub(in crate::listener) fn library_name(&self) -> Option<&[u8]> {
+    pub fn library_name(&self) -> Option<&[u8]> {
         self.library.as_ref()?.name.as_deref()
     }
 
     /// The library's version, not escaped.
-    pub(in crate::listener) fn library_version(&self) -> Option<&[u8]> {
+    pub fn library_version(&self) -> Option<&[u8]> {
         self.library.as_ref()?.version.as_deref()
     }
 
     /// The bytes held on the heap.
-    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         let texts = [self.library_name(), self.library_version()];
         texts.into_iter().flatten().map(<[u8]>::len).sum()
     }
 
     /// Records a command, whole or cut off.
-    pub(in crate::listener) fn record_command(&mut self, command: &Command) {
+    pub fn record_command(&mut self, command: &Command) {
         if self.command.is_none() {
             self.command = Some(command.name_for_log());
             self.protocol = match command.framing() {
@@ -86,16 +86,15 @@ impl ClientInfo {
                 Framing::Inline => Protocol::Inline,
             };
         }
-        let Some((attribute, value)) = command.library() else { return };
-        let library = self.library.get_or_insert_default();
-        match attribute {
-            LibraryAttribute::Name => library.name = Some(value.into()),
-            LibraryAttribute::Version => library.version = Some(value.into()),
+        if let Some(name) = command.library(LIB_NAME) {
+            self.library.get_or_insert_default().name = Some(name.into());
+        } else if let Some(version) = command.library(LIB_VER) {
+            self.library.get_or_insert_default().version = Some(version.into());
         }
     }
 
     /// Records what became of TLS. If nothing was received inside of it, TLS is what was spoken.
-    pub(in crate::listener) fn record_tls(&mut self, outcome: TlsOutcome) {
+    pub fn record_tls(&mut self, outcome: TlsOutcome) {
         self.tls = Some(outcome);
         if self.protocol == Protocol::None {
             self.protocol = Protocol::Tls;

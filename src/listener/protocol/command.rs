@@ -14,17 +14,22 @@ const WORD_BYTES: usize = 16;
 /// The most of a library's name or version that is kept for the log, before escaping.
 const LIBRARY_BYTES: usize = 64;
 /// The longest argument that ECHO returns; the mark of `redis-cli --pipe` has 20 bytes.
-pub(in crate::listener) const MAX_ECHO_BYTES: usize = 512;
+pub const MAX_ECHO_BYTES: usize = 512;
 /// The slot that holds the options of HELLO, one after the other.
 const OPTION_SLOT: usize = 2;
+
+/// The attributes of a client library that `CLIENT SETINFO` sets.
+pub const LIB_NAME: &str = "LIB-NAME";
+pub const LIB_VER: &str = "LIB-VER";
 
 /// The beginning of a request line's last word (RFC 9112, section 3).
 const HTTP_VERSION: &[u8] = b"HTTP/";
 
 /// How a command was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Framing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Framing {
     /// As a RESP array of bulk strings.
+    #[default]
     Array,
     /// As a line of words (an "inline command").
     Inline,
@@ -56,9 +61,9 @@ impl Word {
     }
 }
 
-/// What is kept of one command.
-#[derive(Debug)]
-pub(in crate::listener) struct Command {
+/// What is kept of one command; [`Command::begin`] comes first.
+#[derive(Debug, Default)]
+pub struct Command {
     framing: Framing,
     /// Words begun so far, the name included.
     words: u64,
@@ -72,19 +77,8 @@ pub(in crate::listener) struct Command {
 }
 
 impl Command {
-    pub(in crate::listener) fn new() -> Command {
-        Command {
-            framing: Framing::Array,
-            words: 0,
-            kept: Default::default(),
-            slot: None,
-            next_hello_option: Some(2),
-            http_matched: None,
-        }
-    }
-
     /// Drops what was kept; another command begins.
-    pub(in crate::listener) fn begin(&mut self, framing: Framing) {
+    pub fn begin(&mut self, framing: Framing) {
         self.framing = framing;
         self.words = 0;
         self.next_hello_option = Some(2);
@@ -94,7 +88,7 @@ impl Command {
     }
 
     /// The next word begins.
-    pub(in crate::listener) fn begin_word(&mut self) {
+    pub fn begin_word(&mut self) {
         let retention = self.retention(self.words);
         self.words += 1;
         self.http_matched = (self.framing == Framing::Inline).then_some(0);
@@ -105,7 +99,7 @@ impl Command {
     }
 
     /// More bytes of the current word.
-    pub(in crate::listener) fn extend_word(&mut self, bytes: &[u8]) {
+    pub fn extend_word(&mut self, bytes: &[u8]) {
         if let Some(matched) = self.http_matched {
             let expected = &HTTP_VERSION[matched..];
             let compared = expected.len().min(bytes.len());
@@ -121,7 +115,7 @@ impl Command {
     }
 
     /// The current word is complete.
-    pub(in crate::listener) fn end_word(&mut self) {
+    pub fn end_word(&mut self) {
         let position = self.words.saturating_sub(1);
         if self.next_hello_option == Some(position) && self.name_is("HELLO") {
             let option = &self.kept[OPTION_SLOT];
@@ -146,9 +140,7 @@ impl Command {
                 Some((1, WORD_BYTES))
             }
             2 if self.is_client("SETINFO") => Some((2, WORD_BYTES)),
-            3 if self.is_client("SETINFO") && self.library_attribute().is_some() => {
-                Some((3, LIBRARY_BYTES))
-            }
+            3 if self.sets(LIB_NAME) || self.sets(LIB_VER) => Some((3, LIBRARY_BYTES)),
             _ if self.next_hello_option == Some(position) && self.name_is("HELLO") => {
                 Some((OPTION_SLOT, WORD_BYTES))
             }
@@ -157,37 +149,37 @@ impl Command {
     }
 
     /// The heap bytes held.
-    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         self.kept.iter().map(|word| word.start.capacity()).sum()
     }
 
     /// How it was sent.
-    pub(in crate::listener) fn framing(&self) -> Framing {
+    pub fn framing(&self) -> Framing {
         self.framing
     }
 
     /// The number of words after the name.
-    pub(in crate::listener) fn arguments(&self) -> u64 {
+    pub fn arguments(&self) -> u64 {
         self.words.saturating_sub(1)
     }
 
     /// Whether no word has come yet.
-    pub(in crate::listener) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.words == 0
     }
 
     /// Whether the name is `name`, in any case.
-    pub(in crate::listener) fn name_is(&self, name: &str) -> bool {
+    pub fn name_is(&self, name: &str) -> bool {
         self.kept[0].is(name)
     }
 
     /// Whether the name is `name`, in the same case.
-    pub(in crate::listener) fn name_is_exactly(&self, name: &str) -> bool {
+    pub fn name_is_exactly(&self, name: &str) -> bool {
         self.kept[0].whole() == Some(name.as_bytes())
     }
 
     /// Whether the word after the name is `name`, in any case; false for words that are not kept.
-    pub(in crate::listener) fn subcommand_is(&self, name: &str) -> bool {
+    pub fn subcommand_is(&self, name: &str) -> bool {
         self.words > 1 && self.kept[1].is(name)
     }
 
@@ -196,42 +188,33 @@ impl Command {
     }
 
     /// The first argument of HELLO or ECHO; `None` if it was cut.
-    pub(in crate::listener) fn first_argument(&self) -> Option<&[u8]> {
+    pub fn first_argument(&self) -> Option<&[u8]> {
         if self.words > 1 { self.kept[1].whole() } else { None }
     }
 
     /// Whether the words after HELLO's version are nothing but `AUTH user password` and `SETNAME name`.
-    pub(in crate::listener) fn hello_options_are_valid(&self) -> bool {
+    pub fn hello_options_are_valid(&self) -> bool {
         self.words <= 2 || self.next_hello_option == Some(self.words)
     }
 
-    fn library_attribute(&self) -> Option<LibraryAttribute> {
-        let attribute = &self.kept[2];
-        if attribute.is("LIB-NAME") {
-            Some(LibraryAttribute::Name)
-        } else if attribute.is("LIB-VER") {
-            Some(LibraryAttribute::Version)
-        } else {
-            None
-        }
+    /// Whether `CLIENT SETINFO` sets `attribute`.
+    fn sets(&self, attribute: &str) -> bool {
+        self.is_client("SETINFO") && self.kept[2].is(attribute)
     }
 
-    /// What `CLIENT SETINFO` says about the client's library; long values are cut.
-    pub(in crate::listener) fn library(&self) -> Option<(LibraryAttribute, &[u8])> {
-        if self.words != 4 || !self.is_client("SETINFO") {
-            return None;
-        }
-        Some((self.library_attribute()?, &self.kept[3].start))
+    /// What `CLIENT SETINFO` says about `attribute`, [`LIB_NAME`] or [`LIB_VER`]; long values are cut.
+    pub fn library(&self, attribute: &str) -> Option<&[u8]> {
+        (self.words == 4 && self.sets(attribute)).then_some(&self.kept[3].start)
     }
 
     /// The name for the log: `other` unless it is a known command, because an unknown word may be a
     /// password.
-    pub(in crate::listener) fn name_for_log(&self) -> CommandName {
+    pub fn name_for_log(&self) -> CommandName {
         self.kept[0].whole().and_then(CommandName::find).unwrap_or(CommandName::OTHER)
     }
 
     /// Whether this line is the request line of HTTP/1 (RFC 9112, section 3).
-    pub(in crate::listener) fn is_http_request(&self) -> bool {
+    pub fn is_http_request(&self) -> bool {
         let method = self.kept[0].whole().unwrap_or_default();
         self.framing == Framing::Inline
             && self.words >= 2
@@ -239,15 +222,6 @@ impl Command {
             && method.iter().all(|byte| byte.is_ascii_uppercase())
             && self.http_matched == Some(HTTP_VERSION.len())
     }
-}
-
-/// The attribute of a client library that `CLIENT SETINFO` sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum LibraryAttribute {
-    /// `LIB-NAME`.
-    Name,
-    /// `LIB-VER`.
-    Version,
 }
 
 #[cfg(test)]

@@ -2,15 +2,18 @@
 
 use super::*;
 
-fn command(words: &[&str]) -> Command {
-    let mut command = Command::new();
-    command.begin(Framing::Array);
-    for word in words {
-        command.begin_word();
-        word.bytes().for_each(|byte| command.extend_word(&[byte]));
-        command.end_word();
+impl Command {
+    /// The command that has these words.
+    pub fn of(words: &[&str]) -> Command {
+        let mut command = Command::default();
+        command.begin(Framing::Array);
+        for word in words {
+            command.begin_word();
+            word.bytes().for_each(|byte| command.extend_word(&[byte]));
+            command.end_word();
+        }
+        command
     }
-    command
 }
 
 fn retained(command: &Command) -> String {
@@ -19,10 +22,10 @@ fn retained(command: &Command) -> String {
 
 #[test]
 fn no_key_value_user_or_password_is_kept() {
-    assert_eq!(retained(&command(&["SET", "key", "value"])), "SET");
-    assert_eq!(retained(&command(&["AUTH", "user", "secret"])), "AUTH");
-    assert_eq!(retained(&command(&["CLIENT", "SETNAME", "secret"])), "CLIENTSETNAME");
-    let hello = command(&["HELLO", "3", "AUTH", "user", "secret", "SETNAME", "me"]);
+    assert_eq!(retained(&Command::of(&["SET", "key", "value"])), "SET");
+    assert_eq!(retained(&Command::of(&["AUTH", "user", "secret"])), "AUTH");
+    assert_eq!(retained(&Command::of(&["CLIENT", "SETNAME", "secret"])), "CLIENTSETNAME");
+    let hello = Command::of(&["HELLO", "3", "AUTH", "user", "secret", "SETNAME", "me"]);
     assert_eq!(retained(&hello), "HELLO3SETNAME");
 }
 
@@ -34,31 +37,33 @@ fn the_options_of_hello_are_checked() {
         &["hello", "3", "auth", "u", "p"],
         &["HELLO", "2", "SETNAME", "n", "AUTH", "u", "p"],
     ] {
-        assert!(command(good).hello_options_are_valid(), "{good:?}");
+        assert!(Command::of(good).hello_options_are_valid(), "{good:?}");
     }
     for bad in [
         &["HELLO", "3", "AUTH", "u"][..],
         &["HELLO", "3", "COLOUR", "red"],
         &["HELLO", "3", "SETNAME", "n", "p"],
     ] {
-        assert!(!command(bad).hello_options_are_valid(), "{bad:?}");
+        assert!(!Command::of(bad).hello_options_are_valid(), "{bad:?}");
     }
 }
 
 #[test]
 fn only_known_commands_reach_the_log() {
-    assert_eq!(command(&["get"]).name_for_log().as_str(), "GET");
-    assert_eq!(command(&["json.set"]).name_for_log().as_str(), "JSON.SET");
+    assert_eq!(Command::of(&["get"]).name_for_log().as_str(), "GET");
+    assert_eq!(Command::of(&["json.set"]).name_for_log().as_str(), "JSON.SET");
     for odd in ["", "p4ss", "hunter", "correcthorsebattery", "a b", "x\ny", &"a".repeat(33)] {
-        assert_eq!(command(&[odd]).name_for_log().as_str(), "other");
+        assert_eq!(Command::of(&[odd]).name_for_log().as_str(), "other");
     }
 }
 
 #[test]
 fn the_library_is_read_and_cut() {
     let long = "x".repeat(200);
-    let named = command(&["client", "setinfo", "lib-name", &long]);
-    assert_eq!(named.library(), Some((LibraryAttribute::Name, &long.as_bytes()[..LIBRARY_BYTES])));
-    assert_eq!(command(&["CLIENT", "SETINFO", "LIB-COLOUR", "red"]).library(), None);
-    assert_eq!(command(&["CLIENT", "SETNAME", "LIB-NAME", "red"]).library(), None);
+    let named = Command::of(&["client", "setinfo", "lib-name", &long]);
+    assert_eq!(named.library(LIB_NAME), Some(&long.as_bytes()[..LIBRARY_BYTES]));
+    assert_eq!(named.library(LIB_VER), None);
+    let colour = Command::of(&["CLIENT", "SETINFO", "LIB-COLOUR", "red"]);
+    assert_eq!((colour.library(LIB_NAME), colour.library(LIB_VER)), (None, None));
+    assert_eq!(Command::of(&["CLIENT", "SETNAME", "LIB-NAME", "red"]).library(LIB_NAME), None);
 }

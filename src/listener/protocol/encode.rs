@@ -3,7 +3,6 @@
 //! Source: the Redis serialization protocol specification, RFC 9112 (HTTP/1.1), RFC 8446 (TLS 1.3).
 //! Never: decides which reply is due.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -16,24 +15,24 @@ const SERVER_VERSION: &str = "7.0.0";
 const HELLO_VERSION: &str = "7.4.0";
 /// A TLS record (RFC 8446, section 6): type 21 (alert), version 3.3 (TLS 1.2), length 2, level 2
 /// (fatal), description 49 (`access_denied`).
-pub(in crate::listener) const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
+pub const ACCESS_DENIED: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 /// A cluster node's bus port is its client port plus this (the Redis cluster specification).
 const BUS_OFFSET: u16 = 10_000;
 
 /// What replies to one connection are made of.
 #[derive(Debug, Clone)]
-pub(in crate::listener) struct Notice {
+pub struct Notice {
     /// The notice: one line, without sign or line end.
-    pub(in crate::listener) sentence: Rc<str>,
+    pub sentence: Rc<str>,
     /// The reserved port that the client connected to.
-    pub(in crate::listener) port: u16,
+    pub port: u16,
     /// The address that the client connected to; any address if no reply needs it.
-    pub(in crate::listener) address: IpAddr,
+    pub address: IpAddr,
 }
 
 impl Notice {
     /// Appends the bytes of `reply` to `out`.
-    pub(in crate::listener) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+    pub fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
         match reply {
             Reply::NoticeError => {
                 out.push(b'-');
@@ -79,15 +78,11 @@ impl Notice {
 
     /// A node id of forty hexadecimal digits: the same in every reply, another for each port and address.
     fn node_id(&self) -> String {
-        let mut id = String::with_capacity(40);
-        let bytes = match self.address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => address.octets(),
+        let address = match self.address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
         };
-        for byte in bytes.iter().chain(&self.port.to_be_bytes()) {
-            let _ = write!(id, "{byte:02x}");
-        }
-        format!("{id:0>40}")
+        format!("{:036x}{:04x}", address.to_bits(), self.port)
     }
 
     fn nodes(&self) -> String {
@@ -205,7 +200,8 @@ mod tests {
         );
         let nodes = encoded(&Reply::ClusterNodes);
         assert!(nodes.contains(" 192.0.2.7:6379@16379 myself,master "), "{nodes}");
-        assert_eq!(nodes.split("\r\n").nth(1).and_then(|line| line.find(' ')), Some(40));
+        let id = "000000000000000000000000ffffc000020718eb";
+        assert!(nodes.contains(&format!("\r\n{id} ")), "{nodes}");
         let shards = encoded(&Reply::ClusterShards(RespVersion::Resp3));
         assert!(shards.starts_with("*1\r\n%2\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n"));
         assert!(encoded(&Reply::ClusterShards(RespVersion::Resp2)).starts_with("*1\r\n*4\r\n"));

@@ -14,21 +14,21 @@ static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 
 /// A command name for the log: an index of two bytes, because thousands of idle connections hold one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct CommandName(u16);
+pub struct CommandName(u16);
 
 impl CommandName {
     /// Any word that is not a known command.
-    pub(in crate::listener) const OTHER: CommandName = CommandName(u16::MAX);
+    pub const OTHER: CommandName = CommandName(u16::MAX);
 
     /// The known command that `word` is, in any case. Allocates nothing.
-    pub(in crate::listener) fn find(word: &[u8]) -> Option<CommandName> {
+    pub fn find(word: &[u8]) -> Option<CommandName> {
         let upper = || word.iter().map(u8::to_ascii_uppercase);
         let index = NAMES.binary_search_by(|name| name.bytes().cmp(upper())).ok()?;
         u16::try_from(index).ok().map(CommandName)
     }
 
     /// The name in capitals, or `other`.
-    pub(in crate::listener) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         NAMES.get(usize::from(self.0)).copied().unwrap_or("other")
     }
 }

@@ -10,11 +10,11 @@ use super::resp_length::{LengthStep, PartialLength};
 
 /// The most bytes of one command. Redis takes values of 512 MiB; a client that sends as much to a
 /// blocked port is stopped halfway.
-pub(in crate::listener) const MAX_COMMAND_BYTES: u64 = 256 << 20;
+pub const MAX_COMMAND_BYTES: u64 = 256 << 20;
 
 /// What the parser found.
 #[derive(Debug)]
-pub(in crate::listener) enum Event<'a> {
+pub enum Event<'a> {
     /// A whole command.
     Command(&'a Command),
     /// The connection began with a request line of HTTP/1. The parser is closed.
@@ -54,7 +54,7 @@ enum State {
 
 /// Where a parser is, as far as a session needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Position {
+pub enum Position {
     /// No byte has come.
     Start,
     /// Between two commands.
@@ -69,7 +69,7 @@ pub(in crate::listener) enum Position {
 
 /// What an idle connection holds of its parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum ParkedParser {
+pub enum ParkedParser {
     /// No byte has come.
     #[default]
     Start,
@@ -83,7 +83,7 @@ pub(in crate::listener) enum ParkedParser {
 
 /// The parser of one connection.
 #[derive(Debug)]
-pub(in crate::listener) struct Parser {
+pub struct Parser {
     state: State,
     command: Command,
     /// Words of the current array that are still to come.
@@ -97,10 +97,10 @@ pub(in crate::listener) struct Parser {
 
 impl Parser {
     /// A parser for a new connection, for commands of at most `max_command_bytes`.
-    pub(in crate::listener) fn new(max_command_bytes: u64) -> Parser {
+    pub fn new(max_command_bytes: u64) -> Parser {
         Parser {
             state: State::Start,
-            command: Command::new(),
+            command: Command::default(),
             words_left: 0,
             budget: max_command_bytes,
             max_command_bytes,
@@ -109,7 +109,7 @@ impl Parser {
     }
 
     /// What to keep of it, if it is between two commands.
-    pub(in crate::listener) fn park(&self) -> Option<ParkedParser> {
+    pub fn park(&self) -> Option<ParkedParser> {
         match self.state {
             State::Start => Some(ParkedParser::Start),
             State::Between if self.expects_first_command => Some(ParkedParser::BeforeFirstCommand),
@@ -120,7 +120,7 @@ impl Parser {
     }
 
     /// Continues where another parser was parked.
-    pub(in crate::listener) fn resume(&mut self, parked: ParkedParser) {
+    pub fn resume(&mut self, parked: ParkedParser) {
         self.state = match parked {
             ParkedParser::Start => State::Start,
             ParkedParser::BeforeFirstCommand | ParkedParser::AfterCommand => State::Between,
@@ -133,7 +133,7 @@ impl Parser {
     }
 
     /// Where it is now.
-    pub(in crate::listener) fn position(&self) -> Position {
+    pub fn position(&self) -> Position {
         match self.state {
             State::Start => Position::Start,
             State::Between => Position::Between,
@@ -148,11 +148,7 @@ impl Parser {
     }
 
     /// Reads `bytes`, and reports each event as soon as it is known.
-    pub(in crate::listener) fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        report: &mut dyn FnMut(Event<'_>),
-    ) {
+    pub fn feed(&mut self, mut bytes: &[u8], report: &mut dyn FnMut(Event<'_>)) {
         while !bytes.is_empty() {
             // Up to the first byte over the budget and no further, as if the bytes came one by one:
             // else an oversize command would keep more of a word when it comes in large pieces.
@@ -173,18 +169,18 @@ impl Parser {
     }
 
     /// The command under way, if at least one byte of its name or its length has come.
-    pub(in crate::listener) fn partial_command(&self) -> Option<&Command> {
+    pub fn partial_command(&self) -> Option<&Command> {
         let is_under_way = matches!(self.position(), Position::InLine | Position::InValue);
         (is_under_way && !self.command.is_empty()).then_some(&self.command)
     }
 
     /// The bytes that are kept of the current command.
-    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         self.command.retained_bytes()
     }
 
     /// Ignores all further input.
-    pub(in crate::listener) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.state = State::Closed;
     }
 
@@ -281,26 +277,20 @@ impl Parser {
 
     fn in_line(&mut self, byte: u8, report: &mut dyn FnMut(Event<'_>)) {
         let in_word = self.state == State::Line { in_word: true };
-        if byte == b'\n' {
-            if in_word {
-                self.command.end_word();
-            }
-            if self.command.is_empty() {
-                self.state = State::Between;
-            } else {
-                self.complete(report);
-            }
-        } else if is_blank(byte) {
-            if in_word {
-                self.command.end_word();
-            }
-            self.state = State::Line { in_word: false };
-        } else {
-            if !in_word {
-                self.command.begin_word();
-            }
+        match (in_word, is_blank(byte)) {
+            (false, false) => self.command.begin_word(),
+            (true, true) => self.command.end_word(),
+            _ => {}
+        }
+        if !is_blank(byte) {
             self.command.extend_word(&[byte]);
             self.state = State::Line { in_word: true };
+        } else if byte != b'\n' {
+            self.state = State::Line { in_word: false };
+        } else if self.command.is_empty() {
+            self.state = State::Between;
+        } else {
+            self.complete(report);
         }
     }
 
@@ -342,7 +332,8 @@ impl Parser {
 }
 
 fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c)
+    // isspace(3), by which Redis splits a line, has the vertical tab too.
+    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

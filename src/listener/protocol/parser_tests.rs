@@ -1,6 +1,7 @@
 //! The events of given bytes, at any split.
 
 use super::*;
+use crate::listener::protocol::command::LIB_NAME;
 
 fn events_of<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -88,7 +89,7 @@ fn what_is_kept_of_an_oversize_command_does_not_depend_on_the_split() {
         pieces.for_each(|piece| {
             parser.feed(piece, &mut |event| {
                 let Event::Oversize(command) = event else { panic!("{event:?}") };
-                kept = command.library().map_or(0, |(_, name)| name.len());
+                kept = command.library(LIB_NAME).map_or(0, <[u8]>::len);
             });
         });
         kept

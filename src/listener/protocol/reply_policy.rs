@@ -10,7 +10,7 @@ use super::command::Command;
 
 /// The version of RESP that the client asked for with HELLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) enum RespVersion {
+pub enum RespVersion {
     /// Every connection starts with it.
     #[default]
     Resp2,
@@ -20,7 +20,7 @@ pub(in crate::listener) enum RespVersion {
 
 /// One owed reply; `encode` renders it when it can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::listener) enum Reply {
+pub enum Reply {
     /// The notice, as a Redis error.
     NoticeError,
     /// `+OK`.
@@ -55,18 +55,18 @@ pub(in crate::listener) enum Reply {
 impl Reply {
     /// Whether the client learns from this reply that the port is blocked. TLS has no words for it: the
     /// alert counts.
-    pub(in crate::listener) fn carries_notice(&self) -> bool {
+    pub fn carries_notice(&self) -> bool {
         matches!(self, Reply::NoticeError | Reply::Info | Reply::Http { .. } | Reply::TlsAlert)
     }
 
     /// Whether the reply contains the address that the client connected to.
-    pub(in crate::listener) fn needs_address(&self) -> bool {
+    pub fn needs_address(&self) -> bool {
         matches!(self, Reply::ClusterSlots | Reply::ClusterShards(_) | Reply::ClusterNodes)
     }
 
     /// A small number, the same for equal replies; `None` for ECHO, of which each differs, and for
     /// what can come only once.
-    pub(in crate::listener) fn kind(&self) -> Option<NonZeroU8> {
+    pub fn kind(&self) -> Option<NonZeroU8> {
         NonZeroU8::new(match self {
             Reply::NoticeError => 1,
             Reply::Ok => 2,
@@ -84,13 +84,13 @@ impl Reply {
     }
 
     /// Whether the session ends after this reply.
-    pub(in crate::listener) fn is_last(&self) -> bool {
+    pub fn is_last(&self) -> bool {
         matches!(self, Reply::OkAndClose | Reply::Http { .. } | Reply::TlsAlert)
     }
 }
 
 /// The reply to `command`. HELLO changes `version` for the commands after it.
-pub(in crate::listener) fn reply_to(command: &Command, version: &mut RespVersion) -> Reply {
+pub fn reply_to(command: &Command, version: &mut RespVersion) -> Reply {
     let arguments = command.arguments();
     if command.name_is("HELLO") {
         hello(command, version)
@@ -162,17 +162,10 @@ fn cluster(command: &Command, version: RespVersion) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::protocol::command::Framing;
 
     fn reply_to_line(line: &str, version: &mut RespVersion) -> Reply {
-        let mut command = Command::new();
-        command.begin(Framing::Array);
-        for word in line.split(' ') {
-            command.begin_word();
-            command.extend_word(word.as_bytes());
-            command.end_word();
-        }
-        reply_to(&command, version)
+        let words: Vec<&str> = line.split(' ').collect();
+        reply_to(&Command::of(&words), version)
     }
 
     fn first_reply(line: &str) -> Reply {

@@ -23,7 +23,7 @@ const TARGET_BYTES: usize = 16 * 1024;
 
 /// Rendered replies on their way into a socket; one buffer serves all connections.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct WriteBuffer {
+pub struct WriteBuffer {
     bytes: Vec<u8>,
     /// Where in `bytes` each reply ends.
     ends: Vec<usize>,
@@ -31,18 +31,18 @@ pub(in crate::listener) struct WriteBuffer {
 
 impl WriteBuffer {
     /// What is to be sent.
-    pub(in crate::listener) fn bytes(&self) -> &[u8] {
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 /// The counts of a queue, and its limits: all that an idle connection holds of it.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct ReplyStats {
+pub struct ReplyStats {
     /// Replies sent in full.
-    pub(in crate::listener) sent: u64,
+    pub sent: u64,
     /// Whether the notice was among them.
-    pub(in crate::listener) notice_sent: bool,
+    pub notice_sent: bool,
     /// Whether no further reply is accepted.
     closed: bool,
     /// Changes of kind so far, up to [`MAX_REPLY_CHANGES`].
@@ -55,18 +55,19 @@ pub(in crate::listener) struct ReplyStats {
 
 /// The owed replies of one connection, in order.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct ReplyQueue {
+pub struct ReplyQueue {
     /// Equal replies in a row are one entry with a count.
     runs: VecDeque<(Reply, u64)>,
     /// Bytes of the first reply that are sent already.
     head_sent: usize,
-    stats: ReplyStats,
+    /// The counts so far.
+    pub(super) stats: ReplyStats,
 }
 
 impl ReplyQueue {
     /// Adds a reply, or the notice in its place if the connection is over its limits. Ignored once
     /// closed.
-    pub(in crate::listener) fn push(&mut self, reply: Reply) {
+    pub fn push(&mut self, reply: Reply) {
         if self.stats.closed {
             return;
         }
@@ -101,60 +102,55 @@ impl ReplyQueue {
     }
 
     /// Moves the counts out, if nothing is queued.
-    pub(in crate::listener) fn park(&mut self) -> Option<ReplyStats> {
+    pub fn park(&mut self) -> Option<ReplyStats> {
         self.runs.is_empty().then(|| std::mem::take(&mut self.stats))
     }
 
     /// Replaces all state by parked counts.
-    pub(in crate::listener) fn resume(&mut self, stats: ReplyStats) {
+    pub fn resume(&mut self, stats: ReplyStats) {
         self.discard();
         self.stats = stats;
     }
 
     /// Drops every queued reply, and accepts no further one.
-    pub(in crate::listener) fn discard(&mut self) {
+    pub fn discard(&mut self) {
         self.runs.clear();
         self.head_sent = 0;
         self.stats.closed = true;
     }
 
     /// Accepts no further reply; queued ones stay.
-    pub(in crate::listener) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.stats.closed = true;
     }
 
     /// Whether no further reply is accepted.
-    pub(in crate::listener) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.stats.closed
     }
 
     /// Whether nothing is queued.
-    pub(in crate::listener) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
-    /// The counts so far.
-    pub(in crate::listener) fn stats(&self) -> &ReplyStats {
-        &self.stats
-    }
-
     /// Whether the notice was sent or is queued.
-    pub(in crate::listener) fn carries_notice(&self) -> bool {
+    pub fn carries_notice(&self) -> bool {
         self.stats.notice_sent || self.runs.iter().any(|(reply, _)| reply.carries_notice())
     }
 
     /// Whether a queued reply contains the address that the client connected to.
-    pub(in crate::listener) fn needs_address(&self) -> bool {
+    pub fn needs_address(&self) -> bool {
         self.runs.iter().any(|(reply, _)| reply.needs_address())
     }
 
     /// An upper bound of the heap bytes held.
-    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         self.runs.capacity() * size_of::<(Reply, u64)>() + usize::from(self.stats.echoed)
     }
 
     /// Renders the next replies into `buffer`, about [`TARGET_BYTES`] of them.
-    pub(in crate::listener) fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
+    pub fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
         buffer.bytes.clear();
         buffer.ends.clear();
         // The part of the first reply that was sent is rendered again, and cut off below.
@@ -173,7 +169,7 @@ impl ReplyQueue {
     }
 
     /// Removes what was sent: the first `bytes` of `buffer`, as it was rendered last.
-    pub(in crate::listener) fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
+    pub fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
         let whole = buffer.ends.partition_point(|end| *end <= bytes);
         self.head_sent = match whole.checked_sub(1).and_then(|last| buffer.ends.get(last)) {
             Some(end) => bytes - end,
@@ -230,7 +226,7 @@ mod tests {
             queue.push(Reply::Echo((*b"mark").into()));
             let expected = format!("{}$4\r\nmark\r\n", "+OK\r\n-NO\r\n-NO\r\n".repeat(3));
             assert_eq!(sent_in_steps(&mut queue, step), expected.as_bytes(), "{step}");
-            assert_eq!((queue.stats().sent, queue.stats().notice_sent), (10, true));
+            assert_eq!((queue.stats.sent, queue.stats.notice_sent), (10, true));
         }
     }
 
@@ -240,7 +236,7 @@ mod tests {
         (0..1_000_000).for_each(|_| queue.push(Reply::NoticeError));
         assert_eq!(queue.runs.len(), 1);
         assert_eq!(sent_in_steps(&mut queue, usize::MAX).len(), 5_000_000);
-        assert_eq!(queue.stats().sent, 1_000_000);
+        assert_eq!(queue.stats.sent, 1_000_000);
     }
 
     #[test]
@@ -256,7 +252,7 @@ mod tests {
         );
         assert!(queue.retained_bytes() <= 32 * 1024, "{} bytes are kept", queue.retained_bytes());
         sent_in_steps(&mut queue, usize::MAX);
-        assert_eq!(queue.stats().sent, 200_000);
+        assert_eq!(queue.stats.sent, 200_000);
     }
 
     #[test]
@@ -291,6 +287,6 @@ mod tests {
         queue.push(Reply::NoticeError);
         assert!(queue.is_closed());
         assert_eq!(sent_in_steps(&mut queue, 9), b"+OK\r\n");
-        assert!(!queue.stats().notice_sent);
+        assert!(!queue.stats.notice_sent);
     }
 }

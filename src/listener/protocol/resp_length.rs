@@ -7,7 +7,7 @@ const MAX_DIGITS: u8 = 12;
 
 /// A count or length of which not all bytes have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::listener) struct PartialLength {
+pub struct PartialLength {
     value: u64,
     digits: u8,
     negative: bool,
@@ -17,7 +17,7 @@ pub(in crate::listener) struct PartialLength {
 
 /// The result of one more byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum LengthStep {
+pub enum LengthStep {
     /// More bytes are needed.
     Partial(PartialLength),
     /// The number is complete; `None` if it is negative.
@@ -28,7 +28,7 @@ pub(in crate::listener) enum LengthStep {
 
 impl PartialLength {
     /// Reads one more byte.
-    pub(in crate::listener) fn read(self, byte: u8) -> LengthStep {
+    pub fn read(self, byte: u8) -> LengthStep {
         match byte {
             b'\n' if self.after_cr => LengthStep::Complete((!self.negative).then_some(self.value)),
             _ if self.after_cr => LengthStep::Malformed,

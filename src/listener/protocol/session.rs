@@ -26,7 +26,7 @@ use super::reply_queue::{ReplyQueue, ReplyStats, WriteBuffer};
 
 /// Where a session is between two events; it decides how long its connection may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Phase {
+pub enum Phase {
     /// No byte was received, and no notice was sent: after a while the client gets it unprompted.
     AwaitingInput,
     /// A line was begun and not ended: a person may be typing, and gets the notice unprompted.
@@ -51,35 +51,20 @@ enum Unprompted {
 
 /// All that an idle connection holds of its session, so that thousands can wait in little memory.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct ParkedSession {
-    client: ClientInfo,
+pub struct ParkedSession {
+    /// What the log says about the client.
+    pub client: ClientInfo,
     parser: ParkedParser,
     version: RespVersion,
-    stats: ReplyStats,
+    /// What was sent so far.
+    pub stats: ReplyStats,
     commands: u64,
     unprompted: Unprompted,
 }
 
-impl ParkedSession {
-    /// What the log says about the client.
-    pub(in crate::listener) fn client(&self) -> &ClientInfo {
-        &self.client
-    }
-
-    /// Replies sent in full so far.
-    pub(in crate::listener) fn replies_sent(&self) -> u64 {
-        self.stats.sent
-    }
-
-    /// Whether the notice was sent in full.
-    pub(in crate::listener) fn notice_sent(&self) -> bool {
-        self.stats.notice_sent
-    }
-}
-
 /// The protocol session of one connection.
 #[derive(Debug)]
-pub(in crate::listener) struct Session {
+pub struct Session {
     parser: Parser,
     version: RespVersion,
     queue: ReplyQueue,
@@ -88,14 +73,15 @@ pub(in crate::listener) struct Session {
     unprompted: Unprompted,
 }
 
-impl Session {
-    /// A new session.
-    pub(in crate::listener) fn new() -> Session {
+impl Default for Session {
+    fn default() -> Session {
         Session::with_command_limit(MAX_COMMAND_BYTES)
     }
+}
 
+impl Session {
     /// A new session in which one command may have `max_command_bytes`.
-    pub(in crate::listener) fn with_command_limit(max_command_bytes: u64) -> Session {
+    pub fn with_command_limit(max_command_bytes: u64) -> Session {
         Session {
             parser: Parser::new(max_command_bytes),
             version: RespVersion::default(),
@@ -108,7 +94,7 @@ impl Session {
 
     /// Moves the state out, if no reply is queued and no command is under way. What remains here is
     /// only fit for [`Session::resume`].
-    pub(in crate::listener) fn park(&mut self) -> Option<ParkedSession> {
+    pub fn park(&mut self) -> Option<ParkedSession> {
         let parser = self.parser.park()?;
         let stats = self.queue.park()?;
         Some(ParkedSession {
@@ -122,7 +108,7 @@ impl Session {
     }
 
     /// Replaces the state with the parked one.
-    pub(in crate::listener) fn resume(&mut self, parked: ParkedSession) {
+    pub fn resume(&mut self, parked: ParkedSession) {
         let ParkedSession { client, parser, version, stats, commands, unprompted } = parked;
         self.parser.resume(parser);
         self.queue.resume(stats);
@@ -131,7 +117,7 @@ impl Session {
     }
 
     /// The client sent `bytes`.
-    pub(in crate::listener) fn receive(&mut self, bytes: &[u8]) {
+    pub fn receive(&mut self, bytes: &[u8]) {
         let Session { parser, version, queue, client, commands, .. } = self;
         parser.feed(bytes, &mut |event| {
             // After QUIT the parser still reports what else is in `bytes`.
@@ -171,7 +157,7 @@ impl Session {
 
     /// The client will send nothing more. A command that was cut off still gets the notice, and so does
     /// a client that never sent a byte: `nc` without input shows it, for example.
-    pub(in crate::listener) fn end_of_input(&mut self) {
+    pub fn end_of_input(&mut self) {
         self.record_partial_command();
         let owes_notice = match self.parser.position() {
             Position::Start => self.unprompted == Unprompted::Unsent,
@@ -185,14 +171,14 @@ impl Session {
     }
 
     /// Queues the notice for a client that waits without having asked, if this is the first time.
-    pub(in crate::listener) fn send_unprompted_notice(&mut self) {
+    pub fn send_unprompted_notice(&mut self) {
         if std::mem::replace(&mut self.unprompted, Unprompted::Sent) == Unprompted::Unsent {
             self.queue.push(Reply::NoticeError);
         }
     }
 
     /// Ends the session from this side. The notice is queued unless the client has it, or will.
-    pub(in crate::listener) fn close_with_notice(&mut self) {
+    pub fn close_with_notice(&mut self) {
         self.record_partial_command();
         if !self.queue.carries_notice() {
             self.queue.push(Reply::NoticeError);
@@ -201,13 +187,13 @@ impl Session {
     }
 
     /// The transport broke: queued replies are discarded.
-    pub(in crate::listener) fn abort(&mut self) {
+    pub fn abort(&mut self) {
         self.parser.close();
         self.queue.discard();
     }
 
     /// Records what became of TLS below this session.
-    pub(in crate::listener) fn record_tls(&mut self, outcome: TlsOutcome) {
+    pub fn record_tls(&mut self, outcome: TlsOutcome) {
         self.client.record_tls(outcome);
     }
 
@@ -223,7 +209,7 @@ impl Session {
     }
 
     /// Where the session is now.
-    pub(in crate::listener) fn phase(&self) -> Phase {
+    pub fn phase(&self) -> Phase {
         let (unsent, drained) = (self.unprompted == Unprompted::Unsent, self.queue.is_empty());
         match self.parser.position() {
             Position::Closed if drained => Phase::Closed,
@@ -237,52 +223,47 @@ impl Session {
     }
 
     /// Whether replies are queued.
-    pub(in crate::listener) fn owes_replies(&self) -> bool {
+    pub fn owes_replies(&self) -> bool {
         !self.queue.is_empty()
     }
 
     /// Whether no reply will be added to the queued ones.
-    pub(in crate::listener) fn is_closing(&self) -> bool {
+    pub fn is_closing(&self) -> bool {
         self.queue.is_closed()
     }
 
     /// Commands received so far, those that were cut off by a fault included.
-    pub(in crate::listener) fn commands(&self) -> u64 {
+    pub fn commands(&self) -> u64 {
         self.commands
     }
 
-    /// Replies sent in full so far.
-    pub(in crate::listener) fn replies_sent(&self) -> u64 {
-        self.queue.stats().sent
-    }
-
-    /// Whether the notice was sent in full.
-    pub(in crate::listener) fn notice_sent(&self) -> bool {
-        self.queue.stats().notice_sent
+    /// What was sent so far.
+    pub fn stats(&self) -> &ReplyStats {
+        &self.queue.stats
     }
 
     /// What the log says about the client.
-    pub(in crate::listener) fn client(&self) -> &ClientInfo {
+    pub fn client(&self) -> &ClientInfo {
         &self.client
     }
 
     /// An upper bound of the heap bytes held because of what was received.
-    pub(in crate::listener) fn retained_bytes(&self) -> usize {
+    pub fn retained_bytes(&self) -> usize {
         self.parser.retained_bytes() + self.queue.retained_bytes() + self.client.retained_bytes()
     }
 
     /// Whether a queued reply contains the address that the client connected to.
-    pub(in crate::listener) fn needs_address(&self) -> bool {
+    pub fn needs_address(&self) -> bool {
         self.queue.needs_address()
     }
 
     /// Renders the next queued replies into `buffer`; nothing is sent or removed by that.
-    pub(in crate::listener) fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
+    pub fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
         self.queue.render(notice, buffer);
     }
 
     /// Removes what was sent: the first `bytes` of `buffer`, as it was rendered last.
-    pub(in crate::listener) fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
+    pub fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
         self.queue.mark_sent(buffer, bytes);
     }
 }

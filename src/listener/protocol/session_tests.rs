@@ -25,14 +25,14 @@ fn take_replies(session: &mut Session) -> String {
 
 /// All replies to `bytes` in pieces of `size`, followed by the end of input.
 fn replies_to(bytes: &[u8], size: usize) -> String {
-    let mut session = Session::new();
+    let mut session = Session::default();
     let mut wire = String::new();
     for piece in bytes.chunks(size) {
         session.receive(piece);
         wire.push_str(&take_replies(&mut session));
         // A parked session must be complete, whatever the session did that resumes it.
         if let Some(parked) = session.park() {
-            session = Session::new();
+            session = Session::default();
             session.receive(b"*1\r\n$4\r\nQUIT\r\n*9\r\n");
             session.resume(parked);
         }
@@ -97,7 +97,7 @@ fn each_event_owes_the_replies_of_its_phase() {
     for Row { input, phase, end_of_input, close_with_notice } in rows {
         let shown = input.escape_ascii();
         let session = || {
-            let mut session = Session::new();
+            let mut session = Session::default();
             session.receive(input);
             take_replies(&mut session);
             session
@@ -121,7 +121,7 @@ fn queued_replies_make_a_session_busy_or_closing() {
     for (input, queued, sent) in
         [(&b"PING\r\n"[..], Phase::Busy, Phase::Idle), (b"QUIT\r\n", Phase::Closing, Phase::Closed)]
     {
-        let mut session = Session::new();
+        let mut session = Session::default();
         session.receive(input);
         assert_eq!(session.phase(), queued);
         take_replies(&mut session);
@@ -131,21 +131,21 @@ fn queued_replies_make_a_session_busy_or_closing() {
 
 #[test]
 fn a_silent_client_gets_the_notice_once() {
-    let mut silent = Session::new();
+    let mut silent = Session::default();
     assert_eq!(silent.phase(), Phase::AwaitingInput);
     silent.end_of_input();
     assert_eq!(take_replies(&mut silent), NOTICE_ERROR);
-    let mut waiting = Session::new();
+    let mut waiting = Session::default();
     waiting.send_unprompted_notice();
     waiting.send_unprompted_notice();
     waiting.end_of_input();
     assert_eq!(take_replies(&mut waiting), NOTICE_ERROR);
-    assert!(waiting.notice_sent());
+    assert!(waiting.stats().notice_sent);
 }
 
 #[test]
 fn commands_after_an_unprompted_notice_are_still_answered() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.receive(b"PI");
     assert_eq!(session.phase(), Phase::PartialLine);
     session.send_unprompted_notice();
@@ -159,7 +159,7 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
     assert_eq!(replies_to(b"PING", 9), NOTICE_ERROR);
     assert_eq!(replies_to(b"*2\r\n$3\r\nGET\r\n$9\r\nab", 9), NOTICE_ERROR);
     assert_eq!(replies_to(b"PING\r\n", 9), NOTICE_ERROR);
-    let mut unfinished = Session::new();
+    let mut unfinished = Session::default();
     unfinished.receive(b"*2\r\n$3\r\nget\r\n$9\r\nab");
     unfinished.end_of_input();
     assert_eq!(unfinished.client().command.map(CommandName::as_str), Some("GET"));
@@ -167,11 +167,11 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
 
 #[test]
 fn no_session_is_closed_without_the_notice() {
-    let mut only_set_up = Session::new();
+    let mut only_set_up = Session::default();
     only_set_up.receive(b"AUTH secret\r\n");
     only_set_up.close_with_notice();
     assert_eq!(take_replies(&mut only_set_up), format!("+OK\r\n{NOTICE_ERROR}"));
-    let mut answered = Session::new();
+    let mut answered = Session::default();
     answered.receive(b"PING\r\n");
     answered.close_with_notice();
     assert_eq!(take_replies(&mut answered), NOTICE_ERROR);
@@ -181,7 +181,7 @@ fn no_session_is_closed_without_the_notice() {
 fn http_and_tls_get_one_reply_of_their_own() {
     let http = replies_to(b"GET / HTTP/1.1\r\nHost: x\r\nPING\r\n\r\n", 3);
     assert!(http.starts_with("HTTP/1.1 421 PORTCLOSED") && http.ends_with("blocked\n"), "{http}");
-    let mut tls = Session::new();
+    let mut tls = Session::default();
     tls.receive(b"\x16\x03\x01\x02\x00\x01PING\r\n");
     let mut buffer = WriteBuffer::default();
     tls.render(&notice(), &mut buffer);
@@ -197,7 +197,7 @@ fn oversize_and_malformed_input_gets_one_notice() {
 
 #[test]
 fn the_log_gets_names_and_never_arguments() {
-    let mut session = Session::new();
+    let mut session = Session::default();
     session.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
     session.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
     let client = session.client();

@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use super::connections::{CloseReason, Connection, Progress, Wakeup};
 use super::event_loop::Server;
 use crate::listener::net::bind::{BACKLOG, ListenPort};
-use crate::listener::net::original_dst::OriginalDestination;
+use crate::listener::net::original_dst::{OriginalDestination, conntrack_destination};
 use crate::listener::net::transport::Transport;
 
 /// Connections accepted from one listener in a round, before others have their turn.
@@ -67,7 +67,8 @@ impl Server {
         let destination = match port {
             ListenPort::Reserved(port) => OriginalDestination::direct(port),
             ListenPort::Notice(_) => {
-                OriginalDestination::of_redirected(&stream, peer.ip(), &self.state.settings)
+                let original = conntrack_destination(&stream, peer.is_ipv4());
+                OriginalDestination::redirected(original, &self.state.settings)
             }
         };
         let transport = Transport::new(self.state.identity.server_config().cloned());

@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
@@ -68,54 +69,20 @@ pub(super) struct Server {
     clock: Clock,
     /// When the present round began.
     pub(super) now: Tick,
-    /// The same for the log, which shares no clock with the connections.
-    instant: Instant,
-}
-
-/// Serves `listeners` until `shutdown` resolves, then lets open connections end within a short
-/// bounded time. Runs on a tokio runtime with its I/O and time drivers enabled.
-///
-/// # Errors
-/// The kernel has no epoll instance to give, or cannot watch a listener.
-pub(super) async fn serve(
-    listeners: Listeners,
-    settings: Settings,
-    identity: Identity,
-    log: Log,
-    counters: Option<Arc<Counters>>,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<Summary> {
-    let rotation = log.rotation();
-    let mut server = Server::new(listeners, settings, identity, log, counters)?;
-    let mut shutdown = pin!(shutdown);
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            () = rotation.requested() => {
-                server.journal.rotate(Instant::now());
-                server.state.identity.reload();
-            }
-            result = server.run_round() => result?,
-        }
-    }
-    server.stop();
-    while !server.connections.is_empty() {
-        server.run_round().await?;
-    }
-    server.journal.finish(Instant::now());
-    Ok(server.summary)
 }
 
 impl Server {
-    fn new(
+    /// A server for `listeners`; call it within a tokio runtime with its I/O and time drivers enabled.
+    ///
+    /// # Errors
+    /// The kernel has no epoll instance to give, or cannot watch a listener.
+    pub(super) fn new(
         listeners: Listeners,
         settings: Settings,
         identity: Identity,
         log: Log,
         counters: Option<Arc<Counters>>,
     ) -> io::Result<Server> {
-        let (clock, instant) = (Clock::start(), Instant::now());
         let server = Server {
             connections: ConnectionTable::new(
                 settings.max_connections,
@@ -133,14 +100,42 @@ impl Server {
             accept_warning: None,
             summary: Summary::default(),
             counters,
-            now: clock.tick(instant),
-            instant,
-            clock,
+            now: Tick::default(),
+            clock: Clock::start(),
         };
         for (index, listener) in server.listeners.iter().enumerate() {
             server.poller.add(&listener.socket, index as Key, Interest::Read)?;
         }
         Ok(server)
+    }
+
+    /// Serves until `shutdown` resolves, then lets open connections end within a short bounded time.
+    ///
+    /// # Errors
+    /// The kernel cannot wait for sockets.
+    pub(super) async fn serve(
+        mut self,
+        rotation: &Notify,
+        shutdown: impl Future<Output = ()>,
+    ) -> io::Result<Summary> {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut shutdown => break,
+                () = rotation.notified() => {
+                    self.journal.rotate(self.now);
+                    self.state.identity.reload();
+                }
+                result = self.run_round() => result?,
+            }
+        }
+        self.stop();
+        while !self.connections.is_empty() {
+            self.run_round().await?;
+        }
+        self.journal.finish(self.now);
+        Ok(self.summary)
     }
 
     /// Waits until something can be done, and does it.
@@ -162,7 +157,7 @@ impl Server {
             () = yield_now(), if has_work => {}
             () = timer => {}
         }
-        self.update_clock();
+        self.now = self.clock.now();
         let unwatched = mem::take(&mut self.unwatched);
         for index in 0..ready {
             self.dispatch(self.poller.event(index));
@@ -187,16 +182,10 @@ impl Server {
         Ok(())
     }
 
-    fn update_clock(&mut self) {
-        self.instant = Instant::now();
-        self.now = self.clock.tick(self.instant);
-    }
-
     /// When there is something to do even if no socket becomes ready.
     fn next_due(&self) -> Option<Instant> {
-        let ticks = [self.connections.next_timeout(), self.accept_retry];
-        let instants = ticks.into_iter().flatten().map(|tick| self.clock.instant(tick));
-        instants.chain(self.journal.due()).min()
+        let ticks = [self.connections.next_timeout(), self.accept_retry, self.journal.due()];
+        ticks.into_iter().flatten().min().map(|tick| self.clock.instant(tick))
     }
 
     fn run_timers(&mut self) {
@@ -207,7 +196,7 @@ impl Server {
             self.accept_retry = None;
             (0..self.listeners.len()).for_each(|listener| self.accept(listener));
         }
-        self.journal.tend(self.instant);
+        self.journal.tend(self.now);
         if let Some(counters) = &self.counters {
             counters.set_open(self.connections.len());
         }
@@ -240,7 +229,7 @@ impl Server {
         if matches!(progress, Progress::Runnable(_)) && connection.mark_runnable() {
             self.runnable.push_back(key);
         }
-        let active = connection.active();
+        let active = connection.active;
         self.connections.set_timeout(key, timeout, active, self.now);
     }
 
@@ -268,12 +257,12 @@ impl Server {
         if let Some(counters) = &self.counters {
             counters.record(&attempt);
         }
-        self.journal.record(&attempt, self.instant);
+        self.journal.record(&attempt, self.now);
     }
 
     /// Accepts what waits in the backlogs, stops listening, and asks every connection to close.
     fn stop(&mut self) {
-        self.update_clock();
+        self.now = self.clock.now();
         self.drain_backlogs();
         self.listeners.clear();
         self.state.is_stopping = true;

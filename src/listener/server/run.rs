@@ -4,21 +4,21 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
-use super::event_loop::serve;
-use crate::listener::log::{Log, LogTarget, Rotation};
+use super::event_loop::{Server, Summary};
+use crate::error::Error;
+use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
-use crate::listener::net::bind::{BindError, Listeners};
+use crate::listener::net::bind::Listeners;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 use crate::listener_contract::DEGRADED;
@@ -26,96 +26,63 @@ use crate::listener_contract::DEGRADED;
 /// Ports that the status line names one by one; a thousand would make it unreadable.
 const MAX_NAMED_PORTS: usize = 16;
 
-/// Why the listener could not start.
-#[derive(Debug)]
-pub enum NoticeError {
-    /// A port could not be bound.
-    Bind(BindError),
-    /// The log could not be opened.
-    Log {
-        /// The file, or `None` for standard output.
-        path: Option<PathBuf>,
-        /// The kernel's error.
-        cause: io::Error,
-    },
-    /// The runtime, the signal handlers or epoll could not be set up.
-    Runtime(io::Error),
-}
-
-impl fmt::Display for NoticeError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoticeError::Bind(error) => error.fmt(out),
-            NoticeError::Log { path: Some(path), cause } => write!(
-                out,
-                "could not open the log {}: {cause}\n  its directory must exist and be writable \
-                 for the listener; --log - writes to standard output instead",
-                path.display()
-            ),
-            NoticeError::Log { path: None, cause } => {
-                write!(out, "could not open standard output as the log: {cause}")
-            }
-            NoticeError::Runtime(cause) => write!(out, "could not set up the listener: {cause}"),
-        }
-    }
-}
-
-impl std::error::Error for NoticeError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            NoticeError::Bind(error) => Some(error),
-            NoticeError::Log { cause, .. } | NoticeError::Runtime(cause) => Some(cause),
-        }
-    }
-}
-
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
 /// certificate. An unusable certificate does not stop it: plain clients must still get the notice.
 ///
 /// # Errors
 /// The listener could not start: a port, the log, or the runtime.
-pub fn run(settings: Settings, log: LogTarget) -> Result<(), NoticeError> {
+pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
     raise_descriptor_limit();
-    let listeners = Listeners::bind(&settings).map_err(NoticeError::Bind)?;
+    let listeners = Listeners::bind(&settings)?;
     let log = Log::open(&log, settings.log_format).map_err(|cause| {
-        let path = match log {
-            LogTarget::File(path) => Some(path),
-            LogTarget::Stdout => None,
-        };
-        NoticeError::Log { path, cause }
+        let error = Error::io(format!("open {log}"), &cause);
+        match log {
+            LogTarget::File(_) => error.help(
+                "its directory must exist and be writable for the listener; --log - writes to \
+                 standard output instead",
+            ),
+            LogTarget::Stdout => error,
+        }
     })?;
     let credentials = env::var_os("CREDENTIALS_DIRECTORY");
     let identity = Identity::read(settings.tls.clone(), credentials.as_deref());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(NoticeError::Runtime)?;
-    runtime.block_on(async {
-        let signals = Signals::new().map_err(NoticeError::Runtime)?;
-        let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
-        let metrics = settings.scrape_port.zip(counters.clone());
-        let no_metrics = metrics.and_then(|(port, counters)| serve_metrics(port, counters).err());
-        report_ready(&listeners, &identity, no_metrics);
-        let shutdown = signals.until_stopped(log.rotation());
-        let summary = serve(listeners, settings, identity, log, counters, shutdown)
-            .await
-            .map_err(NoticeError::Runtime)?;
-        tracing::info!(
-            connections = summary.connections,
-            told = summary.told,
-            replies = summary.replies,
-            "stopped"
-        );
-        Ok(())
-    })
+    let summary = serve(listeners, settings, identity, log)
+        .map_err(|cause| Error::io("set up the listener", &cause))?;
+    tracing::info!(
+        connections = summary.connections,
+        told = summary.told,
+        replies = summary.replies,
+        "stopped"
+    );
+    Ok(())
 }
 
-/// Serves metrics on `port` in a task. If that fails the listener goes on without: the error is one
-/// line for the status.
-fn serve_metrics(port: u16, counters: Arc<Counters>) -> Result<(), String> {
-    let socket = http::bind(port).map_err(|cause| format!("no metrics on port {port}: {cause}"))?;
-    tokio::spawn(http::serve(socket, counters));
-    Ok(())
+/// Serves until a signal says to stop.
+///
+/// # Errors
+/// The runtime, the signal handlers or epoll could not be set up.
+fn serve(
+    listeners: Listeners,
+    settings: Settings,
+    identity: Identity,
+    log: Log,
+) -> io::Result<Summary> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let rotation = Notify::new();
+        let shutdown = until_stopped(&rotation)?;
+        let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
+        let mut no_metrics = None;
+        // Without its metrics the listener still serves: the error is one line of the status.
+        if let Some((port, counters)) = settings.scrape_port.zip(counters.clone())
+            && let Err(cause) = http::start(port, counters).await
+        {
+            no_metrics = Some(format!("no metrics on port {port}: {cause}"));
+        }
+        report_ready(&listeners, &identity, no_metrics);
+        let server = Server::new(listeners, settings, identity, log, counters)?;
+        server.serve(&rotation, shutdown).await
+    })
 }
 
 /// Tells the log and the service manager what is listened on, and what does not work.
@@ -123,7 +90,7 @@ fn report_ready(listeners: &Listeners, identity: &Identity, no_metrics: Option<S
     for address in listeners.bound() {
         tracing::info!("listening on {address}");
     }
-    for left in listeners.left_alone() {
+    for left in &listeners.left_alone {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
     if let Some(no_metrics) = &no_metrics {
@@ -131,16 +98,12 @@ fn report_ready(listeners: &Listeners, identity: &Identity, no_metrics: Option<S
     }
     let ports = listeners.bound().iter().map(SocketAddr::port).collect();
     let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
-    let mut status = format!("{}{}", ports_status(&ports), tls_status(identity));
+    let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
+    let mut status = format!("{}{through_tls}", ports_status(&ports));
     if !degraded.is_empty() {
         status = format!("{status}{DEGRADED}{}", degraded.join(", "));
     }
     notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
-}
-
-fn tls_status(identity: &Identity) -> &'static str {
-    let works = identity.server_config().is_some() && identity.error().is_none();
-    if works { ", also through TLS" } else { "" }
 }
 
 fn ports_status(ports: &BTreeSet<u16>) -> String {
@@ -172,31 +135,20 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// The signals that the listener handles.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Resolves at SIGTERM or SIGINT; requests a rotation at each SIGHUP.
-    async fn until_stopped(mut self, rotation: Rotation) {
+/// Takes over the signals. The future resolves at SIGTERM or SIGINT; until then each SIGHUP requests
+/// a rotation.
+fn until_stopped(rotation: &Notify) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => rotation.request(),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hang_up.recv() => rotation.notify_one(),
             }
         }
         notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
-    }
+    })
 }

@@ -52,7 +52,7 @@ impl WorkerState {
 
     /// A session to resume a parked one in.
     pub(super) fn take_session(&mut self) -> Box<Session> {
-        self.spare_sessions.pop().unwrap_or_else(|| Box::new(Session::new()))
+        self.spare_sessions.pop().unwrap_or_else(|| Box::new(Session::default()))
     }
 
     /// Takes back a session whose state was parked.

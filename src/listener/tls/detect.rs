@@ -2,13 +2,13 @@
 
 /// The type of a TLS record that begins a handshake (RFC 8446, section 5.1). An inline command may begin
 /// with this byte, so that the next one decides.
-pub(in crate::listener) const HANDSHAKE: u8 = 0x16;
+pub const HANDSHAKE: u8 = 0x16;
 /// The first byte of the version in a record: 3.x for all versions from SSL 3 to TLS 1.3.
 const MAJOR_VERSION: u8 = 0x03;
 
 /// What a connection's first bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum Detected {
+pub enum Detected {
     /// A TLS record.
     Tls,
     /// Something else.
@@ -18,7 +18,7 @@ pub(in crate::listener) enum Detected {
 }
 
 /// Judges a connection by all bytes that came so far.
-pub(in crate::listener) fn detect(first: &[u8]) -> Detected {
+pub fn detect(first: &[u8]) -> Detected {
     match first {
         [] | [HANDSHAKE] => Detected::NeedsMore,
         [HANDSHAKE, MAJOR_VERSION, ..] => Detected::Tls,

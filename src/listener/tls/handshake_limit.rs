@@ -20,7 +20,7 @@ const MAX_PER_SOURCE: usize = 100;
 
 /// The handshakes admitted in the current window.
 #[derive(Debug, Default)]
-pub(in crate::listener) struct HandshakeLimit {
+pub struct HandshakeLimit {
     window_start: Tick,
     count: usize,
     by_source: HashMap<IpAddr, usize>,
@@ -28,7 +28,7 @@ pub(in crate::listener) struct HandshakeLimit {
 
 impl HandshakeLimit {
     /// Whether a handshake with `peer` may begin now; if so, it is counted.
-    pub(in crate::listener) fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
+    pub fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
         if now.since(self.window_start) >= WINDOW {
             *self = HandshakeLimit { window_start: now, ..HandshakeLimit::default() };
         }

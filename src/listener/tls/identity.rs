@@ -35,59 +35,45 @@ pub struct Identity {
     files: Option<TlsFiles>,
     /// The directory of the service manager's credentials.
     credentials: Option<PathBuf>,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    /// The settings name no certificate.
-    NotConfigured,
-    /// The files as they were last read without an error.
-    Loaded(Arc<ServerConfig>),
-    /// The files could not be read yet.
-    Failed(Error),
+    /// The files as they were last read without an error, or why they could not be read yet; `None` if
+    /// the settings name none.
+    loaded: Option<Result<Arc<ServerConfig>, Error>>,
 }
 
 impl Identity {
     /// Reads the files that the settings name, if they do. `credentials` is the directory in which a
     /// service manager may have put copies of both (`CREDENTIALS_DIRECTORY`, systemd.exec(5)); then
     /// those are read.
-    pub(in crate::listener) fn read(
-        files: Option<TlsFiles>,
-        credentials: Option<&OsStr>,
-    ) -> Identity {
+    pub fn read(files: Option<TlsFiles>, credentials: Option<&OsStr>) -> Identity {
         let credentials = credentials.map(PathBuf::from);
-        let mut identity = Identity { files, credentials, state: State::NotConfigured };
+        let mut identity = Identity { files, credentials, loaded: None };
         identity.reload();
         identity
     }
 
     /// Reads both files again. After an error the certificate that was read before stays in use.
-    pub(in crate::listener) fn reload(&mut self) {
+    pub fn reload(&mut self) {
         let Some(files) = &self.files else { return };
         match load(files, self.credentials.as_deref()) {
-            Ok(config) => self.state = State::Loaded(Arc::new(config)),
-            Err(error) if matches!(self.state, State::Loaded(_)) => {
+            Ok(config) => self.loaded = Some(Ok(Arc::new(config))),
+            Err(error) if self.server_config().is_some() => {
                 tracing::error!("{error}\n  the former certificate is still shown");
             }
             Err(error) => {
                 tracing::error!("{error}\n  until then {ALERT}");
-                self.state = State::Failed(error);
+                self.loaded = Some(Err(error));
             }
         }
     }
 
     /// The configuration of new sessions; `None` if TLS clients get the alert.
-    pub(in crate::listener) fn server_config(&self) -> Option<&Arc<ServerConfig>> {
-        match &self.state {
-            State::Loaded(config) => Some(config),
-            State::NotConfigured | State::Failed(_) => None,
-        }
+    pub fn server_config(&self) -> Option<&Arc<ServerConfig>> {
+        self.loaded.as_ref()?.as_ref().ok()
     }
 
     /// Why TLS clients get the alert although a certificate is configured: one line.
-    pub(in crate::listener) fn error(&self) -> Option<String> {
-        let State::Failed(error) = &self.state else { return None };
+    pub fn error(&self) -> Option<String> {
+        let Some(Err(error)) = &self.loaded else { return None };
         let error = error.to_string();
         Some(format!("{ALERT}: {}", error.lines().next().unwrap_or_default()))
     }

@@ -20,10 +20,10 @@ const COALESCE_BYTES: usize = 4096;
 
 /// The session failed. Nothing more can be received or encrypted; a queued alert can still be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) struct TlsBroken;
+pub struct TlsBroken;
 
 /// The server's side of TLS on one connection.
-pub(in crate::listener) struct TlsSession {
+pub struct TlsSession {
     /// `None` once the session failed, so that it holds no memory.
     connection: Option<Box<ServerConnection>>,
     /// What a failed session still has to send.
@@ -37,7 +37,7 @@ pub(in crate::listener) struct TlsSession {
 
 impl TlsSession {
     /// A session that waits for the client's hello.
-    pub(in crate::listener) fn new(config: &Arc<ServerConfig>) -> TlsSession {
+    pub fn new(config: &Arc<ServerConfig>) -> TlsSession {
         let connection = ServerConnection::new(Arc::clone(config)).ok().map(|mut connection| {
             // The caller limits what it encrypts; a limit here would cut a reply in two.
             connection.set_buffer_limit(None);
@@ -59,7 +59,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// The session failed. The alert for the client is queued.
-    pub(in crate::listener) fn receive(
+    pub fn receive(
         &mut self,
         mut received: &[u8],
         plain: &mut dyn FnMut(&[u8]),
@@ -90,13 +90,13 @@ impl TlsSession {
     }
 
     /// Whether [`TlsSession::encrypt`] may be called now.
-    pub(in crate::listener) fn is_ready(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         self.connection.is_some() && !self.closed && !self.is_handshaking() && !self.has_to_send()
     }
 
     /// Encrypts `plain` and queues it. To be called only while [`TlsSession::is_ready`], so that never
     /// more than one call's records are held.
-    pub(in crate::listener) fn encrypt(&mut self, plain: &[u8]) {
+    pub fn encrypt(&mut self, plain: &[u8]) {
         debug_assert!(self.is_ready(), "the caller has to wait");
         if let Some(connection) = &mut self.connection {
             let written = connection.writer().write_all(plain);
@@ -105,7 +105,7 @@ impl TlsSession {
     }
 
     /// Whether bytes are queued.
-    pub(in crate::listener) fn has_to_send(&self) -> bool {
+    pub fn has_to_send(&self) -> bool {
         !self.final_alert.is_empty()
             || self.connection.as_ref().is_some_and(|connection| connection.wants_write())
     }
@@ -114,10 +114,7 @@ impl TlsSession {
     ///
     /// # Errors
     /// Those of `write`, except `WouldBlock`.
-    pub(in crate::listener) fn send(
-        &mut self,
-        write: &mut dyn FnMut(&[u8]) -> io::Result<usize>,
-    ) -> io::Result<usize> {
+    pub fn send(&mut self, write: &mut dyn FnMut(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut sent = 0;
         while self.has_to_send() {
             let taken = match &mut self.connection {
@@ -137,7 +134,7 @@ impl TlsSession {
     }
 
     /// Queues close_notify after what was encrypted; a second call changes nothing.
-    pub(in crate::listener) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.closed = true;
         if let Some(connection) = &mut self.connection {
             connection.send_close_notify();
@@ -145,17 +142,17 @@ impl TlsSession {
     }
 
     /// Whether the client sent close_notify: it sends nothing more, and may still read.
-    pub(in crate::listener) fn peer_closed(&self) -> bool {
+    pub fn peer_closed(&self) -> bool {
         self.peer_closed
     }
 
     /// Whether the handshake is under way.
-    pub(in crate::listener) fn is_handshaking(&self) -> bool {
+    pub fn is_handshaking(&self) -> bool {
         self.connection.as_ref().is_some_and(|connection| connection.is_handshaking())
     }
 
     /// The outcome so far.
-    pub(in crate::listener) fn outcome(&self) -> TlsOutcome {
+    pub fn outcome(&self) -> TlsOutcome {
         self.outcome
     }
 

@@ -2,10 +2,10 @@
 
 use crate::listener::process_lifecycle::redis_server;
 use crate::support::property::replies_in;
+use crate::support::property::simulate::{Peer, replay};
 use crate::support::resp_commands::{array, pipeline};
 use crate::support::{cases, tools};
 use proptest::prelude::*;
-use redisguard::listener::simulate::{Peer, replay};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use tempfile::TempDir;

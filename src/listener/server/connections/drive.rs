@@ -37,7 +37,7 @@ const MAX_SENDS: usize = 8;
 
 /// Why a connection is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener::server) enum Wakeup {
+pub enum Wakeup {
     /// It was accepted.
     Accepted,
     /// Its socket is ready.
@@ -54,7 +54,7 @@ pub(in crate::listener::server) enum Wakeup {
 
 /// How far a wakeup brought the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener::server) enum Progress {
+pub enum Progress {
     /// It waits.
     Wait(TimeoutKind),
     /// It could go on at once, and waits like this until its turn comes.
@@ -65,12 +65,7 @@ pub(in crate::listener::server) enum Progress {
 
 impl Connection {
     /// Does what can be done without waiting.
-    pub(in crate::listener::server) fn drive(
-        &mut self,
-        wakeup: Wakeup,
-        state: &mut WorkerState,
-        now: Tick,
-    ) -> Progress {
+    pub fn drive(&mut self, wakeup: Wakeup, state: &mut WorkerState, now: Tick) -> Progress {
         match wakeup {
             Wakeup::Ready(ready) => self.note_ready(ready),
             Wakeup::Scheduled => self.leave(Schedule::Runnable),

@@ -28,7 +28,7 @@ pub(super) enum Schedule {
 
 /// Why this side closes a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener::server) enum CloseReason {
+pub enum CloseReason {
     /// Nothing came for the idle time.
     Idle,
     /// It makes room for another.
@@ -87,7 +87,7 @@ enum StoredSession {
 
 /// One connection.
 #[derive(Debug)]
-pub(in crate::listener::server) struct Connection {
+pub struct Connection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
     peer_port: u16,
@@ -104,7 +104,7 @@ pub(in crate::listener::server) struct Connection {
     session: StoredSession,
     pub(super) started: Tick,
     /// When a byte was last received or sent.
-    pub(super) active: Tick,
+    pub active: Tick,
     /// Bytes received and sent; while it lingers, bytes discarded.
     pub(super) bytes: u64,
 }
@@ -115,7 +115,7 @@ const _: () = assert!(size_of::<Connection>() <= 136);
 
 impl Connection {
     /// A connection that was just accepted.
-    pub(in crate::listener::server) fn new(
+    pub fn new(
         stream: TcpStream,
         peer: SocketAddr,
         destination: OriginalDestination,
@@ -142,18 +142,13 @@ impl Connection {
         }
     }
 
-    /// When a byte was last received or sent.
-    pub(in crate::listener::server) fn active(&self) -> Tick {
-        self.active
-    }
-
     /// Notes that the connection is put into the queue of runnable ones; false if it is there.
-    pub(in crate::listener::server) fn mark_runnable(&mut self) -> bool {
+    pub fn mark_runnable(&mut self) -> bool {
         mem::replace(&mut self.schedule, Schedule::Runnable) != Schedule::Runnable
     }
 
     /// Whether the connection is in the queue of runnable ones.
-    pub(in crate::listener::server) fn is_runnable(&self) -> bool {
+    pub fn is_runnable(&self) -> bool {
         self.schedule == Schedule::Runnable
     }
 
@@ -165,7 +160,7 @@ impl Connection {
     }
 
     /// Stores what the kernel reported.
-    pub(in crate::listener::server) fn note_ready(&mut self, ready: Ready) {
+    pub fn note_ready(&mut self, ready: Ready) {
         self.input = self.input.reported(ready.ended);
         if ready.writable {
             self.output = Output::Writable;
@@ -179,11 +174,7 @@ impl Connection {
     }
 
     /// Has the poller watch the socket from now on.
-    pub(in crate::listener::server) fn watch(
-        &mut self,
-        poller: &Poller,
-        key: Key,
-    ) -> io::Result<()> {
+    pub fn watch(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         let interest = match self.output {
             Output::Writable => Interest::Read,
             Output::Blocked => Interest::ReadWrite,
@@ -195,11 +186,7 @@ impl Connection {
 
     /// Has the poller watch for room in the send buffer too, if that is full. It stays so: most
     /// connections never need it, and one that did is likely to need it again.
-    pub(in crate::listener::server) fn update_interest(
-        &mut self,
-        poller: &Poller,
-        key: Key,
-    ) -> io::Result<()> {
+    pub fn update_interest(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         if self.watched == Some(Interest::Read) && self.output == Output::Blocked {
             poller.modify(&self.stream, key, Interest::ReadWrite)?;
             self.watched = Some(Interest::ReadWrite);
@@ -208,19 +195,15 @@ impl Connection {
     }
 
     /// The attempt that the log records, once the connection is over.
-    pub(in crate::listener::server) fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let (client, replies, notice_sent) = match &self.session {
-            StoredSession::Parked(parked) => {
-                (parked.client(), parked.replies_sent(), parked.notice_sent())
-            }
-            StoredSession::Active(session) => {
-                (session.client(), session.replies_sent(), session.notice_sent())
-            }
+    pub fn attempt(&self, now: Tick) -> Attempt<'_> {
+        let (client, stats) = match &self.session {
+            StoredSession::Parked(parked) => (&parked.client, &parked.stats),
+            StoredSession::Active(session) => (session.client(), session.stats()),
         };
         let outcome = match (self.lifecycle, self.lifecycle.close_reason()) {
             (_, Some(reason)) => reason.into(),
             (Lifecycle::Broken, None) => Outcome::Reset,
-            (_, None) if notice_sent => Outcome::Told,
+            (_, None) if stats.notice_sent => Outcome::Told,
             (_, None) => Outcome::Closed,
         };
         Attempt {
@@ -228,8 +211,8 @@ impl Connection {
             port: self.destination.port,
             redirected: self.destination.redirected,
             client,
-            replies,
-            notice_sent,
+            replies: stats.sent,
+            notice_sent: stats.notice_sent,
             duration: now.since(self.started),
             outcome,
         }

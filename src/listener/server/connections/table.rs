@@ -21,10 +21,10 @@ const IDLE_SEARCH_LIMIT: usize = 32;
 
 /// Slot index (low 32 bits) and generation (high 32): a stale key never matches a reused slot. Never
 /// below [`FIRST_KEY`].
-pub(in crate::listener) type Key = u64;
+pub type Key = u64;
 
 /// The lowest key of a connection; the event loop numbers its listeners below it.
-pub(in crate::listener) const FIRST_KEY: Key = 1 << 32;
+pub const FIRST_KEY: Key = 1 << 32;
 
 /// The index that stands for no source.
 const NO_SOURCE: u32 = u32::MAX;
@@ -56,7 +56,7 @@ struct Source {
 
 /// The open connections.
 #[derive(Debug)]
-pub(in crate::listener) struct ConnectionTable<T> {
+pub struct ConnectionTable<T> {
     max_connections: usize,
     max_per_source: usize,
     idle: Duration,
@@ -92,7 +92,7 @@ impl<T> LinkStorage for BySource<'_, T> {
 impl<T> ConnectionTable<T> {
     /// An empty table for `max_connections`, `max_per_source` of them from one source. `idle` is the
     /// configured idle time.
-    pub(in crate::listener) fn new(
+    pub fn new(
         max_connections: usize,
         max_per_source: usize,
         idle: Duration,
@@ -112,7 +112,7 @@ impl<T> ConnectionTable<T> {
 
     /// The connection to evict before one from `peer` is added: the most idle one of its source at
     /// that source's limit, else the most idle of all when the table is full.
-    pub(in crate::listener) fn eviction_candidate_for(&mut self, peer: IpAddr) -> Option<Key> {
+    pub fn eviction_candidate_for(&mut self, peer: IpAddr) -> Option<Key> {
         let source = self.source_index.get(&source_key(peer)).copied();
         if let Some(source) = source
             && self.sources[source as usize].count as usize >= self.max_per_source
@@ -124,24 +124,18 @@ impl<T> ConnectionTable<T> {
 
     /// The connection that has been closing for longest, when more are closing than may be open:
     /// peers that never close their side must not fill the table either.
-    pub(in crate::listener) fn overdue_close(&self) -> Option<Key> {
+    pub fn overdue_close(&self) -> Option<Key> {
         let closing = self.slots.len() - self.counted;
         if closing > self.max_connections { self.longest_closing() } else { None }
     }
 
     /// The connection to close at once when descriptors run out.
-    pub(in crate::listener) fn cheapest_to_close(&self) -> Option<Key> {
+    pub fn cheapest_to_close(&self) -> Option<Key> {
         self.longest_closing().or_else(|| self.most_idle())
     }
 
     /// Adds a connection from `peer` that waits for `timeout`.
-    pub(in crate::listener) fn insert(
-        &mut self,
-        connection: T,
-        peer: IpAddr,
-        timeout: TimeoutKind,
-        now: Tick,
-    ) -> Key {
+    pub fn insert(&mut self, connection: T, peer: IpAddr, timeout: TimeoutKind, now: Tick) -> Key {
         // Zero would make keys that lie below FIRST_KEY.
         self.last_generation = self.last_generation.checked_add(1).unwrap_or(1);
         let index = self.slots.insert(Slot {
@@ -162,19 +156,13 @@ impl<T> ConnectionTable<T> {
     }
 
     /// The connection with that key, while it is open.
-    pub(in crate::listener) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let slot = self.slots.get_mut(index_of(key) as usize)?;
         (u64::from(slot.generation) == key >> 32).then_some(&mut slot.connection)
     }
 
     /// Stores what the connection waits for now; `active` is when a byte last moved.
-    pub(in crate::listener) fn set_timeout(
-        &mut self,
-        key: Key,
-        timeout: TimeoutKind,
-        active: Tick,
-        now: Tick,
-    ) {
+    pub fn set_timeout(&mut self, key: Key, timeout: TimeoutKind, active: Tick, now: Tick) {
         let index = index_of(key);
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         let before = slot.timeout;
@@ -195,7 +183,7 @@ impl<T> ConnectionTable<T> {
     }
 
     /// Removes the connection with that key, which is in the table.
-    pub(in crate::listener) fn remove(&mut self, key: Key) -> T {
+    pub fn remove(&mut self, key: Key) -> T {
         let index = index_of(key);
         let timeout = self.slots[index as usize].timeout;
         self.timeouts[timeout as usize].remove(&mut ByTimeout(&mut self.slots), index);
@@ -204,12 +192,12 @@ impl<T> ConnectionTable<T> {
     }
 
     /// When the next wait is over.
-    pub(in crate::listener) fn next_timeout(&self) -> Option<Tick> {
+    pub fn next_timeout(&self) -> Option<Tick> {
         TimeoutKind::ALL.iter().filter_map(|kind| self.first(*kind).map(|(_, due)| due)).min()
     }
 
     /// A connection whose wait is over by `now`, and what it waited for.
-    pub(in crate::listener) fn timed_out(&self, now: Tick) -> Option<(Key, TimeoutKind)> {
+    pub fn timed_out(&self, now: Tick) -> Option<(Key, TimeoutKind)> {
         TimeoutKind::ALL.iter().find_map(|kind| {
             let (index, due) = self.first(*kind)?;
             (due <= now).then(|| (self.key(index), *kind))
@@ -217,17 +205,17 @@ impl<T> ConnectionTable<T> {
     }
 
     /// The keys of all connections.
-    pub(in crate::listener) fn keys(&self) -> Vec<Key> {
+    pub fn keys(&self) -> Vec<Key> {
         self.slots.iter().map(|(index, _)| self.key(index as u32)).collect()
     }
 
     /// How many connections are open, those that are being closed included.
-    pub(in crate::listener) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether no connection is open.
-    pub(in crate::listener) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 

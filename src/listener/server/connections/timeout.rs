@@ -8,7 +8,7 @@ pub(super) const CONNECTION_LIMIT: Duration = Duration::from_secs(3600);
 /// What a connection waits for. All waits of one kind have the same length, so a list in the order
 /// of their beginnings is in the order of their ends too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::listener) enum TimeoutKind {
+pub enum TimeoutKind {
     /// The first byte.
     FirstByte,
     /// The rest of a line.
