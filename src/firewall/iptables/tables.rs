@@ -37,8 +37,9 @@ pub fn existing_tables() -> Option<Tables> {
     Some(named.filter(|name| known.contains(*name)).map(str::to_owned).collect())
 }
 
-/// Drops each table that did not exist `before` redisguard's rules were loaded first, and holds nothing but
-/// its accepting base chains, so that nft's listing is what it was. Where nft is not installed they stay.
+/// Drops each table that is not one of those that existed `before`, when rules were loaded first, and holds
+/// nothing but its accepting base chains: then nft's listing is what it was. Where nft is not installed they
+/// stay.
 pub fn drop_empty_tables(before: &Tables) {
     all().filter(|table| !before.contains(table)).for_each(|table| drop_if_empty(&table));
 }
