@@ -44,11 +44,20 @@ impl Family {
         }
     }
 
-    /// The program that lists this family's iptables rules.
-    pub fn save_command(self) -> &'static str {
+    /// The program that changes this family's rules. Its other programs and its variants have this name
+    /// with more behind it: `iptables-save`, `iptables-legacy`.
+    pub fn iptables(self) -> &'static str {
         match self {
-            Self::V4 => "iptables-save",
-            Self::V6 => "ip6tables-save",
+            Self::V4 => "iptables",
+            Self::V6 => "ip6tables",
+        }
+    }
+
+    /// What the kernel and nft call this family: `ip` or `ip6`.
+    pub fn kernel_name(self) -> &'static str {
+        match self {
+            Self::V4 => "ip",
+            Self::V6 => "ip6",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::path_error::{is_missing, path_error};
 use super::system;
 use crate::error::Error;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Makes a directory and those above it that are missing (0755). Returns those that it made, outermost
@@ -15,23 +15,25 @@ use std::path::{Path, PathBuf};
 pub fn make_directories(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut made = Vec::new();
     for path in missing_directories(directory) {
-        let result = match system::make_directory(&path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => continue,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_symlink() => {
+        match system::make_directory(&path) {
+            Ok(()) => made.push(path),
+            // Another run has made it meanwhile.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => {
                 remove_directories(&made);
-                let cause = "it is a link that leads nowhere";
-                return Err(Error::new(format!("make {}", path.display()), cause)
-                    .help("remove that link, or make what it leads to; then run the same again"));
+                return Err(not_made(&path, &error));
             }
-            result => result,
-        };
-        if let Err(error) = result {
-            remove_directories(&made);
-            return Err(path_error("make", &path, &error));
         }
-        made.push(path);
     }
     Ok(made)
+}
+
+fn not_made(path: &Path, error: &io::Error) -> Error {
+    if error.kind() != ErrorKind::AlreadyExists || !path.is_symlink() {
+        return path_error("make", path, error);
+    }
+    Error::new(format!("make {}", path.display()), "it is a link that leads nowhere")
+        .help("remove that link, or make what it leads to; then run the same again")
 }
 
 /// A directory and those above it that do not exist, outermost first.

@@ -1,12 +1,11 @@
 //! Reads files and trees. Changes nothing.
 
 use super::path_error::{is_missing, path_error};
-use super::system;
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 
 /// A file's bytes; `None` where there is none.
 ///
@@ -46,7 +45,7 @@ pub fn read_tree(directory: &Path) -> Result<BTreeMap<String, Vec<u8>>, Error> {
                 let name = name.to_str().ok_or_else(|| {
                     Error::new(format!("read {}", path.display()), "its name is not UTF-8")
                 })?;
-                files.insert(system::with_slashes(name), read(&path)?.unwrap_or_default());
+                files.insert(name.replace(MAIN_SEPARATOR, "/"), read(&path)?.unwrap_or_default());
             } else {
                 let cause = "it is neither a file nor a directory";
                 return Err(Error::new(format!("read {}", path.display()), cause));

@@ -38,11 +38,6 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// A relative path in the form that bundles use.
-pub(super) fn with_slashes(path: &str) -> String {
-    path.to_owned()
-}
-
 /// The user and group that own the files that this process creates.
 #[cfg(feature = "installer")]
 pub fn own_ids() -> (u32, u32) {

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{MAIN_SEPARATOR_STR, Path};
+use std::path::Path;
 
 /// There are no permission bits.
 pub fn mode(_: &Path) -> Option<u32> {
@@ -26,9 +26,4 @@ pub(super) fn set_owner(_: &File, _: (u32, u32)) -> io::Result<()> {
 /// Windows opens no directory as a file, so the names in it cannot be synced.
 pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// A relative path in the form that bundles use.
-pub(super) fn with_slashes(path: &str) -> String {
-    path.replace(MAIN_SEPARATOR_STR, "/")
 }

@@ -2,6 +2,7 @@
 
 use super::counters::CounterStore;
 use super::dry_run_netns::DryRunNetns;
+use super::iptables::ruleset::Ruleset;
 use super::types::InstalledRules;
 use crate::error::Error;
 
@@ -65,7 +66,7 @@ pub(super) fn load(
     }
     let mut now = backend.observe()?;
     counters.totals().record(backend.counter_tables(), &now);
-    if now.has_retired {
+    if now.rulesets.values().any(Ruleset::has_retired) {
         // In the file before they are gone: a run that is killed in between counts them once.
         counters.totals().expect_removal(&now);
         counters.save_if_possible();

@@ -13,11 +13,7 @@ pub(super) const SCRIPT: &str = "host/etc/redisguard/redisguard.nft";
 
 /// A bundle's iptables rules.
 pub(super) fn rulesets(bundle: &Bundle) -> Result<Rulesets, Error> {
-    let read = |family: Family| {
-        let path = family.rules_path();
-        let failed = |cause: String| Error::new(format!("read {path}"), cause);
-        Ok((family, Ruleset::parse(text(bundle, path)?).map_err(failed)?))
-    };
+    let read = |family: Family| Ok((family, parsed(bundle, family.rules_path(), Ruleset::parse)?));
     Family::BOTH.into_iter().map(read).collect()
 }
 
@@ -29,24 +25,15 @@ pub(super) fn digest(bundle: &Bundle, paths: &[&str]) -> String {
 
 /// A bundle's nftables rules.
 pub(super) fn script(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Script, Error> {
-    let text = text(bundle, SCRIPT)?.to_owned();
-    let is_foreign = |line: &str| {
-        !line.starts_with(['\t', '#'])
-            && !matches!(line, "" | "}" | "table inet redisguard {")
-            && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
-    };
-    match text.lines().position(is_foreign) {
-        None => Ok(Script { text, bundle: guard_config.bundle.clone() }),
-        Some(index) => {
-            let line = text.lines().nth(index).unwrap_or_default();
-            let cause = format!("line {} does not belong into our rules: {line}", index + 1);
-            Err(Error::new(format!("read {SCRIPT}"), cause))
-        }
-    }
+    parsed(bundle, SCRIPT, |text| Script::parse(text, &guard_config.bundle))
 }
 
-fn text<'a>(bundle: &'a Bundle, path: &str) -> Result<&'a str, Error> {
-    let failed = |cause: String| Error::new(format!("read {path}"), cause);
-    let bytes = bundle.get(path).ok_or_else(|| failed("the bundle has none".to_owned()))?;
-    std::str::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+fn parsed<T>(
+    bundle: &Bundle,
+    path: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<T, Error> {
+    let bytes = bundle.get(path).ok_or_else(|| "the bundle has none".to_owned());
+    let text = bytes.and_then(|bytes| str::from_utf8(bytes).map_err(|error| error.to_string()));
+    text.and_then(parse).map_err(|cause| Error::new(format!("read {path}"), cause))
 }

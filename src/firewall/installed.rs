@@ -5,38 +5,35 @@ use super::backend::{RulesBackend, unload};
 use super::counters::CounterStore;
 use super::iptables::driver::Iptables;
 use super::iptables::other_variant::OtherVariant;
-use super::iptables::tables;
 use super::nftables::driver::Nftables;
-use super::types::{InstalledRules, Rulesets, Tables};
+use super::types::{InstalledRules, Rulesets};
 use crate::error::Error;
+use crate::spec::Backend;
 
 type InstalledByBackend = Vec<(Box<dyn RulesBackend>, InstalledRules)>;
 
-/// The backends that this host has a program for.
-fn backends() -> Vec<Box<dyn RulesBackend>> {
-    let mut backends: Vec<Box<dyn RulesBackend>> = Vec::new();
-    if Iptables::is_installed() {
-        backends.push(Box::new(Iptables::new(Rulesets::new())));
-    }
-    if Nftables::is_installed() {
-        backends.push(Box::new(Nftables::new(None)));
-    }
-    backends
+/// A backend with nothing to load; `None` where this host does not have its program.
+pub(super) fn without_rules(backend: Backend) -> Option<Box<dyn RulesBackend>> {
+    let backend: Box<dyn RulesBackend> = match backend {
+        Backend::Iptables if Iptables::is_installed() => Box::new(Iptables::new(Rulesets::new())),
+        Backend::Nftables if Nftables::is_installed() => Box::new(Nftables::new(None)),
+        _ => return None,
+    };
+    Some(backend)
 }
 
 /// What each backend holds. One that cannot be asked holds nothing, unless none can be asked.
 fn by_backend() -> Result<InstalledByBackend, Error> {
     let mut all: InstalledByBackend = Vec::new();
     let mut refused = None;
-    for backend in backends() {
+    for backend in [Backend::Iptables, Backend::Nftables].into_iter().filter_map(without_rules) {
         match backend.observe() {
             Ok(installed) => all.push((backend, installed)),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    match refused {
-        Some(error) if all.is_empty() => return Err(error),
-        _ => {}
+    if let Some(error) = refused.filter(|_| all.is_empty()) {
+        return Err(error);
     }
     if let Some(other) = OtherVariant::find() {
         let installed = other.observe()?;
@@ -85,12 +82,6 @@ pub fn unload_all(counters: &mut dyn CounterStore) -> Result<bool, Error> {
         any = true;
     }
     Ok(any)
-}
-
-/// Removes the tables that iptables has made for redisguard's rules, once they are empty. `before` are
-/// those that existed when rules were loaded first.
-pub fn drop_empty_tables(before: &Tables) {
-    tables::drop_empty(before);
 }
 
 /// Whether the kernel holds any rule of redisguard's.

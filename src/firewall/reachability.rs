@@ -107,7 +107,7 @@ struct Packet<'a> {
 impl<'a> Packet<'a> {
     /// All objects of a kind that packets of this family can meet.
     fn objects(&self, kind: &'static str) -> impl Iterator<Item = &'a Value> {
-        let own = if self.family == Family::V4 { "ip" } else { "ip6" };
+        let own = self.family.kernel_name();
         let all = self.listing["nftables"].as_array().into_iter().flatten();
         all.filter_map(move |object| object.get(kind))
             .filter(move |object| matches!(text(object, "family"), family if family == own || family == "inet"))
@@ -203,10 +203,7 @@ impl<'a> Packet<'a> {
     /// `None` where it cannot be known.
     fn values(&self, left: &Value) -> Option<Vec<Value>> {
         let (kind, content) = left.as_object()?.iter().next()?;
-        let (own, other, version) = match self.family {
-            Family::V4 => ("ip", "ip6", "ipv4"),
-            Family::V6 => ("ip6", "ip", "ipv6"),
-        };
+        let own = self.family.kernel_name();
         let values = match kind.as_str() {
             // A mask: what it leaves is compared by the name of a flag or state.
             "&" => return self.values(content.get(0)?),
@@ -215,13 +212,13 @@ impl<'a> Packet<'a> {
                 ("tcp", "flags") => json!(["syn"]),
                 ("ip", "protocol") | ("ip6", "nexthdr") => json!(["tcp", 6]),
                 (protocol, "saddr") if protocol == own => json!([UNNAMED]),
-                (protocol, _) if protocol == other => json!([]),
+                (protocol @ ("ip" | "ip6"), _) if protocol != own => json!([]),
                 ("udp" | "icmp" | "icmpv6" | "sctp" | "dccp" | "ah" | "esp", _) => json!([]),
                 _ => return None,
             },
             "meta" => match text(content, "key") {
                 "l4proto" => json!(["tcp", 6]),
-                "nfproto" => json!([version]),
+                "nfproto" => json!([self.family.name().to_lowercase()]),
                 "protocol" => json!([own]),
                 "iifname" | "iif" | "iifgroup" => json!([UNNAMED]),
                 "pkttype" => json!(["host", "unicast"]),

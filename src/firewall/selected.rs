@@ -10,12 +10,12 @@ use super::bundle_rules::{SCRIPT, digest, rulesets, script};
 use super::counters::CounterStore;
 use super::drift_cache::RulesetGeneration;
 use super::dry_run_netns::DryRunNetns;
+use super::installed::without_rules;
 use super::iptables::driver::Iptables;
 use super::iptables::other_variant::OtherVariant;
-use super::iptables::tables;
 use super::iptables::variant::Variant;
 use super::nftables::driver::Nftables;
-use super::types::{InstalledRules, Rulesets, Tables};
+use super::types::{InstalledRules, Rulesets};
 use super::{firewalld, kernel, reachability};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
@@ -47,22 +47,20 @@ impl Firewall {
         if has_only_nftables() {
             return Ok(Self { is_fallback: true, ..Self::with_nftables(bundle, guard_config)? });
         }
-        let nftables = Nftables::is_installed().then(|| Nftables::new(None));
         Ok(Self {
             selected: Box::new(Iptables::new(rulesets(bundle)?)),
             kind: Backend::Iptables,
-            others: with_other_variant(nftables),
+            others: with_other_variant(Backend::Nftables),
             digest: digest(bundle, &Family::BOTH.map(Family::rules_path)),
             is_fallback: false,
         })
     }
 
     fn with_nftables(bundle: &Bundle, guard_config: &GuardConfig) -> Result<Self, Error> {
-        let iptables = Iptables::is_installed().then(|| Iptables::new(Rulesets::new()));
         Ok(Self {
             selected: Box::new(Nftables::new(Some(script(bundle, guard_config)?))),
             kind: Backend::Nftables,
-            others: with_other_variant(iptables),
+            others: with_other_variant(Backend::Iptables),
             digest: digest(bundle, &[SCRIPT]),
             is_fallback: false,
         })
@@ -84,11 +82,6 @@ impl Firewall {
         self.kind == Backend::Iptables && Variant::selected() != Some(Variant::Legacy)
     }
 
-    /// Those tables that exist now; `None` where nft cannot tell.
-    pub fn tables(&self) -> Option<Tables> {
-        tables::existing()
-    }
-
     /// What an operator must know of the selected backend.
     pub fn note(&self) -> Option<&'static str> {
         if self.is_fallback {
@@ -108,7 +101,7 @@ impl Firewall {
     /// Says where the other rules are, and what brings all together.
     pub fn refuse_hidden_rules(&self) -> Result<(), Error> {
         let other = OtherVariant::find().filter(|_| self.kind == Backend::Iptables);
-        other.map_or(Ok(()), |other| other.refuse_foreign_rules())
+        other.and_then(|other| other.holdings().conflict()).map_or(Ok(()), Err)
     }
 
     /// Which rules of others stop redirected clients before they reach the listener, with the fix.
@@ -246,10 +239,10 @@ impl Firewall {
     }
 }
 
-fn with_other_variant(other: Option<impl RulesBackend + 'static>) -> Vec<Box<dyn RulesBackend>> {
-    let other = other.map(|other| Box::new(other) as Box<dyn RulesBackend>);
+/// A backend that is not selected, and the other variant of iptables, as far as this host has them.
+fn with_other_variant(other: Backend) -> Vec<Box<dyn RulesBackend>> {
     let variant = OtherVariant::find().map(|variant| Box::new(variant) as Box<dyn RulesBackend>);
-    other.into_iter().chain(variant).collect()
+    without_rules(other).into_iter().chain(variant).collect()
 }
 
 /// Whether nftables loads the rules although the bundle may ask for iptables.
@@ -261,7 +254,7 @@ fn has_only_nftables() -> bool {
 /// rules go into the other one. For hosts that must be guarded all the same.
 pub fn hidden_rules(guard_config: &GuardConfig) -> Option<String> {
     let uses_nftables = guard_config.backend == Backend::Nftables || has_only_nftables();
-    if uses_nftables { None } else { OtherVariant::find()?.foreign_rules() }
+    if uses_nftables { None } else { OtherVariant::find()?.holdings().foreign_rules() }
 }
 
 /// The namespace to check rules in, made ahead where the kernel holds none of redisguard's: then a load

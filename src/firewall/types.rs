@@ -1,6 +1,7 @@
 //! What the backends and their callers share: what the kernel holds of redisguard's rules.
 
 use super::iptables::ruleset::Ruleset;
+use super::nftables::listing::Listing;
 use crate::error::Error;
 use crate::family::Family;
 use crate::plan::{Counter, Scope};
@@ -24,12 +25,10 @@ pub struct InstalledRules {
     pub counters: Vec<(Family, Counter)>,
     /// Those of them whose chains are retired: nothing leads there any more.
     pub retired: Vec<(Family, Counter)>,
-    /// Whether any chain is retired, with counters or without.
-    pub(super) has_retired: bool,
     /// redisguard's chains and jumps, where iptables loads them.
     pub(super) rulesets: Rulesets,
-    /// redisguard's table as nft lists it.
-    pub(super) table: Option<String>,
+    /// redisguard's table, where nft loads it.
+    pub(super) table: Option<Listing>,
 }
 
 impl InstalledRules {

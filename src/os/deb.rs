@@ -24,14 +24,7 @@ fn is_running(program: &Path) -> bool {
 
 /// Whether both are there and are not the same, byte for byte.
 fn differ(one: &Path, other: &Path) -> bool {
-    let lengths = [one, other].map(|path| fs::metadata(path).map(|metadata| metadata.len()));
-    match lengths {
-        [Ok(one_length), Ok(other_length)] if one_length == other_length => {
-            fs::read(one).ok() != fs::read(other).ok()
-        }
-        [Ok(_), Ok(_)] => true,
-        _ => false,
-    }
+    fs::read(one).is_ok_and(|one| fs::read(other).is_ok_and(|other| one != other))
 }
 
 #[cfg(test)]

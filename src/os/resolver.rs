@@ -9,6 +9,7 @@ use super::command::{self, Program};
 use crate::error::{Error, ErrorKind};
 use nix::net::if_::if_nametoindex;
 use std::collections::BTreeMap;
+use std::iter;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::sync::Mutex;
 use std::thread;
@@ -76,29 +77,26 @@ pub fn names(addresses: &[IpAddr]) -> Result<BTreeMap<IpAddr, String>, Error> {
     }
     let end = Instant::now() + NAMES_TIMEOUT;
     let queue = Mutex::new(addresses.iter().take(NAMES_LIMIT));
-    let found = Mutex::new(BTreeMap::new());
-    thread::scope(|threads| {
-        for _ in 0..NAMES_AT_ONCE.min(addresses.len()) {
-            threads.spawn(|| {
-                while let Some(address) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-                    let left = end.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return;
-                    }
-                    if let Some(name) = name_of(*address, left)
-                        && let Ok(mut found) = found.lock()
-                    {
-                        found.insert(*address, name);
-                    }
-                }
-            });
-        }
+    let next = || queue.lock().ok()?.next().copied();
+    let ask = || {
+        let named = |address| Some((address, name_of(address, end)?));
+        iter::from_fn(next).filter_map(named).collect::<Vec<_>>()
+    };
+    let found = thread::scope(|threads| {
+        let asking = [(); NAMES_AT_ONCE].map(|()| threads.spawn(ask));
+        asking.into_iter().flat_map(|asked| asked.join().unwrap_or_default()).collect()
     });
-    Ok(found.into_inner().unwrap_or_default())
+    Ok(found)
 }
 
-fn name_of(address: IpAddr, limit: Duration) -> Option<String> {
-    let getent = Program::new("getent").args(["hosts", &address.to_string()]).limit(limit);
+/// The name of an address; `None` where none is known before the `end`.
+fn name_of(address: IpAddr, end: Instant) -> Option<String> {
+    let left = end.saturating_duration_since(Instant::now());
+    // No program is started only to be killed.
+    if left.is_zero() {
+        return None;
+    }
+    let getent = Program::new("getent").args(["hosts", &address.to_string()]).limit(left);
     let answer = getent.run("ask for a name").ok()?;
     answer.is_success().then(|| name_in(&answer.text()))?
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
 /// The sockets on the reserved ports.
@@ -52,17 +52,16 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     let mut open = HashMap::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         for socket in lines(table).skip(1).filter_map(|line| Socket::parse(&line)) {
-            let Socket { address, port, peer, state, inode } = socket;
+            let Socket { address, port, peer, is_listening, inode } = socket;
             if !guard.reserves(port) {
                 continue;
             }
-            match state {
-                State::Listening => open.insert(inode, Open::Listener(port, address)),
-                State::Established if guard.cuts(peer) => {
-                    open.insert(inode, Open::Session(Peer { port, address: peer }))
-                }
-                _ => None,
-            };
+            if is_listening {
+                let listener = Listener { port, address, program: None, pid: None };
+                open.insert(inode, Open::Listener(listener));
+            } else if guard.cuts(peer) {
+                open.insert(inode, Open::Session(Peer { port, address: peer }));
+            }
         }
     }
     let mut usage = with_processes(open);
@@ -120,19 +119,12 @@ impl<'a> Guard<'a> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Established,
-    Listening,
-    Other,
-}
-
-/// A line of /proc/net/tcp or tcp6 (proc_pid_net(5)).
+/// A line of /proc/net/tcp or tcp6 (proc_pid_net(5)): a socket that listens, or whose connection is open.
 struct Socket {
     address: IpAddr,
     port: u16,
     peer: IpAddr,
-    state: State,
+    is_listening: bool,
     inode: u64,
 }
 
@@ -141,14 +133,15 @@ impl Socket {
         let mut words = line.split_whitespace().skip(1);
         let (address, port) = endpoint(words.next()?)?;
         let (peer, _) = endpoint(words.next()?)?;
-        let state = match words.next()? {
-            "01" => State::Established,
-            "0A" => State::Listening,
-            _ => State::Other,
+        // TCP_ESTABLISHED and TCP_LISTEN (net/tcp_states.h).
+        let is_listening = match words.next()? {
+            "01" => false,
+            "0A" => true,
+            _ => return None,
         };
         // Behind the queues, the timer, the retransmits, the user and the timeout.
         let inode = words.nth(5)?.parse().ok()?;
-        Some(Self { address, port, peer, state, inode })
+        Some(Self { address, port, peer, is_listening, inode })
     }
 }
 
@@ -157,17 +150,11 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
     let word = |index: usize| u32::from_str_radix(address.get(index * 8..index * 8 + 8)?, 16).ok();
-    let address = match address.len() {
-        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
-        32 => {
-            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
-            let mut bytes = [0; 16];
-            for (place, word) in bytes.chunks_exact_mut(4).zip(words) {
-                place.copy_from_slice(&word.to_ne_bytes());
-            }
-            Ipv6Addr::from(bytes).to_canonical()
-        }
-        _ => return None,
+    let words = (0..address.len() / 8).map(word).collect::<Option<Vec<u32>>>()?;
+    let bytes: Vec<u8> = words.into_iter().flat_map(u32::to_ne_bytes).collect();
+    let address = match <[u8; 4]>::try_from(bytes.as_slice()) {
+        Ok(bytes) => IpAddr::from(bytes),
+        Err(_) => Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical(),
     };
     Some((address, port))
 }
@@ -197,7 +184,7 @@ impl Session {
 
 /// An open socket on a reserved port.
 enum Open {
-    Listener(u16, IpAddr),
+    Listener(Listener),
     Session(Peer),
 }
 
@@ -218,9 +205,9 @@ fn with_processes(mut open: HashMap<u64, Open>) -> PortUsage {
         }
         for inode in open_sockets(pid) {
             match open.remove(&inode) {
-                Some(Open::Listener(port, address)) => {
-                    let program = name_of(pid);
-                    usage.listeners.push(Listener { port, address, program, pid: Some(pid) });
+                Some(Open::Listener(listener)) => {
+                    let (program, pid) = (name_of(pid), Some(pid));
+                    usage.listeners.push(Listener { program, pid, ..listener });
                 }
                 // A client of the notice listener loses no service.
                 Some(Open::Session(peer)) if !is_notice_listener(pid) => usage.peers.push(peer),
@@ -230,9 +217,7 @@ fn with_processes(mut open: HashMap<u64, Open>) -> PortUsage {
     }
     for socket in open.into_values() {
         match socket {
-            Open::Listener(port, address) => {
-                usage.listeners.push(Listener { port, address, program: None, pid: None });
-            }
+            Open::Listener(listener) => usage.listeners.push(listener),
             Open::Session(peer) => usage.peers.push(peer),
         }
     }
@@ -283,7 +268,7 @@ mod tests {
         let there = format!("{:08X}:C350", u32::from_ne_bytes([10, 0, 0, 2]));
         let rest = "00000000:00000000 00:00000000 00000000   107        0 22222 1 0 20 4 30 10 -1";
         let socket = Socket::parse(&format!("   7: {here} {there} 01 {rest}")).unwrap();
-        assert_eq!((socket.port, socket.state, socket.inode), (6380, State::Established, 22222));
+        assert_eq!((socket.port, socket.is_listening, socket.inode), (6380, false, 22222));
         assert_eq!(socket.peer, IpAddr::from([10, 0, 0, 2]));
     }
 

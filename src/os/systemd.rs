@@ -42,28 +42,22 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
     let mut arguments = vec!["show", PROPERTIES, "--"];
     arguments.extend(units);
     let printed = systemctl(&arguments)?;
-    let mut states = BTreeMap::new();
-    for block in printed.split("\n\n") {
-        let mut state = UnitState::default();
-        let mut name = String::new();
-        for (key, value) in block.lines().filter_map(|line| line.split_once('=')) {
-            match key {
-                "Id" => name = value.to_owned(),
-                "LoadState" => state.load = value.to_owned(),
-                "ActiveState" => state.active = value.to_owned(),
-                "StatusText" => state.says = value.to_owned(),
-                "FragmentPath" => state.file = value.to_owned(),
-                "DropInPaths" => {
-                    state.drop_ins = value.split_whitespace().map(str::to_owned).collect();
-                }
-                "NeedDaemonReload" => state.stale = value == "yes",
-                "MainPID" => state.pid = value.parse().unwrap_or_default(),
-                _ => {}
-            }
-        }
-        states.insert(name, state);
-    }
-    Ok(states)
+    let read = |block: &str| {
+        let properties = block.lines().filter_map(|line| line.split_once('='));
+        let properties: BTreeMap<&str, &str> = properties.collect();
+        let of = |key| properties.get(key).copied().unwrap_or_default().to_owned();
+        let state = UnitState {
+            load: of("LoadState"),
+            active: of("ActiveState"),
+            pid: of("MainPID").parse().unwrap_or_default(),
+            says: of("StatusText"),
+            file: of("FragmentPath"),
+            drop_ins: of("DropInPaths").split_whitespace().map(str::to_owned).collect(),
+            stale: of("NeedDaemonReload") == "yes",
+        };
+        (of("Id"), state)
+    };
+    Ok(printed.split("\n\n").map(read).collect())
 }
 
 /// Runs systemctl. Returns what it prints.

@@ -60,7 +60,7 @@ impl Ruleset {
     }
 
     /// Whether any chain is retired.
-    pub(super) fn has_retired(&self) -> bool {
+    pub fn has_retired(&self) -> bool {
         let chains = self.tables.values().flat_map(|table| table.chains.keys());
         chains.into_iter().any(|chain| is_retired(chain))
     }

@@ -16,10 +16,6 @@ impl Ruleset {
 
     /// Every difference of the installed rules from these, in words; empty where there is none.
     pub fn drift(&self, installed: &Self) -> Vec<String> {
-        let none = Table::default();
-        let mut names: Vec<&String> = self.tables.keys().chain(installed.tables.keys()).collect();
-        names.sort_unstable();
-        names.dedup();
         if installed.tables.is_empty() && !self.tables.is_empty() {
             return vec!["no rules of ours are loaded".to_owned()];
         }
@@ -29,9 +25,7 @@ impl Ruleset {
             return vec![format!("the rules are of bundle {found}")];
         }
         let mut findings = Vec::new();
-        for name in names {
-            let wanted = self.tables.get(name).unwrap_or(&none);
-            let found = installed.tables.get(name).unwrap_or(&none);
+        for (name, wanted, found) in self.tables_beside(installed) {
             chain_drift(name, wanted, found, &mut findings);
             jump_drift(name, wanted, found, &mut findings);
         }

@@ -3,7 +3,7 @@
 
 use super::chain_rotation::rename_transaction;
 use super::chains;
-use super::programs::{HELP, check, iptables as program, load, save};
+use super::programs::{HELP, check, load, save};
 use super::ruleset::Ruleset;
 use super::tables;
 use super::variant::Variant;
@@ -34,8 +34,9 @@ impl Iptables {
     /// iptables of this host. A kernel without IPv6 needs no rules for it.
     pub fn new(wanted: Rulesets) -> Self {
         let families: Vec<Family> = tables::families().collect();
-        let is_nft =
-            |family: &Family| Variant::of_program(family.save_command()) == Some(Variant::Nft);
+        let is_nft = |family: &Family| {
+            Variant::of_program(&format!("{}-save", family.iptables())) == Some(Variant::Nft)
+        };
         let in_nf_tables = families.iter().copied().filter(is_nft).collect();
         Self { families, in_nf_tables, wanted }
     }
@@ -61,11 +62,17 @@ impl Iptables {
             && tables::of(family).all(|table| netlink::is_absent(&table))
     }
 
-    fn for_each<T: Send>(
+    /// Has `replace` turn each family's installed rules into the wanted ones.
+    fn replace_each(
         &self,
-        work: impl Fn(Family) -> Result<T, Error> + Sync,
-    ) -> Result<Vec<(Family, T)>, Error> {
-        in_parallel(&self.families, work)
+        installed: &InstalledRules,
+        replace: impl Fn(Family, &Ruleset, &Ruleset) -> Result<(), Error> + Sync,
+    ) -> Result<(), Error> {
+        let replace_family = |family| {
+            let both = self.wanted.get(&family).zip(installed.rulesets.get(&family));
+            both.map_or(Ok(()), |(wanted, installed)| replace(family, wanted, installed))
+        };
+        in_parallel(&self.families, replace_family).map(drop)
     }
 
     /// Restores what was installed before a load that failed, maybe between two tables.
@@ -84,15 +91,10 @@ fn in_parallel<T: Send>(
 ) -> Result<Vec<(Family, T)>, Error> {
     thread::scope(|scope| {
         let work = &work;
-        let Some((last, others)) = families.split_last() else { return Ok(Vec::new()) };
-        let running = others.iter().map(|family| (*family, scope.spawn(|| work(*family))));
-        let running: Vec<_> = running.collect();
-        let last = (*last, work(*last));
-        let ended = running.into_iter().map(|(family, thread)| {
-            let lost = |_| Err(Error::new("run iptables", "its thread died"));
-            (family, thread.join().unwrap_or_else(lost))
-        });
-        ended.chain([last]).map(|(family, ended)| Ok((family, ended?))).collect()
+        let start = |&family: &Family| scope.spawn(move || Ok((family, work(family)?)));
+        let running: Vec<_> = families.iter().map(start).collect();
+        let lost = |_| Err(Error::new("run iptables", "its thread died"));
+        running.into_iter().map(|thread| thread.join().unwrap_or_else(lost)).collect()
     })
 }
 
@@ -114,14 +116,12 @@ impl RulesBackend for Iptables {
     fn observe(&self) -> Result<InstalledRules, Error> {
         let mut installed = InstalledRules::default();
         // Without tables, mostly at boot, no program is started.
-        let (without, with): (Vec<_>, Vec<_>) =
-            self.families.iter().copied().partition(|family| self.has_no_tables(*family));
-        let without = without.into_iter().map(|family| (family, String::new()));
-        for (family, listing) in in_parallel(&with, save)?.into_iter().chain(without) {
+        let list =
+            |family| if self.has_no_tables(family) { Ok(String::new()) } else { save(family) };
+        for (family, listing) in in_parallel(&self.families, list)? {
             let (ruleset, counters, retired) = Ruleset::listed(&listing);
             installed.retired.extend(retired.into_iter().map(|counter| (family, counter)));
             installed.counters.extend(counters.into_iter().map(|counter| (family, counter)));
-            installed.has_retired |= ruleset.has_retired();
             installed.present |= !ruleset.tables.is_empty();
             if let Some(wanted) = self.wanted.get(&family) {
                 let findings = wanted.drift(&ruleset).into_iter();
@@ -133,42 +133,33 @@ impl RulesBackend for Iptables {
     }
 
     fn check(&self, installed: &InstalledRules, dry_run: &DryRunNetns) -> Result<(), Error> {
-        let nothing = Ruleset::default();
-        let in_namespace = |family| match self.wanted.get(&family) {
-            Some(wanted) => check(family, &[], &wanted.transaction(&nothing)),
-            None => Ok(()),
+        let in_namespace = || {
+            let none = Ruleset::default();
+            self.replace_each(installed, |family, wanted, _| {
+                check(family, &[], &wanted.transaction(&none))
+            })
         };
-        let uncommitted = |family| match (self.wanted.get(&family), installed.rulesets.get(&family))
-        {
-            (Some(wanted), Some(installed)) => {
+        let uncommitted = || {
+            self.replace_each(installed, |family, wanted, installed| {
                 check(family, &["--test"], &wanted.transaction(installed))
-            }
-            _ => Ok(()),
+            })
         };
         let rules: usize = self.wanted.values().map(Ruleset::rule_count).sum();
-        let checked =
-            if rules < DRY_RUN_LIMIT { dry_run.run(|| self.for_each(in_namespace)) } else { None };
-        checked.unwrap_or_else(|| self.for_each(uncommitted)).map(drop)
+        let checked = if rules < DRY_RUN_LIMIT { dry_run.run(in_namespace) } else { None };
+        checked.unwrap_or_else(uncommitted)
     }
 
     fn load(&self, installed: &InstalledRules) -> Result<(), Error> {
-        let loaded = self.for_each(|family| {
-            match (self.wanted.get(&family), installed.rulesets.get(&family)) {
-                (Some(wanted), Some(installed)) => replace(family, wanted, installed),
-                _ => Ok(()),
-            }
-        });
-        loaded.map(drop).map_err(|error| self.undo(installed, error))
+        self.replace_each(installed, replace).map_err(|error| self.undo(installed, error))
     }
 
     fn remove_retired(&self, installed: &InstalledRules) -> Result<(), Error> {
-        let with_retired =
-            |family| installed.rulesets.get(&family).filter(|ruleset| ruleset.has_retired());
-        self.for_each(|family| match (self.wanted.get(&family), with_retired(family)) {
-            (Some(wanted), Some(installed)) => load(family, &wanted.transaction(installed)),
-            _ => Ok(()),
+        self.replace_each(installed, |family, wanted, installed| {
+            if installed.has_retired() {
+                load(family, &wanted.transaction(installed))?;
+            }
+            Ok(())
         })
-        .map(drop)
     }
 
     fn counter_tables(&self) -> &'static [&'static str] {
@@ -197,7 +188,7 @@ impl RulesBackend for Iptables {
     fn detach(&self, installed: &InstalledRules) -> Result<(), Error> {
         for (family, ruleset) in &installed.rulesets {
             let tool = iptables::new(*family == Family::V6).map_err(|error| {
-                Error::new(format!("run {}", program(*family)), error).help(HELP)
+                Error::new(format!("run {}", family.iptables()), error).help(HELP)
             })?;
             for (name, table) in &ruleset.tables {
                 for jump in &table.jumps {

@@ -22,23 +22,15 @@ impl OtherVariant {
         Variant::selected().map(|selected| Self(selected.other()))
     }
 
-    /// The rules of others that it holds, in words; `None` where there are none.
-    pub fn foreign_rules(&self) -> Option<String> {
-        Holdings::read(self.0).foreign_rules()
-    }
-
-    /// Refuses a host with rules of others there.
-    ///
-    /// # Errors
-    /// Says where they are, and what brings all together.
-    pub fn refuse_foreign_rules(&self) -> Result<(), Error> {
-        Holdings::read(self.0).conflict().map_or(Ok(()), Err)
+    /// What it holds now.
+    pub fn holdings(&self) -> Holdings {
+        Holdings::read(self.0)
     }
 }
 
 /// What that variant holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Holdings {
+pub struct Holdings {
     variant: Variant,
     /// redisguard's rules, from before the variants were switched.
     own: Rulesets,
@@ -75,7 +67,7 @@ impl Holdings {
     }
 
     /// The rules of others there, in words; `None` where there are none.
-    fn foreign_rules(&self) -> Option<String> {
+    pub fn foreign_rules(&self) -> Option<String> {
         let counted = self
             .foreign
             .iter()
@@ -92,8 +84,8 @@ impl Holdings {
         })
     }
 
-    /// Why nothing can be applied beside them.
-    fn conflict(&self) -> Option<Error> {
+    /// Why nothing can be applied beside them: where they are, and what brings all together.
+    pub fn conflict(&self) -> Option<Error> {
         let (hidden, shown) = (self.variant, self.variant.other());
         Some(Error::new("guard this host", self.foreign_rules()?).help(format!(
             "bring all rules together: flush those of {hidden} if nothing needs them, move them \
@@ -112,7 +104,7 @@ impl RulesBackend for OtherVariant {
     }
 
     fn observe(&self) -> Result<InstalledRules, Error> {
-        let rulesets = Holdings::read(self.0).own;
+        let rulesets = self.holdings().own;
         Ok(InstalledRules { present: !rulesets.is_empty(), rulesets, ..InstalledRules::default() })
     }
 

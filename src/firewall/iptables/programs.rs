@@ -11,14 +11,6 @@ pub(super) const HELP: &str =
 /// How long iptables waits for other programs that hold the xtables lock, in seconds.
 const LOCK_TIMEOUT: &str = "5";
 
-/// The program that changes a family's rules.
-pub(super) fn iptables(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "iptables",
-        Family::V6 => "ip6tables",
-    }
-}
-
 /// Has a family's iptables-restore load a transaction for each table.
 ///
 /// # Errors
@@ -36,7 +28,7 @@ pub(super) fn check(family: Family, options: &[&str], transaction: &str) -> Resu
 }
 
 fn restore(family: Family, verb: &str, options: &[&str], transaction: &str) -> Result<(), Error> {
-    let program = format!("{}-restore", iptables(family));
+    let program = format!("{}-restore", family.iptables());
     let action = format!("{verb} the {} rules", family.name());
     let output = run_restore(&program, options, &action, transaction)
         .map_err(|error| error.or_help(HELP))?;
@@ -66,10 +58,10 @@ pub(super) fn run_restore(
 /// # Errors
 /// A process that may not see them; a table that iptables cannot use.
 pub(super) fn save(family: Family) -> Result<String, Error> {
-    let program = family.save_command();
+    let program = format!("{}-save", family.iptables());
     let action = format!("list the {} rules", family.name());
     let failed = |cause: &str| Error::new(&action, cause).help(help_for(cause));
-    let output = Program::new(program)
+    let output = Program::new(&program)
         .args(["--counters"])
         .run(&action)
         .map_err(|error| error.or_help(HELP))?;

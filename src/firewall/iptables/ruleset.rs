@@ -3,7 +3,7 @@
 
 use super::chains::{LOG, PREFIX, is_jump, is_retired, ports_of};
 use crate::plan::Counter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of a table that is redisguard's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,6 +142,17 @@ impl Ruleset {
             }
         }
         (ruleset, counters, retired)
+    }
+
+    /// Every table of these rules and of the installed ones by its name, with what both have in it.
+    pub(super) fn tables_beside<'a>(
+        &'a self,
+        installed: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, &'a Table, &'a Table)> {
+        static NONE: Table = Table { chains: BTreeMap::new(), jumps: Vec::new() };
+        let names: BTreeSet<&String> = self.tables.keys().chain(installed.tables.keys()).collect();
+        let of = |ruleset: &'a Self, name| ruleset.tables.get(name).unwrap_or(&NONE);
+        names.into_iter().map(move |name| (name.as_str(), of(self, name), of(installed, name)))
     }
 
     /// How many rules its chains have.

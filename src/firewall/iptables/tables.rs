@@ -5,6 +5,7 @@ use crate::family::Family;
 use crate::firewall::kernel;
 use crate::firewall::nftables::nft;
 use crate::firewall::types::Tables;
+use serde_json::Value;
 
 /// The tables that redisguard's chains are in.
 pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
@@ -16,19 +17,12 @@ pub(super) fn families() -> impl Iterator<Item = Family> {
 
 /// A family's tables, as nft names them: `ip filter`.
 pub(super) fn of(family: Family) -> impl Iterator<Item = String> {
-    TABLES.iter().map(move |table| named(family, table))
+    TABLES.iter().map(move |table| format!("{} {table}", family.kernel_name()))
 }
 
 /// A family's table that holds what stops packets: `ip filter`.
 pub(super) fn filter_of(family: Family) -> String {
-    named(family, TABLES[0])
-}
-
-fn named(family: Family, table: &str) -> String {
-    match family {
-        Family::V4 => format!("ip {table}"),
-        Family::V6 => format!("ip6 {table}"),
-    }
+    format!("{} filter", family.kernel_name())
 }
 
 fn all() -> impl Iterator<Item = String> {
@@ -36,34 +30,33 @@ fn all() -> impl Iterator<Item = String> {
 }
 
 /// Those tables that exist, whichever program made them; `None` where nft cannot tell.
-pub(in crate::firewall) fn existing() -> Option<Tables> {
+pub fn existing_tables() -> Option<Tables> {
     let listed = ask_nft(&["list", "tables"])?;
     let named = listed.lines().filter_map(|line| line.strip_prefix("table ")).map(str::trim);
     let known: Tables = all().collect();
     Some(named.filter(|name| known.contains(*name)).map(str::to_owned).collect())
 }
 
-/// Drops each table that did not exist `before` and holds nothing but its accepting base chains, so that
-/// nft's listing is what it was. Where nft is not installed they stay.
-pub(in crate::firewall) fn drop_empty(before: &Tables) {
+/// Drops each table that is not one of those that existed `before`, when rules were loaded first, and holds
+/// nothing but its accepting base chains: then nft's listing is what it was. Where nft is not installed they
+/// stay.
+pub fn drop_empty_tables(before: &Tables) {
     all().filter(|table| !before.contains(table)).for_each(|table| drop_if_empty(&table));
 }
 
 fn drop_if_empty(table: &str) {
-    let command = |verb| std::iter::once(verb).chain(["table"]).chain(table.split(' '));
-    let Some(listing) = ask_nft(&command("list").collect::<Vec<_>>()) else { return };
-    let mut lines = listing.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let is_bare = |line: &str| {
-        matches!(line, "" | "}")
-            || (line.starts_with("table ") && line.ends_with('{'))
-            || (line.starts_with("chain ") && line.ends_with('{'))
-            || (line.starts_with("type ") && line.ends_with("policy accept;"))
+    let command = |words: &[&'static str]| -> Vec<&str> {
+        words.iter().copied().chain(table.split(' ')).collect()
     };
-    // An empty chain that some program has made has no type.
-    let count = |word: &str| listing.lines().filter(|line| line.trim().starts_with(word)).count();
-    let base_chains_only = count("chain ") == count("type ");
-    if !listing.is_empty() && base_chains_only && lines.all(is_bare) {
-        let _ = ask_nft(&command("delete").collect::<Vec<_>>());
+    let Some(listing) = ask_nft(&command(&["--json", "list", "table"])) else { return };
+    let listing: Value = serde_json::from_str(&listing).unwrap_or_default();
+    // A chain that some program has made, and no hook leads to, has no policy.
+    let is_bare = |object: &Value| {
+        object.get("metainfo").or(object.get("table")).is_some()
+            || object["chain"]["policy"] == "accept"
+    };
+    if listing["nftables"].as_array().is_some_and(|objects| objects.iter().all(is_bare)) {
+        let _ = ask_nft(&command(&["delete", "table"]));
     }
 }
 

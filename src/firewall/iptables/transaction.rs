@@ -33,14 +33,8 @@ impl Ruleset {
     }
 
     fn write(&self, installed: &Self, retired: Retired) -> String {
-        let none = Table::default();
-        let mut names: Vec<&String> = self.tables.keys().chain(installed.tables.keys()).collect();
-        names.sort_unstable();
-        names.dedup();
         let mut text = String::new();
-        for name in names {
-            let wanted = self.tables.get(name).unwrap_or(&none);
-            let found = installed.tables.get(name).unwrap_or(&none);
+        for (name, wanted, found) in self.tables_beside(installed) {
             table_transaction(name, wanted, found, retired, &mut text);
         }
         text

@@ -68,11 +68,8 @@ impl Variant {
         match self {
             Self::Legacy => {
                 // The file is there once the modules are loaded, and empty while there is no table.
-                let names = match family {
-                    Family::V4 => "/proc/net/ip_tables_names",
-                    Family::V6 => "/proc/net/ip6_tables_names",
-                };
-                fs::read(names).is_ok_and(|names| !names.is_empty())
+                let names = fs::read(format!("/proc/net/{}_tables_names", family.kernel_name()));
+                names.is_ok_and(|names| !names.is_empty())
             }
             Self::Nft => kernel::has_module("nf_tables"),
         }

@@ -12,9 +12,6 @@ use crate::firewall::types::InstalledRules;
 use crate::os::command;
 use crate::plan::Scope;
 
-/// How a listing begins whose table names its bundle in its own comment: that of earlier versions.
-const COMMENTED_TABLE: &str = "table inet redisguard {\n\tcomment ";
-
 /// nftables of this host.
 pub struct Nftables {
     /// `None` where there is nothing to load.
@@ -38,8 +35,8 @@ impl Nftables {
     }
 }
 
-/// redisguard's table as nft lists it, if there is one.
-fn list() -> Result<Option<String>, Error> {
+/// redisguard's table, if there is one.
+fn list() -> Result<Option<Listing>, Error> {
     const ACTION: &str = "list the nftables rules";
     // Mostly so at boot, and the kernel says it without a program being started.
     if netlink::is_absent(TABLE) {
@@ -47,7 +44,7 @@ fn list() -> Result<Option<String>, Error> {
     }
     let output = run(&["list", "table", "inet", "redisguard"], ACTION, "")?;
     if output.is_success() {
-        return Ok(Some(output.text()));
+        return Ok(Listing::read(&output.text()));
     }
     // It may have gone between the two questions.
     if netlink::is_absent(TABLE) { Ok(None) } else { Err(refused(ACTION, &output.stderr)) }
@@ -59,19 +56,20 @@ impl RulesBackend for Nftables {
     }
 
     fn observe(&self) -> Result<InstalledRules, Error> {
-        let mut installed = InstalledRules { table: list()?, ..InstalledRules::default() };
-        let found = installed.table.as_deref().and_then(Listing::read);
-        installed.present = found.is_some();
-        if let Some(script) = &self.wanted {
-            let findings = match &found {
-                Some((table, _)) => table.drift(&script.bundle),
-                None => vec!["no rules of ours are loaded".to_owned()],
-            };
-            let scope = Scope::Backend(self.name());
-            installed.drift = findings.into_iter().map(|finding| (scope, finding)).collect();
-        }
-        installed.counters = found.map(|(_, counters)| counters).unwrap_or_default();
-        Ok(installed)
+        let table = list()?;
+        let findings = match (&self.wanted, &table) {
+            (None, _) => Vec::new(),
+            (Some(script), Some(table)) => table.drift(&script.bundle),
+            (Some(_), None) => vec!["no rules of ours are loaded".to_owned()],
+        };
+        let scope = Scope::Backend(self.name());
+        Ok(InstalledRules {
+            drift: findings.into_iter().map(|finding| (scope, finding)).collect(),
+            present: table.is_some(),
+            counters: table.as_ref().map(|table| table.counters.clone()).unwrap_or_default(),
+            table,
+            ..InstalledRules::default()
+        })
     }
 
     fn counter_tables(&self) -> &'static [&'static str] {
@@ -97,8 +95,8 @@ impl RulesBackend for Nftables {
     fn load(&self, installed: &InstalledRules) -> Result<(), Error> {
         const ACTION: &str = "load the nftables rules";
         let Some(script) = &self.wanted else { return Ok(()) };
-        let found = installed.table.as_deref().and_then(Listing::read).map(|(found, _)| found);
-        let keeping = found.and_then(|found| script.keeping_counters(&found));
+        let found = installed.table.as_ref();
+        let keeping = found.and_then(|found| script.keeping_counters(found));
         // Where another program has changed the table meanwhile, the first script fails, and the table is
         // replaced as a whole: the guard comes before the counters. nft ends when the kernel has freed what
         // was deleted, be it an empty table. Then no packet is under way by the rules before, and only then
@@ -107,8 +105,8 @@ impl RulesBackend for Nftables {
             read_script(&[], ACTION, &script.text)?;
         }
         let action = "find the nftables rules as they were loaded";
-        match list()?.as_deref().and_then(Listing::read) {
-            Some((table, _)) => read_script(&[], action, &table.sealed()),
+        match list()? {
+            Some(table) => read_script(&[], action, &table.sealed()),
             None => Err(Error::new(action, "the table is not there")
                 .help("another program changes them at the same time; run it again")),
         }
@@ -117,14 +115,12 @@ impl RulesBackend for Nftables {
     fn restore(&self, before: &InstalledRules, now: &InstalledRules) -> Result<(), Error> {
         match &before.table {
             // A listing is a script, too.
-            Some(table) => {
+            Some(before) => {
                 // Its counters would be loaded with their values: those are in the totals already.
-                let lines = table.lines().filter(|line| !line.trim().starts_with("packets "));
+                let lines = before.text.lines();
+                let lines = lines.filter(|line| !line.trim().starts_with("packets "));
                 let table: String = lines.map(|line| format!("{line}\n")).collect();
-                let found = now.table.as_deref().and_then(Listing::read);
-                let emptied = found.and_then(|(found, _)| found.emptied(&table));
-                // A table's comment cannot be changed: one that had another comes back as a whole.
-                let emptied = emptied.filter(|_| !table.starts_with(COMMENTED_TABLE));
+                let emptied = now.table.as_ref().map(|found| found.emptied(before));
                 let script = emptied.unwrap_or_else(|| REPLACE_TABLE.to_owned()) + &table;
                 read_script(&[], "put the nftables rules back", &script)
             }

@@ -1,7 +1,7 @@
 //! Sets and maps of an nftables table: what they take, and what is in them. Runs nothing.
 
 use super::names::qualified;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// How the lines begin that say what a block takes, or where a chain is hooked in.
@@ -21,11 +21,11 @@ pub(super) struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
-    /// Reads the lines of a block, as nft prints it or as a bundle has it.
-    pub(super) fn of(lines: impl Iterator<Item = &'a str>) -> Self {
+    /// Reads a block, as nft prints it or as a bundle has it.
+    pub(super) fn of(block: &'a str) -> Self {
         let (mut form, mut elements) = (Vec::new(), BTreeSet::new());
         let mut in_elements = false;
-        for line in lines.map(str::trim) {
+        for line in block.lines() {
             let first = line.strip_prefix("elements = {");
             in_elements |= first.is_some();
             if in_elements {
@@ -71,19 +71,6 @@ fn split(line: &str) -> impl Iterator<Item = &str> {
         is_quoted ^= letter == '"';
         letter == ',' && !is_quoted
     })
-}
-
-/// All blocks of a table in a bundle's script, by their first lines.
-pub(super) fn blocks(table: &str) -> BTreeMap<&str, Elements<'_>> {
-    let mut blocks = BTreeMap::new();
-    let mut lines = table.lines();
-    while let Some(line) = lines.next() {
-        if let Some(name) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) {
-            let block = lines.by_ref().take_while(|line| *line != "\t}");
-            blocks.insert(name, Elements::of(block));
-        }
-    }
-    blocks
 }
 
 #[cfg(test)]

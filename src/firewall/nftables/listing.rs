@@ -1,17 +1,17 @@
-//! redisguard's table as `nft list table` prints it, cut into its blocks, and the seal: what each block
+//! redisguard's table as `nft list table` prints it, or as a bundle has it, cut into its blocks, and the seal: what each block
 //! looked like when it was loaded. Runs nothing.
 //!
 //! How nft prints a rule differs among its versions, and from how a bundle writes it. So what was loaded is
 //! listed once, and the digests of that listing are put beside it, into a chain that no packet meets.
 
-use super::elements::{Elements, blocks, is_form};
+use super::elements::{Elements, is_form};
 use super::names::{
     BUNDLE_BLOCK, COMMENT_PREFIX, COUNTER_TABLE, DYNAMIC_SETS, SEAL_CHAIN, TABLE, qualified,
 };
 use crate::bundle::hex;
 use crate::family::Family;
 use crate::plan::Counter;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// The name of the block that all counters are in here.
@@ -20,13 +20,15 @@ const COUNTERS: &str = "counters";
 /// has room for 128 bytes.
 const DIGEST_LENGTH: usize = 16;
 
-/// redisguard's table as it was found.
+/// redisguard's table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
+    /// The listing itself.
+    pub(super) text: String,
+    /// The values of its counters.
+    pub(super) counters: Vec<(Family, Counter)>,
     /// The digest of the bundle that it names.
     bundle: String,
-    /// Whether the table's own comment names it, as earlier versions had it.
-    has_comment: bool,
     /// Every block but the seal, by its first line: `chain rg_input`. All counters are one block.
     blocks: BTreeMap<String, String>,
     /// Whether the chain of the seal is there, whatever is in it.
@@ -36,26 +38,21 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Reads a listing and the values of its counters; `None` where there is no such table.
-    pub(in crate::firewall) fn read(text: &str) -> Option<(Self, Vec<(Family, Counter)>)> {
-        let mut listing = Self::default();
-        let mut counters = Vec::new();
+    /// Reads a listing; `None` where there is no such table.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let mut listing = Self { text: text.to_owned(), ..Self::default() };
         let mut lines = text.lines();
         lines.next().filter(|line| line.starts_with(&format!("table {TABLE} {{")))?;
         let mut current: Option<(&str, String)> = None;
         for line in lines {
             let depth = line.bytes().take_while(|byte| *byte == b'\t').count();
             match (&mut current, depth, line.trim()) {
-                (None, 1, line) => match line.strip_suffix(" {") {
-                    Some(name) => current = Some((name, String::new())),
-                    None => {
-                        listing.has_comment |= comment(line).is_some();
-                        listing.bundle = comment(line).unwrap_or(listing.bundle);
-                    }
-                },
+                (None, 1, line) => {
+                    current = line.strip_suffix(" {").map(|name| (name, String::new()));
+                }
                 (Some(_), 1, _) => listing.add(current.take()),
                 (Some((name, _)), _, line) if line.starts_with("packets ") => {
-                    counters.extend(counter_value(name, line));
+                    listing.counters.extend(counter_value(name, line));
                 }
                 (Some((BUNDLE_BLOCK, _)), _, line) if comment(line).is_some() => {
                     listing.bundle = comment(line).unwrap_or_default();
@@ -70,7 +67,7 @@ impl Listing {
                 (None, ..) => {}
             }
         }
-        Some((listing, counters))
+        Some(listing)
     }
 
     fn add(&mut self, block: Option<(&str, String)>) {
@@ -96,30 +93,24 @@ impl Listing {
         }
     }
 
-    /// The commands that empty the table for the `wanted` one, but for the counters that both have; `None`
-    /// where the table's comment names a bundle, since a comment cannot be changed.
+    /// The commands that empty the table for the `wanted` one, but for the counters that both have.
     ///
     /// A set or map that `wanted` has in the same form stays, with the elements that both have: a packet
     /// that is under way while the rules change looks things up in it, and would find nothing in one that is
     /// made or filled anew.
-    pub(in crate::firewall) fn emptied(&self, wanted: &str) -> Option<String> {
-        if self.has_comment {
-            return None;
-        }
-        let wanted = blocks(wanted);
+    pub(super) fn emptied(&self, wanted: &Self) -> String {
         let fits = |name: &str| {
-            let found = self.blocks.get(name).map(|block| Elements::of(block.lines()))?;
-            let wanted = wanted.get(name).filter(|wanted| wanted.form == found.form)?;
-            Some((found, wanted))
+            let found = Elements::of(self.blocks.get(name)?);
+            let wanted = Elements::of(wanted.blocks.get(name)?);
+            (wanted.form == found.form).then_some((found, wanted))
         };
         let mut text = format!("flush table {TABLE}\n");
         let named = |kind: &'static str| {
             let names = self.blocks.keys().map(String::as_str);
             names.filter(move |name| name.starts_with(kind))
         };
-        let counters = self.blocks.get(COUNTERS).map(String::as_str).unwrap_or_default();
-        let counters = counters.lines().filter(|line| line.starts_with("counter "));
-        let counters = counters.filter(|name| !wanted.contains_key(name));
+        let kept: BTreeSet<&str> = wanted.counter_blocks().collect();
+        let counters = self.counter_blocks().filter(|name| !kept.contains(name));
         // In this order: chains refer to sets and maps, and maps to counters.
         let mut gone: Vec<&str> = named("chain ").collect();
         for name in named("set ").chain(named("map ")) {
@@ -131,7 +122,7 @@ impl Listing {
                 continue;
             }
             // Writing to a String cannot fail.
-            let _ = found.write_removal(name, wanted, &mut text);
+            let _ = found.write_removal(name, &wanted, &mut text);
         }
         for name in gone.into_iter().chain(counters) {
             let _ = writeln!(text, "delete {}", qualified(name));
@@ -139,11 +130,17 @@ impl Listing {
         if self.has_seal {
             let _ = writeln!(text, "delete chain {TABLE} {SEAL_CHAIN}");
         }
-        Some(text)
+        text
+    }
+
+    /// The first lines of the counters.
+    fn counter_blocks(&self) -> impl Iterator<Item = &str> {
+        let counters = self.blocks.get(COUNTERS).map(String::as_str).unwrap_or_default();
+        counters.lines().filter(|line| line.starts_with("counter "))
     }
 
     /// The transaction that seals the table as it is listed.
-    pub(in crate::firewall) fn sealed(&self) -> String {
+    pub(super) fn sealed(&self) -> String {
         let mut text =
             format!("add chain {TABLE} {SEAL_CHAIN}\nflush chain {TABLE} {SEAL_CHAIN}\n");
         for (name, block) in &self.blocks {
@@ -158,7 +155,7 @@ impl Listing {
     }
 
     /// Every difference from the bundle's table as it was loaded, in words.
-    pub(in crate::firewall) fn drift(&self, bundle: &str) -> Vec<String> {
+    pub(super) fn drift(&self, bundle: &str) -> Vec<String> {
         if self.bundle != bundle {
             return vec![match self.bundle.as_str() {
                 "" => "the table does not say of which bundle it is".to_owned(),
@@ -215,7 +212,8 @@ fn digest(block: &str) -> String {
 mod tests {
     use super::*;
 
-    const LOADED: &str = "table inet redisguard {\n\tcomment \"redisguard:0123456789ab\"\n\
+    const LOADED: &str = "table inet redisguard {\n\tchain rg_bundle {\n\
+        \t\treturn comment \"redisguard:0123456789ab\"\n\t}\n\n\
         \tcounter port_6379_v6 {\n\t\tcomment \"redisguard:6379:x\"\n\t\tpackets 7 bytes 420\n\t}\n\n\
         \tset rg_reserved {\n\t\ttype inet_service\n\t\tsize 65535\n\t\tflags dynamic\n\
         \t\telements = { 6379,\n\t\t\t     6380 }\n\t}\n\n\
@@ -225,8 +223,7 @@ mod tests {
 
     /// As it is listed after its seal was added.
     fn sealed() -> String {
-        let listing = Listing::read(LOADED).unwrap().0;
-        let rules = listing.sealed();
+        let rules = Listing::read(LOADED).unwrap().sealed();
         let rules =
             rules.lines().filter_map(|line| line.strip_prefix("add rule inet redisguard rg_seal "));
         let rules: String = rules.map(|rule| format!("\t\t{rule}\n")).collect();
@@ -238,7 +235,7 @@ mod tests {
     }
 
     fn drift(text: &str) -> String {
-        Listing::read(text).unwrap().0.drift("0123456789ab").join("; ")
+        Listing::read(text).unwrap().drift("0123456789ab").join("; ")
     }
 
     #[test]
@@ -247,7 +244,7 @@ mod tests {
         assert_eq!(drift(&sealed().replace("packets 7", "packets 8")), "");
         assert_eq!(drift(&sealed().replace("size 65535", "size 65535\t# count 2")), "");
         let counter = Counter { table: COUNTER_TABLE, ports: 6379.into(), packets: 7, bytes: 420 };
-        assert_eq!(Listing::read(LOADED).unwrap().1, [(Family::V6, counter)]);
+        assert_eq!(Listing::read(LOADED).unwrap().counters, [(Family::V6, counter)]);
         assert_eq!(Listing::read(""), None);
     }
 
@@ -287,7 +284,8 @@ mod tests {
         let several =
             "\t\ttype inet_service\n\t\telements = {\n\t\t\t1, 2,\n\t\t\t3,\n\t\t}".to_owned();
         let emptied = |found: &str, next: &str| {
-            let text = Listing::read(&wanted(found)).unwrap().0.emptied(&wanted(next)).unwrap();
+            let read = |set: &str| Listing::read(&wanted(set)).unwrap();
+            let text = read(found).emptied(&read(next));
             text.strip_prefix("flush table inet redisguard\n").unwrap().to_owned()
         };
         let set = "inet redisguard rg_ports";

@@ -2,7 +2,7 @@
 
 pub(super) mod driver;
 mod elements;
-mod listing;
+pub(super) mod listing;
 mod names;
 pub(super) mod netlink;
 pub(super) mod nft;

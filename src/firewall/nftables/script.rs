@@ -14,11 +14,29 @@ pub struct Script {
 }
 
 impl Script {
+    /// Reads the nftables rules of the bundle with this digest.
+    ///
+    /// # Errors
+    /// Names the first line that redisguard's rules never have.
+    pub fn parse(text: &str, bundle: &str) -> Result<Self, String> {
+        let is_foreign = |line: &str| {
+            !line.starts_with(['\t', '#'])
+                && !matches!(line, "" | "}" | "table inet redisguard {")
+                && !matches!(line, "table inet redisguard" | "delete table inet redisguard")
+        };
+        match text.lines().zip(1..).find(|(line, _)| is_foreign(line)) {
+            Some((line, number)) => {
+                Err(format!("line {number} does not belong into our rules: {line}"))
+            }
+            None => Ok(Self { text: text.to_owned(), bundle: bundle.to_owned() }),
+        }
+    }
+
     /// The script that replaces all of the table but its counters and what its sets share with the wanted
-    /// ones; `None` where the table must be replaced as a whole.
+    /// ones; `None` where the script is not of that form.
     pub(super) fn keeping_counters(&self, found: &Listing) -> Option<String> {
         let (_, table) = self.text.split_once(REPLACE_TABLE)?;
-        Some(found.emptied(table)? + table)
+        Some(found.emptied(&Listing::read(table)?) + table)
     }
 
     /// The script for a namespace without such a table. The kernel waits for all processors before it

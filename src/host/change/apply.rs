@@ -144,7 +144,7 @@ impl Change<'_> {
         let firewall = Firewall::of(&self.target.bundle, &self.target.guard_config)?;
         self.kernel_rules = Some(Snapshot::take()?);
         if firewall.makes_tables() && self.receipt.tables.is_none() {
-            self.receipt.tables = firewall.tables();
+            self.receipt.tables = firewall::existing_tables();
         }
         firewall.check(&firewall.observe()?, dry_run)?;
         Ok(Some(firewall))

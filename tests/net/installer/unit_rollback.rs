@@ -54,6 +54,16 @@ fn look(host: &Host) -> (String, String, String) {
     (host.rules(), files.map(|line| format!("{line}\n")).collect(), live)
 }
 
+fn assert_apply_rolls_back(host: &Host) {
+    let output = host.install(&["apply"]);
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(
+        transcript(&output).contains("everything is as it was before"),
+        "{}",
+        transcript(&output)
+    );
+}
+
 #[test]
 fn a_failed_run_stops_the_units_it_started() {
     if !able() {
@@ -64,13 +74,7 @@ fn a_failed_run_stops_the_units_it_started() {
     play_systemd(&host);
     host.sh(&format!("touch /run/broken/{NOTICE}"));
     let before = look(&host);
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("everything is as it was before"),
-        "{}",
-        transcript(&output)
-    );
+    assert_apply_rolls_back(&host);
     let orders = host.sh("cat /run/told");
     assert!(orders.contains(&format!("start {BLOCK}")), "{orders}");
     assert_eq!(orders.matches("daemon-reload").count(), 1, "no file changed: {orders}");
@@ -90,12 +94,6 @@ fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
     host.sh(&format!("rm /run/kill-at-start; touch /run/broken/{NOTICE}"));
     let before = look(&host);
     assert!(host.has("/etc/redisguard/rules.v4") && !before.0.contains("REDISGUARD"));
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("everything is as it was before"),
-        "{}",
-        transcript(&output)
-    );
+    assert_apply_rolls_back(&host);
     assert_same(&look(&host), &before, "before the second apply");
 }
