@@ -124,8 +124,8 @@ impl Protocol {
     }
 
     /// The protocol of that name.
-    pub(super) fn by_name(name: &[u8]) -> Option<Protocol> {
-        Protocol::ALL.into_iter().find(|protocol| protocol.name().as_bytes() == name)
+    pub(super) fn by_name(name: &str) -> Option<Protocol> {
+        Protocol::ALL.into_iter().find(|protocol| protocol.name() == name)
     }
 }
 
