@@ -19,7 +19,7 @@ struct Fields<'a> {
     time: Option<&'a str>,
     peer: Option<&'a str>,
     port: Option<u16>,
-    protocol: Option<&'a str>,
+    protocol: Option<Protocol>,
     #[serde(borrow)]
     library: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -77,7 +77,7 @@ fn logfmt<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'
             b"time" => fields.time.replace(value).is_some(),
             b"peer" => fields.peer.replace(value).is_some(),
             b"port" => fields.port.replace(number(value)?).is_some(),
-            b"protocol" => fields.protocol.replace(value).is_some(),
+            b"protocol" => fields.protocol.replace(protocol(value)?).is_some(),
             b"library" => fields.library.replace(value.into()).is_some(),
             b"library-version" => fields.library_version.replace(value.into()).is_some(),
             b"lines" => fields.lines.replace(number(value)?).is_some(),
@@ -127,6 +127,11 @@ fn number<T: std::str::FromStr>(value: &str) -> Result<T, SkipReason> {
     value.parse().ok().filter(|_| is_decimal).ok_or(SkipReason::Malformed)
 }
 
+fn protocol(name: &str) -> Result<Protocol, SkipReason> {
+    let known = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+    known.ok_or(SkipReason::Malformed)
+}
+
 fn json<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'a>, SkipReason> {
     if line.last() != Some(&b'}') {
         return Err(SkipReason::Torn);
@@ -165,8 +170,7 @@ fn record<'a>(
     timestamps: &mut TimestampParser,
 ) -> Result<Line<'a>, SkipReason> {
     let malformed = SkipReason::Malformed;
-    let protocol = fields.protocol.map(|name| Protocol::by_name(name).ok_or(malformed));
-    let (protocol, outcome) = (protocol.transpose()?, fields.outcome.ok_or(malformed)?);
+    let outcome = fields.outcome.ok_or(malformed)?;
     let Some((at, [])) = timestamps.rfc3339(fields.time.ok_or(malformed)?.as_bytes()) else {
         return Err(SkipReason::Misdated);
     };
@@ -191,15 +195,8 @@ fn record<'a>(
     let attempts = attempts.filter(|_| fields.port != Some(0)).ok_or(malformed)?;
     let version = fields.library_version.unwrap_or_default();
     let library = fields.library.map(|name| Library { name, version });
-    Ok(Line::Attempt(Attempt {
-        at,
-        source,
-        port: fields.port,
-        answer,
-        attempts,
-        protocol,
-        library,
-    }))
+    let Fields { port, protocol, .. } = fields;
+    Ok(Line::Attempt(Attempt { at, source, port, answer, attempts, protocol, library }))
 }
 
 fn source(peer: &str) -> Option<Source> {
