@@ -5,9 +5,10 @@ use super::find::syslog;
 use crate::bundle::GuardConfig;
 use crate::host::Host;
 use crate::os::command::{Output, Program, is_installed};
-use crate::report::{AnswerKind, Attempt, Line, LineFormat, Source, TimestampParser, UnixMillis};
+use crate::report::{Attempt, Line, LineFormat, TimestampParser, UnixMillis, to_rfc3339};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -20,18 +21,18 @@ const KERNEL_LINES: &str = "--lines=100";
 /// How long journalctl may take.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The latest attempt of one source at one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A recent attempt from outside, as `status --json` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecentAttempt {
-    /// When it was.
-    pub at: UnixMillis,
-    /// Where it came from.
-    pub source: Source,
+    /// When.
+    pub at: String,
+    /// An address, a network of several (`/64`), or `others`.
+    pub source: String,
     /// The reserved port.
     pub port: u16,
-    /// How it was answered.
-    pub answer: AnswerKind,
-    /// The client library with its version, where the client named one.
+    /// How it was answered, as `report` names it.
+    pub answer: &'static str,
+    /// What the client calls its library; null where it did not.
     pub library: Option<String>,
 }
 
@@ -55,11 +56,12 @@ pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> V
     } else if host.is_live() {
         take(&syslog(host).map(|path| tail(&path)).unwrap_or_default(), LineFormat::Kernel);
     }
-    all.sort_by_key(|attempt: &RecentAttempt| std::cmp::Reverse(attempt.at));
+    // By milliseconds, which the text of a timestamp lacks.
+    all.sort_by_key(|(at, _): &(UnixMillis, RecentAttempt)| std::cmp::Reverse(*at));
     let mut latest: Vec<RecentAttempt> = Vec::new();
-    for attempt in all {
+    for (_, attempt) in all {
         let same =
-            |known: &RecentAttempt| (known.source, known.port) == (attempt.source, attempt.port);
+            |known: &RecentAttempt| (&known.source, known.port) == (&attempt.source, attempt.port);
         if latest.len() < max && !latest.iter().any(same) {
             latest.push(attempt);
         }
@@ -67,8 +69,8 @@ pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> V
     latest
 }
 
-/// The attempt, unless it comes from the host itself, as those of `status` do.
-fn from_outside(attempt: &Attempt<'_>) -> Option<RecentAttempt> {
+/// The attempt and its time, unless it comes from the host itself, as those of `status` do.
+fn from_outside(attempt: &Attempt<'_>) -> Option<(UnixMillis, RecentAttempt)> {
     if attempt.source.address().is_some_and(|address| address.is_loopback()) {
         return None;
     }
@@ -76,8 +78,9 @@ fn from_outside(attempt: &Attempt<'_>) -> Option<RecentAttempt> {
         .library
         .as_ref()
         .map(|library| format!("{} {}", library.name, library.version).trim_end().to_owned());
-    let Attempt { at, source, answer, .. } = *attempt;
-    Some(RecentAttempt { at, source, port: attempt.port?, answer, library })
+    let (at, source) = (to_rfc3339(attempt.at), attempt.source.to_string());
+    let (port, answer) = (attempt.port?, attempt.answer.name());
+    Some((attempt.at, RecentAttempt { at, source, port, answer, library }))
 }
 
 /// The end of a file, from the first whole line on.

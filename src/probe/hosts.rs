@@ -5,9 +5,11 @@
 use super::probe_async;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
-use crate::expectation::{self, Expectation, Origin, Outcome, PortRole};
+use crate::expectation::{self, Origin, Outcome};
+use crate::family::Family;
 use crate::os::resolver;
 use nix::sys::resource::{Resource, getrlimit};
+use serde::Serialize;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -23,47 +25,79 @@ const MAX_CONNECTIONS: usize = 2048;
 /// How long the name service may take for a name.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The result for one port of one address.
-#[derive(Clone, Debug)]
+/// The result for one port of one address, as `probe --json` prints it.
+#[derive(Clone, Debug, Serialize)]
 pub struct PortResult {
-    /// The address.
-    pub address: IpAddr,
     /// The port.
     pub port: u16,
-    /// What the port is to the guard.
-    pub role: PortRole,
-    /// What a client must get.
-    pub expectation: Expectation,
-    /// What it got.
+    /// `IPv4` or `IPv6`.
+    pub family: &'static str,
+    /// The address.
+    pub address: IpAddr,
+    /// `reserved`, `notice port`, `cluster` or `control`.
+    pub kind: &'static str,
+    /// `dropped`, `refused`, `notice`, `notice or open` (from the host itself), `untouched` (anything but the
+    /// notice), or `nothing` (from an allowed network: the host's other rules decide).
+    pub promised: &'static str,
+    /// `dropped`, `refused`, `notice`, `open` or `failed`.
+    pub met: &'static str,
+    /// The first line of the answer, or why the attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The time from connecting to the first line.
+    pub milliseconds: u128,
+    /// Whether that was promised.
+    pub as_promised: bool,
+    /// What the client got.
+    #[serde(skip)]
     pub outcome: Outcome,
     /// How long that took.
+    #[serde(skip)]
     pub took: Duration,
 }
 
-impl PortResult {
-    /// Whether the client got what it must.
-    pub fn is_as_expected(&self) -> bool {
-        self.expectation.is_met_by(self.port, &self.outcome)
+/// The result for one host, as `probe --json` prints it.
+#[derive(Clone, Debug, Serialize)]
+pub struct HostResult {
+    /// The host as it was named.
+    pub host: String,
+    /// Whether all of its ports are as promised.
+    pub as_promised: bool,
+    /// Why the host cannot be judged; null where it can.
+    pub problem: Option<String>,
+    /// Addresses without a route from here. They do not count against the host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<Unasked>,
+    /// Every port of every address.
+    pub ports: Vec<PortResult>,
+}
+
+/// An address without a route from here.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unasked {
+    /// The address.
+    pub address: IpAddr,
+    /// Why it was not asked.
+    pub cause: String,
+}
+
+/// The outcome in the words of a port's user.
+fn met(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Silence => "dropped",
+        Outcome::Served(_) | Outcome::Mute => "open",
+        Outcome::Refused | Outcome::Notice(_) | Outcome::Failed(_) => outcome.name(),
     }
 }
 
-/// The result for one host.
-#[derive(Clone, Debug)]
-pub struct HostResult {
-    /// The host as the caller named it.
-    pub host: String,
-    /// Every port of every address that has a route, ordered by address.
-    pub ports: Vec<PortResult>,
-    /// The addresses without a route from here, and why.
-    pub unreachable: Vec<(IpAddr, String)>,
-    /// Why the host cannot be judged.
-    pub problem: Option<String>,
-}
-
-impl HostResult {
-    /// Whether every port is as expected. A host that answers on no port is not: it may be down.
-    pub fn is_as_expected(&self) -> bool {
-        self.problem.is_none() && self.ports.iter().all(PortResult::is_as_expected)
+/// The text of the answer or of the error.
+fn text(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Notice(text) => Some(text.trim_start_matches('-').to_owned()),
+        Outcome::Served(text) | Outcome::Failed(text) => {
+            Some(text.clone()).filter(|text| !text.is_empty())
+        }
+        Outcome::Silence | Outcome::Refused | Outcome::Mute => None,
     }
 }
 
@@ -118,7 +152,8 @@ async fn probe_host(
     options: &Options,
     permits: &Arc<Semaphore>,
 ) -> HostResult {
-    let mut result = HostResult { host, ports: Vec::new(), unreachable: Vec::new(), problem: None };
+    let mut result =
+        HostResult { host, as_promised: false, problem: None, unasked: vec![], ports: vec![] };
     let addresses = match resolve(&result.host, permits).await {
         Ok(addresses) => addresses,
         Err(cause) => {
@@ -132,7 +167,7 @@ async fn probe_host(
         let origin = match source_address(address) {
             Ok(from) => Origin::of(guard_config, from, address.ip()),
             Err(error) => {
-                result.unreachable.push((address.ip(), error.to_string()));
+                result.unasked.push(Unasked { address: address.ip(), cause: error.to_string() });
                 continue;
             }
         };
@@ -149,7 +184,19 @@ async fn probe_host(
                 let started = Instant::now();
                 let outcome = probe_async(address, timeout).await;
                 let (address, took) = (address.ip(), started.elapsed());
-                let result = PortResult { address, port, role, expectation, outcome, took };
+                let result = PortResult {
+                    port,
+                    family: Family::of(address).name(),
+                    address,
+                    kind: role.name(),
+                    promised: expectation.name(),
+                    met: met(&outcome),
+                    text: text(&outcome),
+                    milliseconds: took.as_millis(),
+                    as_promised: expectation.is_met_by(port, &outcome),
+                    outcome,
+                    took,
+                };
                 ((address_index, port_index), result)
             });
         }
@@ -158,13 +205,16 @@ async fn probe_host(
     results.sort_by_key(|(index, _)| *index);
     result.ports = results.into_iter().map(|(_, port)| port).collect();
     result.problem = problem(&result);
+    // A host that answers on no port is not as promised: it may be down.
+    result.as_promised =
+        result.problem.is_none() && result.ports.iter().all(|port| port.as_promised);
     result
 }
 
 /// Why a host that was probed cannot be judged.
 fn problem(result: &HostResult) -> Option<String> {
     if result.ports.is_empty() {
-        let (_, cause) = result.unreachable.first()?;
+        let cause = &result.unasked.first()?.cause;
         return Some(format!("it cannot be asked from here: {cause}"));
     }
     let mut failures = result.ports.iter().filter_map(|port| match &port.outcome {

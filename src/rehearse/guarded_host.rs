@@ -4,7 +4,7 @@
 use super::cases::{Case, Vantage, cases, stub_ports};
 use super::network::{Cable, cables, ip};
 use super::outsider::Outsider;
-use super::report::{Control, Observation, Report};
+use super::report::{Attempt, Report};
 use super::stub_servers;
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
@@ -57,22 +57,29 @@ pub fn host(
     stub_servers::start(&stub_ports(&cases), with_ipv6)?;
     let _listener = listener(guard_config, notice)?;
     // The listener and the stub servers are there already, so that every port answers.
-    let control = try_without_rules(&cases, cables, &mut outsider)?;
+    let (reached, tried) = try_without_rules(&cases, cables, &mut outsider)?;
     let firewall = Firewall::of(bundle, guard_config)?;
     let installed = firewall.observe()?;
     // As `apply` does: rules are checked before they are loaded.
     firewall.check(&installed, &DryRunNetns::default())?;
     firewall.load(&installed, &mut CounterTotals::default())?;
 
-    let mut observations = Vec::new();
-    for case in cases {
-        let mut outcomes = Vec::new();
+    let mut attempts = Vec::new();
+    for case in &cases {
         for (family, cable) in families.iter().zip(cables) {
-            outcomes.push((*family, attempt(&case, *cable, &mut outsider)?));
+            let outcome = attempt(case, *cable, &mut outsider)?;
+            attempts.push(Attempt::new(case, *family, outcome.kind()));
         }
-        observations.push(Observation { case, outcomes });
     }
-    Ok(Report { bundle: guard_config.bundle.clone(), with_ipv6, control, observations })
+    Ok(Report {
+        // What did not get through before the rules were loaded proves nothing afterwards.
+        as_expected: reached == tried && attempts.iter().all(|attempt| attempt.same),
+        attempts,
+        bundle: guard_config.bundle.clone(),
+        reached_before_the_rules: reached,
+        tried_before_the_rules: tried,
+        families,
+    })
 }
 
 /// Has the kernel kill this process, and with it the namespaces, when the caller dies: that may be killed at any
@@ -147,27 +154,27 @@ fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<L
     Err(failed(format!("nobody answers on port {port}")))
 }
 
-/// Makes the attempts that the rules must block before the rules are loaded. An attempt that did not get
-/// through now would prove nothing by its silence afterwards.
+/// Makes the attempts that the rules must block before the rules are loaded; how many got through, and how
+/// many were made. An attempt that did not get through now would prove nothing by its silence afterwards.
 fn try_without_rules(
     cases: &[Case],
     cables: &[Cable],
     outsider: &mut Outsider,
-) -> Result<Control, Error> {
+) -> Result<(usize, usize), Error> {
     let is_blocked = |case: &&Case| {
         let blocked = [OutcomeKind::Silence, OutcomeKind::Refused];
         case.from == Vantage::Outside && blocked.contains(&case.expected)
     };
-    let mut control = Control::default();
+    let (mut reached, mut tried) = (0, 0);
     for case in cases.iter().filter(is_blocked) {
         for cable in cables {
             let outcome = outsider.probe(SocketAddr::new(cable.host, case.port), RETRY_TIMEOUT)?;
             let is_open = matches!(outcome, Outcome::Notice(_) | Outcome::Served(_));
-            control.reached += usize::from(is_open);
-            control.tried += 1;
+            reached += usize::from(is_open);
+            tried += 1;
         }
     }
-    Ok(control)
+    Ok((reached, tried))
 }
 
 /// The outcome of one case over one family.

@@ -23,5 +23,5 @@ pub use self::cases::{Case, Vantage, cases};
 pub use self::guarded_host::host;
 pub use self::namespaces::enter;
 pub use self::outsider::outside;
-pub use self::report::{AttemptJson, Control, Observation, Report, ReportJson};
+pub use self::report::{Attempt, Report};
 pub use self::stage::Stage;

@@ -1,61 +1,32 @@
 //! The result of a rehearsal, as a Markdown table that a reviewer can paste into a pull request and as JSON.
 
 use super::cases::{Case, Vantage};
-use crate::expectation::{Outcome, OutcomeKind};
+use crate::expectation::OutcomeKind;
 use crate::family::Family;
 use crate::spec::PortSet;
 use serde::Serialize;
 
-/// What was observed in one case, by family.
-#[derive(Clone, Debug)]
-pub struct Observation {
-    /// The case.
-    pub case: Case,
-    /// The outcome of each family.
-    pub outcomes: Vec<(Family, Outcome)>,
-}
-
-/// The result of a rehearsal.
-#[derive(Clone, Debug)]
+/// The result of a rehearsal, as `rehearse --json` prints it.
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// The bundle's digest.
-    pub bundle: String,
-    /// Whether the kernel has IPv6.
-    pub with_ipv6: bool,
-    /// The control, without the rules.
-    pub control: Control,
-    /// Every case.
-    pub observations: Vec<Observation>,
-}
-
-/// The attempts that the rules must block, made before the rules were loaded. Those that did not get
-/// through then prove nothing afterwards.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Control {
-    /// How many got through.
-    pub reached: usize,
-    /// How many were made.
-    pub tried: usize,
-}
-
-/// What `rehearse --json` prints.
-#[derive(Serialize)]
-pub struct ReportJson<'a> {
     /// Whether every attempt had the expected outcome, and the rules were what blocked outsiders.
     pub as_expected: bool,
     /// Every attempt.
-    pub attempts: Vec<AttemptJson<'a>>,
+    pub attempts: Vec<Attempt>,
     /// The digest of the bundle.
-    pub bundle: &'a str,
+    pub bundle: String,
     /// How many of those attempts got through; all should.
     pub reached_before_the_rules: usize,
     /// How many of the attempts that the rules block were made before the rules were loaded.
     pub tried_before_the_rules: usize,
+    /// The families of each case: without IPv6 where the kernel has none.
+    #[serde(skip)]
+    pub families: &'static [Family],
 }
 
-/// One attempt of a rehearsal.
-#[derive(Serialize)]
-pub struct AttemptJson<'a> {
+/// One attempt of a rehearsal. Those of a case follow one another, one for each family.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attempt {
     /// `notice`, `served`, `refused` or `silence`.
     pub expected: &'static str,
     /// `IPv4` or `IPv6`.
@@ -69,37 +40,40 @@ pub struct AttemptJson<'a> {
     /// Whether the expected outcome was observed.
     pub same: bool,
     /// What the port is for.
-    pub service: &'a str,
+    pub service: String,
+}
+
+impl Attempt {
+    /// What came of a case over one family.
+    pub(super) fn new(case: &Case, family: Family, observed: OutcomeKind) -> Attempt {
+        Attempt {
+            expected: case.expected.name(),
+            family: family.name(),
+            from: case.from,
+            observed: observed.name(),
+            port: case.port,
+            same: case.expected == observed,
+            service: case.service.clone(),
+        }
+    }
+
+    /// What attempts that differ in nothing but the port have in common.
+    fn common(&self) -> (Vantage, &str, &str, &str) {
+        (self.from, &self.service, self.expected, self.observed)
+    }
 }
 
 impl Report {
-    /// Whether everything was as expected, and the rules were what blocked outsiders.
-    pub fn is_as_expected(&self) -> bool {
-        self.control.reached == self.control.tried && self.differences() == 0
-    }
-
-    /// Every case with the outcome of each family.
-    fn attempts(&self) -> impl Iterator<Item = (&Case, &(Family, Outcome))> {
-        self.observations.iter().flat_map(|Observation { case, outcomes }| {
-            outcomes.iter().map(move |outcome| (case, outcome))
-        })
-    }
-
-    fn differences(&self) -> usize {
-        self.attempts().filter(|(case, (_, outcome))| case.expected != outcome.kind()).count()
-    }
-
     /// The table and a verdict. It does not end with a line feed.
     pub fn markdown(&self) -> String {
-        let mut header = vec!["From", "Ports", "Service", "Expected", "IPv4"];
-        if self.with_ipv6 {
-            header.push("IPv6");
-        }
-        let mut lines: Vec<Vec<String>> = vec![header.into_iter().map(str::to_owned).collect()];
-        lines.extend(self.observations.chunk_by(is_alike).map(cells));
-        let Control { reached, tried } = self.control;
-        let (attempts, bundle) = (self.attempts().count(), &self.bundle);
-        let verdict = match self.differences() {
+        let header = ["From", "Ports", "Service", "Expected"].into_iter();
+        let header = header.chain(self.families.iter().map(|family| family.name()));
+        let mut lines: Vec<Vec<String>> = vec![header.map(str::to_owned).collect()];
+        let cases: Vec<&[Attempt]> = self.attempts.chunks(self.families.len()).collect();
+        lines.extend(cases.chunk_by(|one, next| is_alike(one, next)).map(cells));
+        let (reached, tried) = (self.reached_before_the_rules, self.tried_before_the_rules);
+        let (attempts, bundle) = (self.attempts.len(), &self.bundle);
+        let verdict = match self.attempts.iter().filter(|attempt| !attempt.same).count() {
             0 => format!("All {attempts} attempts met what bundle {bundle} promises."),
             differences => {
                 format!(
@@ -110,57 +84,33 @@ impl Report {
         let control = format!(
             "Before the rules were loaded, {reached} of the {tried} attempts that they stop got through."
         );
-        let ipv6 = if self.with_ipv6 { "" } else { "\nThis kernel has no IPv6: not tried." };
+        let with_ipv6 = self.families.contains(&Family::V6);
+        let ipv6 = if with_ipv6 { "" } else { "\nThis kernel has no IPv6: not tried." };
         format!("{}\n{verdict}\n{control}{ipv6}", table(&lines))
-    }
-
-    /// The result for programs.
-    pub fn json(&self) -> ReportJson<'_> {
-        let attempts = self.attempts().map(|(case, (family, outcome))| AttemptJson {
-            expected: case.expected.name(),
-            family: family.name(),
-            from: case.from,
-            observed: outcome.name(),
-            port: case.port,
-            same: case.expected == outcome.kind(),
-            service: &case.service,
-        });
-        ReportJson {
-            as_expected: self.is_as_expected(),
-            attempts: attempts.collect(),
-            bundle: &self.bundle,
-            reached_before_the_rules: self.control.reached,
-            tried_before_the_rules: self.control.tried,
-        }
     }
 }
 
-/// Whether two observations differ in nothing but the port: they share a line.
-fn is_alike(left: &Observation, right: &Observation) -> bool {
-    let kinds = |observation: &Observation| -> Vec<OutcomeKind> {
-        observation.outcomes.iter().map(|(_, outcome)| outcome.kind()).collect()
-    };
-    left.case.from == right.case.from
-        && left.case.service == right.case.service
-        && left.case.expected == right.case.expected
-        && kinds(left) == kinds(right)
+/// Whether two cases differ in nothing but the port: they share a line.
+fn is_alike(one: &[Attempt], next: &[Attempt]) -> bool {
+    one.iter().map(Attempt::common).eq(next.iter().map(Attempt::common))
 }
 
 /// One line of the table.
-fn cells(alike: &[Observation]) -> Vec<String> {
-    let [Observation { case, outcomes }, ..] = alike else { return Vec::new() };
-    let ports: PortSet = alike.iter().map(|observation| observation.case.port.into()).collect();
+fn cells(alike: &[&[Attempt]]) -> Vec<String> {
+    let [families @ [first, ..], ..] = alike else { return Vec::new() };
+    let ports: PortSet =
+        alike.iter().flat_map(|case| case.first()).map(|attempt| attempt.port.into()).collect();
     // The table should fit a terminal.
-    let service: String = case.service.chars().take(24).collect();
+    let service: String = first.service.chars().take(24).collect();
     let mut cells = vec![
-        case.from.name().to_owned(),
+        first.from.name().to_owned(),
         ports.to_string(),
         service.replace('|', "\\|"),
-        case.expected.name().to_owned(),
+        first.expected.to_owned(),
     ];
-    cells.extend(outcomes.iter().map(|(_, outcome)| match case.expected == outcome.kind() {
-        true => outcome.name().to_owned(),
-        false => format!("**{}**", outcome.name()),
+    cells.extend(families.iter().map(|attempt| match attempt.same {
+        true => attempt.observed.to_owned(),
+        false => format!("**{}**", attempt.observed),
     }));
     cells
 }

@@ -28,6 +28,14 @@ pub fn library(name: &str, version: Option<&str>) -> String {
     version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"))
 }
 
+/// A text of at most `max` characters: the end of a longer one is replaced by `mark`.
+pub fn shortened(text: &str, max: usize, mark: &str) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max - mark.chars().count()).chain(mark.chars()).collect()
+}
+
 /// The length of a time step in words. Steps have the widths of [`super::histogram`].
 pub fn step(seconds: i64) -> String {
     match seconds {
@@ -43,6 +51,13 @@ pub fn step(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_and_marked() {
+        assert_eq!(shortened(&"x".repeat(80), 80, "..."), "x".repeat(80));
+        assert_eq!(shortened(&"x".repeat(81), 80, "..."), "x".repeat(77) + "...");
+        assert_eq!(shortened("äöüß", 3, "…"), "äö…");
+    }
 
     #[test]
     fn numbers_timestamps_and_steps_are_formatted() {

@@ -5,7 +5,7 @@
 
 use super::record::UnixMillis;
 
-/// The most steps of an axis: enough for a chart of the page, and half a KiB for each source.
+/// The most steps of an axis: enough for a chart of the page, and at most a KiB for each source.
 pub const MAX_STEPS: usize = 128;
 
 /// The possible widths of a step, in milliseconds. Each is a multiple of the one before it, so that no step
@@ -28,31 +28,14 @@ pub struct TimeAxis {
     bounds: Option<(i64, i64)>,
 }
 
-/// The number of attempts in each step of an axis. Step `n` is in slot `n` modulo [`MAX_STEPS`], so that an
-/// axis can grow at either end without moving counts. Counts saturate.
-#[derive(Clone, Debug, Default)]
-pub struct Histogram(Counts);
-
-/// A histogram's counts. Most sources attempt once: they need no array.
-#[derive(Clone, Debug, Default)]
-enum Counts {
-    #[default]
-    None,
-    One(Slot, u32),
-    Many(Box<[u32; MAX_STEPS]>),
-}
-
-impl PartialEq for Histogram {
-    fn eq(&self, other: &Histogram) -> bool {
-        (0..MAX_STEPS).map(Slot).all(|slot| self.at(slot) == other.at(slot))
-    }
-}
-
-impl Eq for Histogram {}
-
-/// The slot of a step.
-fn slot(step: i64) -> Slot {
-    Slot(usize::try_from(step.rem_euclid(MAX_STEPS as i64)).unwrap_or_default())
+/// The number of attempts in each step of an axis. Counts saturate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// The step of the first of `counts`.
+    first: i64,
+    /// A count for each step from the first with attempts to the last. Most sources attempt once, and take
+    /// no more than one.
+    counts: Vec<u32>,
 }
 
 impl TimeAxis {
@@ -66,11 +49,11 @@ impl TimeAxis {
         (at - MONDAY).div_euclid(self.width())
     }
 
-    /// The slot of `at`, if the axis covers it.
-    pub(super) fn slot(self, at: UnixMillis) -> Option<Slot> {
+    /// The step of `at`, if the axis covers it.
+    pub(super) fn covered_step(self, at: UnixMillis) -> Option<i64> {
         let step = self.step(at);
-        self.bounds.filter(|(first, last)| (*first..=*last).contains(&step))?;
-        Some(slot(step))
+        let (first, last) = self.bounds?;
+        (first..=last).contains(&step).then_some(step)
     }
 
     /// The axis that covers `at` too.
@@ -106,81 +89,69 @@ impl TimeAxis {
         TimeAxis { level: self.level + 1, bounds }
     }
 
+    /// Every step, in order.
+    fn numbers(self) -> impl Iterator<Item = i64> {
+        self.bounds.into_iter().flat_map(|(first, last)| first..=last)
+    }
+
     /// The beginning of each step, in order.
     pub fn steps(self) -> impl Iterator<Item = UnixMillis> {
-        let (first, last) = self.bounds.unwrap_or((0, -1));
-        (first..=last).map(move |step| step * self.width() + MONDAY)
+        self.numbers().map(move |step| step * self.width() + MONDAY)
     }
 }
 
-/// A slot of a histogram: an index below [`MAX_STEPS`]. It is valid until the axis changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot(usize);
-
 impl Histogram {
-    fn at(&self, Slot(slot): Slot) -> u32 {
-        match &self.0 {
-            Counts::One(one, count) if one.0 == slot => *count,
-            Counts::None | Counts::One(..) => 0,
-            Counts::Many(counts) => counts.get(slot).copied().unwrap_or_default(),
+    /// Adds to the count of a step.
+    pub(super) fn add(&mut self, step: i64, more: u64) {
+        if more == 0 {
+            return;
         }
-    }
-
-    fn bump(&mut self, slot: Slot, more: u32) {
-        match &mut self.0 {
-            Counts::None => self.0 = Counts::One(slot, more),
-            Counts::One(one, count) if *one == slot => *count = count.saturating_add(more),
-            Counts::One(one, count) => {
-                let mut counts = Box::new([0; MAX_STEPS]);
-                counts[one.0] = *count;
-                counts[slot.0] = more;
-                self.0 = Counts::Many(counts);
-            }
-            Counts::Many(counts) => counts[slot.0] = counts[slot.0].saturating_add(more),
+        if self.counts.is_empty() {
+            self.first = step;
         }
+        // An axis is narrow, so that both ends are near.
+        let before = usize::try_from(self.first - step).unwrap_or_default();
+        self.counts.splice(..0, std::iter::repeat_n(0, before));
+        self.first = self.first.min(step);
+        let index = usize::try_from(step - self.first).unwrap_or_default();
+        if index >= self.counts.len() {
+            self.counts.resize(index + 1, 0);
+        }
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.counts[index] = self.counts[index].saturating_add(more);
     }
 
-    /// The slots with a count above 0.
-    fn occupied(&self) -> impl Iterator<Item = (Slot, u32)> {
-        let (begin, end) = match &self.0 {
-            Counts::None => (0, 0),
-            Counts::One(Slot(one), _) => (*one, *one + 1),
-            Counts::Many(_) => (0, MAX_STEPS),
-        };
-        (begin..end).map(|slot| (Slot(slot), self.at(Slot(slot)))).filter(|(_, count)| *count > 0)
-    }
-
-    /// Adds `count` to a step.
-    pub(super) fn add(&mut self, slot: Slot, count: u64) {
-        self.bump(slot, u32::try_from(count).unwrap_or(u32::MAX));
+    /// The steps with a count above 0.
+    fn occupied(&self) -> impl Iterator<Item = (i64, u32)> {
+        (self.first..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
     /// Moves the counts from the steps of one axis to those of another, which covers it.
     pub(super) fn rescale(&mut self, from: TimeAxis, to: TimeAxis) {
-        if from.level == to.level || matches!(self.0, Counts::None) {
+        if from.level == to.level {
             return;
         }
-        let mut rescaled = Histogram::default();
-        for (at, count) in from.steps().zip(self.counts(from)).filter(|(_, count)| *count > 0) {
-            rescaled.bump(slot(to.step(at)), count);
-        }
-        *self = rescaled;
+        let factor = to.width() / from.width();
+        let narrow = std::mem::take(self);
+        narrow.occupied().for_each(|(step, count)| self.add(step.div_euclid(factor), count.into()));
     }
 
     /// Adds the counts of another histogram on the same axis.
     pub(super) fn merge(&mut self, other: &Histogram) {
-        other.occupied().for_each(|(slot, count)| self.bump(slot, count));
+        other.occupied().for_each(|(step, count)| self.add(step, count.into()));
     }
 
     /// Adds 1 to each step in which the other histogram has a count.
     pub(super) fn add_presence(&mut self, other: &Histogram) {
-        other.occupied().for_each(|(slot, _)| self.bump(slot, 1));
+        other.occupied().for_each(|(step, _)| self.add(step, 1));
     }
 
     /// The count of each step, in order.
     pub fn counts(&self, axis: TimeAxis) -> impl Iterator<Item = u32> {
-        let (first, last) = axis.bounds.unwrap_or((0, -1));
-        (first..=last).map(|step| self.at(slot(step)))
+        axis.numbers().map(|step| {
+            let index = usize::try_from(step - self.first).ok();
+            index.and_then(|index| self.counts.get(index)).copied().unwrap_or_default()
+        })
     }
 }
 
@@ -196,7 +167,7 @@ mod tests {
             let wider = axis.widened_to(*at);
             histogram.rescale(axis, wider);
             axis = wider;
-            histogram.add(axis.slot(*at).unwrap(), 1);
+            histogram.add(axis.covered_step(*at).unwrap(), 1);
         }
         (axis, histogram)
     }

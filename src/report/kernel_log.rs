@@ -83,52 +83,40 @@ fn json(line: &[u8]) -> Result<Line<'_>, SkipReason> {
 /// Parses a log prefix of redisguard's and the packet that the kernel describes after it. The
 /// timestamp is left at 0.
 fn packet(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
-    let rest = message.strip_prefix(PREFIX).ok_or(SkipReason::Foreign)?;
-    let (answer, packet) = if let Some(packet) = rest.strip_prefix(b"drop: ") {
-        (AnswerKind::Dropped, packet)
-    } else if let Some(packet) = rest.strip_prefix(b"reject: ") {
-        (AnswerKind::Reset, packet)
-    } else {
-        return Err(SkipReason::Foreign);
+    let text = message.strip_prefix(PREFIX).map(String::from_utf8_lossy);
+    let (answer, packet) = match text.as_deref().and_then(|text| text.split_once(": ")) {
+        Some(("drop", packet)) => (AnswerKind::Dropped, packet),
+        Some(("reject", packet)) => (AnswerKind::Reset, packet),
+        _ => return Err(SkipReason::Foreign),
     };
     let (mut source, mut protocol, mut port) = (None, None, None);
-    for word in packet.split(|byte| *byte == b' ') {
-        let (field, value) = match word {
-            [b'S', b'R', b'C', b'=', value @ ..] => (&mut source, value),
-            [b'P', b'R', b'O', b'T', b'O', b'=', value @ ..] => (&mut protocol, value),
-            [b'D', b'P', b'T', b'=', value @ ..] => (&mut port, value),
+    for (name, value) in packet.split(' ').filter_map(|word| word.split_once('=')) {
+        let field = match name {
+            "SRC" => &mut source,
+            "PROTO" => &mut protocol,
+            "DPT" => &mut port,
             _ => continue,
         };
         if field.replace(value).is_some() {
             return Err(SkipReason::Malformed);
         }
     }
-    let text = |value: Option<&[u8]>| {
-        let value = value.ok_or(SkipReason::Torn)?;
-        std::str::from_utf8(value).map(str::to_owned).map_err(|_| SkipReason::Malformed)
-    };
-    let address = text(source)?.parse().map_err(|_| SkipReason::Malformed)?;
-    if protocol != Some(b"TCP") {
-        return Err(if protocol.is_none() { SkipReason::Torn } else { SkipReason::Malformed });
+    let source = source.ok_or(SkipReason::Torn)?;
+    let source = source.parse().map(Source::Address).map_err(|_| SkipReason::Malformed)?;
+    if protocol.ok_or(SkipReason::Torn)? != "TCP" {
+        return Err(SkipReason::Malformed);
     }
-    let digits = text(port)?;
+    let digits = port.ok_or(SkipReason::Torn)?;
     let port: u16 = digits.parse().map_err(|_| SkipReason::Malformed)?;
-    if packet.ends_with(format!("DPT={digits}").as_bytes()) {
+    if packet.ends_with(&format!("DPT={digits}")) {
         // The line ends with the port: more digits may have been cut off.
         return Err(SkipReason::Torn);
     }
     if port == 0 {
         return Err(SkipReason::Malformed);
     }
-    Ok(Attempt {
-        at: 0,
-        source: Source::Address(address),
-        port: Some(port),
-        answer,
-        attempts: 1,
-        protocol: None,
-        library: None,
-    })
+    let port = Some(port);
+    Ok(Attempt { at: 0, source, port, answer, attempts: 1, protocol: None, library: None })
 }
 
 #[cfg(test)]

@@ -36,16 +36,12 @@ impl LineCounts {
 
     pub(super) fn merge(&mut self, other: &LineCounts) {
         let Self { read, counted, outside, foreign, torn, malformed, misdated } = other;
-        for (own, other) in [
-            (&mut self.read, read),
-            (&mut self.counted, counted),
-            (&mut self.outside, outside),
-            (&mut self.foreign, foreign),
-            (&mut self.torn, torn),
-            (&mut self.malformed, malformed),
-            (&mut self.misdated, misdated),
-        ] {
-            *own = own.saturating_add(*other);
-        }
+        self.read += read;
+        self.counted += counted;
+        self.outside += outside;
+        self.foreign += foreign;
+        self.torn += torn;
+        self.malformed += malformed;
+        self.misdated += misdated;
     }
 }

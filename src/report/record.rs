@@ -1,6 +1,6 @@
 //! One log line as plain data: who tried to connect to which port, when, and how that was answered.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -93,7 +93,8 @@ impl AnswerKind {
 }
 
 /// The protocol that the client used with the listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// The client sent nothing.
     None,
@@ -121,11 +122,6 @@ impl Protocol {
             Protocol::Http => "http",
             Protocol::Tls => "tls",
         }
-    }
-
-    /// The protocol of that name.
-    pub(super) fn by_name(name: &[u8]) -> Option<Protocol> {
-        Protocol::ALL.into_iter().find(|protocol| protocol.name().as_bytes() == name)
     }
 }
 

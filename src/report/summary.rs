@@ -2,12 +2,12 @@
 //! format is rendered from it; as JSON it is what `report --json` prints.
 
 use super::aggregate::{Aggregate, LibraryId, LibraryRow, PortRow, Row};
+use super::histogram::Histogram;
 use super::line_counts::LineCounts;
 use super::record::{AnswerKind, LostLines, Protocol, Source};
 use super::timestamp::to_rfc3339;
 use super::totals::AnswerCounts;
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use serde::{Serialize, Serializer};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -159,11 +159,7 @@ pub struct TimelineStep {
 /// An object with a number for each [`AnswerKind`], by its name.
 impl Serialize for AnswerCounts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(AnswerKind::ALL.len()))?;
-        for answer in AnswerKind::ALL {
-            map.serialize_entry(answer.name(), &self.of(answer))?;
-        }
-        map.end()
+        serializer.collect_map(AnswerKind::ALL.map(|answer| (answer.name(), self.of(answer))))
     }
 }
 
@@ -261,35 +257,31 @@ fn source(aggregate: &Aggregate, row: &Row) -> SourceSummary {
 }
 
 fn ports(aggregate: &Aggregate) -> Vec<PortSummary> {
-    // For each port the number of rows, and how many of them had attempts in each step.
-    let mut sources: BTreeMap<Option<u16>, (u64, Vec<u32>)> = BTreeMap::new();
-    let steps = aggregate.axis.steps().count();
+    // For each port the number of sources, and how many of them had attempts in each step.
+    let mut present: BTreeMap<Option<u16>, (u64, Histogram)> = BTreeMap::new();
+    for (port, row) in &aggregate.ports {
+        present.insert(*port, (row.evicted_sources, row.evicted_presence.clone()));
+    }
     for row in &aggregate.rows {
-        let (count, present) = sources.entry(row.port).or_insert_with(|| (0, vec![0; steps]));
-        *count += 1;
-        for (step, attempts) in present.iter_mut().zip(row.histogram.counts(aggregate.axis)) {
-            *step += u32::from(attempts > 0);
+        if let Some((sources, steps)) = present.get_mut(&row.port) {
+            *sources += 1;
+            steps.add_presence(&row.histogram);
         }
     }
-    let port = |(port, row): (&Option<u16>, &PortRow)| {
-        let rows = sources.remove(port);
-        let (count, mut burn_down) = rows.unwrap_or_else(|| (0, vec![0; steps]));
-        for (step, evicted) in burn_down.iter_mut().zip(row.evicted_presence.counts(aggregate.axis))
-        {
-            *step = step.saturating_add(evicted);
-        }
+    let ports = aggregate.ports.iter().zip(present.into_values());
+    let port = |((port, row), (sources, steps)): ((&Option<u16>, &PortRow), (u64, Histogram))| {
         PortSummary {
             port: *port,
-            sources: count + row.evicted_sources,
+            sources,
             attempts: row.totals.attempts(),
             answers: row.totals.answers,
             first: to_rfc3339(row.totals.first),
             last: to_rfc3339(row.totals.last),
             timeline: row.histogram.counts(aggregate.axis).collect(),
-            burn_down,
+            burn_down: steps.counts(aggregate.axis).collect(),
         }
     };
-    aggregate.ports.iter().map(port).collect()
+    ports.map(port).collect()
 }
 
 fn libraries(aggregate: &Aggregate) -> Vec<LibrarySummary> {

@@ -3,6 +3,7 @@
 
 use super::record::UnixMillis;
 use jiff::civil::{Date, DateTime};
+use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
 
 const DAY: i64 = 86_400_000;
@@ -14,11 +15,10 @@ pub fn to_rfc3339(at: UnixMillis) -> String {
     at.map_or_else(|_| String::new(), |at| at.to_string())
 }
 
-/// Midnight of a date in UTC.
-fn midnight(year: i16, month: i8, day: i8) -> Option<UnixMillis> {
-    let date = Date::new(year, month, day).ok()?;
-    let midnight = date.to_datetime(jiff::civil::Time::midnight());
-    Some(TimeZone::UTC.to_timestamp(midnight).ok()?.as_millisecond())
+/// Midnight of a date (`2026-11-22`) in UTC.
+fn midnight(date: &[u8]) -> Option<UnixMillis> {
+    let date: Date = std::str::from_utf8(date).ok()?.parse().ok()?;
+    Some(TimeZone::UTC.to_timestamp(date.into()).ok()?.as_millisecond())
 }
 
 /// Two decimal digits.
@@ -71,21 +71,14 @@ impl TimestampParser {
     pub(super) fn rfc3339<'a>(&mut self, line: &'a [u8]) -> Option<(UnixMillis, &'a [u8])> {
         let (date, rest) = line.split_first_chunk::<10>()?;
         if self.cached_date.0 != *date {
-            let dashes = date[4] == b'-' && date[7] == b'-';
-            let year = two(date, 0)? * 100 + two(date, 2)?;
-            let small = |number: i64| i8::try_from(number).ok();
-            let year = i16::try_from(year).ok().filter(|_| dashes)?;
-            self.cached_date =
-                (*date, midnight(year, small(two(date, 5)?)?, small(two(date, 8)?)?)?);
+            self.cached_date = (*date, midnight(date)?);
         }
         let rest = rest.strip_prefix(b"T")?;
         let mut at = self.cached_date.1 + time_of_day(rest)?;
         let mut rest = &rest[8..];
         if let Some(fraction) = rest.strip_prefix(b".") {
-            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let (fraction, after) = fraction.split_at(digits);
-            at += milliseconds(fraction)?;
-            rest = after;
+            let (milliseconds, after) = milliseconds(fraction)?;
+            (at, rest) = (at + milliseconds, after);
         }
         let (sign, rest) = rest.split_first()?;
         // UTC is behind a zone with a positive offset.
@@ -103,23 +96,15 @@ impl TimestampParser {
 
     /// `Nov  7 05:45:00`, in the latest year in which that is not later than the log's last line.
     fn rfc3164<'a>(&mut self, line: &'a [u8]) -> Option<(UnixMillis, &'a [u8])> {
-        const MONTHS: [&[u8; 3]; 12] = [
-            b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
-            b"Dec",
-        ];
         let stamp = line.get(..15)?;
         let time = time_of_day(&stamp[7..])?;
         let in_hour = time % 3_600_000;
         let hour: [u8; 9] = stamp.first_chunk().copied()?;
         if self.cached_hour.0 != hour {
-            let month = MONTHS.iter().position(|month| month[..] == stamp[..3])?;
-            let month = i8::try_from(month + 1).ok()?;
-            let blanks = stamp[3] == b' ' && stamp[6] == b' ';
-            let number = |byte: u8| byte.is_ascii_digit().then(|| byte.cast_signed() - 48);
-            let tens = if stamp[4] == b' ' { Some(0) } else { number(stamp[4]) };
-            let date = tens.filter(|_| blanks)? * 10 + number(stamp[5])?;
+            let date = BrokenDownTime::parse("%b %e", &stamp[..6]).ok()?;
+            let (month, day) = (date.month()?, date.day().filter(|_| stamp[6] == b' ')?);
             let clock_hour = i8::try_from(time / 3_600_000).ok()?;
-            self.cached_hour = (hour, self.in_latest_year(month, date, clock_hour)?);
+            self.cached_hour = (hour, self.in_latest_year(month, day, clock_hour)?);
         }
         Some((self.cached_hour.1 + in_hour, &line[15..]))
     }
@@ -137,23 +122,25 @@ impl TimestampParser {
     }
 }
 
-/// The digits of a fraction of a second as milliseconds, rounded down.
-fn milliseconds(digits: &[u8]) -> Option<i64> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
+/// Splits the digits of a fraction of a second from what follows them, as milliseconds, rounded down.
+fn milliseconds(text: &[u8]) -> Option<(i64, &[u8])> {
+    let (digits, rest) = digits(text)?;
     let digit = |index: usize| digits.get(index).map_or(0, |digit| i64::from(digit - b'0'));
-    Some(digit(0) * 100 + digit(1) * 10 + digit(2))
+    Some((digit(0) * 100 + digit(1) * 10 + digit(2), rest))
+}
+
+/// Splits one or more decimal digits from what follows them.
+fn digits(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then(|| text.split_at(count))
 }
 
 /// `1795757700.123456`, as `journalctl -o short-unix` writes it.
 fn unix(line: &[u8]) -> Option<(UnixMillis, &[u8])> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let seconds = std::str::from_utf8(&line[..digits]).ok()?.parse::<i64>().ok()?;
-    let rest = line[digits..].strip_prefix(b".")?;
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (fraction, rest) = rest.split_at(digits);
-    Some((seconds.checked_mul(1000)?.checked_add(milliseconds(fraction)?)?, rest))
+    let (seconds, rest) = digits(line)?;
+    let seconds: i64 = std::str::from_utf8(seconds).ok()?.parse().ok()?;
+    let (milliseconds, rest) = milliseconds(rest.strip_prefix(b".")?)?;
+    Some((seconds.checked_mul(1000)?.checked_add(milliseconds)?, rest))
 }
 
 #[cfg(test)]

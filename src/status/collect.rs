@@ -135,8 +135,7 @@ fn add_attempts(
         let answers = answers.into_iter().map(Into::into).collect();
         status.listener = ListenerStatus { unit, answers };
     }
-    let latest = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
-    status.knocks = latest.into_iter().map(Into::into).collect();
+    status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
 }
 
 /// What was stopped, by reserved port and family; zero where nothing was.

@@ -12,6 +12,5 @@ mod unit_overrides;
 pub use self::collect::{Probing, collect};
 pub use self::health::listener_warning;
 pub use self::types::{
-    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, RecentAttempt,
-    Verdict,
+    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, Verdict,
 };

@@ -2,8 +2,7 @@
 
 use crate::family::Family;
 use crate::host::listener_health::Answer;
-use crate::log_sources;
-use crate::report::to_rfc3339;
+use crate::log_sources::RecentAttempt;
 use crate::spec::PortRange;
 use serde::Serialize;
 
@@ -186,29 +185,6 @@ impl PortCount {
             Some(last) => format!("{}-{last}", self.port),
             None => self.port.to_string(),
         }
-    }
-}
-
-/// A recent attempt from outside.
-#[derive(Serialize)]
-pub struct RecentAttempt {
-    /// When.
-    pub at: String,
-    /// An address, a network of several (`/64`), or `others`.
-    pub source: String,
-    /// The reserved port.
-    pub port: u16,
-    /// How it was answered, as `report` names it.
-    pub answer: &'static str,
-    /// What the client calls its library; null where it did not.
-    pub library: Option<String>,
-}
-
-impl From<log_sources::RecentAttempt> for RecentAttempt {
-    fn from(latest: log_sources::RecentAttempt) -> Self {
-        let log_sources::RecentAttempt { at, source, port, answer, library } = latest;
-        let (at, source) = (to_rfc3339(at), source.to_string());
-        Self { at, source, port, answer: answer.name(), library }
     }
 }
 

@@ -33,9 +33,9 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     let listener: Vec<&OsStr> = listener.into_iter().chain(with_bundle).collect();
     let report = rehearse::host(&bundle, &guard_config, &listener)?;
     if args.json {
-        print_json(&report.json());
+        print_json(&report);
     } else {
         out!("{}", report.markdown());
     }
-    Ok(if report.is_as_expected() { Status::Same } else { Status::Differs })
+    Ok(if report.as_expected { Status::Same } else { Status::Differs })
 }

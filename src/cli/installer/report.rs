@@ -9,9 +9,8 @@ use crate::files;
 use crate::host::{Host, bundle_source};
 use crate::log_sources::{self, LogSet, ReadResult};
 use crate::os::resolver;
-use crate::report::output::html::Page;
 use crate::report::output::sparkline::Glyphs;
-use crate::report::output::{csv, table};
+use crate::report::output::{csv, html, table};
 use crate::report::{Filter, LineFormat, Summary, UnixMillis};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -63,8 +62,8 @@ fn show(
 ) -> Result<(), Error> {
     match &verb.html {
         Some(path) => {
-            let page = Page::new(summary, now).text();
-            let page = page.map_err(|cause| Error::new("make the page", cause))?;
+            let page =
+                html::text(summary, now).map_err(|cause| Error::new("make the page", cause))?;
             if path == Path::new("-") {
                 out!("{page}");
             } else {

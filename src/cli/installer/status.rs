@@ -5,7 +5,8 @@ use crate::args::InstallerArgs;
 use crate::cli::output::{Status, coloured, err, out};
 use crate::error::Error;
 use crate::host::Host;
-use crate::status::{Finding, HostStatus, Probing, RecentAttempt, Verdict, collect};
+use crate::log_sources::RecentAttempt;
+use crate::status::{Finding, HostStatus, Probing, Verdict, collect};
 use crate::text_layout;
 use std::io;
 

@@ -151,29 +151,25 @@ impl Aggregate {
     }
 
     fn count(&mut self, attempt: &Attempt<'_>) {
-        let slot = match self.axis.slot(attempt.at) {
-            Some(slot) => slot,
-            None => {
-                self.rescale(self.axis.widened_to(attempt.at));
-                // The widest axis covers 128 steps of 336 days: 117 years, more than a real filter lets in.
-                let Some(slot) = self.axis.slot(attempt.at) else { return };
-                slot
-            }
-        };
+        if self.axis.covered_step(attempt.at).is_none() {
+            self.rescale(self.axis.widened_to(attempt.at));
+        }
+        // The widest axis covers 128 steps of 336 days: 117 years, more than a real filter lets in.
+        let Some(step) = self.axis.covered_step(attempt.at) else { return };
         let attempts = attempt.attempts;
         self.totals.add(attempt);
-        self.histograms[attempt.answer as usize].add(slot, attempts);
+        self.histograms[attempt.answer as usize].add(step, attempts);
         match self.port(attempt.port) {
             Some(port) => {
                 port.totals.add(attempt);
-                port.histogram.add(slot, attempts);
+                port.histogram.add(step, attempts);
             }
             None => self.port_overflow = self.port_overflow.saturating_add(attempts),
         }
         let row = self.row(attempt.source, attempt.port);
         let row = &mut self.rows[row];
         row.totals.add(attempt);
-        row.histogram.add(slot, attempts);
+        row.histogram.add(step, attempts);
         if let Some(protocol) = attempt.protocol {
             row.protocols |= 1 << protocol as u8;
         }

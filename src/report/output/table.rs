@@ -4,7 +4,7 @@
 //! `os::reverse_lookup`.
 
 use super::sparkline::Glyphs;
-use crate::report::format::{day, grouped, library, minute, step};
+use crate::report::format::{day, grouped, library, minute, shortened, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
 use crate::text_layout::wrapped;
 
@@ -113,7 +113,7 @@ fn source(listed: &SourceSummary, glyphs: Glyphs) -> Vec<String> {
     details.extend(libraries.map(|used| library(&used.name, used.version.as_deref())));
     let name = listed.name.iter().cloned();
     let details: Vec<String> = name.chain([details.join(", ")]).collect();
-    lines.push(truncated(format!("  {}", details.join("; "))));
+    lines.push(shortened(&format!("  {}", details.join("; ")), WIDTH, "..."));
     lines
 }
 
@@ -165,7 +165,7 @@ fn libraries(summary: &Summary) -> Vec<String> {
     let mut lines = vec![String::new(), row(&LIBRARIES, header)];
     for listed in summary.libraries.iter().take(MAX_LIBRARIES) {
         let name = library(&listed.name, listed.version.as_deref());
-        let name = if name.len() > LIBRARY { format!("{}...", &name[..LIBRARY - 3]) } else { name };
+        let name = shortened(&name, LIBRARY, "...");
         let (sources, attempts) = (grouped(listed.sources), grouped(listed.attempts));
         lines.push(row(&LIBRARIES, [&name, &sources, &attempts, &minute(&listed.last)]));
     }
@@ -214,23 +214,9 @@ fn notes(summary: &Summary) -> Vec<String> {
     notes.iter().map(|note| wrapped(note, WIDTH, "", "  ")).collect()
 }
 
-/// A line of at most [`WIDTH`] columns: the end of a longer one is left out.
-fn truncated(line: String) -> String {
-    match line.char_indices().nth(WIDTH) {
-        None => line,
-        Some(_) => format!("{}...", line.chars().take(WIDTH - 3).collect::<String>()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_line_is_cut_at_80_columns() {
-        assert_eq!(truncated("x".repeat(80)).len(), 80);
-        assert!(truncated("x".repeat(81)).ends_with("xxx..."));
-    }
 
     #[test]
     fn a_cell_that_is_too_wide_keeps_its_gap() {

@@ -62,7 +62,7 @@ const OUTPUTS: &[Output] = &[
     Output {
         verbs: &["rehearse"],
         about: "What was tried and met.",
-        of: ("rehearse/report.rs", "ReportJson"),
+        of: ("rehearse/report.rs", "Report"),
         example: include_str!("examples/rehearse.json"),
     },
     Output {

@@ -22,12 +22,12 @@ pub struct Subject<'a> {
 /// A chart's time axis.
 pub struct Axis<'a> {
     /// The beginning of each step, RFC 3339.
-    pub steps: &'a [&'a str],
+    pub steps: Vec<&'a str>,
     /// The length of a step in seconds.
     pub seconds: i64,
 }
 
-type DrawResult<T> = Result<T, Box<dyn Error>>;
+type DrawResult = Result<(), Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The colours of text, of grid lines, and of bars that are not for one answer.
@@ -51,7 +51,7 @@ pub fn timeline(
     subject: &Subject<'_>,
     axis: &Axis<'_>,
     answers: &[AnswerCounts],
-) -> DrawResult<String> {
+) -> askama::Result<String> {
     let max = answers.iter().map(AnswerCounts::sum).max().unwrap_or_default();
     svg(subject, (860, 260), |area| {
         let mut bars = Vec::new();
@@ -68,7 +68,7 @@ pub fn timeline(
 }
 
 /// A bar for each step.
-pub fn burn_down(subject: &Subject<'_>, axis: &Axis<'_>, counts: &[u32]) -> DrawResult<String> {
+pub fn burn_down(subject: &Subject<'_>, axis: &Axis<'_>, counts: &[u32]) -> askama::Result<String> {
     let max = counts.iter().copied().max().unwrap_or_default();
     svg(subject, (420, 190), |area| {
         let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0);
@@ -78,7 +78,7 @@ pub fn burn_down(subject: &Subject<'_>, axis: &Axis<'_>, counts: &[u32]) -> Draw
 }
 
 /// A horizontal bar for each row, below its name and number.
-pub fn bars(subject: &Subject<'_>, rows: &[(String, u64)]) -> DrawResult<String> {
+pub fn bars(subject: &Subject<'_>, rows: &[(String, u64)]) -> askama::Result<String> {
     const ROW: i32 = 36;
     const WIDTH: i32 = 420;
     let max = rows.iter().map(|(_, count)| *count).max().unwrap_or_default().max(1);
@@ -106,7 +106,7 @@ fn columns(
     axis: &Axis<'_>,
     max: u64,
     bars: Vec<(usize, u64, u64, RGBColor)>,
-) -> DrawResult<()> {
+) -> DrawResult {
     // A little more than the highest bar, so that it does not touch the edge.
     let (steps, max) = (axis.steps.len().max(1) as f64, max.max(1) as f64 * 1.05);
     let mut builder = ChartBuilder::on(area);
@@ -167,13 +167,13 @@ fn short(count: f64) -> String {
 fn svg(
     Subject { id, title, description }: &Subject<'_>,
     size: (u32, u32),
-    draw: impl FnOnce(&Area<'_>) -> DrawResult<()>,
-) -> DrawResult<String> {
+    draw: impl FnOnce(&Area<'_>) -> DrawResult,
+) -> askama::Result<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, size).into_drawing_area();
-        draw(&area)?;
-        area.present()?;
+        let drawn = draw(&area).and_then(|()| Ok(area.present()?));
+        drawn.map_err(|cause| askama::Error::Custom(cause.to_string().into()))?;
     }
     let body = text.find('>').map_or("", |end| &text[end + 1..]);
     let (width, height) = size;
@@ -219,11 +219,11 @@ mod tests {
     fn charts_of_no_data_and_of_huge_numbers_are_drawn() {
         let mut huge = AnswerCounts::default();
         AnswerKind::ALL.into_iter().for_each(|answer| huge.add(answer, u64::MAX / 8));
-        let axis = Axis { steps: &["2026-11-27T00:00:00Z"], seconds: 86_400 };
+        let axis = Axis { steps: vec!["2026-11-27T00:00:00Z"], seconds: 86_400 };
         assert!(timeline(&SUBJECT, &axis, &[huge]).is_ok());
         assert!(burn_down(&SUBJECT, &axis, &[u32::MAX]).is_ok());
         assert!(bars(&SUBJECT, &[("x".to_owned(), u64::MAX)]).is_ok());
-        let none = Axis { steps: &[], seconds: 60 };
+        let none = Axis { steps: Vec::new(), seconds: 60 };
         assert!(timeline(&SUBJECT, &none, &[]).is_ok() && bars(&SUBJECT, &[]).is_ok());
     }
 }

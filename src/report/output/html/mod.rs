@@ -25,50 +25,41 @@ const SCRIPT: &str = include_str!("../../../../templates/report/filter.js");
 const MAX_CHARTS: usize = 12;
 /// How many bars a chart has.
 const MAX_BARS: usize = 10;
+/// The longest name that fits on a line of a chart, which is 420 units wide in letters of 16.
+const MAX_NAME: usize = 46;
 
 /// The page's template.
 #[derive(Template)]
 #[template(path = "report/page.html")]
-pub struct Page<'a> {
+struct Page<'a> {
     summary: &'a Summary,
     /// When the page was made, to the minute, UTC.
     made: String,
     /// The length of a time step in words.
     step: String,
-    style: &'static str,
-    script: &'static str,
-    style_hash: String,
-    script_hash: String,
 }
 
-impl<'a> Page<'a> {
-    /// The page of a summary, made at `now`.
-    pub fn new(summary: &'a Summary, now: Timestamp) -> Page<'a> {
-        let (style_hash, script_hash) = (hash(STYLE), hash(SCRIPT));
-        let (made, step) = (minute(&now.to_string()), step(summary.step_seconds));
-        Page { summary, made, step, style: STYLE, script: SCRIPT, style_hash, script_hash }
-    }
+/// The page of a summary as HTML, made at `now`.
+///
+/// # Errors
+/// A chart that cannot be drawn.
+pub fn text(summary: &Summary, now: Timestamp) -> askama::Result<String> {
+    let (made, step) = (minute(&now.to_string()), step(summary.step_seconds));
+    Page { summary, made, step }.render()
+}
 
-    /// The page as HTML.
-    ///
-    /// # Errors
-    /// A chart that cannot be drawn.
-    pub fn text(&self) -> askama::Result<String> {
-        self.render()
-    }
-
+impl Page<'_> {
     fn host(&self) -> String {
         self.summary.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default()
     }
 
-    fn axis(&self) -> (Vec<&str>, i64) {
+    fn axis(&self) -> Axis<'_> {
         let steps = self.summary.timeline.iter().map(|step| step.at.as_str()).collect();
-        (steps, self.summary.step_seconds)
+        Axis { steps, seconds: self.summary.step_seconds }
     }
 
     fn timeline(&self) -> askama::Result<String> {
-        let (steps, seconds) = self.axis();
-        let axis = Axis { steps: &steps, seconds };
+        let axis = self.axis();
         let timeline = &self.summary.timeline;
         let answers: Vec<AnswerCounts> = timeline.iter().map(|step| step.answers).collect();
         let peak = timeline.iter().max_by_key(|step| step.answers.sum()).map(|peak| {
@@ -78,13 +69,13 @@ impl<'a> Page<'a> {
         let description = format!(
             "{} attempts in {} steps, one per {}{}.",
             grouped(self.summary.attempts),
-            steps.len(),
+            axis.steps.len(),
             self.step,
             peak.unwrap_or_default()
         );
         let title = "Attempts over time, by answer";
         let subject = Subject { id: "timeline", title, description: &description };
-        charts::timeline(&subject, &axis, &answers).map_err(failed)
+        charts::timeline(&subject, &axis, &answers)
     }
 
     /// The ports that have a chart, in the order of their numbers.
@@ -98,8 +89,6 @@ impl<'a> Page<'a> {
     }
 
     fn burn_down(&self, port: &PortSummary) -> askama::Result<String> {
-        let (steps, seconds) = self.axis();
-        let axis = Axis { steps: &steps, seconds };
         let number = port.port.unwrap_or_default();
         let (peak, last) = (port.burn_down.iter().max(), port.burn_down.last());
         let description = format!(
@@ -111,39 +100,34 @@ impl<'a> Page<'a> {
         let title = format!("Sources that attempt at port {number}, per {}", self.step);
         let id = format!("port-{number}");
         let subject = Subject { id: &id, title: &title, description: &description };
-        charts::burn_down(&subject, &axis, &port.burn_down).map_err(failed)
+        charts::burn_down(&subject, &self.axis(), &port.burn_down)
     }
 
     fn top_sources(&self) -> askama::Result<String> {
-        let rows = self
-            .summary
-            .by_source
-            .iter()
-            .take(MAX_BARS)
-            .map(|row| (format!("{} at {}", row.source, port(row.port)), row.attempts));
-        self.bars("top-sources", "The sources with the most attempts", rows.collect())
+        let rows = self.summary.by_source.iter();
+        let rows = rows.map(|row| (format!("{} at {}", row.source, port(row.port)), row.attempts));
+        self.bars("top-sources", "The sources with the most attempts", rows)
     }
 
     fn top_libraries(&self) -> askama::Result<String> {
-        let rows = self.summary.libraries.iter().take(MAX_BARS);
-        let rows = rows
-            .map(|row| (format::library(&row.name, row.version.as_deref()), row.attempts))
-            .collect();
+        let rows = self.summary.libraries.iter();
+        let rows =
+            rows.map(|row| (format::library(&row.name, row.version.as_deref()), row.attempts));
         self.bars("top-libraries", "The libraries with the most attempts", rows)
     }
 
-    fn bars(&self, id: &str, title: &str, rows: Vec<(String, u64)>) -> askama::Result<String> {
-        let rows: Vec<(String, u64)> =
-            rows.into_iter().map(|(name, count)| (shortened(&name), count)).collect();
+    fn bars(
+        &self,
+        id: &str,
+        title: &str,
+        rows: impl Iterator<Item = (String, u64)>,
+    ) -> askama::Result<String> {
+        let short = |(name, count): (String, u64)| (format::shortened(&name, MAX_NAME, "…"), count);
+        let rows: Vec<(String, u64)> = rows.take(MAX_BARS).map(short).collect();
         let texts = rows.iter().map(|(name, count)| format!("{name}: {count}"));
         let description = texts.collect::<Vec<_>>().join("; ");
-        charts::bars(&Subject { id, title, description: &description }, &rows).map_err(failed)
+        charts::bars(&Subject { id, title, description: &description }, &rows)
     }
-}
-
-/// A chart's error as one of the template that shows it.
-fn failed(cause: Box<dyn std::error::Error>) -> askama::Error {
-    askama::Error::Custom(cause.to_string().into())
 }
 
 /// A hash as a policy names it (Content Security Policy Level 3, section 2.3.1).
@@ -158,15 +142,6 @@ fn grouped(number: impl Borrow<u64>) -> String {
 
 fn port(port: impl Borrow<Option<u16>>) -> String {
     port.borrow().map_or("any port".to_owned(), |port| port.to_string())
-}
-
-/// A name that fits on a line of a chart, which is 420 units wide in letters of 16.
-fn shortened(name: &str) -> String {
-    const MAX: usize = 46;
-    if name.chars().count() <= MAX {
-        return name.to_owned();
-    }
-    format!("{}…", name.chars().take(MAX - 1).collect::<String>())
 }
 
 fn libraries(used: &[LibraryUse]) -> String {
