@@ -40,9 +40,6 @@ struct Overview<'a> {
     rules: String,
     reservations: String,
     guides: Vec<(&'a str, String)>,
-    notice_outside: String,
-    refused_outside: String,
-    dropped_outside: String,
     grep_pattern: String,
 }
 
@@ -107,9 +104,6 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
         rules: rules_shown(&String::from_utf8_lossy(rules)),
         reservations: relative(path, &spec.docs.reservations),
         guides: guides(spec, path),
-        notice_outside: spec.ports_with(External::Notice),
-        refused_outside: spec.ports_with(External::Reject),
-        dropped_outside: spec.ports_with(External::Drop),
         grep_pattern: bounds.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
     }
     .render()

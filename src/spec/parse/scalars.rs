@@ -56,11 +56,7 @@ fn port_ranges(key: &str, found: &Spanned<DeValue<'_>>) -> Result<Vec<PortRange>
             let port = integer(key, found)?;
             Ok(vec![PortRange::new(port, port).map_err(refused)?])
         }
-        DeValue::String(text) => text
-            .split(',')
-            .map(|part| part.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(refused),
+        DeValue::String(text) => PortRange::parse_list(text).map_err(refused),
         _ => Err(wrong_type(key, found, "a port, a range such as \"7000-7002\" or a list")),
     }
 }
