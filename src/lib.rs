@@ -1,5 +1,5 @@
-//! Keeps retired Redis ports shut to the outside, usable to local services, and tells whoever still
-//! connects where to go.
+//! Keeps retired Redis ports shut to the outside, usable to local services, and tells clients that
+//! still connect where to go.
 //!
 //! A ladder of modules; each imports only what stands above it here:
 //!

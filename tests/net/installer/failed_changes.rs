@@ -257,7 +257,7 @@ fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
         host.sh(&format!("cd /run/bundle/host/etc/redisguard; {undo}"));
     }
     // What loads no rules keeps none from being loaded.
-    host.sh("rm -r /run/bundle/man");
+    host.sh("rm -r /run/bundle/grafana");
     assert_eq!(exit_status(&load()), 0, "{}", transcript(&load()));
     assert_ne!(host.rules(), before);
 }
