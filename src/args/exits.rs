@@ -13,111 +13,78 @@ pub struct ExitStatuses {
     pub error: &'static str,
 }
 
-/// Every verb, in the order of the help.
-pub const EXIT_STATUSES: &[ExitStatuses] = &[
-    ExitStatuses {
-        verb: "redisguard-gen",
-        same: "written, or with --check: everything is as it is rendered",
-        differs: Some("with --check: something is not"),
-        error: "a fault in the TOML or in a guide's markers, or no such check or revision",
-    },
-    ExitStatuses {
-        verb: "redisguard-gen init",
-        same: "written",
-        differs: None,
-        error: "there is such a file already, or it could not be written",
-    },
-    ExitStatuses {
-        verb: "redisguard-gen schema",
-        same: "printed",
-        differs: None,
-        error: "it could not be printed",
-    },
-    ExitStatuses {
-        verb: "redisguard-install plan",
-        same: "nothing would change",
-        differs: Some("something would"),
-        error: "the host cannot be looked at, or must be put in order first",
-    },
-    ExitStatuses {
-        verb: "redisguard-install apply",
-        same: "the host is as the bundle says",
-        differs: None,
-        error: "it was refused, or failed and was taken back",
-    },
-    ExitStatuses {
-        verb: "redisguard-install confirm",
-        same: "the change is kept",
-        differs: None,
-        error: "it came too late, or no change waits for it",
-    },
-    ExitStatuses {
-        verb: "redisguard-install revert",
-        same: "the host is as it was",
-        differs: None,
-        error: "no change waits for its confirmation, or going back failed",
-    },
-    ExitStatuses {
-        verb: "redisguard-install status",
-        same: "everything is in place and works",
-        differs: Some("something is not, or nothing was applied"),
-        error: "the host cannot be looked at",
-    },
-    ExitStatuses {
-        verb: "redisguard-install report",
-        same: "all logs were read",
-        differs: Some("some could not be read to their end; the report says which"),
-        error: "there is no log that can be read, or the page could not be written",
-    },
-    ExitStatuses {
-        verb: "redisguard-install remove",
-        same: "what was applied is gone",
-        differs: Some("with --dry-run: something would be taken away"),
-        error: "something could not be taken away",
-    },
-    ExitStatuses {
-        verb: "redisguard-install rehearse",
-        same: "everything met what the bundle promises",
-        differs: Some("something did not"),
-        error: "it cannot be rehearsed here",
-    },
-    ExitStatuses {
-        verb: "redisguard-install probe",
-        same: "every host met what the bundle promises",
-        differs: Some("one did not, or could not be judged"),
-        error: "nobody could be asked",
-    },
-    ExitStatuses {
-        verb: "redisguard-install metrics",
-        same: "written, however the guard is",
-        differs: None,
-        error: "the host cannot be looked at, or the file not be written",
-    },
-    ExitStatuses {
-        verb: "redisguard-install rules load",
-        same: "the rules are in place",
-        differs: None,
-        error: "they are not, or the last good ones are in their place",
-    },
-    ExitStatuses {
-        verb: "redisguard-install rules save",
-        same: "it is kept",
-        differs: None,
-        error: "it is not",
-    },
-    ExitStatuses {
-        verb: "redisguard-install rules unload",
-        same: "no rule of ours is in the kernel",
-        differs: None,
-        error: "one could not be taken away",
-    },
-    ExitStatuses {
-        verb: "redisguard-install notice",
-        same: "stopped by a signal",
-        differs: None,
-        error: "it could not begin, or could not go on",
-    },
-];
+macro_rules! exit_statuses {
+    ($($verb:literal: 0 $same:literal, $(1 $differs:literal,)? 2 $error:literal;)*) => {
+        /// Every verb, in the order of the help.
+        pub const EXIT_STATUSES: &[ExitStatuses] = &[$(ExitStatuses {
+            verb: $verb,
+            same: $same,
+            differs: [$(Some($differs),)? None][0],
+            error: $error,
+        }),*];
+    };
+}
+
+exit_statuses! {
+    "redisguard-gen":
+        0 "written, or with --check: everything is as it is rendered",
+        1 "with --check: something is not",
+        2 "a fault in the TOML or in a guide's markers, or no such check or revision";
+    "redisguard-gen init":
+        0 "written",
+        2 "there is such a file already, or it could not be written";
+    "redisguard-gen schema":
+        0 "printed",
+        2 "it could not be printed";
+    "redisguard-install plan":
+        0 "nothing would change",
+        1 "something would",
+        2 "the host cannot be looked at, or must be put in order first";
+    "redisguard-install apply":
+        0 "the host is as the bundle says",
+        2 "it was refused, or failed and was taken back";
+    "redisguard-install confirm":
+        0 "the change is kept",
+        2 "it came too late, or no change waits for it";
+    "redisguard-install revert":
+        0 "the host is as it was",
+        2 "no change waits for its confirmation, or going back failed";
+    "redisguard-install status":
+        0 "everything is in place and works",
+        1 "something is not, or nothing was applied",
+        2 "the host cannot be looked at";
+    "redisguard-install report":
+        0 "all logs were read",
+        1 "some could not be read to their end; the report says which",
+        2 "there is no log that can be read, or the page could not be written";
+    "redisguard-install remove":
+        0 "what was applied is gone",
+        1 "with --dry-run: something would be taken away",
+        2 "something could not be taken away";
+    "redisguard-install rehearse":
+        0 "everything met what the bundle promises",
+        1 "something did not",
+        2 "it cannot be rehearsed here";
+    "redisguard-install probe":
+        0 "every host met what the bundle promises",
+        1 "one did not, or could not be judged",
+        2 "nobody could be asked";
+    "redisguard-install metrics":
+        0 "written, however the guard is",
+        2 "the host cannot be looked at, or the file not be written";
+    "redisguard-install rules load":
+        0 "the rules are in place",
+        2 "they are not, or the last good ones are in their place";
+    "redisguard-install rules save":
+        0 "it is kept",
+        2 "it is not";
+    "redisguard-install rules unload":
+        0 "no rule of ours is in the kernel",
+        2 "one could not be taken away";
+    "redisguard-install notice":
+        0 "stopped by a signal",
+        2 "it could not begin, or could not go on";
+}
 
 /// The line about exit statuses in a verb's help.
 ///

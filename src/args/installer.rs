@@ -93,8 +93,7 @@ pub struct ApplyArgs {
 fn confirmation_time(text: &str) -> Result<Duration, String> {
     const BOUNDS: RangeInclusive<SignedDuration> =
         SignedDuration::from_secs(5)..=SignedDuration::from_hours(24);
-    time_within(text, BOUNDS)
-        .ok_or_else(|| "give a time from 5s to 24h, such as 60s, 5m or 1h30m".to_owned())
+    time_within(text, BOUNDS, "from 5s to 24h, such as 60s, 5m or 1h30m")
 }
 
 /// How to go back.
@@ -207,14 +206,18 @@ pub struct ProbeArgs {
 fn probe_timeout(text: &str) -> Result<Duration, String> {
     const BOUNDS: RangeInclusive<SignedDuration> =
         SignedDuration::from_millis(10)..=SignedDuration::from_mins(1);
-    time_within(text, BOUNDS)
-        .ok_or_else(|| "give a time from 10ms to 1m, such as 500ms or 2s".to_owned())
+    time_within(text, BOUNDS, "from 10ms to 1m, such as 500ms or 2s")
 }
 
-/// A duration such as `1h30m`, if it is within the bounds.
-fn time_within(text: &str, bounds: RangeInclusive<SignedDuration>) -> Option<Duration> {
+/// A duration such as `1h30m` within the bounds, which `wanted` says in words.
+fn time_within(
+    text: &str,
+    bounds: RangeInclusive<SignedDuration>,
+    wanted: &str,
+) -> Result<Duration, String> {
     let time = text.parse().ok().filter(|time| bounds.contains(time));
-    time.and_then(|time| Duration::try_from(time).ok())
+    let time = time.and_then(|time| Duration::try_from(time).ok());
+    time.ok_or_else(|| format!("give a time {wanted}"))
 }
 
 /// Where the metrics go.

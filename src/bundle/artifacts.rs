@@ -1,7 +1,7 @@
 //! A bundle as plain data: artifacts by path, and the check against SHA256SUMS.
 
 use super::guard_config::{GuardConfig, PATH as GUARD_CONFIG};
-use super::sha256sums::{self, SUMS, hex};
+use super::sha256sums::{self, SUMS, sha256_hex};
 use std::collections::BTreeMap;
 
 /// Artifacts by their path in the bundle.
@@ -31,7 +31,9 @@ impl Bundle {
         for (path, sum) in &listed {
             match artifacts.get(path) {
                 None => wrong.push(format!("{path} is missing")),
-                Some(bytes) if hex(bytes) != *sum => wrong.push(format!("{path} was altered")),
+                Some(bytes) if sha256_hex(bytes) != *sum => {
+                    wrong.push(format!("{path} was altered"))
+                }
                 Some(_) => {}
             }
         }
@@ -71,7 +73,7 @@ impl Bundle {
 
     /// The SHA-256 of SHA256SUMS, and so of everything, as 64 hexadecimal digits.
     pub fn sum(&self) -> String {
-        hex(self.get(SUMS).unwrap_or_default())
+        sha256_hex(self.get(SUMS).unwrap_or_default())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a change of the TOML means, in sentences for its reviewers.
 
-use crate::spec::{Existing, External, Listen, PortRange, PortSet, Spec};
+use crate::spec::{Existing, External, Listen, PortRange, PortSet, Reserved, Spec};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
@@ -36,21 +36,31 @@ struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Says what `subject` is now and was before, if `describe` tells the two apart.
-    fn each(&mut self, subject: &str, describe: impl Fn(&Spec) -> String) {
+    fn each<D: Display + PartialEq>(&mut self, subject: &str, describe: impl Fn(&Spec) -> D) {
         let (old, new) = (describe(self.old), describe(self.new));
         if old != new {
             self.sentences.push(format!("{subject} {new}, no longer {old}"));
         }
     }
 
+    /// Says what is new in a list and what has left it.
+    fn list<T: Display + PartialEq>(
+        &mut self,
+        items: impl Fn(&Spec) -> &[T],
+        added: impl Fn(String) -> String,
+        removed: impl Fn(String) -> String,
+    ) {
+        let (old, new) = (items(self.old), items(self.new));
+        self.sentences.extend(only_in(new, old).map(code).map(added));
+        self.sentences.extend(only_in(old, new).map(code).map(removed));
+    }
+
     fn networks(&mut self) {
-        let (old, new) = (&self.old.firewall.allow, &self.new.firewall.allow);
-        let added = only_in(new, old).map(|network| {
-            format!("{} is let past the guard: the host's own rules decide", code(network))
-        });
-        let removed = only_in(old, new)
-            .map(|network| format!("{} is no longer let past the guard", code(network)));
-        self.sentences.extend(added.chain(removed));
+        self.list(
+            |spec| &spec.firewall.allow,
+            |network| format!("{network} is let past the guard: the host's own rules decide"),
+            |network| format!("{network} is no longer let past the guard"),
+        );
     }
 
     fn backend(&mut self) {
@@ -64,19 +74,13 @@ impl Comparison<'_> {
     }
 
     fn listener(&mut self) {
-        self.each("the notice port is", |spec| spec.notice.port.to_string());
+        self.each("the notice port is", |spec| spec.notice.port);
         self.each("knocks are logged in", |spec| code(&spec.notice.log));
         self.each("log lines are", |spec| code(spec.notice.log_format.as_str()));
-        self.each("log lines a minute for one source:", |spec| {
-            spec.notice.log_per_source.to_string()
-        });
-        self.each("connections at once:", |spec| spec.notice.max_connections.to_string());
-        self.each("connections at once of one source:", |spec| {
-            spec.notice.max_per_source.to_string()
-        });
-        self.each("seconds until a silent connection is closed:", |spec| {
-            spec.notice.idle.to_string()
-        });
+        self.each("log lines a minute for one source:", |spec| spec.notice.log_per_source);
+        self.each("connections at once:", |spec| spec.notice.max_connections);
+        self.each("connections at once of one source:", |spec| spec.notice.max_per_source);
+        self.each("seconds until a silent connection is closed:", |spec| spec.notice.idle);
         self.each("clients that speak TLS", |spec| match &spec.notice.tls {
             Some(tls) => format!("read the sentence, by the certificate {}", code(&tls.cert)),
             None => "are shown an alert".to_owned(),
@@ -92,12 +96,11 @@ impl Comparison<'_> {
     }
 
     fn guides(&mut self) {
-        let (old, new) = (&self.old.docs.guides, &self.new.docs.guides);
-        let added = only_in(new, old)
-            .map(|guide| format!("the guide {} is kept in step from now on", code(guide)));
-        let removed = only_in(old, new)
-            .map(|guide| format!("the guide {} is no longer kept in step", code(guide)));
-        self.sentences.extend(added.chain(removed));
+        self.list(
+            |spec| &spec.docs.guides,
+            |guide| format!("the guide {guide} is kept in step from now on"),
+            |guide| format!("the guide {guide} is no longer kept in step"),
+        );
     }
 }
 
@@ -106,21 +109,14 @@ fn only_in<'a, T: PartialEq>(these: &'a [T], others: &'a [T]) -> impl Iterator<I
     these.iter().filter(|item| !others.contains(item))
 }
 
-/// What the TOML says of one reserved port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Policy {
-    label: String,
-    external: External,
-    listen: Listen,
-}
-
 /// Compares port by port, so that it does not matter how the TOML groups them.
 fn ports(old: Option<&Spec>, new: &Spec) -> Vec<String> {
-    let (old, new) = (old.map(policies).unwrap_or_default(), policies(new));
+    let (old, new) = (old.map(by_port).unwrap_or_default(), by_port(new));
     let mut changes: Vec<(PortRange, String)> = Vec::new();
     let all: PortSet = old.keys().chain(new.keys()).copied().map(PortRange::from).collect();
     for port in all.ports() {
-        let Some(text) = policy_change(old.get(&port), new.get(&port)) else { continue };
+        let change = policy_change(old.get(&port).copied(), new.get(&port).copied());
+        let Some(text) = change else { continue };
         match changes.last_mut() {
             // Adjacent ports with the same change share a sentence.
             Some((range, sentence)) if range.last() + 1 == port && *sentence == text => {
@@ -138,16 +134,13 @@ fn ports(old: Option<&Spec>, new: &Spec) -> Vec<String> {
     changes.into_iter().map(sentence).collect()
 }
 
-fn policies(spec: &Spec) -> BTreeMap<u16, Policy> {
-    let each = spec.reserved.iter().flat_map(|reserved| {
-        let label = reserved.label.to_string();
-        let policy = Policy { label, external: reserved.external, listen: reserved.listen };
-        reserved.ports.ports().map(move |port| (port, policy.clone()))
-    });
-    each.collect()
+fn by_port(spec: &Spec) -> BTreeMap<u16, &Reserved> {
+    let ports = |reserved: &'_ Reserved| reserved.ports.ports();
+    spec.reserved.iter().flat_map(|one| ports(one).map(move |port| (port, one))).collect()
 }
 
-fn policy_change(old: Option<&Policy>, new: Option<&Policy>) -> Option<String> {
+/// What is new about one port, to follow its number.
+fn policy_change(old: Option<&Reserved>, new: Option<&Reserved>) -> Option<String> {
     match (old, new) {
         (None, None) => None,
         (None, Some(new)) => Some(format!(

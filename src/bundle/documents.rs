@@ -40,23 +40,13 @@ struct Overview<'a> {
     rules: String,
     reservations: String,
     guides: Vec<(&'a str, String)>,
-    applied_bundle: &'static str,
-    notice_outside: String,
-    refused_outside: String,
-    dropped_outside: String,
     grep_pattern: String,
-    cut: bool,
-    nftables: bool,
-    yields_to_redis: bool,
 }
 
 #[derive(Template)]
 #[template(path = "docs/reservations.md")]
 struct Reservations<'a> {
     spec: &'a Spec,
-    bus: String,
-    without_bus: String,
-    always: bool,
     overview: String,
     guides: Vec<(&'a str, String)>,
 }
@@ -114,14 +104,7 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
         rules: rules_shown(&String::from_utf8_lossy(rules)),
         reservations: relative(path, &spec.docs.reservations),
         guides: guides(spec, path),
-        applied_bundle: APPLIED_BUNDLE,
-        notice_outside: spec.ports_with(External::Notice),
-        refused_outside: spec.ports_with(External::Reject),
-        dropped_outside: spec.ports_with(External::Drop),
         grep_pattern: bounds.map(|port| port.to_string()).collect::<Vec<_>>().join("|"),
-        cut: spec.firewall.existing == Existing::Cut,
-        nftables: spec.firewall.backend == Backend::Nftables,
-        yields_to_redis: spec.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree),
     }
     .render()
     .map(ends_in_one_line_feed)
@@ -129,16 +112,9 @@ fn overview(spec: &Spec, bundle: &Bundle) -> askama::Result<String> {
 
 fn reservations(spec: &Spec) -> askama::Result<String> {
     let path = &spec.docs.reservations;
-    Reservations {
-        spec,
-        bus: spec.cluster.bus_ports().to_string(),
-        without_bus: spec.ports_without_bus(),
-        always: spec.reserved.iter().any(|reserved| reserved.listen == Listen::Always),
-        overview: relative(path, &spec.docs.overview),
-        guides: guides(spec, path),
-    }
-    .render()
-    .map(ends_in_one_line_feed)
+    Reservations { spec, overview: relative(path, &spec.docs.overview), guides: guides(spec, path) }
+        .render()
+        .map(ends_in_one_line_feed)
 }
 
 fn sections(spec: &Spec, guide: &DocumentPath) -> askama::Result<Vec<Section>> {

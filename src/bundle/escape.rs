@@ -7,22 +7,23 @@ use askama::filters::Escaper;
 use std::fmt::{self, Write};
 
 macro_rules! escaper {
-    ($(#[$doc:meta])* $name:ident, $replace:expr) => {
+    ($(#[$doc:meta])* $name:ident: $($from:pat => $to:literal,)*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name;
 
         impl Escaper for $name {
             fn write_escaped_str<W: Write>(&self, mut dest: W, string: &str) -> fmt::Result {
-                let replace: fn(char) -> Option<&'static str> = $replace;
                 // Most text needs no escape, so the parts between two escapes are written whole.
                 let mut written = 0;
                 for (index, character) in string.char_indices() {
-                    if let Some(text) = replace(character) {
-                        dest.write_str(&string[written..index])?;
-                        dest.write_str(text)?;
-                        written = index + character.len_utf8();
-                    }
+                    let escaped = match character {
+                        $($from => $to,)*
+                        _ => continue,
+                    };
+                    dest.write_str(&string[written..index])?;
+                    dest.write_str(escaped)?;
+                    written = index + character.len_utf8();
                 }
                 dest.write_str(&string[written..])
             }
@@ -32,70 +33,55 @@ macro_rules! escaper {
 
 escaper! {
     /// systemd units and tmpfiles.d: `%` begins a specifier (systemd.unit(5)).
-    Unit,
-    |character| match character {
-        '%' => Some("%%"),
-        '\\' => Some("\\\\"),
-        '\n' | '\r' => Some(" "),
-        _ => None,
-    }
+    Unit:
+    '%' => "%%",
+    '\\' => "\\\\",
+    '\n' | '\r' => " ",
 }
 
 escaper! {
     /// Quoted words of iptables-restore, written as iptables-save writes them.
-    Rules,
-    |character| match character {
-        '"' => Some("\\\""),
-        '\'' => Some("\\'"),
-        '\\' => Some("\\\\"),
-        '\n' | '\r' => Some(" "),
-        _ => None,
-    }
+    Rules:
+    '"' => "\\\"",
+    '\'' => "\\'",
+    '\\' => "\\\\",
+    '\n' | '\r' => " ",
 }
 
 escaper! {
     /// Quoted strings of nft, which know no escape (nft(8)).
-    Nft,
-    |character| match character {
-        '"' => Some("'"),
-        '\n' | '\r' => Some(" "),
-        _ => None,
-    }
+    Nft:
+    '"' => "'",
+    '\n' | '\r' => " ",
 }
 
 escaper! {
     /// Double-quoted strings of TOML and YAML: the escapes that both know.
-    Quoted,
-    |character| match character {
-        '"' => Some("\\\""),
-        '\\' => Some("\\\\"),
-        '\n' => Some("\\n"),
-        '\r' => Some("\\r"),
-        '\t' => Some("\\t"),
-        _ => None,
-    }
+    Quoted:
+    '"' => "\\\"",
+    '\\' => "\\\\",
+    '\n' => "\\n",
+    '\r' => "\\r",
+    '\t' => "\\t",
 }
 
 escaper! {
     /// Markdown's syntax within a line (CommonMark's backslash escapes, and no HTML).
-    Inline,
-    |character| match character {
-        '\\' => Some("\\\\"),
-        '`' => Some("\\`"),
-        '*' => Some("\\*"),
-        '_' => Some("\\_"),
-        '[' => Some("\\["),
-        ']' => Some("\\]"),
-        '#' => Some("\\#"),
-        '|' => Some("\\|"),
-        '~' => Some("\\~"),
-        '!' => Some("\\!"),
-        '<' => Some("&lt;"),
-        '>' => Some("&gt;"),
-        '&' => Some("&amp;"),
-        '\n' | '\r' => Some(" "),
-        _ => None,
-    }
+    Inline:
+    '\\' => "\\\\",
+    '`' => "\\`",
+    '*' => "\\*",
+    '_' => "\\_",
+    '[' => "\\[",
+    ']' => "\\]",
+    '#' => "\\#",
+    '|' => "\\|",
+    '~' => "\\~",
+    '!' => "\\!",
+    '<' => "&lt;",
+    '>' => "&gt;",
+    '&' => "&amp;",
+    '\n' | '\r' => " ",
 }
 
 /// Running text of Markdown that opens no list, even at the beginning of a paragraph or an item.

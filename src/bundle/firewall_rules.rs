@@ -11,40 +11,22 @@ use ipnet::IpNet;
 
 /// Matches the first packet of a TCP connection.
 const FIRST_PACKET: &str = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
-/// The marks of packets to be blocked: "RG" in ASCII and two more bytes, which no other program should
-/// set by chance.
-const MARK: Mark = Mark { reset: "0x52470000", drop: "0x52470001", mask: "0xfffffffe" };
-/// The limit of kernel log lines for all sources together, so that forged sources cannot fill a disk.
-const TOTAL_LOG_RATE: Rate = Rate { per_second: 5, burst: 100 };
+/// The mark of packets to be answered with a reset: "RG" in ASCII and two more bytes, which no other
+/// program should set by chance (MARK in iptables-extensions(8)).
+const MARK_RESET: &str = "0x52470000";
+/// The mark of packets to be dropped.
+const MARK_DROP: &str = "0x52470001";
+/// The mask under which both marks equal [`MARK_RESET`].
+const MARK_MASK: &str = "0xfffffffe";
+/// The limit of kernel log lines for all sources together, so that forged sources cannot fill a disk
+/// (limit in iptables-extensions(8)).
+const LOG_LINES_PER_SECOND: u8 = 5;
+const LOG_BURST: u8 = 100;
 /// The beginnings of kernel log lines; `report` finds the lines by them.
-const LOG_PREFIX: Prefix = Prefix { drop: "redisguard drop: ", reject: "redisguard reject: " };
+const LOG_PREFIX_DROP: &str = "redisguard drop: ";
+const LOG_PREFIX_REJECT: &str = "redisguard reject: ";
 /// One source in IPv6 is a /64: a host can use every address of its network (RFC 4862).
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
-
-/// A rate limit (limit in iptables-extensions(8)).
-#[derive(Clone, Copy, Debug)]
-struct Rate {
-    per_second: u8,
-    burst: u8,
-}
-
-/// The beginnings of kernel log lines, by what happens to the packet.
-#[derive(Clone, Copy, Debug)]
-struct Prefix {
-    drop: &'static str,
-    reject: &'static str,
-}
-
-/// Packet marks (MARK in iptables-extensions(8)).
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The packet is to be answered with a reset.
-    reset: &'static str,
-    /// The packet is to be dropped.
-    drop: &'static str,
-    /// The mask under which both marks equal `reset`.
-    mask: &'static str,
-}
 
 #[derive(Template)]
 #[template(path = "host/etc/redisguard/rules.rules")]
@@ -53,9 +35,6 @@ struct Rules<'a> {
     digest: &'a str,
     family: Family,
     allow: Vec<IpNet>,
-    cut: bool,
-    syn: &'static str,
-    mark: Mark,
     /// The match of the jump in INPUT, and that of the jumps in PREROUTING.
     input: String,
     prerouting: String,
@@ -64,14 +43,10 @@ struct Rules<'a> {
     /// The original ports of redirected connections; may cover others between them.
     redirected: Vec<PortRange>,
     tree: ChainTree<'a>,
-    /// Kernel log lines a minute for one source; `None` where nothing is logged.
-    log: Option<u64>,
-    total_log_rate: Rate,
     /// The list of sources that were logged in the last minute. Each family needs one of its own: a list
     /// has one mask.
     log_list: &'static str,
     log_mask: &'static str,
-    log_prefix: Prefix,
 }
 
 #[derive(Template)]
@@ -79,21 +54,12 @@ struct Rules<'a> {
 struct NftRules<'a> {
     spec: &'a Spec,
     digest: &'a str,
-    allow_v4: Vec<IpNet>,
-    allow_v6: Vec<IpNet>,
-    cut: bool,
-    mark: Mark,
     /// Whether a range is among the reserved ports.
     ranges: bool,
     /// The elements of the sets of ports, one string a line.
     all: Vec<String>,
     dropped: Vec<String>,
     redirected: Vec<String>,
-    /// Kernel log lines a minute for one source; `None` where nothing is logged.
-    log: Option<u64>,
-    total_log_rate: Rate,
-    log_mask: &'static str,
-    log_prefix: Prefix,
 }
 
 /// Ranges that cover the reserved ports and take at most `max_slots` of a multiport match: exactly the
@@ -154,10 +120,7 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         spec,
         digest,
         family,
-        allow: allowed(spec, family),
-        cut: spec.firewall.existing == Existing::Cut,
-        syn: FIRST_PACKET,
-        mark: MARK,
+        allow: spec.allowed(family),
         input: multiport(&input),
         prerouting: multiport(&reserved),
         is_approximate: set(&reserved) != set(&all),
@@ -166,11 +129,8 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
             MULTIPORT_SLOTS,
         ),
         tree: ChainTree::of(spec),
-        log: spec.kernel_log_lines(),
-        total_log_rate: TOTAL_LOG_RATE,
         log_list,
         log_mask,
-        log_prefix: LOG_PREFIX,
     };
     rules.render()
 }
@@ -189,26 +149,20 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     let rules = NftRules {
         spec,
         digest,
-        allow_v4: allowed(spec, Family::V4),
-        allow_v6: allowed(spec, Family::V6),
-        cut: spec.firewall.existing == Existing::Cut,
-        mark: MARK,
         ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),
         redirected: set(|external| external == External::Notice),
-        log: spec.kernel_log_lines(),
-        total_log_rate: TOTAL_LOG_RATE,
-        log_mask: LOG_MASK_V6,
-        log_prefix: LOG_PREFIX,
     };
     rules.render()
 }
 
-/// The allowed networks of one family.
-fn allowed(spec: &Spec, family: Family) -> Vec<IpNet> {
-    let allowed = spec.firewall.allow.iter().copied();
-    allowed.filter(|network| Family::of(network.addr()) == family).collect()
+impl Spec {
+    /// The allowed networks of one family.
+    fn allowed(&self, family: Family) -> Vec<IpNet> {
+        let allowed = self.firewall.allow.iter().copied();
+        allowed.filter(|network| Family::of(network.addr()) == family).collect()
+    }
 }
 
 #[cfg(test)]

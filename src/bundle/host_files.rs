@@ -24,94 +24,34 @@ const INSTANCES: &str =
 const FIREWALLS: &str = "nftables.service iptables.service ip6tables.service \
                          netfilter-persistent.service ufw.service firewalld.service";
 
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-ports-block.service")]
-struct BlockUnit<'a> {
-    spec: &'a Spec,
-    binary: &'static str,
-    firewalls: &'static str,
-    ports: String,
+macro_rules! templates_of_spec {
+    ($($name:ident $path:tt;)*) => {$(
+        #[derive(Template)]
+        #[template(path = $path)]
+        struct $name<'a> {
+            spec: &'a Spec,
+        }
+    )*};
 }
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-port-notice.service")]
-struct NoticeUnit<'a> {
-    spec: &'a Spec,
-    binary: &'static str,
-    ports: String,
-    listened: Vec<PortRange>,
-    descriptors: u64,
-    redis: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-port-yield@.service")]
-struct YieldUnit<'a> {
-    spec: &'a Spec,
-    ports: PortSet,
-    redis: &'static str,
-    templates: &'static str,
-    instances: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-port-wait@.service")]
-struct WaitUnit<'a> {
-    spec: &'a Spec,
-    templates: &'static str,
-    instances: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-ports-check.service")]
-struct CheckUnit<'a> {
-    spec: &'a Spec,
-    binary: &'static str,
-    firewalls: &'static str,
+templates_of_spec! {
+    BlockUnit "host/etc/systemd/system/redis-ports-block.service";
+    NoticeUnit "host/etc/systemd/system/redis-port-notice.service";
+    YieldUnit "host/etc/systemd/system/redis-port-yield@.service";
+    WaitUnit "host/etc/systemd/system/redis-port-wait@.service";
+    CheckUnit "host/etc/systemd/system/redis-ports-check.service";
+    CheckTimer "host/etc/systemd/system/redis-ports-check.timer";
+    RevertUnit "host/etc/systemd/system/redis-ports-revert.service";
+    Logrotate "host/etc/logrotate.d/redis-port-notice.logrotate";
+    Tmpfiles "host/etc/tmpfiles.d/redisguard.tmpfiles";
+    Sysctl "host/etc/sysctl.d/60-redisguard.sysctl";
+    NoticeSettings "host/etc/redisguard/notice.toml";
 }
 
 #[derive(Template)]
 #[template(path = "host/etc/systemd/system/redis-ports-metrics.service")]
 struct MetricsUnit<'a> {
     spec: &'a Spec,
-    binary: &'static str,
     textfile: &'a TextfilePath,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-ports-check.timer")]
-struct CheckTimer<'a> {
-    spec: &'a Spec,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/systemd/system/redis-ports-revert.service")]
-struct RevertUnit<'a> {
-    spec: &'a Spec,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/logrotate.d/redis-port-notice.logrotate")]
-struct Logrotate<'a> {
-    spec: &'a Spec,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/tmpfiles.d/redisguard.tmpfiles")]
-struct Tmpfiles<'a> {
-    spec: &'a Spec,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/sysctl.d/60-redisguard.sysctl")]
-struct Sysctl {
-    ports: String,
-}
-
-#[derive(Template)]
-#[template(path = "host/etc/redisguard/notice.toml")]
-struct NoticeSettings<'a> {
-    spec: &'a Spec,
 }
 
 #[derive(Template)]
@@ -127,22 +67,10 @@ struct GuardConfigFile<'a> {
 /// None with values that a [`Spec`] can hold; askama's signature has one.
 pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, String)>> {
     let unit = |unit: Unit| format!("host{}", unit.path());
-    let ports = spec.reserved_ports().to_string();
-    let listened = listened(spec);
-    let notice_unit = NoticeUnit {
-        spec,
-        binary: BINARY,
-        ports: ports.clone(),
-        listened,
-        descriptors: descriptors(spec),
-        redis: REDIS,
-    };
-    let block_unit = BlockUnit { spec, binary: BINARY, firewalls: FIREWALLS, ports };
-    let check_unit = CheckUnit { spec, binary: BINARY, firewalls: FIREWALLS };
     let mut artifacts = vec![
-        (unit(Unit::Block), block_unit.render()?),
-        (unit(Unit::Listener), notice_unit.render()?),
-        (unit(Unit::Check), check_unit.render()?),
+        (unit(Unit::Block), BlockUnit { spec }.render()?),
+        (unit(Unit::Listener), NoticeUnit { spec }.render()?),
+        (unit(Unit::Check), CheckUnit { spec }.render()?),
         (unit(Unit::CheckTimer), CheckTimer { spec }.render()?),
         (unit(Unit::Revert), RevertUnit { spec }.render()?),
         (Family::V4.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V4)?),
@@ -152,44 +80,45 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (guard_config::PATH.into(), GuardConfigFile { spec, digest }.render()?),
         ("host/etc/logrotate.d/redis-port-notice".into(), Logrotate { spec }.render()?),
         ("host/etc/tmpfiles.d/redisguard.conf".into(), Tmpfiles { spec }.render()?),
-        (
-            "host/etc/sysctl.d/60-redisguard.conf".into(),
-            Sysctl { ports: local_reserved_ports(spec).joined(",") }.render()?,
-        ),
+        ("host/etc/sysctl.d/60-redisguard.conf".into(), Sysctl { spec }.render()?),
     ];
     if let Some(textfile) = &spec.metrics.textfile {
-        let metrics = MetricsUnit { spec, binary: BINARY, textfile };
-        artifacts.push((unit(Unit::Metrics), metrics.render()?));
+        artifacts.push((unit(Unit::Metrics), MetricsUnit { spec, textfile }.render()?));
     }
-    let yielded = spec.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
-    let yielded: PortSet = yielded.map(|reserved| reserved.ports).collect();
-    if !yielded.is_empty() {
-        let (templates, instances) = (TEMPLATES, INSTANCES);
-        let yields = YieldUnit { spec, ports: yielded, redis: REDIS, templates, instances };
-        artifacts.push((unit(Unit::Yield), yields.render()?));
-        artifacts.push((unit(Unit::Wait), WaitUnit { spec, templates, instances }.render()?));
+    if !spec.yielded().is_empty() {
+        artifacts.push((unit(Unit::Yield), YieldUnit { spec }.render()?));
+        artifacts.push((unit(Unit::Wait), WaitUnit { spec }.render()?));
     }
     Ok(artifacts)
 }
 
-/// The ports that the listener may bind.
-fn listened(spec: &Spec) -> Vec<PortRange> {
-    let reserved = spec.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
-    let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
-    reserved.map(|reserved| reserved.ports).chain(notice).collect()
-}
+impl Spec {
+    /// The ports that the listener may bind.
+    fn listened(&self) -> Vec<PortRange> {
+        let reserved = self.reserved.iter().filter(|reserved| reserved.listen != Listen::Never);
+        let notice = self.redirects().then(|| PortRange::from(self.notice.port));
+        reserved.map(|reserved| reserved.ports).chain(notice).collect()
+    }
 
-/// The listener's limit of file descriptors: one a connection, two a port (IPv4 and IPv6), and 64 for
-/// logs, timers and the like.
-fn descriptors(spec: &Spec) -> u64 {
-    let ports: usize = listened(spec).into_iter().map(|range| range.ports().count()).sum();
-    spec.notice.max_connections + 2 * ports as u64 + 64
-}
+    /// The ports that the listener leaves to a Redis that starts there.
+    pub(super) fn yielded(&self) -> PortSet {
+        let yielded = self.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
+        yielded.map(|reserved| reserved.ports).collect()
+    }
 
-/// The ports that the kernel must not give to outgoing connections (ip_local_reserved_ports in
-/// Documentation/networking/ip-sysctl.rst): a listener could not bind them any more.
-fn local_reserved_ports(spec: &Spec) -> PortSet {
-    let own = [Some(spec.notice.port), spec.metrics.scrape_port].into_iter().flatten();
-    let own: PortSet = own.map(PortRange::from).collect();
-    spec.reserved_ports().union(&spec.cluster.ports).union(&spec.cluster.bus_ports()).union(&own)
+    /// The listener's limit of file descriptors: one a connection, two a port (IPv4 and IPv6), and 64
+    /// for logs, timers and the like.
+    fn descriptors(&self) -> u64 {
+        let ports: usize = self.listened().into_iter().map(|range| range.ports().count()).sum();
+        self.notice.max_connections + 2 * ports as u64 + 64
+    }
+
+    /// The ports that the kernel must not give to outgoing connections (ip_local_reserved_ports in
+    /// Documentation/networking/ip-sysctl.rst): a listener could not bind them any more.
+    fn local_reserved_ports(&self) -> PortSet {
+        let own = [Some(self.notice.port), self.metrics.scrape_port].into_iter().flatten();
+        let own: PortSet = own.map(PortRange::from).collect();
+        let Self { cluster, .. } = self;
+        self.reserved_ports().union(&cluster.ports).union(&cluster.bus_ports()).union(&own)
+    }
 }

@@ -14,12 +14,19 @@ fn listed(items: impl Iterator<Item = String>) -> String {
     }
 }
 
-fn is_plural(ports: &PortSet) -> bool {
-    ports.len() > 1
-}
+/// Phrases about ports.
+impl PortSet {
+    pub(super) fn is_plural(&self) -> bool {
+        self.len() > 1
+    }
 
-fn noun(ports: &PortSet) -> &'static str {
-    if is_plural(ports) { "ports" } else { "port" }
+    pub(super) fn noun(&self) -> &'static str {
+        if self.is_plural() { "ports" } else { "port" }
+    }
+
+    pub(super) fn listed(&self) -> String {
+        listed(self.ranges().iter().map(ToString::to_string))
+    }
 }
 
 /// How many of the reservations satisfy a condition.
@@ -32,35 +39,15 @@ enum Share {
 
 /// Phrases about the whole spec.
 impl Spec {
-    pub(super) fn reserved_is_plural(&self) -> bool {
-        is_plural(&self.reserved_ports())
-    }
-
-    pub(super) fn reserved_noun(&self) -> &'static str {
-        noun(&self.reserved_ports())
-    }
-
     pub(super) fn reserved_listed(&self) -> String {
         listed(self.reserved.iter().map(|reserved| reserved.ports.to_string()))
-    }
-
-    pub(super) fn cluster_is_plural(&self) -> bool {
-        is_plural(&self.cluster.ports)
-    }
-
-    pub(super) fn cluster_noun(&self) -> &'static str {
-        noun(&self.cluster.ports)
-    }
-
-    pub(super) fn cluster_listed(&self) -> String {
-        listed(self.cluster.ports.ranges().iter().map(ToString::to_string))
     }
 
     /// The cluster's client ports whose bus port would be above 65535; empty where there are none.
     pub(super) fn ports_without_bus(&self) -> String {
         let has_no_bus = |port: &u16| port.checked_add(Cluster::BUS_OFFSET).is_none();
         let ports = self.cluster.ports.ports().filter(has_no_bus).map(PortRange::from);
-        listed(ports.collect::<PortSet>().ranges().iter().map(ToString::to_string))
+        ports.collect::<PortSet>().listed()
     }
 
     /// How many of the reservations satisfy a condition.
@@ -75,7 +62,7 @@ impl Spec {
         }
         let ports: PortSet = matching.iter().map(|reserved| reserved.ports).collect();
         let numbers = listed(matching.iter().map(|reserved| reserved.ports.to_string()));
-        Share::Some(format!("{} {numbers}", noun(&ports)))
+        Share::Some(format!("{} {numbers}", ports.noun()))
     }
 
     /// The ports with this treatment of outsiders, as `port 6379`; empty where there are none.
@@ -83,18 +70,13 @@ impl Spec {
         match self.share(|reserved| reserved.external == external) {
             Share::None => String::new(),
             Share::Some(ports) => ports,
-            Share::All => format!("{} {}", self.reserved_noun(), self.reserved_listed()),
+            Share::All => format!("{} {}", self.reserved_ports().noun(), self.reserved_listed()),
         }
     }
 
     /// Whether the listener answers on any port.
     pub(super) fn shows_notice(&self) -> bool {
         self.reserved.iter().any(Reserved::shows_notice)
-    }
-
-    /// Whether every connection from outside is redirected to the listener.
-    pub(super) fn redirects_everything(&self) -> bool {
-        self.reserved.iter().all(|reserved| reserved.external == External::Notice)
     }
 
     /// The reservations that serve as examples: all if there are few, else the first of each kind.
@@ -119,7 +101,7 @@ impl Spec {
     pub(super) fn why_clients_use_reserved_ports(&self) -> &'static str {
         const DEFAULT: u16 = 6379;
         let ports = self.reserved_ports();
-        match (ports.contains(DEFAULT), is_plural(&ports)) {
+        match (ports.contains(DEFAULT), ports.is_plural()) {
             (true, true) => {
                 "Redis listens on port 6379 unless it is told otherwise, so that port, and others that \
                  were handed out before the cluster, are where people and old configurations go first."
@@ -148,40 +130,39 @@ impl Spec {
             Share::None => {
                 format!(
                     "Whoever still connects from outside is not told, but {}.",
-                    self.blocked_clause()
+                    self.blocked().unwrap_or_default().0
                 )
             }
         }
     }
 
     /// Whether any reservation treats outsiders so.
-    fn has(&self, external: External) -> bool {
+    fn has_external(&self, external: External) -> bool {
         self.reserved.iter().any(|reserved| reserved.external == external)
     }
 
-    /// What happens to outsiders who are blocked, as a clause.
-    fn blocked_clause(&self) -> &'static str {
-        match (self.has(External::Drop), self.has(External::Reject)) {
-            (true, true) => "meets silence or is refused",
-            (true, false) => "meets silence",
-            _ => "is refused",
-        }
+    /// Whether any reservation has the listener do so.
+    pub(super) fn has_listen(&self, listen: Listen) -> bool {
+        self.reserved.iter().any(|reserved| reserved.listen == listen)
     }
 
-    /// How outsiders are blocked, as a participle; `None` where all are redirected.
-    pub(super) fn blocked_how(&self) -> Option<&'static str> {
-        match (self.has(External::Drop), self.has(External::Reject)) {
-            (true, true) => Some("dropped or reset"),
-            (true, false) => Some("dropped"),
-            (false, true) => Some("reset"),
+    /// How outsiders are blocked, as a clause and as a participle; `None` where all are redirected.
+    pub(super) fn blocked(&self) -> Option<(&'static str, &'static str)> {
+        match (self.has_external(External::Drop), self.has_external(External::Reject)) {
+            (true, true) => Some(("meets silence or is refused", "dropped or reset")),
+            (true, false) => Some(("meets silence", "dropped")),
+            (false, true) => Some(("is refused", "reset")),
             (false, false) => None,
         }
     }
 
     /// Whether clients on the host itself get the notice.
     pub(super) fn notice_on_host(&self) -> String {
-        let yields = self.reserved.iter().any(|reserved| reserved.listen == Listen::IfFree);
-        let unless = if yields { ", unless a Redis of the host's own holds the port" } else { "" };
+        let unless = if self.has_listen(Listen::IfFree) {
+            ", unless a Redis of the host's own holds the port"
+        } else {
+            ""
+        };
         match self.share(|reserved| reserved.listen != Listen::Never) {
             Share::All => format!("On the host itself, whoever connects is told{unless}."),
             Share::Some(ports) => {
@@ -198,13 +179,9 @@ impl Reserved {
         self.external == External::Notice || self.listen != Listen::Never
     }
 
-    fn is_plural(&self) -> bool {
-        !self.ports.is_single()
-    }
-
     /// The subject of a sentence, and its verb.
     pub(super) fn subject_and_verb(&self) -> String {
-        let (noun, verb) = if self.is_plural() { ("Ports", "are") } else { ("Port", "is") };
+        let (noun, verb) = if self.ports.is_single() { ("Port", "is") } else { ("Ports", "are") };
         format!("{noun} {} {verb}", self.ports)
     }
 
@@ -233,7 +210,7 @@ impl Reserved {
     }
 
     pub(super) fn listener_clause(&self) -> String {
-        let ports = format!("{} {}", noun(&self.ports.into()), self.ports);
+        let ports = format!("{} {}", PortSet::from(self.ports).noun(), self.ports);
         match self.listen {
             Listen::Always => format!("listens on {ports};"),
             Listen::IfFree => {

@@ -7,16 +7,13 @@ use std::collections::BTreeMap;
 pub const SUMS: &str = "SHA256SUMS";
 
 /// The SHA-256 of bytes, as 64 hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digit = |half: u8| DIGITS[usize::from(half)];
-    Sha256::digest(bytes).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of SHA256SUMS, in the format that `sha256sum -c` reads.
 pub(super) fn written(artifacts: &BTreeMap<String, Vec<u8>>) -> String {
-    artifacts.iter().map(|(path, bytes)| format!("{}  {path}\n", hex(bytes))).collect()
+    artifacts.iter().map(|(path, bytes)| format!("{}  {path}\n", sha256_hex(bytes))).collect()
 }
 
 /// Reads the format of `sha256sum`: sums by path.

@@ -4,7 +4,7 @@
 use super::iptables::ruleset::Ruleset;
 use super::nftables::script::Script;
 use super::types::Rulesets;
-use crate::bundle::{Bundle, GuardConfig, hex};
+use crate::bundle::{Bundle, GuardConfig, sha256_hex};
 use crate::error::Error;
 use crate::family::Family;
 
@@ -20,7 +20,7 @@ pub(super) fn rulesets(bundle: &Bundle) -> Result<Rulesets, Error> {
 /// The SHA-256 of artifacts of a bundle.
 pub(super) fn digest(bundle: &Bundle, paths: &[&str]) -> String {
     let artifacts = paths.iter().filter_map(|path| bundle.get(path));
-    hex(&artifacts.collect::<Vec<_>>().concat())
+    sha256_hex(&artifacts.collect::<Vec<_>>().concat())
 }
 
 /// A bundle's nftables rules.

@@ -10,7 +10,7 @@ use super::lock;
 use super::receipt;
 use super::receipt::{Receipt, State};
 use super::root::Host;
-use crate::bundle::{Bundle, GuardConfig, hex};
+use crate::bundle::{Bundle, GuardConfig, sha256_hex};
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
@@ -247,7 +247,7 @@ fn altered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Error> {
     for (path, entry) in receipt.files.iter().filter(|(path, _)| path.starts_with(RULES)) {
         match files::read(&host.path(path))? {
             None => return Ok(Some(format!("{path} is missing"))),
-            Some(bytes) if hex(&bytes) != entry.sha256 => {
+            Some(bytes) if sha256_hex(&bytes) != entry.sha256 => {
                 return Ok(Some(format!("{path} is not what was applied")));
             }
             Some(_) => {}

@@ -30,6 +30,14 @@ impl PortRange {
         Ok(Self { first, last })
     }
 
+    /// Reads `7000-7002,7005`; spaces around commas are allowed.
+    ///
+    /// # Errors
+    /// The first part that is neither a port nor a range.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(|part| part.trim().parse()).collect()
+    }
+
     /// The lowest port.
     pub fn first(self) -> u16 {
         self.first
@@ -245,12 +253,8 @@ impl fmt::Display for PortSet {
 impl FromStr for PortSet {
     type Err = String;
 
-    /// Reads `7000-7002,7005`; spaces around commas are allowed.
     fn from_str(text: &str) -> Result<Self, String> {
-        text.split(',')
-            .map(|part| part.trim().parse())
-            .collect::<Result<Vec<PortRange>, _>>()
-            .map(|ranges| ranges.into_iter().collect())
+        PortRange::parse_list(text).map(Self::from_iter)
     }
 }
 

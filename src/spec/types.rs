@@ -1,83 +1,9 @@
 //! The checked redisguard.toml as types.
 
-use super::choice::Choice;
-use super::metrics::Metrics;
-use super::parse::values::{DocumentPath, Email, Host, Line, LogPath};
+use super::choice::{Backend, Existing, External, Listen, LogFormat};
+use super::parse::values::{DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath};
 use super::ports::{PortRange, PortSet};
-use super::tls::Tls;
 use ipnet::IpNet;
-
-/// What happens to connections to a reserved port from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum External {
-    /// Packets are dropped.
-    Drop,
-    /// The connection is refused with a reset.
-    Reject,
-    /// The connection is redirected to the notice port, where the listener answers.
-    Notice,
-}
-
-/// Whether the listener listens on the reserved port itself, for clients on the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listen {
-    /// It does; a port that is in use is an error.
-    Always,
-    /// It does while no other program listens there.
-    IfFree,
-    /// It does not.
-    Never,
-}
-
-/// The firewall that holds the rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    /// iptables and ip6tables.
-    Iptables,
-    /// nft.
-    Nftables,
-}
-
-/// What happens to connections from outside that are open when the rules are loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// They are reset.
-    Cut,
-    /// They stay open.
-    Keep,
-}
-
-/// The format of the listener's log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// `key=value` pairs.
-    Logfmt,
-    /// One JSON object a line.
-    Json,
-}
-
-macro_rules! choices {
-    ($($name:ident $key:literal: $($variant:ident $text:literal),*;)*) => {$(
-        impl Choice for $name {
-            const KEY: &'static str = $key;
-            const CHOICES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant)),*];
-        }
-
-        impl $name {
-            /// The name that the TOML uses.
-            pub fn as_str(self) -> &'static str {
-                match self {$(Self::$variant => $text),*}
-            }
-        }
-    )*};
-}
-choices! {
-    External "external": Drop "drop", Reject "reject", Notice "notice";
-    Listen "listen": Always "always", IfFree "if-free", Never "never";
-    Backend "backend": Iptables "iptables", Nftables "nftables";
-    Existing "existing": Cut "cut", Keep "keep";
-    LogFormat "log-format": Logfmt "logfmt", Json "json";
-}
 
 /// `[site]`: the heading of the documents.
 #[derive(Clone, Debug)]
@@ -171,6 +97,24 @@ pub struct Notice {
     pub idle: u64,
     /// The certificate for TLS; `None`: TLS clients get an alert.
     pub tls: Option<Tls>,
+}
+
+/// `[notice.tls]`: the identity of the listener in TLS. The files are on the guarded host.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The certificate, followed by its chain.
+    pub cert: PemPath,
+    /// Its private key.
+    pub key: PemPath,
+}
+
+/// `[metrics]`: what Prometheus can read.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// The file for node_exporter; `None`: no file is written.
+    pub textfile: Option<TextfilePath>,
+    /// The port of 127.0.0.1 on which the listener serves its metrics; `None`: it does not.
+    pub scrape_port: Option<u16>,
 }
 
 /// `[docs]`: the paths of the documents.

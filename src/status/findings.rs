@@ -1,7 +1,7 @@
 //! What is not as it was applied: the bundle, and each step that a plan would take.
 
 use super::types::{Finding, FindingKind};
-use crate::bundle::{BINARY, Bundle, hex};
+use crate::bundle::{BINARY, Bundle, sha256_hex};
 use crate::embedded;
 use crate::error::Error;
 use crate::host::receipt;
@@ -73,8 +73,9 @@ pub(super) fn another_bundle(
 /// ended. A program that was installed by somebody else is not in the receipt.
 fn is_as_recorded(path: &str, old: &FileState, receipt: &Receipt) -> bool {
     let applied = receipt.files.get(path);
-    let same = applied
-        .is_some_and(|applied| applied.sha256 == hex(&old.bytes) && applied.mode == old.mode);
+    let same = applied.is_some_and(|applied| {
+        applied.sha256 == sha256_hex(&old.bytes) && applied.mode == old.mode
+    });
     match (path, receipt.state) {
         (BINARY, _) => same || applied.is_none(),
         (_, State::Changing) => same,

@@ -1,7 +1,7 @@
 //! `rehearse` finds a bundle that does not block, as root and as a user, and leaves nothing behind.
 
 use crate::support::{INSTALL, case, need, root, specs, tools, transcript};
-use redisguard::bundle::{Bundle, SUMS, hex};
+use redisguard::bundle::{Bundle, SUMS, sha256_hex};
 use redisguard::spec::{Source, Spec};
 use serde_json::Value;
 use std::fs;
@@ -46,7 +46,8 @@ fn rehearse(bundle: &Path, arguments: &[&str]) -> Output {
 fn seal(bundle: &Path) {
     let files = redisguard::files::read_tree(bundle).unwrap();
     let lines = files.iter().filter(|(path, _)| *path != SUMS);
-    let text: String = lines.map(|(path, bytes)| format!("{}  {path}\n", hex(bytes))).collect();
+    let text: String =
+        lines.map(|(path, bytes)| format!("{}  {path}\n", sha256_hex(bytes))).collect();
     fs::write(bundle.join(SUMS), text).unwrap();
 }
 

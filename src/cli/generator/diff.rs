@@ -4,7 +4,7 @@
 
 use crate::args::GeneratorArgs;
 use crate::bundle;
-use crate::bundle::{Bundle, Documents, SUMS, hex};
+use crate::bundle::{Bundle, Documents, SUMS, sha256_hex};
 use crate::error::Error;
 use crate::files;
 use crate::guide;
@@ -90,7 +90,7 @@ impl Change {
             None => FileState::Missing,
             Some(old) if *old == new && executable => FileState::Executable,
             Some(old) if *old == new => return None,
-            Some(old) if sum.is_some_and(|sum| sum != hex(old)) => FileState::Edited,
+            Some(old) if sum.is_some_and(|sum| sum != sha256_hex(old)) => FileState::Edited,
             Some(_) => FileState::Stale,
         };
         Some(Self { path, old, state, fix: Fix::Write { bytes: new.to_vec(), mode } })

@@ -1,18 +1,13 @@
 //! `--explain`: one check in full.
 
-use crate::cli::output::{Status, out};
 use crate::spec::{Check, Severity};
 use crate::text_layout;
 
 /// The width of the text, in columns.
 const WIDTH: usize = 78;
 
-pub(super) fn explain(check: Check) -> Status {
-    out!("{}", page(check));
-    Status::Same
-}
-
-fn page(check: Check) -> String {
+/// What `--explain` prints of a check.
+pub(super) fn page(check: Check) -> String {
     let (name, explanation) = (check.name(), check.explanation());
     let kind = match check.severity() {
         Severity::Error => "a fault: nothing is written until it is mended.".to_owned(),

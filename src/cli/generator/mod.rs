@@ -13,7 +13,7 @@ mod write;
 use self::diff::changes;
 use self::write::write;
 use crate::args::{GeneratorArgs, GeneratorVerb};
-use crate::cli::output::{Status, coloured, err, exit_status, print_error, print_to_stderr};
+use crate::cli::output::{Status, coloured, err, exit_status, out, print_error, print_to_stderr};
 use crate::error::Error;
 use crate::spec::{Problems, Source, Spec};
 use std::fs;
@@ -27,8 +27,8 @@ pub fn run(args: &GeneratorArgs) -> Status {
                 .help("leave them out, or run redisguard-gen twice"))
         }
         (Some(GeneratorVerb::Init), _) => init::init(&args.config),
-        (Some(GeneratorVerb::Schema), _) => Ok(schema::print()),
-        (None, Some(check)) => Ok(explain::explain(check)),
+        (Some(GeneratorVerb::Schema), _) => shown(&format!("{:#}", schema::schema())),
+        (None, Some(check)) => shown(&explain::page(check)),
         (None, None) => match args.generate {
             Some(kind) => package_files::write(kind, &args.out),
             None => generate(args),
@@ -40,6 +40,11 @@ pub fn run(args: &GeneratorArgs) -> Status {
     });
     let answers = args.summary.is_some() || args.check || args.explain.is_some();
     exit_status(status, !answers && !matches!(args.verb, Some(GeneratorVerb::Schema)))
+}
+
+fn shown(text: &str) -> Result<Status, Error> {
+    out!("{text}");
+    Ok(Status::Same)
 }
 
 fn generate(args: &GeneratorArgs) -> Result<Status, Error> {

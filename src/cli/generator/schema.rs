@@ -1,7 +1,6 @@
 //! `schema`: the reference as a JSON Schema, with which editors complete and check a TOML. It is never
 //! stricter than the checks, and leaves to them what takes arithmetic or two tables to see.
 
-use crate::cli::output::{Status, out};
 use crate::spec::reference;
 use crate::spec::reference::{Default, Key, Kind, Occurrence, Table};
 use serde_json::{Map, Value, json};
@@ -18,11 +17,6 @@ const PART: &str = "[A-Za-z0-9._-]*";
 const PLAIN: &str = "[A-Za-z0-9_]";
 /// How a part of another path begins: as `PLAIN`, or with dots that are not all of it.
 const DOTTED: &str = r"(\.{0,2}[A-Za-z0-9_]|\.{1,2}-|\.\.\.)";
-
-pub(super) fn print() -> Status {
-    out!("{:#}", schema());
-    Status::Same
-}
 
 /// The whole schema.
 pub fn schema() -> Value {
@@ -71,30 +65,19 @@ fn table(known: &Table) -> Value {
     });
     if known.name == "reserved" {
         object["allOf"] = json!([
-            when_port(
-                json!({ "maximum": 1023 }),
-                json!({ "listen": { "const": "never" } }),
-                "listen"
-            ),
-            when_port(
-                json!({ "const": 22 }),
-                json!({ "allow-ssh": { "const": true } }),
-                "allow-ssh"
-            ),
+            when_port("maximum", 1023, "listen", "never".into()),
+            when_port("const", 22, "allow-ssh", true.into()),
         ]);
     }
     object
 }
 
-/// What else must be given beside a port that is such an integer.
-fn when_port(port: Value, then: Value, key: &str) -> Value {
-    let mut integer = json!({ "type": "integer" });
-    if let (Some(integer), Value::Object(port)) = (integer.as_object_mut(), port) {
-        integer.extend(port);
-    }
+/// What else must have a value beside a port that is within a bound.
+fn when_port(bound: &str, limit: u16, key: &str, value: Value) -> Value {
+    let port = json!({ "type": "integer", bound: limit });
     json!({
-        "if": { "required": ["port"], "properties": { "port": integer } },
-        "then": { "required": [key], "properties": then },
+        "if": { "required": ["port"], "properties": { "port": port } },
+        "then": { "required": [key], "properties": { key: { "const": value } } },
     })
 }
 
@@ -106,22 +89,19 @@ fn property(of: &Table, key: &Key) -> Value {
         kind => taken(kind),
     };
     property["description"] = key.description().into();
-    match key.default {
-        Default::Required | Default::Without(_) => {}
-        Default::Text(text) => property["default"] = text.into(),
-        Default::Number(number) => property["default"] = number.into(),
-        Default::Flag(flag) => property["default"] = flag.into(),
-        Default::Empty => property["default"] = json!([]),
+    if let Some(default) = key.default.toml() {
+        property["default"] = json(&default);
     }
     if let Kind::Line(_) | Kind::Email | Kind::Host | Kind::Ports | Kind::Range = key.kind {
-        property["examples"] = example(key);
+        property["examples"] = json!([json(key.example)]);
     }
     property
 }
 
-/// The key's example; a TOML integer is one in JSON too, and so is a string without escapes.
-fn example(key: &Key) -> Value {
-    serde_json::from_str(key.example).map_or(json!([]), |example: Value| json!([example]))
+/// A value of the reference: a TOML integer, flag or empty array is one in JSON too, and so is a string
+/// without escapes.
+fn json(toml: &str) -> Value {
+    serde_json::from_str(toml).unwrap_or_default()
 }
 
 /// What a key of that kind takes.

@@ -20,8 +20,10 @@ pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<St
         return Ok(Status::Same);
     }
     sentences.iter().for_each(|sentence| out!("- {}", capitalised(sentence)));
-    let (before, after) = (old.as_ref().map(rendered).transpose()?, rendered(new)?);
-    let changed = after.changed_since(before.as_ref());
+    let before = old.as_ref().map(rendered).transpose()?.unwrap_or_default();
+    let after = rendered(new)?;
+    let changed = after.iter().filter(|file| !before.contains(file));
+    let changed: Vec<&str> = changed.map(|(path, _)| path.as_str()).collect();
     let on_hosts = changed.iter().filter_map(|path| path.strip_prefix("host/")).collect::<Vec<_>>();
     out!("\n### What follows\n");
     out!("- On each host `redisguard-install apply` {}.", effects(&on_hosts));
@@ -34,32 +36,18 @@ pub(super) fn summary(args: &GeneratorArgs, base: &str, new: &Spec) -> Result<St
     Ok(Status::Same)
 }
 
-/// Every file and section that a spec renders to.
-struct Rendered {
-    files: Vec<(String, Vec<u8>)>,
-}
-
-fn rendered(spec: &Spec) -> Result<Rendered, Error> {
+/// Every file that a spec renders to, and the sections of each guide, as (path, bytes).
+fn rendered(spec: &Spec) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let failed = |why: String| Error::new("render the bundle", why);
     let bundle = Bundle::render(spec).map_err(failed)?;
     let documents = Documents::render(spec, &bundle).map_err(failed)?;
     let artifacts = bundle.artifacts().map(|(path, bytes)| (path.to_owned(), bytes.to_vec()));
-    let whole =
-        documents.files.into_iter().map(|(path, text)| (path.to_string(), text.into_bytes()));
     let guides = documents.guides.into_iter().map(|(path, sections)| {
-        let text: String = sections.into_iter().map(|section| section.text).collect();
-        (path.to_string(), text.into_bytes())
+        (path, sections.into_iter().map(|section| section.text).collect::<String>())
     });
-    Ok(Rendered { files: artifacts.chain(whole).chain(guides).collect() })
-}
-
-impl Rendered {
-    /// The paths that are new or have other bytes than before.
-    fn changed_since(&self, before: Option<&Self>) -> Vec<&str> {
-        let changed =
-            |file: &&(String, Vec<u8>)| before.is_none_or(|before| !before.files.contains(file));
-        self.files.iter().filter(changed).map(|(path, _)| path.as_str()).collect()
-    }
+    let documents = documents.files.into_iter().chain(guides);
+    let documents = documents.map(|(path, text)| (path.to_string(), text.into_bytes()));
+    Ok(artifacts.chain(documents).collect())
 }
 
 /// What applying these files does to a host.

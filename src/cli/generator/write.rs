@@ -14,14 +14,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Keeps two runs in one directory apart until it is dropped, or the process ends.
-pub(super) struct Lock(#[allow(dead_code, reason = "it is held")] Option<File>);
-
-/// Waits until no other run writes below this directory. Where it cannot be locked, nothing in it can
-/// be written either, and that is told better; a Windows directory cannot be opened as a file.
-pub(super) fn lock(directory: &Path) -> Lock {
-    let locked = File::open(directory).ok().filter(|directory| directory.lock().is_ok());
-    Lock(locked)
+/// Waits until no other run writes below this directory, and keeps others out until the file is
+/// dropped or the process ends. Where it cannot be locked, nothing in it can be written either, and
+/// that is told better; a Windows directory cannot be opened as a file.
+pub(super) fn lock(directory: &Path) -> Option<File> {
+    File::open(directory).ok().filter(|directory| directory.lock().is_ok())
 }
 
 /// Writes and removes files, and prints each of them unless `quiet`.

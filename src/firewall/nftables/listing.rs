@@ -8,7 +8,7 @@ use super::elements::{Elements, is_form};
 use super::names::{
     BUNDLE_BLOCK, COMMENT_PREFIX, COUNTER_TABLE, DYNAMIC_SETS, SEAL_CHAIN, TABLE, qualified,
 };
-use crate::bundle::hex;
+use crate::bundle::sha256_hex;
 use crate::family::Family;
 use crate::plan::Counter;
 use std::collections::{BTreeMap, BTreeSet};
@@ -202,7 +202,7 @@ fn is_empty(block: &str) -> bool {
 }
 
 fn digest(block: &str) -> String {
-    let mut digest = hex(block.as_bytes());
+    let mut digest = sha256_hex(block.as_bytes());
     digest.truncate(DIGEST_LENGTH);
     digest
 }

@@ -3,7 +3,7 @@
 //!
 //! Never: changes anything on the host.
 
-use crate::bundle::{BINARY, hex};
+use crate::bundle::{BINARY, sha256_hex};
 use crate::files;
 use crate::host::Host;
 use crate::host::prepare::Target;
@@ -44,7 +44,7 @@ pub(super) fn receipt(
             && observed.files.get(path) == Some(file)
             && !receipt.files.contains_key(path);
         if !installed_by_others {
-            let entry = FileEntry { sha256: hex(&file.bytes), mode: file.mode };
+            let entry = FileEntry { sha256: sha256_hex(&file.bytes), mode: file.mode };
             receipt.files.insert(path.clone(), entry);
         }
     }
@@ -110,7 +110,7 @@ fn edited<'a>(step: &'a Step, before: &Receipt) -> Option<(&'a str, &'a [u8])> {
         return None;
     };
     let applied = before.files.get(path).filter(|_| path != BINARY)?;
-    (applied.sha256 != hex(&old.bytes)).then_some((path, &old.bytes))
+    (applied.sha256 != sha256_hex(&old.bytes)).then_some((path, &old.bytes))
 }
 
 /// What a step will overwrite.

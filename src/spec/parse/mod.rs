@@ -3,7 +3,6 @@
 //! Guarantees: collects every problem instead of stopping at the first one.
 //! Never: judges how two values fit together; that is `validate`.
 
-mod defaults;
 mod document;
 mod scalars;
 mod suggest;

@@ -49,18 +49,37 @@ pub fn integer(key: &str, found: &Spanned<DeValue<'_>>) -> Result<i128, Problem>
 }
 
 /// Ports as an integer, or as a string with ports and ranges: `7000-7002,7005`.
-pub fn port_ranges(key: &str, found: &Spanned<DeValue<'_>>) -> Result<Vec<PortRange>, Problem> {
+fn port_ranges(key: &str, found: &Spanned<DeValue<'_>>) -> Result<Vec<PortRange>, Problem> {
     let refused = |why: String| Problem::new(Check::Port, found.span(), why);
     match found.get_ref() {
         DeValue::Integer(_) => {
             let port = integer(key, found)?;
             Ok(vec![PortRange::new(port, port).map_err(refused)?])
         }
-        DeValue::String(text) => text
-            .split(',')
-            .map(|part| part.trim().parse())
-            .collect::<Result<_, _>>()
-            .map_err(refused),
+        DeValue::String(text) => PortRange::parse_list(text).map_err(refused),
         _ => Err(wrong_type(key, found, "a port, a range such as \"7000-7002\" or a list")),
     }
+}
+
+/// Ports as [`port_ranges`] takes them, or an array of such values, converted by `convert`.
+pub fn ports<T>(
+    key: &str,
+    found: &Spanned<DeValue<'_>>,
+    convert: impl FnOnce(Vec<PortRange>) -> Result<T, String>,
+) -> Result<T, Problem> {
+    let ranges = match found.get_ref() {
+        DeValue::Array(array) => {
+            array.iter().map(|element| port_ranges(key, element)).collect::<Result<Vec<_>, _>>()?
+        }
+        _ => vec![port_ranges(key, found)?],
+    };
+    convert(ranges.concat()).map_err(|why| Problem::new(Check::Port, found.span(), why))
+}
+
+/// One port; `one_port` is the message about a range or several.
+pub fn port(key: &str, found: &Spanned<DeValue<'_>>, one_port: &str) -> Result<u16, Problem> {
+    ports(key, found, |ranges| match ranges.as_slice() {
+        [range] if range.is_single() => Ok(range.first()),
+        _ => Err(one_port.to_owned()),
+    })
 }

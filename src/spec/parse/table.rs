@@ -1,12 +1,13 @@
 //! Tables of the TOML: typed access to their keys, and problems with unknown keys and wrong types.
 
-use super::scalars::{integer, port_ranges, string, wrong_type};
+use super::scalars::{integer, port, ports, string, wrong_type};
 use super::suggest;
 use super::values::Line;
 use crate::spec::choice::Choice;
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::ports::PortRange;
-use crate::spec::reference;
+use crate::spec::reference::{self, Key, Kind};
+use std::cell::RefCell;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,16 +17,18 @@ const MAX_SHOWN: usize = 60;
 
 /// A table of the TOML, or the empty one in place of a table that is absent or no table.
 pub struct Table<'a> {
-    pub name: &'static str,
+    name: &'static str,
     entries: Option<&'a DeTable<'a>>,
     /// The table's span; the start of the file if it is absent.
     pub span: Range<usize>,
     /// Whether the TOML has something other than a table there, which is reported already.
     is_wrong_type: bool,
+    /// What all tables of the TOML report to.
+    problems: &'a RefCell<Vec<Problem>>,
 }
 
 /// Reports unknown tables.
-pub fn unknown_tables(root: &DeTable<'_>, problems: &mut Vec<Problem>) {
+pub fn unknown_tables(root: &DeTable<'_>, problems: &RefCell<Vec<Problem>>) {
     unknown_keys(root, "", suggest::top_level_tables(), problems);
 }
 
@@ -34,7 +37,7 @@ fn unknown_keys(
     entries: &DeTable<'_>,
     location: &str,
     known: impl Iterator<Item = &'static str> + Clone,
-    problems: &mut Vec<Problem>,
+    problems: &RefCell<Vec<Problem>>,
 ) {
     let unknown =
         entries.iter().filter(|(key, _)| !known.clone().any(|name| name == key.get_ref()));
@@ -49,7 +52,8 @@ fn unknown_keys(
             None if !tables.is_empty() => format!("it belongs in {}", tables.join(" or ")),
             None => format!("known here: {}", known.clone().collect::<Vec<_>>().join(", ")),
         };
-        problems.push(Problem::new(Check::UnknownKey, key.span(), message).help(help));
+        let problem = Problem::new(Check::UnknownKey, key.span(), message);
+        problems.borrow_mut().push(problem.help(help));
     }
 }
 
@@ -57,7 +61,7 @@ fn unknown_keys(
 pub fn table<'a>(
     root: &'a DeTable<'a>,
     name: &'static str,
-    problems: &mut Vec<Problem>,
+    problems: &'a RefCell<Vec<Problem>>,
 ) -> Table<'a> {
     read_table(root.get(name), name, problems)
 }
@@ -65,57 +69,70 @@ pub fn table<'a>(
 fn read_table<'a>(
     found: Option<&'a Spanned<DeValue<'a>>>,
     name: &'static str,
-    problems: &mut Vec<Problem>,
+    problems: &'a RefCell<Vec<Problem>>,
 ) -> Table<'a> {
-    let Some(found) = found else {
-        return Table { name, entries: None, span: 0..0, is_wrong_type: false };
-    };
-    match found.get_ref() {
-        DeValue::Table(entries) => {
-            unknown_keys(entries, &format!(" in [{name}]"), suggest::keys_of(name), problems);
-            Table { name, entries: Some(entries), span: found.span(), is_wrong_type: false }
-        }
-        _ => {
-            let help = format!("write it as a table: [{name}]");
-            let key = name.rsplit('.').next().unwrap_or(name);
-            problems.push(wrong_type(key, found, "a table").help(help));
-            Table { name, entries: None, span: found.span(), is_wrong_type: true }
-        }
+    let absent = Table { name, entries: None, span: 0..0, is_wrong_type: false, problems };
+    let Some(found) = found else { return absent };
+    let span = found.span();
+    if let DeValue::Table(entries) = found.get_ref() {
+        unknown_keys(entries, &format!(" in [{name}]"), suggest::keys_of(name), problems);
+        return Table { entries: Some(entries), span, ..absent };
     }
+    let help = format!("write it as a table: [{name}]");
+    let key = name.rsplit('.').next().unwrap_or(name);
+    absent.report(wrong_type(key, found, "a table").help(help));
+    Table { span, is_wrong_type: true, ..absent }
 }
 
 /// All tables `[[name]]`, in order.
 pub fn tables<'a>(
     root: &'a DeTable<'a>,
     name: &'static str,
-    problems: &mut Vec<Problem>,
+    problems: &'a RefCell<Vec<Problem>>,
 ) -> Vec<Table<'a>> {
     let Some(found) = root.get(name) else { return Vec::new() };
     let DeValue::Array(array) = found.get_ref() else {
         let help = format!("write it with two brackets: [[{name}]]");
-        problems.push(wrong_type(name, found, "an array of tables").help(help));
+        problems.borrow_mut().push(wrong_type(name, found, "an array of tables").help(help));
         return Vec::new();
     };
     let mut tables = Vec::new();
     for element in array.iter() {
-        match element.get_ref() {
-            DeValue::Table(entries) => {
-                unknown_keys(entries, &format!(" in [[{name}]]"), suggest::keys_of(name), problems);
-                let span = element.span();
-                tables.push(Table { name, entries: Some(entries), span, is_wrong_type: false });
-            }
-            _ => {
-                let help = format!("write each as a table of its own: [[{name}]]");
-                problems.push(wrong_type(name, element, "a table").help(help));
-            }
+        if let DeValue::Table(entries) = element.get_ref() {
+            unknown_keys(entries, &format!(" in [[{name}]]"), suggest::keys_of(name), problems);
+            let (entries, span) = (Some(entries), element.span());
+            tables.push(Table { name, entries, span, is_wrong_type: false, problems });
+        } else {
+            let help = format!("write each as a table of its own: [[{name}]]");
+            problems.borrow_mut().push(wrong_type(name, element, "a table").help(help));
         }
     }
     tables
 }
 
 impl<'a> Table<'a> {
+    /// Reports a problem.
+    pub fn report(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Reports a problem with the value of a key; without help, it shows the key's example.
+    fn refuse(&self, key: &str, problem: Problem) {
+        self.report(match problem.help {
+            Some(_) => problem,
+            None => {
+                problem.help(format!("write it like this: {key} = {}", self.known(key).example))
+            }
+        });
+    }
+
+    /// What the reference says of a key.
+    fn known(&self, key: &str) -> &'static Key {
+        let known = reference::key(self.name, key);
+        known.unwrap_or_else(|| unreachable!("{}.{key} is not in the reference", self.name))
+    }
+
     fn get(&self, key: &str) -> Option<&'a Spanned<DeValue<'a>>> {
-        debug_assert!(suggest::keys_of(self.name).any(|known| known == key), "{key} is not listed");
         self.entries.and_then(|entries| entries.get(key))
     }
 
@@ -125,25 +142,14 @@ impl<'a> Table<'a> {
     }
 
     /// The table `[name]` at `key` of this one; `None` where it is absent.
-    pub fn table(
-        &self,
-        key: &str,
-        name: &'static str,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Table<'a>> {
-        Some(read_table(Some(self.get(key)?), name, problems))
+    pub fn table(&self, key: &str, name: &'static str) -> Option<Table<'a>> {
+        Some(read_table(Some(self.get(key)?), name, self.problems))
     }
 
     /// Reports a required value that is absent. One that is present but wrong is reported already.
-    pub fn required<T>(
-        &self,
-        key: &str,
-        help: &str,
-        value: Option<T>,
-        problems: &mut Vec<Problem>,
-    ) -> Option<T> {
+    pub fn required<T>(&self, key: &str, help: &str, value: Option<T>) -> Option<T> {
         if !self.has(key) && !self.is_wrong_type {
-            problems.push(Problem::missing(key, help, self.span.start));
+            self.report(Problem::missing(key, help, self.span.start));
         }
         value
     }
@@ -152,27 +158,27 @@ impl<'a> Table<'a> {
     fn value<T>(
         &self,
         key: &str,
-        problems: &mut Vec<Problem>,
-        read: impl FnOnce(&'a Spanned<DeValue<'a>>) -> Result<T, Problem>,
+        read: impl FnOnce(&Spanned<DeValue<'_>>) -> Result<T, Problem>,
     ) -> Option<Spanned<T>> {
         let found = self.get(key)?;
-        match read(found) {
-            Ok(value) => Some(Spanned::new(found.span(), value)),
-            Err(problem) => {
-                problems.push(self.with_example(key, problem));
-                None
-            }
-        }
+        let value = read(found).map_err(|problem| self.refuse(key, problem)).ok()?;
+        Some(Spanned::new(found.span(), value))
     }
 
-    /// Adds the key's example to a problem without help.
-    fn with_example(&self, key: &str, problem: Problem) -> Problem {
-        match reference::key(self.name, key) {
-            Some(known) if problem.help.is_none() => {
-                problem.help(format!("write it like this: {key} = {}", known.example))
-            }
-            _ => problem,
-        }
+    /// The value at `key`. Where it is absent or wrong, the key's default, read as an author's value is:
+    /// it is not in the text, so its span is empty.
+    fn value_or_default<T>(
+        &self,
+        key: &str,
+        read: impl Fn(&Spanned<DeValue<'_>>) -> Result<T, Problem>,
+    ) -> Spanned<T> {
+        self.value(key, &read).unwrap_or_else(|| {
+            let default = self.known(key).default.toml().unwrap_or_default();
+            let value = DeValue::parse(&default).ok().and_then(|value| read(&value).ok());
+            // The tests read every default.
+            let refused = || unreachable!("the default of {}.{key} is refused", self.name);
+            Spanned::new(0..0, value.unwrap_or_else(refused))
+        })
     }
 
     /// A string that `parse` accepts.
@@ -180,47 +186,65 @@ impl<'a> Table<'a> {
         &self,
         key: &str,
         check: Check,
-        problems: &mut Vec<Problem>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Spanned<T>> {
-        self.value(key, problems, |found| string(key, check, found, &parse))
+        self.value(key, |found| string(key, check, found, &parse))
+    }
+
+    /// As [`Self::text`], or the key's default.
+    pub fn text_or_default<T>(
+        &self,
+        key: &str,
+        check: Check,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Spanned<T> {
+        self.value_or_default(key, |found| string(key, check, found, &parse))
     }
 
     /// One printable line, no longer than the reference allows.
-    pub fn line(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Spanned<Line>> {
-        let max_length = reference::max_line_length(self.name, key);
-        self.text(key, Check::Text, problems, |text| Line::parse(text, max_length))
+    pub fn line(&self, key: &str) -> Option<Line> {
+        self.text(key, Check::Text, |text| self.parse_line(key, text)).map(Spanned::into_inner)
     }
 
-    /// An array of strings, each of which `parse` accepts.
+    /// As [`Self::line`], or the key's default.
+    pub fn line_or_default(&self, key: &str) -> Line {
+        self.text_or_default(key, Check::Text, |text| self.parse_line(key, text)).into_inner()
+    }
+
+    fn parse_line(&self, key: &str, text: &str) -> Result<Line, String> {
+        let Kind::Line(max_length) = self.known(key).kind else {
+            unreachable!("{}.{key} is no line", self.name)
+        };
+        Line::parse(text, max_length)
+    }
+
+    /// An array of strings, each of which `parse` accepts; empty where it is absent.
     pub fn texts<T>(
         &self,
         key: &str,
         check: Check,
-        problems: &mut Vec<Problem>,
         parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<Spanned<T>>> {
-        let found = self.get(key)?;
+    ) -> Vec<Spanned<T>> {
+        let Some(found) = self.get(key) else { return Vec::new() };
         let DeValue::Array(array) = found.get_ref() else {
-            let problem = wrong_type(key, found, "an array of strings");
-            problems.push(self.with_example(key, problem));
-            return None;
+            self.refuse(key, wrong_type(key, found, "an array of strings"));
+            return Vec::new();
         };
         let mut values = Vec::new();
         for element in array.iter() {
             match string(key, check, element, &parse) {
                 Ok(value) => values.push(Spanned::new(element.span(), value)),
-                Err(problem) => problems.push(self.with_example(key, problem)),
+                Err(problem) => self.refuse(key, problem),
             }
         }
-        Some(values)
+        values
     }
 
-    /// One of the choices.
-    pub fn choice<T: Choice>(&self, problems: &mut Vec<Problem>) -> Option<Spanned<T>> {
+    /// One of the choices, or the key's default.
+    pub fn choice<T: Choice>(&self) -> Spanned<T> {
         let key = T::KEY;
         let names = || T::CHOICES.iter().map(|(name, _)| *name);
-        self.value(key, problems, |found| {
+        self.value_or_default(key, |found| {
             let DeValue::String(text) = found.get_ref() else {
                 return Err(wrong_type(key, found, "a string"));
             };
@@ -236,70 +260,55 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// One of the choices, or the key's default.
-    pub fn choice_or_default<T: Choice>(&self, problems: &mut Vec<Problem>) -> T {
-        let given = self.choice(problems);
-        given.map_or_else(|| self.default_choice(), Spanned::into_inner)
-    }
-
     /// An integer within the key's bounds, or the key's default.
-    pub fn number(&self, key: &str, problems: &mut Vec<Problem>) -> u64 {
-        let bounds = reference::bounds(self.name, key);
-        let given = self.value(key, problems, |found| {
+    pub fn number(&self, key: &str) -> u64 {
+        let kind = self.known(key).kind;
+        let within_bounds = |number: &u64| match kind {
+            Kind::Number(least, most) => (least..=most).contains(number),
+            _ => unreachable!("{}.{key} is no number", self.name),
+        };
+        let number = self.value_or_default(key, |found| {
             let number = integer(key, found)?;
-            u64::try_from(number).ok().filter(|number| bounds.contains(number)).ok_or_else(|| {
+            u64::try_from(number).ok().filter(within_bounds).ok_or_else(|| {
                 let message = format!("`{key}` cannot be {number}");
-                let help = format!("it is a number from {} to {}", bounds.start(), bounds.end());
-                Problem::new(Check::Number, found.span(), message).help(help)
+                Problem::new(Check::Number, found.span(), message).help(format!("it is {kind}"))
             })
         });
-        given.map_or_else(|| reference::default_number(self.name, key), Spanned::into_inner)
+        number.into_inner()
     }
 
     /// `true` or `false`.
-    pub fn flag(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Spanned<bool>> {
-        self.value(key, problems, |found| {
+    pub fn flag(&self, key: &str) -> Option<Spanned<bool>> {
+        self.value(key, |found| {
             found.get_ref().as_bool().ok_or_else(|| wrong_type(key, found, "true or false"))
         })
     }
 
     /// A date without a time.
-    pub fn date(&self, key: &str, problems: &mut Vec<Problem>) -> Option<Spanned<String>> {
-        self.value(key, problems, |found| match found.get_ref() {
+    pub fn date(&self, key: &str) -> Option<String> {
+        let date = self.value(key, |found| match found.get_ref() {
             DeValue::Datetime(date) if date.time.is_none() => Ok(date.to_string()),
             _ => Err(wrong_type(key, found, "a date").help("write it as 2025-05-09, no quotes")),
-        })
+        });
+        date.map(Spanned::into_inner)
     }
 
     /// Ports as an integer, a string such as `7000-7002`, or an array of both.
     pub fn ports<T>(
         &self,
         key: &str,
-        problems: &mut Vec<Problem>,
         convert: impl FnOnce(Vec<PortRange>) -> Result<T, String>,
     ) -> Option<Spanned<T>> {
-        self.value(key, problems, |found| {
-            let ranges = match found.get_ref() {
-                DeValue::Array(array) => array
-                    .iter()
-                    .map(|element| port_ranges(key, element))
-                    .collect::<Result<Vec<_>, _>>()?,
-                _ => vec![port_ranges(key, found)?],
-            };
-            convert(ranges.concat()).map_err(|why| Problem::new(Check::Port, found.span(), why))
-        })
+        self.value(key, |found| ports(key, found, convert))
     }
 
     /// One port; `one_port` is the message about a range or several.
-    pub fn port(
-        &self,
-        key: &str,
-        one_port: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Spanned<u16>> {
-        self.ports(key, problems, |ranges| match ranges.as_slice() {
-            [range] if range.is_single() => Ok(range.first()),
-            _ => Err(one_port.to_owned()),
-        })
+    pub fn port(&self, key: &str, one_port: &str) -> Option<Spanned<u16>> {
+        self.value(key, |found| port(key, found, one_port))
+    }
+
+    /// As [`Self::port`], or the key's default.
+    pub fn port_or_default(&self, key: &str, one_port: &str) -> Spanned<u16> {
+        self.value_or_default(key, |found| port(key, found, one_port))
     }
 }

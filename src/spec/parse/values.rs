@@ -10,10 +10,50 @@ use std::net::IpAddr;
 /// Characters that are syntax in two or more of the formats that values are rendered into.
 const SYNTAX: &[char] = &['"', '\\', '`', '$', '<', '>', '{', '}'];
 
-/// One printable line of text: no control characters, nothing invisible, no syntax of the formats that it
-/// is rendered into, and no space at its ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line(String);
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text as the TOML has it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// One printable line of text: no control characters, nothing invisible, no syntax of the formats that it
+    /// is rendered into, and no space at its ends.
+    Line;
+
+    /// An e-mail address `local@domain` in ASCII, without quoting.
+    Email;
+
+    /// A host name (RFC 1123) or an IP address.
+    Host;
+
+    /// The log file's absolute path, under /var/log.
+    LogPath;
+
+    /// The absolute path of a PEM file on the guarded host.
+    PemPath;
+
+    /// The absolute path of a file that node_exporter's textfile collector reads: those that end in `.prom`.
+    TextfilePath;
+
+    /// A Markdown file's path, relative to the root of the repository.
+    DocumentPath;
+}
 
 impl Line {
     /// Accepts a printable line of 1 to `max_length` bytes.
@@ -70,10 +110,6 @@ fn why_forbidden(character: char) -> Option<&'static str> {
     }
 }
 
-/// An e-mail address `local@domain` in ASCII, without quoting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Email(String);
-
 impl Email {
     /// # Errors
     /// Names the part that is not accepted.
@@ -90,10 +126,6 @@ impl Email {
         Ok(Self(text.to_owned()))
     }
 }
-
-/// A host name (RFC 1123) or an IP address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host(String);
 
 impl Host {
     /// # Errors
@@ -116,7 +148,7 @@ impl Host {
 }
 
 /// Accepts a path of characters that are syntax neither in a shell nor in a unit nor in Markdown.
-pub(in crate::spec) fn plain_path(text: &str) -> Result<(), String> {
+fn plain_path(text: &str) -> Result<(), String> {
     if text.len() > 200 {
         return Err(format!("it has {} bytes; at most 200 fit", text.len()));
     }
@@ -135,10 +167,6 @@ pub(in crate::spec) fn plain_path(text: &str) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// The log file's absolute path, under /var/log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogPath(String);
 
 impl LogPath {
     /// The directory of the listener's log (LogsDirectory= in systemd.exec(5)).
@@ -174,9 +202,43 @@ impl LogPath {
     }
 }
 
-/// A Markdown file's path, relative to the root of the repository.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DocumentPath(String);
+/// Accepts an absolute [`plain_path`].
+fn absolute_path(text: &str) -> Result<(), String> {
+    if !text.starts_with('/') {
+        return Err("it must be an absolute path on the guarded host".into());
+    }
+    plain_path(text)
+}
+
+impl PemPath {
+    /// # Errors
+    /// The reason why the text is no plain absolute path.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        absolute_path(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TextfilePath {
+    /// # Errors
+    /// The reason why node_exporter could not read such a file.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        absolute_path(text)?;
+        let (directory, name) = text.rsplit_once('/').unwrap_or_default();
+        if !name.ends_with(".prom") || name.starts_with('.') {
+            return Err("node_exporter reads only files that end in `.prom`".into());
+        }
+        if directory.is_empty() {
+            return Err("it must lie in a directory of node_exporter's".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The file's directory.
+    pub fn directory(&self) -> &str {
+        self.0.rsplit_once('/').map_or("/", |(directory, _)| directory)
+    }
+}
 
 impl DocumentPath {
     /// # Errors
@@ -231,140 +293,7 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     Ok(net)
 }
 
-macro_rules! shown_as_text {
-    ($($name:ident),*) => {$(
-        impl $name {
-            /// The text as the TOML has it.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    )*};
-}
-shown_as_text!(Line, Email, Host, LogPath, DocumentPath);
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_of_any_script_is_taken() {
-        for good in ["Default Redis Port", "Bob's & Co. (old) #1 100%", "Ключи — 缓存", "*_[x]|~"]
-        {
-            assert_eq!(Line::parse(good, 80).unwrap().as_str(), good);
-        }
-    }
-
-    #[test]
-    fn a_line_that_could_break_out_is_refused() {
-        for bad in [
-            "",
-            " x",
-            "x ",
-            "a\nb",
-            "a\rb",
-            "a\tb",
-            "a\0b",
-            "a\u{1b}[31m",
-            "a\u{202e}b",
-            "a\u{2028}b",
-            "a\u{200b}b",
-            "a\u{a0}b",
-            "x\"; drop",
-            "x\\",
-            "`id`",
-            "$(id)",
-            "--> x",
-            "<b>",
-            "{{ x }}",
-            "a\u{85}b",
-            "a\u{feff}",
-            "\u{e0041}",
-            "\u{3164}",
-            "a\u{2800}b",
-            "a\u{fdd0}b",
-            "a\u{1fffe}b",
-        ] {
-            assert!(Line::parse(bad, 80).is_err(), "{bad:?} was taken");
-        }
-        assert!(Line::parse(&"é".repeat(41), 80).unwrap_err().contains("82 bytes"));
-    }
-
-    #[test]
-    fn networks_are_canonical_or_say_what_would_be() {
-        assert!(network("10.20.0.0/16").is_ok() && network("2001:db8::/32").is_ok());
-        assert!(network("10.20.1.0/16").unwrap_err().contains("10.20.0.0/16"));
-        assert!(network("10.0.0.1").unwrap_err().contains("10.0.0.1/32"));
-        assert!(network("2001:DB8::/32").unwrap_err().contains("2001:db8::/32"));
-        for bad in [
-            "0.0.0.0/0",
-            "::/0",
-            "127.0.0.0/8",
-            "::1/128",
-            "224.0.0.0/4",
-            "ff00::/8",
-            "0.0.0.0/1",
-            "::ffff:0.0.0.0/96",
-            "::102:300/120",
-            "10.0.0.0/33",
-            "ten",
-            "",
-            "10.0.0.0/8 -j ACCEPT",
-        ] {
-            assert!(network(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn paths_stay_where_they_belong() {
-        assert_eq!(LogPath::parse("/var/log/a/b.log").unwrap().real(), "/var/log/redisguard/b.log");
-        assert!(!LogPath::parse("/var/log/redisguard/b.log").unwrap().is_linked());
-        for bad in [
-            "/etc/passwd",
-            "var/log/x",
-            "/var/log/../x",
-            "/var/log/",
-            "/var/log/a b",
-            "/var/log//x",
-            "/var/log/redisguard",
-            "/var/log/redisguard/a/b",
-            "/var/log/$x",
-            "/var/log/private/x",
-        ] {
-            assert!(LogPath::parse(bad).is_err(), "{bad} was taken");
-        }
-        assert!(DocumentPath::parse("docs/redis/A.md").is_ok());
-        for bad in [
-            "/docs/a.md",
-            "../a.md",
-            "docs/../../a.md",
-            "a.txt",
-            "",
-            ".git/a.md",
-            "docs/.git/a.md",
-            "a//b.md",
-        ] {
-            assert!(DocumentPath::parse(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn hosts_and_addresses_of_mail_are_plain() {
-        for good in ["redis.example.org", "10.0.0.1", "::1", "node-1"] {
-            assert!(Host::parse(good).is_ok(), "{good} was refused");
-        }
-        for bad in ["", "a b", "-x", "x-", "a..b", "1.2.3", "a;b", "a.b.", "10.0.0.256"] {
-            assert!(Host::parse(bad).is_err(), "{bad} was taken");
-        }
-        assert!(Email::parse("commsops@nova.ai").is_ok());
-        for bad in ["commsops", "@x", "a@", "a b@c", "a@b@c", "a'@b.c", "x@10.0.0.1"] {
-            assert!(Email::parse(bad).is_err(), "{bad} was taken");
-        }
-    }
-}
+#[path = "values_tests.rs"]
+mod tests;

@@ -8,7 +8,6 @@ mod lookup;
 mod tables;
 mod types;
 
-pub(super) use self::lookup::{bounds, default_number, default_text, max_line_length};
 pub use self::lookup::{key, table};
 pub use self::tables::TABLES;
 pub use self::types::{Default, Key, Kind, Occurrence, Table};

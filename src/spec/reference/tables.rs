@@ -2,6 +2,7 @@
 
 use super::types::{Default, Key, Kind, Occurrence, Table};
 use crate::listener_contract;
+use crate::spec::choice::{Backend, Choice, Existing, External, Listen, LogFormat};
 
 /// Every table, in the order in which they are best written.
 pub const TABLES: &[Table] = &[
@@ -106,25 +107,14 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "external",
-                kind: Kind::Choice(&[
-                    ("drop", "silence, until their time-out"),
-                    ("reject", "a reset, at once"),
-                    ("notice", "the sentence that says where to go"),
-                ]),
+                kind: Kind::Choice(External::CHOICES),
                 default: Default::Text("drop"),
                 about: "What outsiders meet.",
                 example: "\"notice\"",
             },
             Key {
                 name: "listen",
-                kind: Kind::Choice(&[
-                    ("always", "it does, and a busy port is an error"),
-                    (
-                        "if-free",
-                        "it does while nothing else listens there, and makes room for Redis",
-                    ),
-                    ("never", "it does not, as must be below port 1024"),
-                ]),
+                kind: Kind::Choice(Listen::CHOICES),
                 default: Default::Text("if-free"),
                 about: "Whether the listener stands on the port itself, for clients on the host.",
                 example: "\"if-free\"",
@@ -146,10 +136,7 @@ pub const TABLES: &[Table] = &[
         keys: &[
             Key {
                 name: "backend",
-                kind: Kind::Choice(&[
-                    ("iptables", "chains of its own in the tables of the host"),
-                    ("nftables", "one table of its own for both families"),
-                ]),
+                kind: Kind::Choice(Backend::CHOICES),
                 default: Default::Text("iptables"),
                 about: "What loads the rules. A host without iptables is guarded by nft in any case.",
                 example: "\"nftables\"",
@@ -163,10 +150,7 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "existing",
-                kind: Kind::Choice(&[
-                    ("cut", "they are reset"),
-                    ("keep", "they live on until they end by themselves"),
-                ]),
+                kind: Kind::Choice(Existing::CHOICES),
                 default: Default::Text("cut"),
                 about: "What becomes of sessions of outsiders that are open when the guard comes up.",
                 example: "\"keep\"",
@@ -202,10 +186,7 @@ pub const TABLES: &[Table] = &[
             },
             Key {
                 name: "log-format",
-                kind: Kind::Choice(&[
-                    ("logfmt", "key=value pairs"),
-                    ("json", "one JSON object a line"),
-                ]),
+                kind: Kind::Choice(LogFormat::CHOICES),
                 default: Default::Text(listener_contract::LOG_FORMAT),
                 about: "The form of the log's lines.",
                 example: "\"json\"",

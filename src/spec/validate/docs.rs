@@ -7,19 +7,13 @@ use crate::spec::types::Docs;
 use std::ops::Range;
 use toml::Spanned;
 
-pub fn docs(table: &Table<'_>, problems: &mut Vec<Problem>) -> Docs {
+pub fn docs(table: &Table<'_>) -> Docs {
     let mut paths = UniquePaths::default();
-    let mut document = |key: &str, problems: &mut Vec<Problem>| {
-        let given = table.text(key, Check::Path, problems, DocumentPath::parse);
-        // A default is not in the text: its span is empty.
-        let default = || Spanned::new(0..0, table.default_text(key, DocumentPath::parse));
-        paths.add(given.unwrap_or_else(default), problems)
-    };
-    let overview = document("overview", problems);
-    let reservations = document("reservations", problems);
-    let guides = table.texts("guides", Check::Path, problems, DocumentPath::parse);
-    let guides = guides.unwrap_or_default();
-    let guides = guides.into_iter().map(|guide| paths.add(guide, problems)).collect();
+    let mut document =
+        |key| paths.add(table.text_or_default(key, Check::Path, DocumentPath::parse), table);
+    let (overview, reservations) = (document("overview"), document("reservations"));
+    let guides = table.texts("guides", Check::Path, DocumentPath::parse);
+    let guides = guides.into_iter().map(|guide| paths.add(guide, table)).collect();
     Docs { overview, reservations, guides }
 }
 
@@ -29,7 +23,7 @@ struct UniquePaths(Vec<(DocumentPath, Range<usize>)>);
 
 impl UniquePaths {
     /// Adds a path; reports one that an earlier path equals, contains or lies in.
-    fn add(&mut self, path: Spanned<DocumentPath>, problems: &mut Vec<Problem>) -> DocumentPath {
+    fn add(&mut self, path: Spanned<DocumentPath>, table: &Table<'_>) -> DocumentPath {
         let (span, path) = (path.span(), path.into_inner());
         let conflicting = |(other, _): &&(DocumentPath, Range<usize>)| {
             is_or_contains(other, &path) || is_or_contains(&path, other)
@@ -40,7 +34,8 @@ impl UniquePaths {
                 false => format!("{path} cannot stand beside {other}"),
             };
             let problem = Problem::new(Check::PathTwice, span.clone(), message);
-            problems.push(match other_span.is_empty() {
+            table.report(match other_span.is_empty() {
+                // A default is not in the text.
                 true => problem.help(format!("{other} is a default of [docs]: name another file")),
                 false => problem
                     .help("give each document a file of its own")

@@ -9,10 +9,10 @@ mod sections;
 
 use self::port_conflicts::{metrics_port_conflicts, notice_port_conflicts, reserved_conflicts};
 use super::diagnostics::{Check, Problem, Problems, Source};
-use super::metrics::metrics;
 use super::parse;
-use super::types::{Site, Spec};
+use super::types::Spec;
 use crate::listener_contract::MAX_NOTICE_BYTES;
+use std::cell::RefCell;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -22,8 +22,9 @@ impl Spec {
     /// # Errors
     /// Every problem at once, if any of them is an error.
     pub fn parse(source: Source) -> Result<(Self, Problems), Problems> {
-        let mut problems = Vec::new();
-        let spec = checked(&source.text, &mut problems);
+        let problems = RefCell::default();
+        let spec = checked(&source.text, &problems);
+        let mut problems = problems.into_inner();
         problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let problems = Problems { source, problems };
         match spec {
@@ -34,48 +35,39 @@ impl Spec {
 }
 
 /// Reads and checks the whole text. `None` only with an error in `problems`.
-fn checked(text: &str, problems: &mut Vec<Problem>) -> Option<Spec> {
-    let root = parse::document(text, problems);
-    if !problems.is_empty() {
+fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
+    let root = parse::document(text, &mut problems.borrow_mut());
+    if !problems.borrow().is_empty() {
         return None;
     }
     parse::unknown_tables(&root, problems);
-    let contact = sections::contact(&parse::table(&root, "contact", problems), problems);
-    let cluster = sections::cluster(&parse::table(&root, "cluster", problems), problems);
-    let site_table = parse::table(&root, "site", problems);
-    let site = sections::site(&site_table, problems);
-    let firewall = sections::firewall(&parse::table(&root, "firewall", problems), problems);
-    let notice_table = parse::table(&root, "notice", problems);
-    let (notice, notice_port) = sections::notice(&notice_table, problems);
-    let (metrics, metrics_port) = metrics(&parse::table(&root, "metrics", problems), problems);
-    let docs = docs::docs(&parse::table(&root, "docs", problems), problems);
+    let table = |name| parse::table(&root, name, problems);
+    let contact = sections::contact(&table("contact"));
+    let cluster = sections::cluster(&table("cluster"));
+    let site = sections::site(&table("site"), contact.as_ref());
+    let firewall = sections::firewall(&table("firewall"));
+    let (notice, notice_port) = sections::notice(&table("notice"));
+    let (metrics, metrics_port) = sections::metrics(&table("metrics"));
+    let docs = docs::docs(&table("docs"));
     let tables = parse::tables(&root, "reserved", problems);
-    let mut reserved = Vec::new();
-    for table in &tables {
-        reserved.extend(reserved::reserved(table, problems));
-    }
+    let mut reserved: Vec<_> = tables.iter().filter_map(reserved::reserved).collect();
+    let mut problems = problems.borrow_mut();
     if !root.contains_key("reserved") {
         problems.push(Problem::missing("reserved", "a [[reserved]] table with a port", 0));
     } else if tables.is_empty() && problems.is_empty() {
         let offset = root.get("reserved").map_or(0, |value| value.span().start);
         problems.push(Problem::missing("reserved", "at least one [[reserved]] table", offset));
     }
-    reserved_conflicts(&mut reserved, cluster.as_ref(), problems);
-    notice_port_conflicts(&notice_port, &reserved, cluster.as_ref(), problems);
+    reserved_conflicts(&mut reserved, cluster.as_ref(), &mut problems);
+    notice_port_conflicts(&notice_port, &reserved, cluster.as_ref(), &mut problems);
     if let Some(port) = metrics_port {
-        metrics_port_conflicts(&port, &notice_port, &reserved, cluster.as_ref(), problems);
+        metrics_port_conflicts(&port, &notice_port, &reserved, cluster.as_ref(), &mut problems);
     }
-    let (contact, cluster) = (contact?, cluster?.into_inner());
-    let site = Site {
-        title: site.title.unwrap_or_else(|| site_table.default_line("title")),
-        author: site.author.unwrap_or_else(|| contact.team.clone()),
-        date: site.date,
-        priority: site.priority,
-    };
     let spans: Vec<Range<usize>> = reserved.iter().map(Spanned::span).collect();
     let reserved = reserved.into_iter().map(Spanned::into_inner).collect();
+    let (site, contact, cluster) = (site?, contact?, cluster?.into_inner());
     let spec = Spec { site, contact, cluster, reserved, firewall, notice, metrics, docs };
-    sentences_fit(&spec, &spans, problems);
+    sentences_fit(&spec, &spans, &mut problems);
     Some(spec)
 }
 

@@ -1,68 +1,66 @@
-//! The tables that the TOML has once: [site], [contact], [cluster], [firewall] and [notice].
+//! The tables that the TOML has once, each by itself; [docs] has a module of its own.
 
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::parse::Table;
-use crate::spec::parse::values::{Email, Host, Line, LogPath, network};
+use crate::spec::parse::values::{Email, Host, LogPath, PemPath, TextfilePath, network};
 use crate::spec::ports::PortSet;
-use crate::spec::tls::tls;
-use crate::spec::types::{Cluster, Contact, Firewall, Notice};
+use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Site, Tls};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
-/// `[site]` as the TOML has it: the author's default is another table's value.
-pub struct GivenSite {
-    pub title: Option<Line>,
-    pub author: Option<Line>,
-    pub date: Option<String>,
-    pub priority: Option<Line>,
+/// The default of the author is the contact's team.
+pub fn site(table: &Table<'_>, contact: Option<&Contact>) -> Option<Site> {
+    let title = table.line_or_default("title");
+    let author = table.line("author");
+    let date = table.date("date");
+    let priority = table.line("priority");
+    Some(Site {
+        title,
+        author: author.or(contact.map(|contact| contact.team.clone()))?,
+        date,
+        priority,
+    })
 }
 
-pub fn site(table: &Table<'_>, problems: &mut Vec<Problem>) -> GivenSite {
-    GivenSite {
-        title: table.line("title", problems).map(Spanned::into_inner),
-        author: table.line("author", problems).map(Spanned::into_inner),
-        date: table.date("date", problems).map(Spanned::into_inner),
-        priority: table.line("priority", problems).map(Spanned::into_inner),
-    }
-}
-
-pub fn contact(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Contact> {
-    let team = table.line("team", problems);
-    let team = table.required("team", "[contact] team = \"Your team\"", team, problems);
-    let email = table.text("email", Check::Contact, problems, Email::parse);
-    let email = table.required("email", "[contact] email = \"you@example.org\"", email, problems);
-    Some(Contact { team: team?.into_inner(), email: email?.into_inner() })
+pub fn contact(table: &Table<'_>) -> Option<Contact> {
+    let team = table.line("team");
+    let team = table.required("team", "[contact] team = \"Your team\"", team);
+    let email = table.text("email", Check::Contact, Email::parse);
+    let email = table.required("email", "[contact] email = \"you@example.org\"", email);
+    Some(Contact { team: team?, email: email?.into_inner() })
 }
 
 /// The span is that of the ports.
-pub fn cluster(table: &Table<'_>, problems: &mut Vec<Problem>) -> Option<Spanned<Cluster>> {
-    let ports = table.ports("ports", problems, |ranges| {
+pub fn cluster(table: &Table<'_>) -> Option<Spanned<Cluster>> {
+    let ports = table.ports("ports", |ranges| {
         let set: PortSet = ranges.into_iter().collect();
         if set.is_empty() { Err("`ports` names no port".to_owned()) } else { Ok(set) }
     });
-    let ports = table.required("ports", "[cluster] ports = \"7000-7002\"", ports, problems);
-    let host = table.text("host", Check::Contact, problems, Host::parse).map(Spanned::into_inner);
+    let ports = table.required("ports", "[cluster] ports = \"7000-7002\"", ports);
+    let host = table.text("host", Check::Contact, Host::parse).map(Spanned::into_inner);
     let ports = ports?;
     Some(Spanned::new(ports.span(), Cluster { ports: ports.into_inner(), host }))
 }
 
-pub fn firewall(table: &Table<'_>, problems: &mut Vec<Problem>) -> Firewall {
-    let backend = table.choice_or_default(problems);
-    let existing = table.choice_or_default(problems);
-    let allow = allowed_networks(table, problems);
-    Firewall { backend, allow, existing, log_per_source: table.number("log-per-source", problems) }
+pub fn firewall(table: &Table<'_>) -> Firewall {
+    Firewall {
+        backend: table.choice().into_inner(),
+        existing: table.choice().into_inner(),
+        allow: allowed_networks(table),
+        log_per_source: table.number("log-per-source"),
+    }
 }
 
-fn allowed_networks(table: &Table<'_>, problems: &mut Vec<Problem>) -> Vec<IpNet> {
-    let networks = table.texts("allow", Check::Network, problems, network).unwrap_or_default();
+fn allowed_networks(table: &Table<'_>) -> Vec<IpNet> {
+    let networks = table.texts("allow", Check::Network, network);
     let mut first_spans = BTreeMap::new();
     for spanned in &networks {
         let (network, span) = (*spanned.get_ref(), spanned.span());
         if let Some(first) = first_spans.insert(network, span.clone()) {
             let message = format!("{network} stands in `allow` twice");
             let problem = Problem::new(Check::NetworkTwice, span, message);
-            problems.push(problem.help("remove one").related(first, "here first"));
+            table.report(problem.help("remove one").related(first, "here first"));
         }
     }
     let first = networks.first().map(Spanned::span);
@@ -70,7 +68,7 @@ fn allowed_networks(table: &Table<'_>, problems: &mut Vec<Problem>) -> Vec<IpNet
     if let Some(span) = first.filter(|_| covers_half_of_a_family(&allow)) {
         let message = "together the networks in `allow` let nearly everyone past";
         let problem = Problem::new(Check::Network, span, message);
-        problems.push(problem.help("name the networks that you mean"));
+        table.report(problem.help("name the networks that you mean"));
     }
     allow
 }
@@ -81,20 +79,40 @@ fn covers_half_of_a_family(networks: &Vec<IpNet>) -> bool {
 }
 
 /// The second half is the notice port with its span: empty if neither the port nor the table is given.
-pub fn notice(table: &Table<'_>, problems: &mut Vec<Problem>) -> (Notice, Spanned<u16>) {
-    let port = table.port("port", "the notice port is one port", problems);
-    let default = || Spanned::new(table.span.clone(), table.default_port("port"));
-    let port = port.unwrap_or_else(default);
-    let log = table.text("log", Check::Path, problems, LogPath::parse).map(Spanned::into_inner);
+pub fn notice(table: &Table<'_>) -> (Notice, Spanned<u16>) {
+    let mut port = table.port_or_default("port", "the notice port is one port");
+    if port.span().is_empty() {
+        port = Spanned::new(table.span.clone(), port.into_inner());
+    }
     let notice = Notice {
         port: *port.get_ref(),
-        log_format: table.choice_or_default(problems),
-        log_per_source: table.number("log-per-source", problems),
-        max_connections: table.number("max-connections", problems),
-        max_per_source: table.number("max-per-source", problems),
-        idle: table.number("idle", problems),
-        log: log.unwrap_or_else(|| table.default_text("log", LogPath::parse)),
-        tls: table.table("tls", "notice.tls", problems).and_then(|table| tls(&table, problems)),
+        log: table.text_or_default("log", Check::Path, LogPath::parse).into_inner(),
+        log_format: table.choice().into_inner(),
+        log_per_source: table.number("log-per-source"),
+        max_connections: table.number("max-connections"),
+        max_per_source: table.number("max-per-source"),
+        idle: table.number("idle"),
+        tls: table.table("tls", "notice.tls").and_then(|table| tls(&table)),
     };
     (notice, port)
+}
+
+/// Certificate and key need each other.
+fn tls(table: &Table<'_>) -> Option<Tls> {
+    let pem = |key: &str, help: &str| {
+        let path = table.text(key, Check::Path, PemPath::parse);
+        table.required(key, help, path).map(Spanned::into_inner)
+    };
+    let cert =
+        pem("cert", "cert = \"/etc/ssl/redisguard/fullchain.pem\", or take [notice.tls] out");
+    let key = pem("key", "key = \"/etc/ssl/redisguard/privkey.pem\", or take [notice.tls] out");
+    Some(Tls { cert: cert?, key: key? })
+}
+
+/// The second half is the scrape port with its span, to be compared with others.
+pub fn metrics(table: &Table<'_>) -> (Metrics, Option<Spanned<u16>>) {
+    let textfile = table.text("textfile", Check::Path, TextfilePath::parse);
+    let port = table.port("scrape-port", "the port for metrics is one port");
+    let scrape_port = port.as_ref().map(|port| *port.get_ref());
+    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port }, port)
 }

@@ -29,8 +29,8 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
     seen.extend(rules.into_iter().map(|line| format!("nft: {}", line.join("\u{1f}"))));
     for path in ["guard.toml", "notice.toml"] {
         let text = text(&bundle, &format!("host/etc/redisguard/{path}"));
-        let table: toml::Table = toml::from_str(text).map_err(|why| why.to_string())?;
-        toml_leaves(path, &toml::Value::Table(table), &mut seen);
+        let settings = toml::from_str(text).map_err(|why| why.to_string())?;
+        leaves(path, &settings, &mut seen);
     }
     for path in [
         "logrotate.d/redis-port-notice",
@@ -41,7 +41,7 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
         seen.extend(text.split_whitespace().map(|word| format!("{path}: {word}")));
     }
     let dashboard = serde_json::from_str(text(&bundle, "grafana/redisguard.json"));
-    json_leaves("grafana", &dashboard.map_err(|why| why.to_string())?, &mut seen);
+    leaves("grafana", &dashboard.map_err(|why| why.to_string())?, &mut seen);
     for line in text(&bundle, "prometheus/redisguard.rules.yml").lines() {
         // Every text in it is quoted, with escapes that YAML and JSON share.
         let (key, value) =
@@ -63,28 +63,15 @@ pub fn read_back(spec: &Spec) -> Result<Vec<String>, String> {
     Ok(seen.into_iter().map(|line| line.replace(&digest, "DIGEST")).collect())
 }
 
-fn json_leaves(place: &str, value: &serde_json::Value, seen: &mut Vec<String>) {
+fn leaves(place: &str, value: &serde_json::Value, seen: &mut Vec<String>) {
     match value {
-        serde_json::Value::Object(object) => object
-            .iter()
-            .for_each(|(key, value)| json_leaves(&format!("{place}.{key}"), value, seen)),
+        serde_json::Value::Object(object) => {
+            object.iter().for_each(|(key, value)| leaves(&format!("{place}.{key}"), value, seen))
+        }
         serde_json::Value::Array(array) => {
-            array.iter().for_each(|value| json_leaves(&format!("{place}[]"), value, seen));
+            array.iter().for_each(|value| leaves(&format!("{place}[]"), value, seen));
         }
         serde_json::Value::String(text) => seen.push(format!("{place}: {text}")),
-        other => seen.push(format!("{place}: {other}")),
-    }
-}
-
-fn toml_leaves(place: &str, value: &toml::Value, seen: &mut Vec<String>) {
-    match value {
-        toml::Value::Table(table) => table
-            .iter()
-            .for_each(|(key, value)| toml_leaves(&format!("{place}.{key}"), value, seen)),
-        toml::Value::Array(array) => {
-            array.iter().for_each(|value| toml_leaves(&format!("{place}[]"), value, seen));
-        }
-        toml::Value::String(text) => seen.push(format!("{place}: {text}")),
         other => seen.push(format!("{place}: {other}")),
     }
 }
