@@ -56,6 +56,11 @@ impl Unit {
     }
 }
 
+/// A path's part below [`DIRECTORY`]: the name of a unit, or of what is in a unit's directory.
+pub fn below_directory(path: &str) -> Option<&str> {
+    path.strip_prefix(DIRECTORY)?.strip_prefix('/')
+}
+
 impl fmt::Display for Unit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.name())

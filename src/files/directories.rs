@@ -36,6 +36,22 @@ fn not_made(path: &Path, error: &io::Error) -> Error {
         .help("remove that link, or make what it leads to; then run the same again")
 }
 
+/// Makes a directory as [`make_directories`] does, then writes into it. Returns the directories that it made.
+///
+/// # Errors
+/// As [`make_directories`], and what `write` returns; no directory is left behind.
+pub(super) fn with_directories(
+    directory: &Path,
+    write: impl FnOnce() -> Result<(), Error>,
+) -> Result<Vec<PathBuf>, Error> {
+    let made = make_directories(directory)?;
+    let written = write();
+    if written.is_err() {
+        remove_directories(&made);
+    }
+    written.map(|()| made)
+}
+
 /// A directory and those above it that do not exist, outermost first.
 pub fn missing_directories(directory: &Path) -> Vec<PathBuf> {
     let missing = directory

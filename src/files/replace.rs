@@ -3,7 +3,7 @@
 //!
 //! Never: follows a symbolic link at the path that it replaces.
 
-use super::directories::{make_directories, remove_directories};
+use super::directories::with_directories;
 use super::path_error::path_error;
 use super::system;
 use super::unfinished::UNFINISHED;
@@ -51,14 +51,11 @@ fn write(
     owner: Option<(u32, u32)>,
     commit: fn(Staged) -> Result<(), Error>,
 ) -> Result<Vec<PathBuf>, Error> {
-    let made = make_directories(directory_of(path))?;
-    let written = stage(path, bytes, mode, owner)
-        .and_then(commit)
-        .and_then(|()| sync_directory(directory_of(path)));
-    if written.is_err() {
-        remove_directories(&made);
-    }
-    written.map(|()| made)
+    let directory = directory_of(path);
+    with_directories(directory, || {
+        stage(path, bytes, mode, owner).and_then(commit)?;
+        sync_directory(directory)
+    })
 }
 
 /// A file that is written beside the path that it is for; dropping it removes it.

@@ -2,12 +2,13 @@
 //! receipt.
 
 use super::receipt;
-use super::receipt::{Origin, Receipt};
+use super::receipt::Receipt;
 use super::root::Host;
 use crate::bundle::{Bundle, GUARD_CONFIG, GuardConfig, SUMS};
 use crate::embedded;
 use crate::error::Error;
 use crate::files;
+use crate::firewall::Firewall;
 use crate::os::deb;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,16 +63,12 @@ pub fn guard_config(bundle: &Bundle) -> Result<GuardConfig, Error> {
     bundle.guard_config().map_err(|cause| Error::new("use the bundle", cause))
 }
 
-/// The origin of a bundle that is about to be applied. The last good one keeps the origin that it had
-/// when it was applied first.
-pub fn origin(host: &Host, directory: Option<&Path>, receipt: Option<&Receipt>) -> Origin {
-    match directory {
-        None => Origin::Program,
-        Some(directory) if directory == host.path(receipt::BUNDLE) => {
-            receipt.map(|receipt| receipt.origin).unwrap_or_default()
-        }
-        Some(_) => Origin::Directory,
-    }
+/// The firewall that loads the bundle's rules.
+///
+/// # Errors
+/// As [`guard_config`]; a tool that cannot be asked.
+pub fn firewall(bundle: &Bundle) -> Result<Firewall, Error> {
+    Firewall::of(bundle, &guard_config(bundle)?)
 }
 
 /// The last bundle that was applied, kept beside the receipt.
@@ -80,6 +77,14 @@ pub fn origin(host: &Host, directory: Option<&Path>, receipt: Option<&Receipt>) 
 /// A bundle that was never kept, or is damaged.
 pub fn last_good(host: &Host) -> Result<Bundle, Error> {
     bundle(Some(&host.path(receipt::BUNDLE)))
+}
+
+/// Whether [`last_good`] is this bundle and complete: its rules are loaded when all else is damaged.
+pub fn is_last_good(host: &Host, bundle: &Bundle) -> bool {
+    files::read_tree(&host.path(receipt::BUNDLE)).is_ok_and(|kept| {
+        let kept = kept.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
+        kept.eq(bundle.artifacts())
+    })
 }
 
 /// The guard config of [`last_good`] without checking the bundle: enough for a warning.
@@ -102,5 +107,25 @@ pub fn apply_command(directory: Option<&Path>) -> String {
             format!("{} --bundle {} apply", deb::command_name(), directory.display())
         }
         None => format!("{} apply", deb::command_name()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_kept_bundle_that_is_damaged_is_noticed() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::at(root.path()).unwrap();
+        let bundle = Bundle::installed([("host/etc/a".to_owned(), b"a\n".to_vec())].into());
+        assert!(!is_last_good(&host, &bundle));
+        let file = host.path(receipt::BUNDLE).join("host/etc/a");
+        files::replace(&file, b"a\n", 0o644).unwrap();
+        assert!(is_last_good(&host, &bundle));
+        fs::write(&file, "b\n").unwrap();
+        assert!(!is_last_good(&host, &bundle));
     }
 }

@@ -8,6 +8,8 @@ use super::root::Host;
 use crate::error::Error;
 use crate::files;
 use crate::firewall::{CounterStore, CounterTotals};
+use crate::report::to_rfc3339;
+use jiff::Timestamp;
 use std::fs;
 use std::path::Path;
 
@@ -41,7 +43,7 @@ impl StoredCounters {
         if totals.since().is_none() {
             let receipt = Host::at(Path::new("/")).and_then(|host| Receipt::read(&host));
             let applied = receipt.ok().flatten().map(|receipt| receipt.applied);
-            let now = || jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let now = || to_rfc3339(Timestamp::now().as_millisecond());
             totals.begin(applied.filter(|applied| !applied.is_empty()).unwrap_or_else(now));
         }
         let failed = |error| Error::new(format!("write {PATH}"), error);

@@ -13,6 +13,7 @@ use super::receipt::Receipt;
 use super::root::Host;
 use crate::error::Error;
 use crate::files;
+use crate::plan::{LocalPorts, Wanted};
 use crate::spec::{PortRange, PortSet};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -65,24 +66,34 @@ pub fn write(host: &Host, ports: &PortSet) -> Result<(), Error> {
 }
 
 /// Why the kernel's list cannot be written, in words: in a container /proc/sys mostly cannot.
-pub fn write_fault(host: &Host) -> Option<String> {
+fn write_fault(host: &Host) -> Option<String> {
     let opened = fs::File::options().write(true).open(host.path(LIST));
     opened.err().map(|error| error.to_string())
 }
 
 /// The ports that a bundle's [`FILE`] assigns.
-pub fn assigned_by(bytes: &[u8]) -> PortSet {
+pub fn wanted(wanted: &Wanted) -> PortSet {
+    wanted.files.get(FILE).map(|file| assigned_by(&file.bytes)).unwrap_or_default()
+}
+
+fn assigned_by(bytes: &[u8]) -> PortSet {
     assigned(&String::from_utf8_lossy(bytes)).unwrap_or_default()
 }
 
-/// The ports of `own` and of others' files that the kernel's list lacks; none where the kernel has no
-/// such list.
+/// What is to change in the kernel's list where redisguard wants the ports of `own` in it and has applied
+/// `receipt`; nothing where the kernel has no such list.
 ///
 /// # Errors
 /// A file or list that cannot be read.
-pub fn missing(host: &Host, own: &PortSet) -> Result<PortSet, Error> {
-    let Some(live) = read(host)? else { return Ok(PortSet::default()) };
-    Ok(own.union(&assigned_by_files(host, Files::ButOwn)?).difference(&live))
+pub fn observe(host: &Host, own: &PortSet, receipt: Option<&Receipt>) -> Result<LocalPorts, Error> {
+    let Some(live) = read(host)? else { return Ok(LocalPorts::default()) };
+    let others = assigned_by_files(host, Files::ButOwn)?;
+    let missing = own.union(&others).difference(&live);
+    let added = added(host, receipt)?;
+    let stale = added.intersection(&live).difference(&others).difference(own);
+    let is_to_change = !missing.is_empty() || !stale.is_empty();
+    let fault = is_to_change.then(|| write_fault(host)).flatten();
+    Ok(LocalPorts { missing, stale, fault })
 }
 
 /// Adds ports to the kernel's list.
@@ -103,7 +114,7 @@ pub fn add_missing(host: &Host) -> Result<PortSet, Error> {
     if own.is_empty() {
         return Ok(own);
     }
-    let missing = missing(host, &own)?;
+    let missing = observe(host, &own, None)?.missing;
     if !missing.is_empty() {
         add(host, &missing)?;
     }
@@ -115,26 +126,12 @@ pub fn add_missing(host: &Host) -> Result<PortSet, Error> {
 ///
 /// # Errors
 /// A file that cannot be read.
-pub fn added(host: &Host, receipt: &Receipt) -> Result<PortSet, Error> {
-    receipt.local_ports.clone().map_or_else(|| installed(host), Ok)
-}
-
-/// The ports that a removal takes out: those that redisguard added and no file of others assigns.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn removable(host: &Host, receipt: &Receipt) -> Result<PortSet, Error> {
-    let live = read(host)?.unwrap_or_default();
-    let added = added(host, receipt)?.intersection(&live);
-    Ok(added.difference(&assigned_by_files(host, Files::ButOwn)?))
-}
-
-/// The ports that an earlier bundle added, and that neither `own` nor a file of others needs.
-///
-/// # Errors
-/// A file that cannot be read.
-pub fn stale(host: &Host, receipt: &Receipt, own: &PortSet) -> Result<PortSet, Error> {
-    Ok(removable(host, receipt)?.difference(own))
+pub fn added(host: &Host, receipt: Option<&Receipt>) -> Result<PortSet, Error> {
+    match receipt {
+        None => Ok(PortSet::default()),
+        Some(Receipt { local_ports: Some(ports), .. }) => Ok(ports.clone()),
+        Some(_) => installed(host),
+    }
 }
 
 /// Takes ports out of the kernel's list, but for those that a file assigns.
@@ -291,7 +288,7 @@ mod tests {
         put(FILE, "6379");
         assert_eq!(others(), "2000");
         assert_eq!(
-            missing(&host, &ports("6379")).unwrap(),
+            observe(&host, &ports("6379"), None).unwrap().missing,
             PortSet::default(),
             "an offline tree has no kernel"
         );
@@ -315,7 +312,9 @@ mod tests {
         put(LIST, "6379-6380,7000,8080\n");
         put(FILE, "net.ipv4.ip_local_reserved_ports = 6379-6380,7000\n");
         let mut receipt = Receipt::default();
-        let taken = |receipt: &Receipt| removable(&host, receipt).unwrap().joined(",");
+        let taken = |receipt: &Receipt| {
+            observe(&host, &PortSet::default(), Some(receipt)).unwrap().stale.joined(",")
+        };
         assert_eq!(taken(&receipt), "6379-6380,7000");
         receipt.local_ports = Some(PortSet::default());
         assert_eq!(taken(&receipt), "", "they were there before");
@@ -326,7 +325,7 @@ mod tests {
         fs::remove_file(host.path(FILE)).unwrap();
         remove(&host, &ports("6380,7000")).unwrap();
         assert_eq!(read(&host).unwrap().unwrap().joined(","), "6379,7000,8080");
-        assert_eq!(missing(&host, &ports("6379")).unwrap(), ports("9000"));
+        assert_eq!(observe(&host, &ports("6379"), None).unwrap().missing, ports("9000"));
         assert_eq!(add_missing(&host).unwrap(), PortSet::default(), "nothing is installed");
         put(FILE, "net.ipv4.ip_local_reserved_ports = 6379\n");
         assert_eq!(add_missing(&host).unwrap(), ports("9000"));

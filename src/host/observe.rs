@@ -2,10 +2,9 @@
 //!
 //! Never: changes anything.
 
-use super::receipt;
 use super::receipt::{Receipt, State};
 use super::root::Host;
-use super::{counters, listener_health, local_reserved_ports, units};
+use super::{bundle_source, counters, listener_health, local_reserved_ports, units};
 use crate::bundle::{BINARY, Bundle, GuardConfig};
 use crate::error::Error;
 use crate::files;
@@ -17,7 +16,6 @@ use crate::unit::Unit;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::thread;
 
 /// The mode of every file that a bundle brings.
@@ -43,9 +41,7 @@ pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig) -> Wanted {
     for (path, bytes) in bundle.host_files() {
         let state = FileState { bytes: bytes.into(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
-        if let Some(unit) =
-            path.strip_prefix(unit::DIRECTORY).and_then(|name| name.strip_prefix('/'))
-        {
+        if let Some(unit) = unit::below_directory(path) {
             wanted.links.extend(systemd::enablement(unit, &String::from_utf8_lossy(bytes)));
         }
     }
@@ -79,7 +75,8 @@ pub fn observe(
         let unit_states = host.has_systemd().then(|| scope.spawn(|| units::states(&Unit::MAIN)));
         let mut observed = files_and_links(host, bundle, wanted, receipt)?;
         if firewall.is_some() {
-            observe_local_ports(host, wanted, receipt, &mut observed)?;
+            let own = local_reserved_ports::wanted(wanted);
+            observed.local_ports = local_reserved_ports::observe(host, &own, receipt)?;
         }
         if let Some(rules) = rules {
             let (rules, counters) =
@@ -134,8 +131,8 @@ fn files_and_links(
         observed.owned_links = receipt.links.keys().cloned().collect();
         observed.receipt_current = receipt.state == State::Applied
             && receipt.sum == bundle.sum()
-            && is_kept(host, bundle)
-            && !is_unfinished(host, receipt);
+            && bundle_source::is_last_good(host, bundle)
+            && !receipt.has_unfinished(host);
     }
     let owned = observed.owned_files.iter().chain(&observed.owned_links);
     let paths = wanted.files.keys().chain(wanted.links.keys()).chain(owned);
@@ -144,44 +141,6 @@ fn files_and_links(
         observe_path(host, path, wanted, &mut observed)?;
     }
     Ok(observed)
-}
-
-/// The ports that are to change in the kernel's list, and whether it can be written.
-fn observe_local_ports(
-    host: &Host,
-    wanted: &Wanted,
-    receipt: Option<&Receipt>,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let file = wanted.files.get(local_reserved_ports::FILE);
-    let own = file.map(|file| local_reserved_ports::assigned_by(&file.bytes)).unwrap_or_default();
-    observed.missing_local_ports = local_reserved_ports::missing(host, &own)?;
-    let stale = receipt.map(|receipt| local_reserved_ports::stale(host, receipt, &own));
-    observed.stale_local_ports = stale.transpose()?.unwrap_or_default();
-    if !observed.missing_local_ports.is_empty() || !observed.stale_local_ports.is_empty() {
-        observed.local_ports_fault = local_reserved_ports::write_fault(host);
-    }
-    Ok(())
-}
-
-/// Whether the last good bundle is this one and complete: its rules are loaded when all else is damaged.
-pub fn is_kept(host: &Host, bundle: &Bundle) -> bool {
-    files::read_tree(&host.path(receipt::BUNDLE)).is_ok_and(|kept| {
-        let kept = kept.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()));
-        kept.eq(bundle.artifacts())
-    })
-}
-
-/// Whether a change that was killed at its very end left temporary files.
-fn is_unfinished(host: &Host, receipt: &Receipt) -> bool {
-    host.exists(receipt::NEXT_BUNDLE)
-        || !files::unfinished(&written_paths(host, receipt)).is_empty()
-}
-
-/// The paths of everything that the receipt lists, and of the receipt itself.
-pub fn written_paths(host: &Host, receipt: &Receipt) -> Vec<PathBuf> {
-    let paths = receipt.files.keys().chain(receipt.links.keys()).map(String::as_str);
-    paths.chain([receipt::PATH]).map(|path| host.path(path)).collect()
 }
 
 fn observe_path(
@@ -221,23 +180,4 @@ fn observe_path(
 fn is_this_program(file: &Metadata) -> bool {
     let own = fs::metadata(OWN_PROGRAM);
     own.is_ok_and(|own| (own.dev(), own.ino()) == (file.dev(), file.ino()))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kept_bundle_that_is_damaged_is_noticed() {
-        let root = tempfile::tempdir().unwrap();
-        let host = Host::at(root.path()).unwrap();
-        let bundle = Bundle::installed([("host/etc/a".to_owned(), b"a\n".to_vec())].into());
-        assert!(!is_kept(&host, &bundle));
-        let file = host.path(receipt::BUNDLE).join("host/etc/a");
-        files::replace(&file, b"a\n", 0o644).unwrap();
-        assert!(is_kept(&host, &bundle));
-        fs::write(&file, "b\n").unwrap();
-        assert!(!is_kept(&host, &bundle));
-    }
 }

@@ -5,7 +5,8 @@
 use super::bundle_source;
 use super::observe;
 use super::observe::Detail;
-use super::receipt::Receipt;
+use super::receipt;
+use super::receipt::{Origin, Receipt};
 use super::root::Host;
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
@@ -24,30 +25,50 @@ pub struct Target {
     pub guard_config: GuardConfig,
     /// The files and links that the host should have.
     pub wanted: Wanted,
+    /// Where the bundle came from. `None`: it was applied before, and keeps the origin of the receipt.
+    pub origin: Option<Origin>,
 }
 
 impl Target {
-    /// The bundle in a directory, or the built-in one.
+    /// The bundle in a directory, or the built-in one, for a host.
     ///
     /// # Errors
     /// A directory that is missing, unreadable, altered or incomplete.
-    pub fn open(directory: Option<&Path>) -> Result<Self, Error> {
-        bundle_source::bundle(directory).and_then(Self::of)
+    pub fn open(host: &Host, directory: Option<&Path>) -> Result<Self, Error> {
+        let origin = match directory {
+            None => Some(Origin::Program),
+            Some(directory) if directory == host.path(receipt::BUNDLE) => None,
+            Some(_) => Some(Origin::Directory),
+        };
+        Ok(Self { origin, ..Self::of(bundle_source::bundle(directory)?)? })
     }
 
-    /// A bundle that was found already.
+    /// A bundle that was applied before.
     ///
     /// # Errors
     /// A bundle without a guard config.
     pub fn of(bundle: Bundle) -> Result<Self, Error> {
         let guard_config = bundle_source::guard_config(&bundle)?;
         let wanted = observe::wanted(&bundle, &guard_config);
-        Ok(Self { bundle, guard_config, wanted })
+        Ok(Self { bundle, guard_config, wanted, origin: None })
+    }
+
+    /// Reads what is read on first use: this program's own file.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub fn load(&self) -> Result<(), Error> {
+        let loaded = self.wanted.load();
+        loaded.map_err(|cause| Error::new("read this program's own file", cause))
     }
 }
 
 /// A plan, and what it was computed from.
-pub struct Prepared {
+pub struct Prepared<'a> {
+    /// The host that it is for.
+    pub host: &'a Host,
+    /// What is to be applied.
+    pub target: &'a Target,
     /// What was applied before. `None`: nothing.
     pub receipt: Option<Receipt>,
     /// `None` for an offline tree.
@@ -62,17 +83,21 @@ pub struct Prepared {
 ///
 /// # Errors
 /// A receipt, file, tool or unit that cannot be read or asked.
-pub fn prepare(host: &Host, target: &Target, detail: Detail) -> Result<Prepared, Error> {
-    let Target { bundle, guard_config, wanted } = target;
+pub fn prepare<'a>(
+    host: &'a Host,
+    target: &'a Target,
+    detail: Detail,
+) -> Result<Prepared<'a>, Error> {
+    let Target { bundle, guard_config, wanted, .. } = target;
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, guard_config)?) } else { None };
     let rules = firewall.as_ref().map(|firewall| (firewall, detail));
     let observed = observe::observe(host, bundle, wanted, receipt.as_ref(), rules)?;
     let plan = plan::compute(wanted, &observed);
-    Ok(Prepared { receipt, firewall, observed, plan })
+    Ok(Prepared { host, target, receipt, firewall, observed, plan })
 }
 
-impl Prepared {
+impl Prepared<'_> {
     /// What an operator must know of the firewall that was chosen.
     pub fn note(&self) -> Option<&'static str> {
         self.firewall.as_ref().and_then(Firewall::note)
@@ -82,8 +107,8 @@ impl Prepared {
     ///
     /// # Errors
     /// Says what is in the way, and the fix.
-    pub fn refuse(&self, host: &Host) -> Result<(), Error> {
-        self.refuse_irregular(host)?;
+    pub fn refuse(&self) -> Result<(), Error> {
+        self.refuse_irregular()?;
         self.firewall.iter().try_for_each(Firewall::refuse_hidden_rules)
     }
 
@@ -91,20 +116,24 @@ impl Prepared {
     ///
     /// # Errors
     /// Names the first such path.
-    pub fn refuse_irregular(&self, host: &Host) -> Result<(), Error> {
+    pub fn refuse_irregular(&self) -> Result<(), Error> {
         let Some(path) = self.observed.irregular.keys().next() else { return Ok(()) };
-        let action = format!("use {}", host.path(path).display());
+        let action = format!("use {}", self.host.path(path).display());
         Err(Error::new(action, "it is neither a file nor a link").help("move it away"))
     }
 
     /// Rules of others that keep outsiders from the notice. No reason to refuse: the ports are blocked all
     /// the same.
-    pub fn obstacle(&self, guard_config: &GuardConfig) -> Option<String> {
-        self.firewall.as_ref().and_then(|firewall| firewall.obstacle(guard_config))
+    pub fn obstacle(&self) -> Option<String> {
+        self.firewall.as_ref().and_then(|firewall| firewall.obstacle(&self.target.guard_config))
     }
-}
 
-/// Who uses the reserved ports; nobody in an offline tree.
-pub fn users(host: &Host, guard_config: &GuardConfig) -> PortUsage {
-    if host.is_live() { sockets::usage(guard_config) } else { PortUsage::default() }
+    /// Who uses the reserved ports; nobody in an offline tree.
+    pub fn users(&self) -> PortUsage {
+        if self.host.is_live() {
+            sockets::usage(&self.target.guard_config)
+        } else {
+            PortUsage::default()
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::firewall::Tables;
 use crate::spec::PortSet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 pub use crate::plan::{RECEIPT as PATH, STATE};
 
@@ -21,11 +22,6 @@ pub const NEXT_BUNDLE: &str = "/var/lib/redisguard/bundle.new";
 pub const ORIGINALS: &str = "/var/lib/redisguard/original";
 /// Copies of redisguard's files that somebody had edited before they were replaced, below their paths.
 pub const EDITED: &str = "/var/lib/redisguard/edited";
-/// Where the copy of a path's file is kept: below [`ORIGINALS`] or [`EDITED`].
-pub fn copy(below: &str, path: &str) -> String {
-    format!("{below}{path}")
-}
-
 /// The mode of the receipt's file.
 pub const MODE: u32 = 0o644;
 /// The form of the receipt that this version writes.
@@ -118,12 +114,11 @@ impl Receipt {
     /// # Errors
     /// One that cannot be read or was damaged.
     pub fn read(host: &Host) -> Result<Option<Self>, Error> {
-        host.confine_file(PATH)?;
+        let bytes = host.read(PATH)?;
         host.confine(&format!("{BUNDLE}/host"))?;
-        let path = host.path(PATH);
-        let Some(bytes) = files::read(&path)? else { return Ok(None) };
+        let Some(bytes) = bytes else { return Ok(None) };
         let failed = |cause: String| {
-            Error::new(format!("use the receipt {}", path.display()), cause).help(
+            Error::new(format!("use the receipt {}", host.path(PATH).display()), cause).help(
                 "move it away and apply again; what stood in our files' places before is then \
                      only below /var/lib/redisguard/original",
             )
@@ -142,7 +137,7 @@ impl Receipt {
     fn confine(&self, host: &Host) -> Result<(), Error> {
         let paths = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
         paths.chain(&self.directories).try_for_each(|path| host.confine(path))?;
-        self.originals.keys().try_for_each(|path| host.confine_file(&copy(ORIGINALS, path)))
+        self.originals.keys().try_for_each(|path| host.confine_file(&format!("{ORIGINALS}{path}")))
     }
 
     /// The bytes of its file.
@@ -165,8 +160,24 @@ impl Receipt {
         files::replace(&host.path(PATH), &self.bytes()?, MODE).map(drop)
     }
 
+    /// Whether a change that was killed at its very end left temporary files.
+    pub fn has_unfinished(&self, host: &Host) -> bool {
+        host.exists(NEXT_BUNDLE) || !files::unfinished(&self.written_paths(host)).is_empty()
+    }
+
+    /// Removes temporary files that killed changes left. Only under the lock.
+    pub fn remove_unfinished(&self, host: &Host) {
+        files::remove_unfinished(&self.written_paths(host));
+    }
+
+    /// The paths of everything that the receipt lists, and of the receipt itself.
+    fn written_paths(&self, host: &Host) -> Vec<PathBuf> {
+        let paths = self.files.keys().chain(self.links.keys()).map(String::as_str);
+        paths.chain([PATH]).map(|path| host.path(path)).collect()
+    }
+
     /// Records a directory that is about to be made. Those below [`STATE`] are removed with it anyway.
-    pub fn add_directory(&mut self, host: &Host, directory: &std::path::Path) {
+    pub fn add_directory(&mut self, host: &Host, directory: &Path) {
         let relative = directory.strip_prefix(host.path("/")).unwrap_or(directory);
         let path = format!("/{}", relative.display());
         if !path.starts_with(STATE) && !self.directories.contains(&path) {

@@ -3,6 +3,7 @@
 //! Guarantees: a path that was confined does not lead out of an offline tree.
 
 use crate::error::Error;
+use crate::files;
 use std::path::{Path, PathBuf};
 
 /// The running host, or the offline tree of one.
@@ -75,6 +76,15 @@ impl Host {
         }
         let cause = format!("{} leads to {}, out of the tree", above.display(), real.display());
         Err(failed(cause).help("make that link relative, or work inside of the tree (chroot)"))
+    }
+
+    /// A file's bytes; `None` where there is none.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that [`Self::confine_file`] refuses.
+    pub fn read(&self, absolute: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.confine_file(absolute)?;
+        files::read(&self.path(absolute))
     }
 
     /// [`Self::confine`] for a file that is about to be read: the file is not a link either.

@@ -4,13 +4,12 @@
 //! than the installed ones had to be loaded, that is an error although the ports are blocked.
 
 use super::bundle_source;
-use super::bundle_source::guard_config;
 use super::counters::StoredCounters;
 use super::lock;
 use super::receipt;
 use super::receipt::{Receipt, State};
 use super::root::Host;
-use crate::bundle::{Bundle, GuardConfig, sha256_hex};
+use crate::bundle::{Bundle, sha256_hex};
 use crate::error::Error;
 use crate::files;
 use crate::firewall;
@@ -49,12 +48,8 @@ impl Loaded {
 ///
 /// # Errors
 /// Rules that could not be loaded; the former ones are in the kernel again.
-pub fn load(
-    bundle: &Bundle,
-    guard_config: &GuardConfig,
-    dry_run: &DryRunNetns,
-) -> Result<Loaded, Error> {
-    load_after(bundle, guard_config, Firewall::observe, dry_run)?.or_fail()
+pub fn load(bundle: &Bundle, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
+    load_with(&bundle_source::firewall(bundle)?, Firewall::observe, dry_run)?.or_fail()
 }
 
 /// [`load`], and compares the kernel's rules with those afterwards; the generation of the ruleset that was
@@ -62,22 +57,10 @@ pub fn load(
 ///
 /// # Errors
 /// As [`load`]; rules that differ.
-pub fn load_verified(
-    bundle: &Bundle,
-    guard_config: &GuardConfig,
-) -> Result<Option<RulesetGeneration>, Error> {
-    let firewall = Firewall::of(bundle, guard_config)?;
+pub fn load_verified(bundle: &Bundle) -> Result<Option<RulesetGeneration>, Error> {
+    let firewall = bundle_source::firewall(bundle)?;
     load_with(&firewall, Firewall::observe, &DryRunNetns::default())?.or_fail()?;
     firewall.verify_loaded()
-}
-
-fn load_after(
-    bundle: &Bundle,
-    guard_config: &GuardConfig,
-    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
-    dry_run: &DryRunNetns,
-) -> Result<Loaded, Error> {
-    load_with(&Firewall::of(bundle, guard_config)?, observe, dry_run)
 }
 
 fn load_with(
@@ -138,15 +121,14 @@ pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Erro
         Err(_) => error.or_help(&help),
         Ok(_) => error.help(&help),
     };
-    let last_good = last_good(host);
-    let loaded = last_good.as_ref().map_err(Clone::clone).and_then(|(bundle, guard_config)| {
-        load_after(bundle, guard_config, Firewall::observe, dry_run)
+    let last_good = bundle_source::last_good(host);
+    let loaded = last_good.as_ref().map_err(Clone::clone).and_then(|bundle| {
+        load_with(&bundle_source::firewall(bundle)?, Firewall::observe, dry_run)
     });
     let Err(worse) = loaded else {
         return Err(helped(error.and("the last good rules guard the ports")));
     };
-    let meanwhile = last_good
-        .and_then(|(bundle, guard_config)| load_meanwhile(host, &bundle, &guard_config, dry_run));
+    let meanwhile = last_good.and_then(|bundle| load_meanwhile(host, &bundle, dry_run));
     if matches!(meanwhile, Ok(true)) {
         return Err(error.and("nftables guards the ports meanwhile").or_help(&help));
     }
@@ -155,9 +137,7 @@ pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Erro
         return Err(error.and(worse).or_help(&help));
     }
     // Without a receipt nothing is known against the installed rules, and no rules are worse.
-    let loaded =
-        installed(host).and_then(|(bundle, guard_config)| load(&bundle, &guard_config, dry_run));
-    Err(match loaded {
+    Err(match installed(host).and_then(|bundle| load(&bundle, dry_run)) {
         Ok(_) => helped(error.and("the installed rules guard the ports, unverified")),
         Err(worse) => helped(error.and(worse)),
     })
@@ -175,12 +155,12 @@ fn load_if_unaltered(
     if let Some(altered) = altered {
         return Err(Error::new(TRUST, altered));
     }
-    let (bundle, guard_config) = installed(host)?;
+    let firewall = bundle_source::firewall(&installed(host)?)?;
     // A change that has not ended may be a change of the backend. Otherwise only the backend that loaded
     // the rules is asked: this runs every minute.
     let is_settled = receipt.state == State::Applied && !host.exists(MEANWHILE);
     let observe = if is_settled { Firewall::observe_selected } else { Firewall::observe };
-    load_after(&bundle, &guard_config, observe, dry_run)
+    load_with(&firewall, observe, dry_run)
 }
 
 fn finish(host: &Host, loaded: Loaded) -> Result<Loaded, Error> {
@@ -188,21 +168,11 @@ fn finish(host: &Host, loaded: Loaded) -> Result<Loaded, Error> {
     loaded.or_fail()
 }
 
-fn last_good(host: &Host) -> Result<(Bundle, GuardConfig), Error> {
-    let bundle = bundle_source::last_good(host)?;
-    let guard_config = guard_config(&bundle)?;
-    Ok((bundle, guard_config))
-}
-
 /// Guards with nftables where iptables cannot, until it can; whether there is nftables. The caller fails all
 /// the same: the bundle asks for iptables.
-fn load_meanwhile(
-    host: &Host,
-    bundle: &Bundle,
-    guard_config: &GuardConfig,
-    dry_run: &DryRunNetns,
-) -> Result<bool, Error> {
-    let Some(firewall) = Firewall::fallback(bundle, guard_config)? else { return Ok(false) };
+fn load_meanwhile(host: &Host, bundle: &Bundle, dry_run: &DryRunNetns) -> Result<bool, Error> {
+    let guard_config = bundle_source::guard_config(bundle)?;
+    let Some(firewall) = Firewall::fallback(bundle, &guard_config)? else { return Ok(false) };
     // If this fails, the rules stay until the next apply, which removes those of other backends.
     let _ = files::replace(&host.path(MEANWHILE), b"", 0o644);
     load_with(&firewall, Firewall::observe_selected, dry_run).map(|_| true)
@@ -213,8 +183,7 @@ fn load_meanwhile(
 /// # Errors
 /// A tool that fails; a file that cannot be written.
 pub fn save(host: &Host) -> Result<(), Error> {
-    let (bundle, guard_config) = installed(host)?;
-    let firewall = Firewall::of(&bundle, &guard_config)?;
+    let firewall = bundle_source::firewall(&installed(host)?)?;
     let _lock = lock::take_for_rules()?;
     let mut counters = StoredCounters::read();
     counters.totals().record(firewall.counter_tables(), &firewall.observe_selected()?);
@@ -262,10 +231,8 @@ pub const DIRECTORY: &str = "/etc/redisguard";
 const RULES: &str = "/etc/redisguard/";
 
 /// The installed rules as a bundle of their own.
-fn installed(host: &Host) -> Result<(Bundle, GuardConfig), Error> {
+fn installed(host: &Host) -> Result<Bundle, Error> {
     let files = files::read_tree(&host.path(RULES))?;
     let named = files.into_iter().map(|(name, bytes)| (format!("host{RULES}{name}"), bytes));
-    let bundle = Bundle::installed(named.collect());
-    let guard_config = guard_config(&bundle)?;
-    Ok((bundle, guard_config))
+    Ok(Bundle::installed(named.collect()))
 }

@@ -25,6 +25,14 @@ pub fn statuses(states: &BTreeMap<Unit, UnitState>) -> BTreeMap<Unit, UnitStatus
     states.iter().map(|(unit, state)| (*unit, status(state))).collect()
 }
 
+/// A unit, and those that it starts by itself.
+pub fn with_started(unit: &Unit) -> &[Unit] {
+    match unit {
+        Unit::CheckTimer => &[Unit::CheckTimer, Unit::Check],
+        unit => std::slice::from_ref(unit),
+    }
+}
+
 /// Runs `systemctl VERB UNIT...`.
 ///
 /// # Errors

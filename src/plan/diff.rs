@@ -1,6 +1,6 @@
 //! The steps from what was observed to what is wanted.
 
-use super::types::{InPlace, Observed, Plan, Step, UnitStatus, Wanted};
+use super::types::{InPlace, LocalPorts, Observed, Plan, Step, UnitStatus, Wanted};
 use crate::bundle::BINARY;
 use crate::spec::PortSet;
 use crate::unit;
@@ -12,8 +12,8 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     let mut steps = Vec::new();
     files(wanted, observed, &mut steps);
     links(wanted, observed, &mut steps);
-    if observed.local_ports_fault.is_none() {
-        steps.extend(local_ports(observed));
+    if observed.local_ports.fault.is_none() {
+        steps.extend(local_ports(&observed.local_ports));
     }
     if let Some(drift) = observed.rule_drift.as_ref().filter(|drift| !drift.is_empty()) {
         steps.push(Step::LoadRules { drift: drift.clone() });
@@ -27,10 +27,10 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
 
 /// The steps that bring [`super::LOCAL_PORTS`] up to date. Where that list cannot be written they are not
 /// part of a plan: the ports can be blocked all the same, and a second run must find nothing to do.
-pub fn local_ports(observed: &Observed) -> impl Iterator<Item = Step> {
+pub fn local_ports(change: &LocalPorts) -> impl Iterator<Item = Step> {
     let some = |ports: &PortSet| Some(ports.clone()).filter(|ports| !ports.is_empty());
-    let add = some(&observed.missing_local_ports).map(|ports| Step::AddLocalPorts { ports });
-    let remove = some(&observed.stale_local_ports).map(|ports| Step::RemoveLocalPorts { ports });
+    let add = some(&change.missing).map(|ports| Step::AddLocalPorts { ports });
+    let remove = some(&change.stale).map(|ports| Step::RemoveLocalPorts { ports });
     add.into_iter().chain(remove)
 }
 
@@ -42,8 +42,7 @@ fn files(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
             steps.push(Step::WriteFile { path: path.clone(), old, link, new: new.clone() });
         }
     }
-    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
-    for path in observed.owned_files.iter().filter(|path| !wanted(path)) {
+    for path in observed.owned_files.iter().filter(|path| !wanted.has(path)) {
         if let Some(old) = observed.files.get(path) {
             steps.push(Step::RemoveFile { path: path.clone(), old: old.clone() });
         }
@@ -60,9 +59,8 @@ fn links(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
         };
         steps.push(Step::Link { path: path.clone(), target: target.clone(), old });
     }
-    let wanted = |path: &String| wanted.files.contains_key(path) || wanted.links.contains_key(path);
     // A file in the place of such a link is not redisguard's, and stays.
-    for path in observed.owned_links.iter().filter(|path| !wanted(path)) {
+    for path in observed.owned_links.iter().filter(|path| !wanted.has(path)) {
         if observed.links.contains_key(path) {
             steps.push(Step::Unlink { path: path.clone() });
         }
@@ -83,8 +81,7 @@ pub fn masked(plan: &Plan, observed: &Observed) -> Vec<String> {
 
 /// The name of the unit that a link masks (systemctl(1), mask).
 pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
-    let name = path.strip_prefix(unit::DIRECTORY)?.strip_prefix('/')?;
-    (link == "/dev/null").then_some(name)
+    unit::below_directory(path).filter(|_| link == "/dev/null")
 }
 
 /// Starts what is not active, and restarts what runs with something that is about to change.
@@ -115,9 +112,8 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
             (true, true, _) => ("restart", reason.to_owned()),
             (true, false, Some(fault)) => ("restart", fault.clone()),
             (true, false, None) => continue,
-            (false, _, _) => ("restart", format!("it is {state}")),
+            (false, _, _) => ("start", format!("it is {state}")),
         };
-        let verb = if active { verb } else { "start" };
         starts.push(Step::StartUnit { unit, verb, reason });
     }
     steps.extend(starts);
@@ -265,12 +261,12 @@ mod tests {
     #[test]
     fn a_list_of_ports_that_cannot_be_written_is_no_step() {
         let mut observed = in_place();
-        observed.missing_local_ports = "6379".parse().unwrap();
-        observed.stale_local_ports = "6380".parse().unwrap();
+        observed.local_ports.missing = "6379".parse().unwrap();
+        observed.local_ports.stale = "6380".parse().unwrap();
         assert_eq!(kinds(&observed).len(), 3);
-        observed.local_ports_fault = Some("Read-only file system".into());
+        observed.local_ports.fault = Some("Read-only file system".into());
         assert!(compute(&wanted(), &observed).is_empty());
-        assert_eq!(local_ports(&observed).count(), 2);
+        assert_eq!(local_ports(&observed.local_ports).count(), 2);
     }
 
     #[test]

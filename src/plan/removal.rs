@@ -1,7 +1,6 @@
 //! The steps of a removal: everything that the receipt lists goes, and what was there before comes back.
 
-use super::types::{Former, Plan, Step, UnitStatus};
-use crate::spec::PortSet;
+use super::types::{Former, LocalPorts, Plan, Step, UnitStatus};
 use crate::unit::Unit;
 use std::collections::BTreeMap;
 
@@ -17,10 +16,9 @@ pub struct Removable {
     pub links: Vec<(String, Former)>,
     /// The files that exist, or that something was kept of, and what was there before.
     pub files: Vec<(String, Former)>,
-    /// Ports that redisguard added to [`super::LOCAL_PORTS`] and that no file of others assigns.
-    pub local_ports: PortSet,
-    /// Why that list cannot be written, in words.
-    pub local_ports_fault: Option<String>,
+    /// Ports that redisguard added to [`super::LOCAL_PORTS`] and that no file of others assigns are
+    /// stale.
+    pub local_ports: LocalPorts,
     /// Whether any of redisguard's rules is in the kernel.
     pub rules_loaded: bool,
     /// Whether there is a receipt, or what a removal leaves that was killed at its end.
@@ -30,7 +28,8 @@ pub struct Removable {
 /// The steps, in order; none where nothing of redisguard is on the host. The rules go when nothing else
 /// can fail any more, so that a removal that fails leaves the ports blocked.
 pub fn removal(removable: Removable) -> Plan {
-    let Removable { units, links, files, local_ports, local_ports_fault, .. } = removable;
+    let Removable { units, links, files, local_ports, .. } = removable;
+    let LocalPorts { stale: ports, fault, .. } = local_ports;
     let mut steps = Vec::new();
     let is_up = |unit: &Unit| {
         let status = units.get(unit);
@@ -39,9 +38,8 @@ pub fn removal(removable: Removable) -> Plan {
     steps.extend(STOP_ORDER.into_iter().filter(is_up).map(|unit| Step::StopUnit { unit }));
     steps.extend(links.into_iter().map(|(path, former)| Step::RestoreLink { path, former }));
     steps.extend(files.into_iter().map(|(path, former)| Step::RestoreFile { path, former }));
-    if !local_ports.is_empty() {
-        let ports = local_ports;
-        steps.push(match local_ports_fault {
+    if !ports.is_empty() {
+        steps.push(match fault {
             None => Step::RemoveLocalPorts { ports },
             Some(cause) => Step::LeaveLocalPorts { ports, cause },
         });
@@ -72,16 +70,19 @@ mod tests {
         let status = |active: &str| UnitStatus { load: "loaded".into(), active: active.into() };
         let units =
             [(Unit::Listener, "active"), (Unit::Check, "inactive"), (Unit::CheckTimer, "failed")];
+        let local_ports = |fault: Option<&str>| LocalPorts {
+            stale: "6379-6380,7000".parse().unwrap(),
+            fault: fault.map(str::to_owned),
+            ..LocalPorts::default()
+        };
         let removable = Removable {
             units: units.map(|(unit, active)| (unit, status(active))).into(),
             links: vec![("/var/log/x.log".into(), Former::MovedTo("/var/log/x.log.old".into()))],
             files: vec![("/etc/a".into(), Former::Nothing), ("/etc/b".into(), Former::Kept)],
-            local_ports: "6379-6380,7000".parse().unwrap(),
+            local_ports: local_ports(None),
             rules_loaded: true,
             has_state: true,
-            ..Removable::default()
         };
-        let fixed = Some("Read-only file system".to_owned());
         assert_eq!(
             shown(removable.clone()),
             [
@@ -96,7 +97,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            shown(Removable { local_ports_fault: fixed, ..removable })[5],
+            shown(Removable {
+                local_ports: local_ports(Some("Read-only file system")),
+                ..removable
+            })[5],
             "sysctl net.ipv4.ip_local_reserved_ports leave 6379-6380,7000 in: it cannot be written \
              (Read-only file system)"
         );

@@ -72,6 +72,17 @@ impl UnitStatus {
     }
 }
 
+/// What is to change in [`LOCAL_PORTS`].
+#[derive(Clone, Debug, Default)]
+pub struct LocalPorts {
+    /// Ports that it lacks.
+    pub missing: PortSet,
+    /// Ports that redisguard added to it, and that nothing needs any more.
+    pub stale: PortSet,
+    /// Why it cannot be written, in words; asked only where it would have to be.
+    pub fault: Option<String>,
+}
+
 /// What a host looks like, gathered before anything is decided.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -93,12 +104,8 @@ pub struct Observed {
     pub units: Option<BTreeMap<Unit, UnitStatus>>,
     /// Why a listener that runs cannot answer, in words.
     pub listener_fault: Option<String>,
-    /// Ports that [`LOCAL_PORTS`] lacks. Empty for an offline tree.
-    pub missing_local_ports: PortSet,
-    /// Ports that an earlier bundle added to [`LOCAL_PORTS`], and that nothing needs any more.
-    pub stale_local_ports: PortSet,
-    /// Why [`LOCAL_PORTS`] cannot be written, in words; asked only where it would have to be.
-    pub local_ports_fault: Option<String>,
+    /// What is to change in [`LOCAL_PORTS`]. Nothing for an offline tree.
+    pub local_ports: LocalPorts,
     /// Files that the receipt lists.
     pub owned_files: Vec<String>,
     /// Links that the receipt lists.
@@ -117,6 +124,11 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// Whether a file or link is wanted at a path.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.links.contains_key(path)
+    }
+
     /// Has all bytes read that are read only when they are needed.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ impl Step {
             action: action.to_owned(),
             diff,
         };
+        let local_ports = |action: String| view("sysctl", LOCAL_PORTS, &action, None);
+        let rules = |action: &str| view("rules", "REDISGUARD", action, None);
         match self {
             Self::WriteFile { path, old, .. } if path == BINARY => {
                 let action =
@@ -64,25 +66,20 @@ impl Step {
                 view("link", path, &action, None)
             }
             Self::Unlink { path } => view("link", path, "remove", None),
-            Self::AddLocalPorts { ports } => {
-                view("sysctl", LOCAL_PORTS, &format!("add {}", ports.joined(",")), None)
-            }
+            Self::AddLocalPorts { ports } => local_ports(format!("add {}", ports.joined(","))),
             Self::RemoveLocalPorts { ports } => {
-                view("sysctl", LOCAL_PORTS, &format!("take out {}", ports.joined(",")), None)
+                local_ports(format!("take out {}", ports.joined(",")))
             }
             Self::LeaveLocalPorts { ports, cause } => {
                 let ports = ports.joined(",");
-                let action = format!("leave {ports} in: it cannot be written ({cause})");
-                view("sysctl", LOCAL_PORTS, &action, None)
+                local_ports(format!("leave {ports} in: it cannot be written ({cause})"))
             }
             Self::LoadRules { drift } => {
                 let line = |(scope, found): &(Scope, String)| format!("{}: {found}", scope.name());
                 let lines: Vec<String> = drift.iter().map(line).collect();
-                view("rules", "REDISGUARD", &format!("load ({})", lines.join("; ")), None)
+                rules(&format!("load ({})", lines.join("; ")))
             }
-            Self::UnloadRules => {
-                view("rules", "REDISGUARD", "unload: the ports are open to the outside then", None)
-            }
+            Self::UnloadRules => rules("unload: the ports are open to the outside then"),
             Self::StartUnit { unit, verb, reason } => {
                 view("unit", unit.name(), &format!("{verb} ({reason})"), None)
             }

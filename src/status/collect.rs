@@ -2,10 +2,10 @@
 
 use super::directories;
 use super::findings::{
-    another_bundle, applied_bundle, irregular, local_ports_read_only, step_findings,
+    another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
 use super::health::{listener_answers, other_rules, unit_findings};
-use super::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount};
+use super::types::{Finding, FindingKind, HostStatus, PortCount};
 use super::unit_overrides;
 use crate::bundle::GuardConfig;
 use crate::error::Error;
@@ -78,9 +78,10 @@ fn compare(
         let detail = "a change began and has not ended: apply again, or remove";
         findings.push(Finding::new(FindingKind::Receipt, "host", detail));
     }
-    let another = another_bundle(&receipt, directory)?;
+    let candidate = candidate(&receipt, directory)?;
+    let another = another_bundle(&receipt, candidate.as_ref())?;
     // The host is compared with what was applied, also where another bundle is named.
-    let applied = applied_bundle(host, &receipt, directory, &mut findings);
+    let applied = applied_bundle(host, &receipt, candidate.as_ref(), &mut findings);
     let applied = applied.map(Target::of).transpose()?;
     if let Some(target) = &applied {
         let prepared = prepare(host, target, Detail::Counters)?;
@@ -131,9 +132,7 @@ fn add_attempts(
 ) {
     if host.is_live() {
         let answers = listener_answers(guard_config, host.has_systemd(), findings);
-        let unit = status.listener.unit.take();
-        let answers = answers.into_iter().map(Into::into).collect();
-        status.listener = ListenerStatus { unit, answers };
+        status.listener.answers = answers.into_iter().map(Into::into).collect();
     }
     status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
 }

@@ -2,13 +2,14 @@
 
 use super::types::{Finding, FindingKind};
 use crate::bundle::{BINARY, Bundle, sha256_hex};
-use crate::embedded;
 use crate::error::Error;
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, bundle_source};
 use crate::plan;
-use crate::plan::{FileState, InPlace, LOCAL_PORTS, Observed, Step, attributes, masked_unit};
+use crate::plan::{
+    FileState, InPlace, LOCAL_PORTS, Observed, Scope, Step, attributes, masked_unit,
+};
 use crate::unit;
 use std::path::Path;
 
@@ -17,7 +18,7 @@ use std::path::Path;
 pub(super) fn applied_bundle(
     host: &Host,
     receipt: &Receipt,
-    directory: Option<&Path>,
+    candidate: Option<&(Bundle, String)>,
     findings: &mut Vec<Finding>,
 ) -> Option<Bundle> {
     // While a change has not ended, the last good bundle is the one before.
@@ -32,40 +33,48 @@ pub(super) fn applied_bundle(
         let detail = format!("is of no use: {cause}");
         findings.push(Finding::new(FindingKind::Receipt, receipt::BUNDLE, detail));
     }
-    let others =
-        [bundle_source::bundle(directory), bundle_source::bundle(None)].into_iter().flatten();
+    let candidate = candidate.map(|(bundle, _)| bundle.clone());
+    let others = [candidate, bundle_source::bundle(None).ok()].into_iter().flatten();
     others.into_iter().find(|bundle| bundle.sum() == receipt.sum)
 }
 
-/// A bundle that differs from the one that was applied: in the directory that was named, or in this program
-/// where a program brought the applied one.
+/// The bundle that the applied one is compared with, and its name: in the directory that was named, or in
+/// this program where a program brought the applied one.
 ///
 /// # Errors
-/// A named directory whose bundle is damaged.
-pub(super) fn another_bundle(
+/// A bundle that is damaged.
+pub(super) fn candidate(
     receipt: &Receipt,
     directory: Option<&Path>,
-) -> Result<Option<Finding>, Error> {
-    let (bundle, target) = match directory {
-        Some(directory) => {
-            (bundle_source::bundle(Some(directory))?, directory.display().to_string())
-        }
-        None if receipt.origin == Origin::Program => {
-            let failed = |cause| Error::new("use the built-in bundle", cause);
-            (embedded::bundle().map_err(failed)?, "redisguard-install".to_owned())
-        }
+) -> Result<Option<(Bundle, String)>, Error> {
+    let name = match directory {
+        Some(directory) => directory.display().to_string(),
+        None if receipt.origin == Origin::Program => "redisguard-install".to_owned(),
         None => return Ok(None),
     };
-    if receipt.state == State::Changing || bundle.sum() == receipt.sum {
+    Ok(Some((bundle_source::bundle(directory)?, name)))
+}
+
+/// A candidate that differs from the bundle that was applied.
+///
+/// # Errors
+/// A candidate without a guard config.
+pub(super) fn another_bundle(
+    receipt: &Receipt,
+    candidate: Option<&(Bundle, String)>,
+) -> Result<Option<Finding>, Error> {
+    let is_another =
+        |bundle: &Bundle| receipt.state == State::Applied && bundle.sum() != receipt.sum;
+    let Some((bundle, name)) = candidate.filter(|(bundle, _)| is_another(bundle)) else {
         return Ok(None);
-    }
-    let digest = bundle_source::guard_config(&bundle)?.bundle;
+    };
+    let digest = bundle_source::guard_config(bundle)?.bundle;
     let detail = if digest == receipt.bundle {
         "brings the same guard with other manuals than were applied".to_owned()
     } else {
         format!("brings bundle {digest}, and {} is applied", receipt.bundle)
     };
-    Ok(Some(Finding::new(FindingKind::Bundle, &target, detail)))
+    Ok(Some(Finding::new(FindingKind::Bundle, name, detail)))
 }
 
 /// Whether a file is as the receipt says although the plan would change it. The installed program is compared
@@ -125,12 +134,10 @@ pub(super) fn step_findings(host: &Host, step: &Step, receipt: &Receipt) -> Vec<
         Step::RemoveLocalPorts { ports } => sysctl(format!("still has {}", ports.joined(","))),
         Step::AddLocalPorts { ports } => sysctl(format!("lacks {}", ports.joined(","))),
         Step::LoadRules { drift } => {
-            let rules = drift.iter();
-            return rules
-                .map(|(scope, detail)| {
-                    Finding::new(FindingKind::Rules, scope.name(), detail.clone())
-                })
-                .collect();
+            let rules = |(scope, detail): &(Scope, String)| {
+                Finding::new(FindingKind::Rules, scope.name(), detail.clone())
+            };
+            return drift.iter().map(rules).collect();
         }
         // Units are compared with what systemd says of them, and the rest is a removal's.
         _ => return Vec::new(),
@@ -144,8 +151,8 @@ pub(super) fn local_ports_read_only(
     observed: &Observed,
     receipt: &Receipt,
 ) -> Vec<Finding> {
-    let Some(fault) = &observed.local_ports_fault else { return Vec::new() };
-    let steps = plan::local_ports(observed);
+    let Some(fault) = &observed.local_ports.fault else { return Vec::new() };
+    let steps = plan::local_ports(&observed.local_ports);
     let mut found: Vec<_> = steps.flat_map(|step| step_findings(host, &step, receipt)).collect();
     for finding in &mut found {
         finding.detail.push_str(&format!(", and cannot be written: {fault}"));
@@ -155,8 +162,7 @@ pub(super) fn local_ports_read_only(
 
 /// The unit that a link enables, and the unit that starts it then.
 fn enabled_by(link: &str) -> Option<(&str, &str)> {
-    let below = link.strip_prefix(unit::DIRECTORY)?.strip_prefix('/')?;
-    let (directory, unit) = below.split_once('/')?;
+    let (directory, unit) = unit::below_directory(link)?.split_once('/')?;
     Some((unit, directory.strip_suffix(".wants")?))
 }
 

@@ -1,18 +1,14 @@
 //! `apply`: make the host match the bundle.
 
 use super::confirm_cut;
-use super::input::{locked, opened};
+use super::input::{note_wait, opened};
 use super::output::{show, show_losses};
-use super::plan::{print_note, warn_of_local_ports, warn_of_obstacle};
+use super::plan::{refuse, warn};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
 use crate::error::Error;
 use crate::firewall::missing_family;
-use crate::host::bundle_source;
-use crate::host::change::apply::{apply, apply_until_confirmed};
-use crate::host::change::confirm;
-use crate::host::observe::Detail;
-use crate::host::prepare::{prepare, users};
+use crate::host::change::apply::{apply, begin};
 use crate::os::sockets::PortUsage;
 use crate::status::listener_warning;
 
@@ -23,24 +19,16 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
         return Err(Error::new("wait for a confirmation", "an offline tree does not run")
             .help("leave out --confirm or --root"));
     }
-    let _lock = locked(&host)?;
-    confirm::refuse(&host, &format!("apply bundle {}", guard_config.bundle))?;
-    let prepared = prepare(&host, &target, Detail::Drift)?;
-    print_note(&prepared);
-    prepared.refuse(&host)?;
+    let (_lock, prepared) = begin(&host, &target, note_wait)?;
+    refuse(&prepared)?;
     let plan = &prepared.plan;
     // Without a change nobody is affected.
-    let users = if plan.is_empty() { PortUsage::default() } else { users(&host, guard_config) };
+    let users = if plan.is_empty() { PortUsage::default() } else { prepared.users() };
     confirm_cut::allow(args, verb, guard_config, plan, &users.peers)?;
     if !args.json {
         show_losses(plan);
     }
-    let origin = bundle_source::origin(&host, args.bundle.as_deref(), prepared.receipt.as_ref());
-    let confirm_by = match verb.confirm {
-        _ if plan.is_empty() => None,
-        Some(window) => Some(apply_until_confirmed(&host, &target, origin, &prepared, window)?),
-        None => apply(&host, &target, origin, &prepared).map(|()| None)?,
-    };
+    let confirm_by = apply(&prepared, verb.confirm)?;
     if plan.is_empty() && !args.json {
         out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
@@ -56,8 +44,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     if let Some(warning) = host.has_systemd().then(listener_warning).flatten() {
         err!("warning: {warning}");
     }
-    warn_of_local_ports(&prepared.observed);
-    warn_of_obstacle(&prepared, guard_config);
+    warn(&prepared);
     if host.is_live() && !host.has_systemd() && !args.json {
         out!("\nno systemd runs here; this starts the listener:");
         out!("  redisguard-install notice --settings /etc/redisguard/notice.toml");

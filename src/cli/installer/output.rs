@@ -31,7 +31,30 @@ pub(super) struct Steps<'a> {
     pub confirm_by: Option<String>,
 }
 
-pub(super) fn views(plan: &Plan) -> Vec<StepView> {
+impl<'a> Steps<'a> {
+    /// The steps of a plan, without who uses the ports.
+    pub(super) fn of(bundle: &'a str, plan: &Plan) -> Self {
+        Self { changed: !plan.is_empty(), bundle, steps: views(plan), ..Self::default() }
+    }
+
+    /// Leaves out the diffs: of files that were reviewed, or are printed already.
+    pub(super) fn drop_diffs(&mut self) {
+        self.steps.iter_mut().for_each(|step| step.diff = None);
+    }
+
+    /// Prints the steps as text.
+    pub(super) fn show(&self) {
+        for StepView { kind, target, action, .. } in &self.steps {
+            out!("  {kind:<8} {target}: {action}");
+        }
+        let colour = coloured(&io::stdout());
+        for text in self.steps.iter().filter_map(|step| step.diff.as_deref()) {
+            out!("\n{}", shortened(text, colour));
+        }
+    }
+}
+
+fn views(plan: &Plan) -> Vec<StepView> {
     plan.steps.iter().map(|step| step.view(unified_diff::unified)).collect()
 }
 
@@ -46,21 +69,20 @@ pub(super) fn show(
     confirm_by: Option<String>,
     heading: &str,
 ) {
-    let mut steps = views(plan);
+    let mut steps = Steps::of(&guard_config.bundle, plan);
     if args.json {
         let PortUsage { listeners, peers } = users;
-        let (changed, bundle) = (!plan.is_empty(), guard_config.bundle.as_str());
-        print_json(&Steps { changed, bundle, steps, peers, listeners, confirm_by });
+        print_json(&Steps { peers, listeners, confirm_by, ..steps });
         return;
     }
     let mut when = NOW;
     if matches!(args.verb, Verb::Apply(_)) {
         when = "when this began";
         // New files were reviewed, and what is lost was printed before.
-        steps.iter_mut().for_each(|step| step.diff = None);
+        steps.drop_diffs();
     }
     out!("{heading}");
-    show_steps(&steps);
+    steps.show();
     show_users(&users, when);
 }
 
@@ -102,16 +124,6 @@ pub(super) fn show_losses(plan: &Plan) {
     let losses = views(plan).into_iter().filter(|step| step.action != "create");
     for diff in losses.filter_map(|step| step.diff) {
         out!("{}\n", shortened(&diff, colour));
-    }
-}
-
-pub(super) fn show_steps(steps: &[StepView]) {
-    for step in steps {
-        out!("  {:<8} {}: {}", step.kind, step.target, step.action);
-    }
-    let colour = coloured(&io::stdout());
-    for text in steps.iter().filter_map(|step| step.diff.as_deref()) {
-        out!("\n{}", shortened(text, colour));
     }
 }
 

@@ -3,25 +3,22 @@
 use super::input::opened;
 use super::output::{NOW, show, show_users};
 use crate::args::InstallerArgs;
-use crate::bundle::GuardConfig;
 use crate::cli::output::{Status, err, out};
 use crate::error::Error;
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
-use crate::host::prepare::{Prepared, prepare, users};
-use crate::plan::{Observed, StepView, local_ports};
+use crate::host::prepare::{Prepared, prepare};
+use crate::plan::{StepView, local_ports};
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     let (host, target) = opened(args)?;
     let prepared = prepare(&host, &target, Detail::Drift)?;
-    print_note(&prepared);
-    prepared.refuse(&host)?;
+    refuse(&prepared)?;
     let guard_config = &target.guard_config;
-    warn_of_local_ports(&prepared.observed);
-    warn_of_obstacle(&prepared, guard_config);
+    warn(&prepared);
     let record = confirm::read(&host)?;
     let confirm_by = record.as_ref().map(|record| record.confirm_by.clone());
-    let users = users(&host, guard_config);
+    let users = prepared.users();
     let plan = &prepared.plan;
     if plan.is_empty() && !args.json {
         out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
@@ -36,27 +33,27 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     Ok(if plan.is_empty() { Status::Same } else { Status::Differs })
 }
 
-/// Prints what an operator must know of the firewall that was chosen.
-pub(super) fn print_note(prepared: &Prepared) {
+/// Prints what an operator must know of the firewall that was chosen, then refuses a host that must be put
+/// in order first.
+pub(super) fn refuse(prepared: &Prepared<'_>) -> Result<(), Error> {
     if let Some(note) = prepared.note() {
         err!("note: {note}");
     }
+    prepared.refuse()
 }
 
-/// Warns of rules of others that keep outsiders from the notice.
-pub(super) fn warn_of_obstacle(prepared: &Prepared, guard_config: &GuardConfig) {
-    if let Some(obstacle) = prepared.obstacle(guard_config) {
-        err!("warning: {obstacle}");
-    }
-}
-
-/// Warns of a list of local reserved ports that cannot be written: the ports are blocked all the same.
-pub(super) fn warn_of_local_ports(observed: &Observed) {
-    if let Some(fault) = &observed.local_ports_fault {
-        let views = local_ports(observed).map(|step| step.view(|_, _, _| String::new()));
+/// Warns of a list of local reserved ports that cannot be written, and of rules of others that keep
+/// outsiders from the notice: the ports are blocked all the same.
+pub(super) fn warn(prepared: &Prepared<'_>) {
+    let change = &prepared.observed.local_ports;
+    if let Some(fault) = &change.fault {
+        let views = local_ports(change).map(|step| step.view(|_, _, _| String::new()));
         for StepView { target, action, .. } in views {
             err!("warning: {target}: could not {action}: {fault}");
         }
         err!("  where this is a container, its host sets that list");
+    }
+    if let Some(obstacle) = prepared.obstacle() {
+        err!("warning: {obstacle}");
     }
 }

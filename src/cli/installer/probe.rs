@@ -1,18 +1,19 @@
 //! `probe`: what this machine gets from the ports of other hosts, compared with what the bundle promises.
 
-use super::input::inputs;
+use super::input::opened;
 use super::output::print_json;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
 use crate::cli::output::{Status, err, out};
 use crate::error::Error;
 use crate::expectation::Outcome;
+use crate::host::prepare::Target;
 use crate::probe::hosts::{HostResult, Options, PortResult, Unasked, probe_hosts};
 use crate::spec::PortSet;
 use serde::Serialize;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Error> {
-    let (_, _, guard_config) = inputs(args)?;
+    let (_, Target { guard_config, .. }) = opened(args)?;
     let options = Options { control: verb.control.clone(), timeout: verb.timeout };
     let hosts = probe_hosts(&guard_config, &verb.hosts, &options)?;
     let as_promised = hosts.iter().filter(|host| host.as_promised).count();

@@ -1,10 +1,11 @@
 //! `rehearse`: tries the bundle in network namespaces of its own.
 
-use super::input::inputs;
+use super::input::opened;
 use super::output::print_json;
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, out};
 use crate::error::Error;
+use crate::host::prepare::Target;
 use crate::rehearse;
 use crate::rehearse::Stage;
 use std::ffi::OsStr;
@@ -14,7 +15,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     if stage == Stage::Outside {
         return rehearse::outside().map(|()| Status::Same);
     }
-    let (_, bundle, guard_config) = inputs(args)?;
+    let (_, Target { bundle, guard_config, .. }) = opened(args)?;
     let with_bundle: Vec<&OsStr> = match &args.bundle {
         Some(directory) => vec![OsStr::new("--bundle"), directory.as_os_str()],
         None => Vec::new(),

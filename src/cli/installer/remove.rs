@@ -1,7 +1,7 @@
 //! `remove`: take away what was applied.
 
 use super::input::locked;
-use super::output::{Steps, print_json, show_steps, views};
+use super::output::{Steps, print_json};
 use crate::args::{InstallerArgs, RemoveArgs};
 use crate::cli::output::{Status, out};
 use crate::error::Error;
@@ -19,14 +19,14 @@ pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Err
         confirm::disarm(&host)?;
         remove::remove(&host, &plan)?;
     }
-    let (changed, steps) = (!plan.is_empty(), views(&plan));
+    let steps = Steps::of(&bundle, &plan);
     if args.json {
-        print_json(&Steps { changed, bundle: &bundle, steps, ..Steps::default() });
-    } else if changed {
+        print_json(&steps);
+    } else if steps.changed {
         out!("{}", if verb.dry_run { "remove would do this:" } else { "removed:" });
-        show_steps(&steps);
+        steps.show();
     } else {
         out!("nothing to remove: nothing of redisguard is on this host");
     }
-    Ok(if verb.dry_run && changed { Status::Differs } else { Status::Same })
+    Ok(if verb.dry_run && steps.changed { Status::Differs } else { Status::Same })
 }

@@ -1,7 +1,7 @@
 //! `revert`: undo a change that was not confirmed.
 
 use super::input::locked;
-use super::output::{Steps, print_json, show_steps, views};
+use super::output::{Steps, print_json};
 use crate::args::{InstallerArgs, RevertArgs};
 use crate::cli::output::{Status, out};
 use crate::error::Error;
@@ -50,10 +50,9 @@ fn detach() -> io::Result<()> {
 }
 
 fn show_reverted(args: &InstallerArgs, Reverted { bundle, plan }: &Reverted) {
-    let mut steps = views(plan);
+    let mut steps = Steps::of(bundle.as_deref().unwrap_or_default(), plan);
     if args.json {
-        let bundle = bundle.as_deref().unwrap_or_default();
-        print_json(&Steps { changed: !steps.is_empty(), bundle, steps, ..Steps::default() });
+        print_json(&steps);
         return;
     }
     match bundle {
@@ -61,6 +60,6 @@ fn show_reverted(args: &InstallerArgs, Reverted { bundle, plan }: &Reverted) {
         None => out!("removed again what was not there before:"),
     }
     // The files that come back were reviewed when they were applied.
-    steps.iter_mut().for_each(|step| step.diff = None);
-    show_steps(&steps);
+    steps.drop_diffs();
+    steps.show();
 }

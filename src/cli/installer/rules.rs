@@ -96,9 +96,8 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(RulesChange, String), Erro
         }
         Some(directory) => {
             let bundle = bundle_source::rules(directory)?;
-            let guard_config = bundle_source::guard_config(&bundle)?;
-            let loaded = rules_service::load(&bundle, &guard_config, &dry_run)?;
-            warn_of_hidden_rules(&guard_config);
+            let loaded = rules_service::load(&bundle, &dry_run)?;
+            warn_of_hidden_rules(&bundle_source::guard_config(&bundle)?);
             (loaded, PortSet::default())
         }
     };

@@ -6,7 +6,7 @@ use super::disk_reserve;
 use crate::bundle::{BINARY, Bundle};
 use crate::error::Error;
 use crate::files;
-use crate::host::prepare::{Prepared, Target};
+use crate::host::prepare::Prepared;
 use crate::host::receipt::State;
 use crate::host::{Host, bundle_source};
 use crate::os::command::Program;
@@ -24,34 +24,24 @@ const WAIT: [&str; 2] = ["revert", "--when-lapsed"];
 ///
 /// # Errors
 /// What keeps this host from undoing it by itself; nothing is left behind.
-pub(super) fn arm(
-    host: &Host,
-    target: &Target,
-    prepared: &Prepared,
-    window: Duration,
-) -> Result<Record, Error> {
-    target.wanted.load().map_err(|cause| Error::new("read this program's own file", cause))?;
-    let former = former_bundle(host, target, prepared)?;
-    let armed = keep_former(host, former, target, prepared, window).and_then(|record| {
+pub(super) fn arm(prepared: &Prepared<'_>, window: Duration) -> Result<Record, Error> {
+    let host = prepared.host;
+    prepared.target.load()?;
+    let former = former_bundle(prepared)?;
+    let armed = keep_former(former, prepared, window).and_then(|record| {
         start_waiting(host)?;
         Ok(record)
     });
     armed.map_err(|error| {
-        let error = match disarm(host) {
-            Ok(()) => error,
-            Err(worse) => error.and(worse),
-        };
+        let error = disarm(host).err().into_iter().fold(error, Error::and);
         error.and("nothing was changed").or_help("mend that, or apply without --confirm")
     })
 }
 
 /// The bundle that was applied last; `None` where none was. Where its copy is damaged, the target serves if
 /// it is the same bundle.
-fn former_bundle(
-    host: &Host,
-    target: &Target,
-    prepared: &Prepared,
-) -> Result<Option<Bundle>, Error> {
+fn former_bundle(prepared: &Prepared<'_>) -> Result<Option<Bundle>, Error> {
+    let Prepared { host, target, .. } = prepared;
     let failed = |cause: String| {
         Error::new("keep a way back", cause).help("apply once without --confirm: that mends it")
     };
@@ -71,12 +61,11 @@ fn former_bundle(
 
 /// Keeps what there was before. The record is written last.
 fn keep_former(
-    host: &Host,
     former: Option<Bundle>,
-    target: &Target,
-    prepared: &Prepared,
+    prepared: &Prepared<'_>,
     window: Duration,
 ) -> Result<Record, Error> {
+    let Prepared { host, target, .. } = prepared;
     // What a process left that was killed here.
     disarm(host)?;
     for (path, bytes) in former.iter().flat_map(Bundle::artifacts) {

@@ -8,6 +8,7 @@ use crate::files;
 use crate::host::receipt;
 use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, units};
+use crate::report::to_rfc3339;
 use crate::unit::Unit;
 use jiff::{Timestamp, ToSpan};
 use nix::time::{ClockId, clock_gettime};
@@ -50,11 +51,9 @@ pub struct Record {
 /// # Errors
 /// A record that cannot be read.
 pub fn read(host: &Host) -> Result<Option<Record>, Error> {
-    host.confine_file(RECORD)?;
-    let path = host.path(RECORD);
-    let Some(bytes) = files::read(&path)? else { return Ok(None) };
+    let Some(bytes) = host.read(RECORD)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        Error::new(format!("use {}", path.display()), error)
+        Error::new(format!("use {}", host.path(RECORD).display()), error)
             .help(format!("go back by hand: remove {DIRECTORY}, then apply the bundle you want"))
     })
 }
@@ -134,7 +133,7 @@ impl Record {
         let window = window.as_millis() as u64;
         self.due = now() + window;
         let by = Timestamp::now() + (window as i64).milliseconds();
-        self.confirm_by = by.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.confirm_by = to_rfc3339(by.as_millisecond());
     }
 
     pub(super) fn write(&self, host: &Host) -> Result<(), Error> {

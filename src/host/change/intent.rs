@@ -5,38 +5,26 @@
 
 use crate::bundle::{BINARY, sha256_hex};
 use crate::files;
-use crate::host::Host;
-use crate::host::prepare::Target;
+use crate::host::prepare::Prepared;
 use crate::host::receipt;
-use crate::host::receipt::{FileEntry, Origin, Original, Receipt, State};
-use crate::plan::{InPlace, Observed, Plan, Step};
+use crate::host::receipt::{EDITED, FileEntry, ORIGINALS, Original, Receipt, State};
+use crate::host::{Host, local_reserved_ports};
+use crate::plan::{InPlace, Step};
 use crate::spec::PortSet;
 use std::path::Path;
 
 /// What is copied before it is overwritten: (path of the copy, bytes).
 pub(super) type Copies = Vec<(String, Vec<u8>)>;
 
-/// Ports of the kernel's list of local reserved ports.
-pub(super) struct LocalPorts {
-    /// Those of the bundle.
-    pub own: PortSet,
-    /// Those that earlier bundles added to the kernel's list.
-    pub added: PortSet,
-}
-
 /// The receipt of a change that is about to begin: everything that the former receipt lists, and
 /// everything that is wanted.
-pub(super) fn receipt(
-    before: Option<&Receipt>,
-    target: &Target,
-    origin: Origin,
-    observed: &Observed,
-) -> Receipt {
-    let mut receipt = before.cloned().unwrap_or_default();
+pub(super) fn receipt(prepared: &Prepared<'_>) -> Receipt {
+    let Prepared { target, observed, receipt: before, .. } = prepared;
+    let mut receipt = before.clone().unwrap_or_default();
     receipt.state = State::Changing;
     receipt.bundle.clone_from(&target.guard_config.bundle);
     receipt.sum = target.bundle.sum();
-    receipt.origin = origin;
+    receipt.origin = target.origin.unwrap_or(receipt.origin);
     for (path, file) in &target.wanted.files {
         // A program that is in place already and not in the receipt was installed by somebody else: a
         // removal must leave it.
@@ -52,17 +40,18 @@ pub(super) fn receipt(
     receipt
 }
 
-/// Adds what the steps will do beyond that: directories, files that move aside, local reserved ports, and
-/// what is at the paths now that is not redisguard's. Returns what must be copied before it is overwritten.
+/// Adds what the steps will do beyond that: directories, files that move aside, local reserved ports beside
+/// those that earlier bundles `added`, and what is at the paths now that is not redisguard's. Returns what
+/// must be copied before it is overwritten.
 pub(super) fn complete(
     receipt: &mut Receipt,
-    host: &Host,
-    plan: &Plan,
-    before: Option<&Receipt>,
-    ports: LocalPorts,
+    prepared: &Prepared<'_>,
+    mut added: PortSet,
 ) -> Copies {
+    let Prepared { host, target, plan, receipt: before, .. } = prepared;
+    let before = before.as_ref();
+    let own = local_reserved_ports::wanted(&target.wanted);
     add_directories(receipt, host, receipt::PATH);
-    let LocalPorts { own, mut added } = ports;
     let mut copies = Copies::new();
     for step in &plan.steps {
         match step {
@@ -78,15 +67,14 @@ pub(super) fn complete(
             receipt.moved.entry(path.clone()).or_insert_with(|| aside(host, path));
         }
         if let Some((path, bytes)) = before.and_then(|receipt| edited(step, receipt)) {
-            copies.push((receipt::copy(receipt::EDITED, path), bytes.to_vec()));
+            copies.push((format!("{EDITED}{path}"), bytes.to_vec()));
         }
         if let Some((path, original, bytes)) = original(step) {
             let is_listed = before.is_some_and(|receipt| {
                 receipt.files.contains_key(path) || receipt.links.contains_key(path)
             });
             if !is_listed && !receipt.originals.contains_key(path) {
-                let copy = receipt::copy(receipt::ORIGINALS, path);
-                copies.extend(bytes.map(|bytes| (copy, bytes.to_vec())));
+                copies.extend(bytes.map(|bytes| (format!("{ORIGINALS}{path}"), bytes.to_vec())));
                 receipt.originals.insert(path.to_owned(), original);
             }
         }

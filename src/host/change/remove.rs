@@ -4,13 +4,13 @@
 //! fails leaves the ports blocked.
 
 use crate::error::{Error, ErrorKind};
-use crate::firewall::Firewall;
 use crate::host::receipt;
-use crate::host::receipt::{Original, Receipt};
-use crate::host::{Host, bundle_source, local_reserved_ports, observe, rules_service, units};
+use crate::host::receipt::{ORIGINALS, Original, Receipt};
+use crate::host::{Host, bundle_source, local_reserved_ports, rules_service, units};
 use crate::os::systemd;
 use crate::plan;
 use crate::plan::{Former, Plan, Removable, Step};
+use crate::spec::PortSet;
 use crate::unit::Unit;
 use crate::{files, firewall};
 use std::fs;
@@ -58,8 +58,8 @@ fn listed(host: &Host, receipt: &Receipt) -> Result<Removable, Error> {
         found.files.extend(host.exists(&path).then(|| with_former(&path)));
     }
     if host.is_live() {
-        found.local_ports = local_reserved_ports::removable(host, receipt)?;
-        found.local_ports_fault = local_reserved_ports::write_fault(host);
+        let none_wanted = PortSet::default();
+        found.local_ports = local_reserved_ports::observe(host, &none_wanted, Some(receipt))?;
     }
     Ok(found)
 }
@@ -94,10 +94,7 @@ pub fn remove(host: &Host, plan: &Plan) -> Result<(), Error> {
             _ => Ok(()),
         };
         done.map_err(|error| {
-            let error = match rules_state(host) {
-                Some(state) => error.and(state),
-                None => error,
-            };
+            let error = rules_state(host).into_iter().fold(error, Error::and);
             error.or_help("mend the cause and run remove again: it goes on from here")
         })?;
     }
@@ -111,7 +108,7 @@ fn rules_state(host: &Host) -> Option<&'static str> {
         return None;
     }
     if let Ok(bundle) = bundle_source::last_good(host) {
-        let firewall = Firewall::of(&bundle, &bundle_source::guard_config(&bundle).ok()?).ok()?;
+        let firewall = bundle_source::firewall(&bundle).ok()?;
         if firewall.observe_selected().ok()?.drift.is_empty() {
             return Some("the rules still guard the ports");
         }
@@ -142,11 +139,11 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
         None => files::remove(&here),
         Some(Original::Link(target)) => files::link(&here, target),
         Some(Original::File { mode, owner }) => {
-            let copy = host.path(&receipt::copy(receipt::ORIGINALS, path));
-            match files::read(&copy)? {
+            let copy = format!("{ORIGINALS}{path}");
+            match host.read(&copy)? {
                 Some(bytes) => files::replace_owned(&here, &bytes, *mode, Some(*owner)).map(drop),
                 None => {
-                    let cause = format!("its copy {} is gone", copy.display());
+                    let cause = format!("its copy {} is gone", host.path(&copy).display());
                     Err(Error::new(format!("put {} back", here.display()), cause))
                 }
             }
@@ -156,10 +153,7 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
 
 /// Stops a unit. With the timer go the units that it starts: they must not load rules that were unloaded.
 fn stop(unit: Unit) -> Result<(), Error> {
-    let units: &[Unit] = match unit {
-        Unit::CheckTimer => &[Unit::CheckTimer, Unit::Check],
-        _ => &[unit],
-    };
+    let units = units::with_started(&unit);
     units::control("stop", units)?;
     if unit == Unit::CheckTimer {
         // Not every bundle has it.
@@ -178,12 +172,10 @@ fn unload(host: &Host) -> Result<bool, Error> {
             false => Ok(unloaded),
         });
     unloaded.map_err(|error| {
-        let loaded = bundle_source::last_good(host).and_then(|bundle| {
-            let guard_config = bundle_source::guard_config(&bundle)?;
-            rules_service::load_verified(&bundle, &guard_config).map(drop)
-        });
+        let loaded =
+            bundle_source::last_good(host).and_then(|bundle| rules_service::load_verified(&bundle));
         match loaded {
-            Ok(()) => error,
+            Ok(_) => error,
             Err(worse) => error.and("some of the rules may be gone").and(worse),
         }
     })
@@ -193,8 +185,7 @@ fn unload(host: &Host) -> Result<bool, Error> {
 /// fails for a moment, they must not be forgotten.
 fn applied_rules_loaded(host: &Host) -> Result<bool, Error> {
     let Ok(bundle) = bundle_source::last_good(host) else { return Ok(false) };
-    let firewall = Firewall::of(&bundle, &bundle_source::guard_config(&bundle)?)?;
-    match firewall.observe_selected() {
+    match bundle_source::firewall(&bundle)?.observe_selected() {
         Ok(rules) => Ok(rules.present),
         Err(error) if error.kind() == ErrorKind::NotInstalled => Ok(false),
         Err(error) => Err(error),
@@ -204,7 +195,7 @@ fn applied_rules_loaded(host: &Host) -> Result<bool, Error> {
 /// Removes everything that redisguard remembers, the receipt last; then the directories that it made, if
 /// they are empty.
 fn remove_state(host: &Host, receipt: &Receipt) -> Result<(), Error> {
-    files::remove_unfinished(&observe::written_paths(host, receipt));
+    receipt.remove_unfinished(host);
     if host.is_live() {
         files::remove(&host.path(rules_service::MEANWHILE))?;
         firewall::drift_cache::forget()?;

@@ -4,9 +4,9 @@ use super::confirm::{FORMER_BUNDLE, FORMER_PROGRAM, Record, forget, read};
 use super::{apply, remove};
 use crate::bundle::BINARY;
 use crate::error::Error;
-use crate::files;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Target, prepare};
+use crate::host::receipt::Origin;
 use crate::host::{Host, bundle_source};
 use crate::plan::Plan;
 use std::thread;
@@ -62,12 +62,10 @@ pub fn revert_if_over(host: &Host) -> Result<Option<Reverted>, Error> {
 fn undo(host: &Host, mut record: Record) -> Result<Reverted, Error> {
     record.begin_undoing(host);
     let plan = if record.former.is_some() {
-        let target = former_target(host)?;
+        let target = former_target(host, record.origin)?;
         let prepared = prepare(host, &target, Detail::Drift)?;
-        prepared.refuse_irregular(host)?;
-        if !prepared.plan.is_empty() {
-            apply::apply(host, &target, record.origin, &prepared)?;
-        }
+        prepared.refuse_irregular()?;
+        apply::apply(&prepared, None)?;
         prepared.plan
     } else {
         let plan = remove::plan(host)?;
@@ -80,12 +78,12 @@ fn undo(host: &Host, mut record: Record) -> Result<Reverted, Error> {
 }
 
 /// The bundle from before, and the program that was installed with it.
-fn former_target(host: &Host) -> Result<Target, Error> {
+fn former_target(host: &Host, origin: Origin) -> Result<Target, Error> {
     host.confine(&format!("{FORMER_BUNDLE}/host"))?;
-    [FORMER_PROGRAM, BINARY].iter().try_for_each(|path| host.confine_file(path))?;
     let mut target = Target::of(bundle_source::bundle(Some(&host.path(FORMER_BUNDLE)))?)?;
-    let former = files::read(&host.path(FORMER_PROGRAM))?;
-    let former = former.map_or_else(|| files::read(&host.path(BINARY)), |bytes| Ok(Some(bytes)))?;
+    target.origin = Some(origin);
+    let former = host.read(FORMER_PROGRAM)?;
+    let former = former.map_or_else(|| host.read(BINARY), |bytes| Ok(Some(bytes)))?;
     if let (Some(bytes), Some(program)) = (former, target.wanted.files.get_mut(BINARY)) {
         program.bytes = bytes.into();
     }

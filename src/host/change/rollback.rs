@@ -5,6 +5,7 @@
 use super::state::Change;
 use crate::error::Error;
 use crate::firewall;
+use crate::host::prepare::Prepared;
 use crate::host::{bundle_source, counters, rules_service, units};
 use crate::os::systemd;
 use crate::plan::UnitStatus;
@@ -13,18 +14,19 @@ use std::fs;
 
 /// Undoes every effect, the last one first; the error of the step, and what could not be undone.
 pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
+    let host = change.prepared.host;
     let files_changed = change.intent_length > 0 && change.journal.len() > change.intent_length;
-    if change.before.is_none() && change.host.is_live() {
+    if change.prepared.receipt.is_none() && host.is_live() {
         let _ = fs::remove_file(counters::PATH);
     }
-    let mut failures = change.journal.undo_after(change.intent_length, change.host);
+    let mut failures = change.journal.undo_after(change.intent_length, host);
     if failures.is_empty() {
-        failures.extend(change.journal.undo_after(0, change.host));
+        failures.extend(change.journal.undo_after(0, host));
     } else if files_changed {
         // The receipt and the copies stay: the next apply or remove can still put everything back.
-        failures.extend(change.receipt.write(change.host).err());
+        failures.extend(change.receipt.write(host).err());
     }
-    if files_changed && change.host.has_systemd() {
+    if files_changed && host.has_systemd() {
         failures.extend(systemd::daemon_reload().err());
     }
     // Units and rules are not in the journal: a plan may touch them and no file.
@@ -38,14 +40,12 @@ pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
 
 /// Makes the units that were started run as they ran before.
 fn restore_units(change: &Change<'_>) -> Result<(), Error> {
-    let former = |unit: Unit| change.observed.units.as_ref().and_then(|units| units.get(&unit));
+    let observed = &change.prepared.observed;
+    let former = |unit: Unit| observed.units.as_ref().and_then(|units| units.get(&unit));
     let former_state = |unit| former(unit).map_or("inactive", |status| status.active.as_str());
     for unit in change.started.iter().rev().copied() {
-        let units: &[Unit] = match unit {
-            // A check that the timer has started would load the rules of this change again.
-            Unit::CheckTimer => &[Unit::CheckTimer, Unit::Check],
-            _ => &[unit],
-        };
+        // A check that the timer has started would load the rules of this change again.
+        let units = units::with_started(&unit);
         units::reset_failed(units);
         if matches!(former_state(unit), "inactive" | "deactivating") {
             // systemctl fails for a unit whose file was never written; it does not run either.
@@ -75,14 +75,15 @@ fn restore_rules(change: &Change<'_>) -> Result<(), Error> {
     if !change.rules_touched {
         return Ok(());
     }
-    let last_good = change.before.and_then(|_| bundle_source::last_good(change.host).ok());
+    let Prepared { host, receipt: before, observed, .. } = change.prepared;
+    let last_good = before.as_ref().and_then(|_| bundle_source::last_good(host).ok());
     let tables = change.receipt.tables.as_ref();
     match (last_good, &change.kernel_rules) {
         (Some(bundle), _) => {
-            rules_service::load_verified(&bundle, &bundle_source::guard_config(&bundle)?)?;
+            rules_service::load_verified(&bundle)?;
             tables.into_iter().for_each(firewall::drop_empty_tables);
         }
-        (None, _) if !change.observed.rules_loaded => {
+        (None, _) if !observed.rules_loaded => {
             rules_service::unload_but_tables(tables)?;
         }
         (None, Some(before)) => before.restore()?,

@@ -2,19 +2,14 @@
 
 use super::rollback_journal::Journal;
 use crate::firewall::Snapshot;
-use crate::host::Host;
-use crate::host::prepare::Target;
+use crate::host::prepare::Prepared;
 use crate::host::receipt::Receipt;
-use crate::plan::Observed;
 use crate::unit::Unit;
 
 /// A change under way.
 pub(super) struct Change<'a> {
-    pub host: &'a Host,
-    pub target: &'a Target,
-    pub observed: &'a Observed,
-    /// The receipt of what was applied before.
-    pub before: Option<&'a Receipt>,
+    /// What it is to do.
+    pub prepared: &'a Prepared<'a>,
     /// The receipt of this change.
     pub receipt: Receipt,
     pub journal: Journal,

@@ -1,7 +1,7 @@
 //! `apply --confirm` rolls back where no systemd runs, also on a full disk.
 
 use super::failure_at_every_step::{Scene, difference, without_times};
-use super::{OTHER, able, bundle, exit_status};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, tools, transcript};
 use std::process::Command;
@@ -19,7 +19,7 @@ fn a_change_is_rolled_back_without_systemd_when_its_terminal_is_gone() {
     // What is left in the session of a terminal goes with it.
     let said = host.run("script", &["--quiet", "--return", "--command", &apply, "/dev/null"]);
     assert_eq!(exit_status(&said), 0, "{}", transcript(&said));
-    assert!(transcript(&said).contains("redisguard-install confirm"), "{}", transcript(&said));
+    assert_contains(&said, "redisguard-install confirm");
     assert!(host.rules().contains("REDISGUARD-IN"));
     assert_eq!(exit_status(&host.install(&["apply"])), 2);
 
@@ -39,8 +39,7 @@ fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
     let host = Host::new();
     let refused = |said: &str| {
         let before = (host.rules(), host.changed_files());
-        let output = host.install(&["apply", "--confirm", "5s"]);
-        assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+        let output = install(&host, &["apply", "--confirm", "5s"], 2);
         assert!(transcript(&output).contains(said), "{said}: {}", transcript(&output));
         assert_same(&(host.rules(), host.changed_files()), &before, said);
         assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{said}");
@@ -88,11 +87,9 @@ END
     let killed = host.install(&["apply", "--confirm", "1h"]);
     assert_eq!(exit_status(&killed), -1, "{}", transcript(&killed));
     host.sh("rm /usr/local/bin/iptables-restore");
-    let said = host.install(&["confirm"]);
-    assert_eq!(exit_status(&said), 2, "{}", transcript(&said));
-    assert!(transcript(&said).contains("half-way"), "{}", transcript(&said));
-    let reverted = host.install(&["revert"]);
-    assert_eq!(exit_status(&reverted), 0, "{}", transcript(&reverted));
+    let said = install(&host, &["confirm"], 2);
+    assert_contains(&said, "half-way");
+    install(&host, &["revert"], 0);
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
@@ -113,8 +110,7 @@ fn a_rollback_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
             assert_eq!(exit_status(&host.run("/run/other-build", &former)), 0);
         }
         let before = without_times(&scene.look());
-        let applied = host.install(&["apply", "--confirm", "1h"]);
-        assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
+        install(host, &["apply", "--confirm", "1h"], 0);
         host.sh("cat /dev/zero > /mnt/filler 2> /dev/null || true");
         let reverted = host.install(&["revert"]);
         host.sh("rm /mnt/filler");

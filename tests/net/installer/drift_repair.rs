@@ -1,6 +1,6 @@
 //! `status` names each drift, and `apply` fixes it.
 
-use super::{OTHER, able, bundle, exit_status, json};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install, json};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, transcript};
 use serde_json::Value;
@@ -237,9 +237,8 @@ fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     // A host that cannot be fixed shows it too, and the edit is still there.
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4
          mount --bind /etc/redisguard/rules.v4 /etc/redisguard/rules.v4");
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(transcript(&output).contains("\n-# by hand\n"), "{}", transcript(&output));
+    let output = install(&host, &["apply"], 2);
+    assert_contains(&output, "\n-# by hand\n");
     assert_eq!(host.sh("tail -n 1 /etc/redisguard/rules.v4"), "# by hand\n");
 }
 
@@ -253,13 +252,8 @@ fn a_masked_unit_stays_masked_until_its_administrator_unmasks_it() {
     let before = (host.rules(), host.changed_files());
     let planned = transcript(&host.install(&["plan"]));
     assert!(planned.contains("redis-port-notice.service: masked"), "{planned}");
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("systemctl unmask redis-port-notice.service"),
-        "{}",
-        transcript(&output)
-    );
+    let output = install(&host, &["apply"], 2);
+    assert_contains(&output, "systemctl unmask redis-port-notice.service");
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 

@@ -1,6 +1,6 @@
 //! A step that fails is rolled back, and a damaged host stays blocked.
 
-use super::{OTHER, able, bundle, exit_status};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, transcript};
 use std::process::Command;
@@ -28,7 +28,7 @@ fn a_damaged_host_boots_guarded_and_reports_the_damage() {
     }
     let host = Host::new();
     let output = host.install(&["rules", "load"]);
-    assert!(transcript(&output).contains("nothing is installed"), "{}", transcript(&output));
+    assert_contains(&output, "nothing is installed");
 }
 
 #[test]
@@ -42,13 +42,8 @@ fn a_failed_removal_leaves_the_ports_blocked_and_can_be_repeated() {
     host.sh(
         "mount --bind /etc/redisguard /etc/redisguard; mount -o remount,ro,bind /etc/redisguard",
     );
-    let output = host.install(&["remove"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("the rules still guard the ports"),
-        "{}",
-        transcript(&output)
-    );
+    let output = install(&host, &["remove"], 2);
+    assert_contains(&output, "the rules still guard the ports");
     assert_eq!(host.rules(), before);
     host.sh("umount /etc/redisguard");
     assert_eq!(exit_status(&host.install(&["remove"])), 0);
@@ -115,16 +110,8 @@ fn installed_rules_that_were_tampered_with_are_not_loaded() {
     host.sh("sed -i 's/-j DROP/-j ACCEPT/' /etc/redisguard/rules.v4; iptables -F; iptables -X; ip6tables -F");
     let output = host.install(&["rules", "load"]);
     assert_eq!(exit_status(&output), 2);
-    assert!(
-        transcript(&output).contains("/etc/redisguard/rules.v4 is not what was applied"),
-        "{}",
-        transcript(&output)
-    );
-    assert!(
-        transcript(&output).contains("the last good rules guard the ports"),
-        "{}",
-        transcript(&output)
-    );
+    assert_contains(&output, "/etc/redisguard/rules.v4 is not what was applied");
+    assert_contains(&output, "the last good rules guard the ports");
     assert_eq!(host.rules(), good);
 }
 
@@ -188,8 +175,7 @@ echo 'no such target' >&2
 exit 1
 END
         chmod 755 /usr/local/sbin/ip6tables-restore"#);
-    let output = host.install(&["--bundle", "/run/other", "rules", "load"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    let output = install(&host, &["--bundle", "/run/other", "rules", "load"], 2);
     assert!(
         transcript(&output).contains("no such target") && host.has("/run/failed"),
         "{}",
@@ -206,7 +192,7 @@ fn an_incomplete_bundle_is_refused() {
         let output =
             Command::new(INSTALL).arg("--bundle").arg(&generated).arg("plan").output().unwrap();
         assert_eq!(exit_status(&output), 2);
-        assert!(transcript(&output).contains(named), "{}", transcript(&output));
+        assert_contains(&output, named);
     };
     std::fs::write(generated.join("host/etc/redisguard/rules.v4"), "*filter\nCOMMIT\n").unwrap();
     refused("host/etc/redisguard/rules.v4 was altered");
@@ -252,7 +238,7 @@ fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
         host.sh(&format!("cd /run/bundle/host/etc/redisguard; {script}"));
         let output = load();
         assert_eq!(exit_status(&output), 2, "{script}: {}", transcript(&output));
-        assert!(transcript(&output).contains(error), "{}", transcript(&output));
+        assert_contains(&output, error);
         assert_eq!(host.rules(), before, "{script}");
         host.sh(&format!("cd /run/bundle/host/etc/redisguard; {undo}"));
     }
@@ -272,12 +258,12 @@ fn a_missing_iptables_and_missing_rights_are_reported_with_a_fix() {
     let host = Host::new();
     let output = host.command("env").arg(path).args([INSTALL, "apply"]).output().unwrap();
     assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(transcript(&output).contains("apt-get install iptables"), "{}", transcript(&output));
+    assert_contains(&output, "apt-get install iptables");
     let as_nobody =
         ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install", "apply"];
     host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
     let output = host.run("setpriv", &as_nobody);
     assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(transcript(&output).contains("run it as root"), "{}", transcript(&output));
+    assert_contains(&output, "run it as root");
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
 }

@@ -1,6 +1,6 @@
 //! The kernel's list of reserved local ports is extended, restored, and reported if it is read-only.
 
-use super::{OTHER, able, bundle, exit_status, json};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install, json};
 use crate::support::namespace::Host;
 use crate::support::transcript;
 
@@ -17,15 +17,13 @@ fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
     let host = Host::new();
     host.sh(READ_ONLY);
     for changed in [true, false] {
-        let output = host.install(&["apply", "--json"]);
-        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+        let output = install(&host, &["apply", "--json"], 0);
         assert_eq!(json(&output)["changed"], changed, "{}", transcript(&output));
         let warned = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(warned.contains("could not add 6379") && warned.contains(NAME), "{warned}");
     }
     assert!(host.rules().contains("REDISGUARD-IN"));
-    let planned = host.install(&["plan"]);
-    assert_eq!(exit_status(&planned), 0, "{}", transcript(&planned));
+    install(&host, &["plan"], 0);
     let found = json(&host.install(&["status", "--json"]));
     assert_eq!(found["in_sync"], false, "{found:#}");
     assert_eq!(found["healthy"], true, "{found:#}");
@@ -41,9 +39,8 @@ fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
     assert_eq!(exit_status(&host.install(&["status"])), 0);
     // It is not what keeps a host from being removed either.
     host.sh(READ_ONLY);
-    let removed = host.install(&["remove"]);
-    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
-    assert!(transcript(&removed).contains("cannot be written"), "{}", transcript(&removed));
+    let removed = install(&host, &["remove"], 0);
+    assert_contains(&removed, "cannot be written");
     assert!(!host.has("/etc/redisguard") && !host.rules().contains("REDISGUARD"));
 }
 
@@ -69,12 +66,8 @@ END
     let output = host.install(&["--bundle", "/run/other", "apply"]);
     host.sh("umount /proc/sys; rm /usr/local/sbin/ip6tables-restore");
     assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-    assert!(transcript(&output).contains(LIST), "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("everything is as it was before"),
-        "{}",
-        transcript(&output)
-    );
+    assert_contains(&output, LIST);
+    assert_contains(&output, "everything is as it was before");
     crate::support::assert_same(&(host.rules(), host.changed_files()), &before, "before it");
 }
 
@@ -95,8 +88,7 @@ fn ports_that_were_listed_before_stay_listed() {
             host.copy_in(&other.path().join("generated"), "/run/other");
             assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
         }
-        let removed = host.install(&["remove"]);
-        assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
+        let removed = install(&host, &["remove"], 0);
         assert_eq!(kept_free().trim(), before, "{}", transcript(&removed));
     }
 }
@@ -110,14 +102,12 @@ fn ports_that_were_listed_at_boot_from_an_image_go_with_a_removal() {
     // An offline tree that is this host later: its files lie below other directories meanwhile.
     host.sh("mkdir -p /run/tree/etc /run/tree/var /run/tree/usr/local
              for it in etc var usr/local; do mount --bind /$it /run/tree/$it; done");
-    let output = host.install(&["--root", "/run/tree", "apply"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["--root", "/run/tree", "apply"], 0);
     host.sh(&format!(
         "umount /run/tree/*/local /run/tree/etc /run/tree/var
              echo 9100,$(sed -n 's/^net.*= *//p' /etc/sysctl.d/60-redisguard.conf) > {LIST}"
     ));
     assert_eq!(exit_status(&host.install(&["apply"])), 0);
-    let removed = host.install(&["remove"]);
-    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
+    install(&host, &["remove"], 0);
     assert_eq!(host.sh(&format!("cat {LIST}")), "9100\n");
 }

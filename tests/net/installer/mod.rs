@@ -31,6 +31,20 @@ fn json(output: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error}\n{}", transcript(output)))
 }
 
+/// Runs the installer on a host; it must end with this exit status.
+#[track_caller]
+fn install(host: &Host, arguments: &[&str], status: i32) -> Output {
+    let output = host.install(arguments);
+    assert_eq!(exit_status(&output), status, "{}", transcript(&output));
+    output
+}
+
+/// What the installer has printed must contain a text.
+#[track_caller]
+fn assert_contains(output: &Output, text: &str) {
+    assert!(transcript(output).contains(text), "{}", transcript(output));
+}
+
 /// A bundle of another spec, rendered into a folder of its own.
 fn bundle(toml: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -50,11 +64,9 @@ fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
         return;
     }
     let host = Host::new();
-    let planned = host.install(&["plan", "--json"]);
-    assert_eq!(exit_status(&planned), 1, "{}", transcript(&planned));
+    let planned = install(&host, &["plan", "--json"], 1);
     assert_eq!(host.rules(), Host::new().rules(), "plan changed rules");
-    let applied = host.install(&["apply", "--json"]);
-    assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
+    let applied = install(&host, &["apply", "--json"], 0);
     assert_eq!(json(&planned)["steps"], json(&applied)["steps"]);
     assert_eq!(json(&applied)["changed"], true);
 
@@ -88,18 +100,15 @@ fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
     );
     let before = (host.rules(), without_times(&host.changed_files()));
     let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
-    let applied = host.install(&["apply"]);
-    assert_eq!(exit_status(&applied), 0, "{}", transcript(&applied));
+    install(&host, &["apply"], 0);
     assert_eq!(kept_free().trim(), "6379-6380,7000-7002,9100-9110,17000-17002,63790");
     assert_eq!(
         host.sh("iptables -S INPUT | sed -n 2p | grep -o REDISGUARD-IN").trim(),
         "REDISGUARD-IN"
     );
 
-    let dry = host.install(&["remove", "--dry-run"]);
-    assert_eq!(exit_status(&dry), 1, "{}", transcript(&dry));
-    let removed = host.install(&["remove"]);
-    assert_eq!(exit_status(&removed), 0, "{}", transcript(&removed));
+    install(&host, &["remove", "--dry-run"], 1);
+    install(&host, &["remove"], 0);
     assert_eq!((host.rules(), without_times(&host.changed_files())), before);
     assert_eq!(kept_free().trim(), "9100-9110");
     let again = host.install(&["remove"]);
@@ -136,13 +145,8 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     let first = kept_free();
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
-    let output = host.install(&["--bundle", "/run/other", "apply"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
-    assert!(
-        transcript(&output).contains("take out 6379,7001-7002,17001-17002"),
-        "{}",
-        transcript(&output)
-    );
+    let output = install(&host, &["--bundle", "/run/other", "apply"], 0);
+    assert_contains(&output, "take out 6379,7001-7002,17001-17002");
     assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
     let rules = host.rules();
     assert!(
@@ -151,8 +155,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     );
     assert_eq!(exit_status(&host.install(&["status"])), 0);
     assert!(!rules.contains("session of a container"), "{rules}");
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["apply"], 0);
     assert_eq!(kept_free(), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());

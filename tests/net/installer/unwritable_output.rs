@@ -1,6 +1,6 @@
 //! A standard output or error that cannot be written changes no result.
 
-use super::{able, exit_status};
+use super::{able, assert_contains, exit_status};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, tools, transcript};
 use std::process::Output;
@@ -68,11 +68,7 @@ fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
                               /var/lib/redisguard/unconfirmed/record.json");
             let said = format!("it is taken back at {} unless", by.trim());
             assert!(transcript(&waits).contains(&said), "{said}: {}", transcript(&waits));
-            assert!(
-                transcript(&waits).contains("redisguard-install confirm"),
-                "{}",
-                transcript(&waits)
-            );
+            assert_contains(&waits, "redisguard-install confirm");
             let back = run(&host, &format!("revert {nowhere}"));
             assert_eq!(exit_status(&back), 0, "{nowhere}: {}", transcript(&back));
         }

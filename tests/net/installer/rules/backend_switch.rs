@@ -1,6 +1,6 @@
 //! A change of the backend or of the kind of iptables leaves one set of rules.
 
-use super::{OTHER, able, bundle, exit_status};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, tools, transcript};
 
@@ -19,8 +19,7 @@ fn host_with_both() -> Host {
 }
 
 fn apply(host: &Host, backend: &str) {
-    let output = host.install(&["--bundle", &format!("/run/{backend}"), "apply"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(host, &["--bundle", &format!("/run/{backend}"), "apply"], 0);
 }
 
 /// The programs that list rules of redisguard's.
@@ -38,11 +37,7 @@ fn leftover_rules_of_another_backend_go_with_the_next_apply() {
     apply(&host, "nftables");
     host.sh("iptables-restore --noflush < /run/iptables/host/etc/redisguard/rules.v4");
     let output = host.install(&["status"]);
-    assert!(
-        transcript(&output).contains("iptables: rules of ours are left over"),
-        "{}",
-        transcript(&output)
-    );
+    assert_contains(&output, "iptables: rules of ours are left over");
     apply(&host, "nftables");
     assert_eq!(guards(&host), "table inet redisguard\n");
     assert_eq!(exit_status(&host.install(&["status"])), 0);
@@ -69,8 +64,7 @@ END
     assert_eq!(exit_status(&output), -1, "{}", transcript(&output));
     host.sh("rm /usr/local/bin/nft");
     assert_eq!(guards(&host), "iptables\ntable inet redisguard\n");
-    let output = host.install(&["rules", "load"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["rules", "load"], 0);
     assert_eq!(guards(&host), "table inet redisguard\n");
 }
 
@@ -90,8 +84,7 @@ fn an_iptables_of_an_unknown_variant_keeps_its_rules() {
         apply(&host, "nftables");
         apply(&host, "iptables");
         assert_eq!(guards(&host), "iptables\n");
-        let output = host.install(&["status"]);
-        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+        install(&host, &["status"], 0);
     }
 }
 
@@ -106,18 +99,12 @@ fn nftables_guards_while_iptables_cannot() {
     host.sh("nft flush ruleset; nft 'table ip filter { chain INPUT { type filter hook input priority 0; \
              ct state vmap { invalid : drop, established : accept }; }; }'");
     for _ in 0..2 {
-        let output = host.install(&["rules", "load"]);
-        assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
-        assert!(
-            transcript(&output).contains("nftables guards the ports meanwhile"),
-            "{}",
-            transcript(&output)
-        );
+        let output = install(&host, &["rules", "load"], 2);
+        assert_contains(&output, "nftables guards the ports meanwhile");
         assert_eq!(guards(&host), "table inet redisguard\n");
     }
     host.sh("nft delete table ip filter");
-    let output = host.install(&["rules", "load"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["rules", "load"], 0);
     assert_eq!(guards(&host), "iptables\n");
     let output = host.run(INSTALL, &["status"]);
     assert_eq!(exit_status(&output), 0, "{}", transcript(&output));

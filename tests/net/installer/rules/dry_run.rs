@@ -87,10 +87,9 @@ fn rules_that_the_kernel_lists_otherwise_are_rolled_back() {
         r#"[ $place = apart ] ||
     { sed '/redisguard:6380:drop/d' | /usr/sbin/iptables-restore "$@"; exit; }"#,
     );
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    let output = install(&host, &["apply"], 2);
     let cause = "find the rules as they were loaded: IPv4: filter: chain REDISGUARD-IN was edited";
-    assert!(transcript(&output).contains(cause), "{}", transcript(&output));
+    assert_contains(&output, cause);
     host.sh("rm /usr/local/sbin/*");
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
@@ -108,8 +107,7 @@ fn rules_that_others_insert_during_a_load_come_behind_redisguards() {
     touch /run/once; /usr/sbin/iptables-restore "$@"; status=$?
     /usr/sbin/iptables -I INPUT -p tcp --dport 22 -j ACCEPT; exit $status; }"#,
     );
-    let output = host.install(&["apply"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["apply"], 0);
     assert!(host.has("/run/once"));
     assert_eq!(exit_status(&host.install(&["status"])), 0);
     let input = host.sh("iptables -S INPUT");
@@ -127,8 +125,7 @@ fn rules_are_listed_only_after_a_change() {
     let both = ["ip6tables-save", "iptables-save"];
     let plan = || exit_status(&host.install(&["plan"]));
     let apply = || {
-        let output = host.install(&["apply"]);
-        assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+        let output = install(&host, &["apply"], 0);
         transcript(&output)
     };
     // An empty kernel has nothing to list, only to look at when all is done.

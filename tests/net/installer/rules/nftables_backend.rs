@@ -17,7 +17,7 @@ fn host_with_bundle() -> Host {
     host
 }
 
-fn install(host: &Host, verb: &[&str]) -> Output {
+fn with_bundle(host: &Host, verb: &[&str]) -> Output {
     host.install(&[&["--bundle", "/run/bundle"], verb].concat())
 }
 
@@ -27,7 +27,7 @@ fn drift_of_nftables_is_named_and_apply_fixes_it() {
         return;
     }
     let host = host_with_bundle();
-    let output = install(&host, &["apply"]);
+    let output = with_bundle(&host, &["apply"]);
     assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     let whole = host.sh("nft list ruleset");
     for (damage, named) in [
@@ -83,22 +83,16 @@ fn a_host_with_nft_alone_is_guarded_by_it() {
             "{verb}: {}",
             transcript(&output)
         );
-        assert!(
-            transcript(&output).contains("nftables guards the ports"),
-            "{}",
-            transcript(&output)
-        );
+        assert_contains(&output, "nftables guards the ports");
     }
     assert!(host.sh("nft list ruleset").contains("table inet redisguard"));
     // iptables was installed meanwhile: it is what the bundle asks for.
-    let output = host.install(&["status"]);
-    assert_eq!(exit_status(&output), 1, "{}", transcript(&output));
-    assert!(transcript(&output).contains("left over"), "{}", transcript(&output));
+    let output = install(&host, &["status"], 1);
+    assert_contains(&output, "left over");
     assert_eq!(exit_status(&host.install(&["apply"])), 0);
     assert!(!host.sh("nft list tables").contains("redisguard"));
     assert!(host.sh("iptables-save").contains("REDISGUARD-IN"));
-    let output = host.install(&["remove"]);
-    assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
+    install(&host, &["remove"], 0);
     assert_eq!(host.sh("nft list ruleset"), before);
 }
 
@@ -122,9 +116,9 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
         host.sh(&format!(
             "cat > /usr/local/bin/nft <<'END'\n{broken}END\nchmod 755 /usr/local/bin/nft"
         ));
-        let output = install(&host, &["apply"]);
+        let output = with_bundle(&host, &["apply"]);
         assert_eq!(exit_status(&output), 2, "{place}: {}", transcript(&output));
-        assert!(transcript(&output).contains("it is broken"), "{}", transcript(&output));
+        assert_contains(&output, "it is broken");
         host.sh("rm /usr/local/bin/nft");
         assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"), "{place}");
         assert_eq!(host.sh("nft list ruleset"), "", "{place}");
@@ -133,7 +127,7 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
     assert_eq!(exit_status(&host.install(&["apply"])), 0);
     let before = host.sh("nft list ruleset 2>/dev/null; iptables-save | grep -v '^#'");
     host.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/bin/nft; chmod 755 /usr/local/bin/nft");
-    assert_eq!(exit_status(&install(&host, &["apply"])), 2);
+    assert_eq!(exit_status(&with_bundle(&host, &["apply"])), 2);
     // A broken nft is no reason for iptables not to guard.
     host.sh("iptables -F INPUT");
     assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
@@ -148,7 +142,7 @@ fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
         return;
     }
     let host = host_with_bundle();
-    assert_eq!(exit_status(&install(&host, &["apply"])), 0);
+    assert_eq!(exit_status(&with_bundle(&host, &["apply"])), 0);
     let _monitor = host.start("sh", &["-c", "exec nft monitor > /run/heard"]);
     // Until what is done is heard.
     let heard = |mark: &str| {
@@ -161,7 +155,7 @@ fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
     heard("begun");
     let next = BY_NFT.replace("6400-6410", "6401-6411").replace("\"notice\"", "\"drop\"");
     host.copy_in(&bundle(&next).path().join("generated"), "/run/bundle");
-    let output = install(&host, &["apply"]);
+    let output = with_bundle(&host, &["apply"]);
     assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     heard("done");
     // nft knows no name any more for the set of an element that goes.
