@@ -1,8 +1,7 @@
 //! Where bundles come from: a directory that was named, this program, or the last good one beside the
 //! receipt.
 
-use super::receipt;
-use super::receipt::Receipt;
+use super::receipt::{self, Receipt};
 use super::root::Host;
 use crate::bundle::{Bundle, GUARD_CONFIG, GuardConfig, SUMS};
 use crate::embedded;

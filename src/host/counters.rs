@@ -2,8 +2,7 @@
 //!
 //! Never: keeps a host from being guarded because the file cannot be written.
 
-use super::receipt;
-use super::receipt::Receipt;
+use super::receipt::{self, Receipt};
 use super::root::Host;
 use crate::error::Error;
 use crate::files;

@@ -8,8 +8,7 @@
 //! Never: takes out a port that redisguard did not add, or that a file of others assigns.
 
 use super::lock;
-use super::receipt;
-use super::receipt::Receipt;
+use super::receipt::{self, Receipt};
 use super::root::Host;
 use crate::error::Error;
 use crate::files;

@@ -3,18 +3,14 @@
 //! Never: changes anything.
 
 use super::bundle_source;
-use super::observe;
-use super::observe::Detail;
-use super::receipt;
-use super::receipt::{Origin, Receipt};
+use super::observe::{self, Detail};
+use super::receipt::{self, Origin, Receipt};
 use super::root::Host;
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::firewall::Firewall;
-use crate::os::sockets;
-use crate::os::sockets::PortUsage;
-use crate::plan;
-use crate::plan::{Observed, Plan, Wanted};
+use crate::os::sockets::{self, PortUsage};
+use crate::plan::{self, Observed, Plan, Wanted};
 use std::path::Path;
 
 /// A bundle, and what it wants of a host.

@@ -3,19 +3,17 @@
 //! Guarantees: a host on which a bundle was applied is guarded, whatever else is damaged. Where other rules
 //! than the installed ones had to be loaded, that is an error although the ports are blocked.
 
-use super::bundle_source;
 use super::counters::StoredCounters;
-use super::lock;
-use super::receipt;
-use super::receipt::{Receipt, State};
+use super::receipt::{self, Receipt, State};
 use super::root::Host;
+use super::{bundle_source, lock};
 use crate::bundle::{Bundle, sha256_hex};
 use crate::error::Error;
 use crate::files;
-use crate::firewall;
-use crate::firewall::drift_cache;
 use crate::firewall::drift_cache::RulesetGeneration;
-use crate::firewall::{CounterStore, DryRunNetns, Firewall, InstalledRules, Tables};
+use crate::firewall::{
+    self, CounterStore, DryRunNetns, Firewall, InstalledRules, Tables, drift_cache,
+};
 use crate::plan::Scope;
 
 /// Exists while nftables guards a host that iptables should guard.

@@ -1,8 +1,7 @@
 //! The units of [`Unit`] as systemd has them.
 
 use crate::error::Error;
-use crate::os::systemd;
-use crate::os::systemd::UnitState;
+use crate::os::systemd::{self, UnitState};
 use crate::plan::UnitStatus;
 use crate::unit::Unit;
 use std::collections::BTreeMap;

@@ -3,8 +3,7 @@
 use super::types::{InPlace, LocalPorts, Observed, Plan, Step, UnitStatus, Wanted};
 use crate::bundle::BINARY;
 use crate::spec::PortSet;
-use crate::unit;
-use crate::unit::Unit;
+use crate::unit::{self, Unit};
 use std::collections::BTreeSet;
 
 /// The steps that make the host as it is wanted; none if it already is.

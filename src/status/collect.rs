@@ -1,17 +1,15 @@
 //! Collects the answer of `status`.
 
-use super::directories;
 use super::findings::{
     another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
 use super::health::{listener_answers, other_rules, unit_findings};
 use super::types::{Finding, FindingKind, HostStatus, PortCount};
-use super::unit_overrides;
+use super::{directories, unit_overrides};
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::family::Family;
-use crate::firewall;
-use crate::firewall::missing_family;
+use crate::firewall::{self, missing_family};
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};

@@ -3,12 +3,10 @@
 use super::types::{Finding, FindingKind};
 use crate::bundle::{BINARY, Bundle, sha256_hex};
 use crate::error::Error;
-use crate::host::receipt;
-use crate::host::receipt::{Origin, Receipt, State};
+use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::{Host, bundle_source};
-use crate::plan;
 use crate::plan::{
-    FileState, InPlace, LOCAL_PORTS, Observed, Scope, Step, attributes, masked_unit,
+    self, FileState, InPlace, LOCAL_PORTS, Observed, Scope, Step, attributes, masked_unit,
 };
 use crate::unit;
 use std::path::Path;

@@ -3,8 +3,7 @@
 use super::findings::masked;
 use super::types::{Finding, FindingKind};
 use crate::bundle::GuardConfig;
-use crate::firewall;
-use crate::firewall::Firewall;
+use crate::firewall::{self, Firewall};
 use crate::host::listener_health::{Answer, ask, stopped_process};
 use crate::host::{Host, units};
 use crate::listener_contract;

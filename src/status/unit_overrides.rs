@@ -4,8 +4,7 @@
 use super::types::{Finding, FindingKind};
 use crate::host::receipt::Receipt;
 use crate::os::systemd::UnitState;
-use crate::unit::DIRECTORY;
-use crate::unit::Unit;
+use crate::unit::{DIRECTORY, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -3,8 +3,7 @@
 //! Never: writes.
 
 use crate::args::GeneratorArgs;
-use crate::bundle;
-use crate::bundle::{Bundle, Documents, SUMS, sha256_hex};
+use crate::bundle::{self, Bundle, Documents, SUMS, sha256_hex};
 use crate::error::Error;
 use crate::files;
 use crate::guide;

@@ -5,8 +5,7 @@
 //!
 //! Never: reads a TOML. The pages belong to the program, not to a site's bundle.
 
-use crate::args;
-use crate::args::PackageFiles;
+use crate::args::{self, PackageFiles};
 use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::files;

@@ -1,8 +1,7 @@
 //! `schema`: the reference as a JSON Schema, with which editors complete and check a TOML. It is never
 //! stricter than the checks, and leaves to them what takes arithmetic or two tables to see.
 
-use crate::spec::reference;
-use crate::spec::reference::{Default, Key, Kind, Occurrence, Table};
+use crate::spec::reference::{self, Default, Key, Kind, Occurrence, Table};
 use serde_json::{Map, Value, json};
 
 /// One port or one range, as text.

@@ -6,8 +6,7 @@ use crate::args::InstallerArgs;
 use crate::cli::output::{Status, out};
 use crate::error::Error;
 use crate::host::prepare::Target;
-use crate::rehearse;
-use crate::rehearse::Stage;
+use crate::rehearse::{self, Stage};
 use std::ffi::OsStr;
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {

@@ -2,11 +2,10 @@
 //! transaction for each table. The `iptables` crate deletes the jumps.
 
 use super::chain_rotation::rename_transaction;
-use super::chains;
 use super::programs::{HELP, check, load, save};
 use super::ruleset::Ruleset;
-use super::tables;
 use super::variant::Variant;
+use super::{chains, tables};
 use crate::error::Error;
 use crate::family::Family;
 use crate::firewall::backend::RulesBackend;

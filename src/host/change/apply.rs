@@ -4,29 +4,24 @@
 //! ones are undone.
 
 use super::arm::arm;
-use super::confirm;
-use super::confirm::FORMER_BUNDLE;
+use super::confirm::{self, FORMER_BUNDLE};
 use super::intent;
 use super::rollback::roll_back;
 use super::rollback_journal::Journal;
 use super::state::Change;
 use crate::error::Error;
 use crate::files;
-use crate::firewall;
 use crate::firewall::drift_cache::RulesetGeneration;
-use crate::firewall::{DryRunNetns, Firewall, Snapshot};
-use crate::host::lock;
-use crate::host::lock::Lock;
+use crate::firewall::{self, DryRunNetns, Firewall, Snapshot};
+use crate::host::lock::{self, Lock};
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
-use crate::host::receipt;
-use crate::host::receipt::{Receipt, State};
+use crate::host::receipt::{self, Receipt, State};
 use crate::host::{
     Host, bundle_source, listener_health, local_reserved_ports, rules_service, units,
 };
 use crate::os::systemd;
-use crate::plan;
-use crate::plan::{InPlace, Step};
+use crate::plan::{self, InPlace, Step};
 use crate::report::to_rfc3339;
 use crate::unit::Unit;
 use jiff::Timestamp;

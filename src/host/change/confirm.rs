@@ -5,8 +5,7 @@
 use super::disk_reserve;
 use crate::error::Error;
 use crate::files;
-use crate::host::receipt;
-use crate::host::receipt::{Origin, Receipt, State};
+use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::{Host, units};
 use crate::report::to_rfc3339;
 use crate::unit::Unit;

@@ -6,8 +6,7 @@
 use crate::bundle::{BINARY, sha256_hex};
 use crate::files;
 use crate::host::prepare::Prepared;
-use crate::host::receipt;
-use crate::host::receipt::{EDITED, FileEntry, ORIGINALS, Original, Receipt, State};
+use crate::host::receipt::{self, EDITED, FileEntry, ORIGINALS, Original, Receipt, State};
 use crate::host::{Host, local_reserved_ports};
 use crate::plan::{InPlace, Step};
 use crate::spec::PortSet;

@@ -4,12 +4,10 @@
 //! fails leaves the ports blocked.
 
 use crate::error::{Error, ErrorKind};
-use crate::host::receipt;
-use crate::host::receipt::{ORIGINALS, Original, Receipt};
+use crate::host::receipt::{self, ORIGINALS, Original, Receipt};
 use crate::host::{Host, bundle_source, local_reserved_ports, rules_service, units};
 use crate::os::systemd;
-use crate::plan;
-use crate::plan::{Former, Plan, Removable, Step};
+use crate::plan::{self, Former, Plan, Removable, Step};
 use crate::spec::PortSet;
 use crate::unit::Unit;
 use crate::{files, firewall};

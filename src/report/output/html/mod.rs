@@ -7,8 +7,7 @@ mod charts;
 
 use self::charts::{Axis, Subject};
 use super::sparkline::Glyphs;
-use crate::report::format;
-use crate::report::format::{minute, step};
+use crate::report::format::{self, minute, step};
 use crate::report::record::AnswerKind;
 use crate::report::summary::{LibraryUse, PortSummary, SourceSummary, Summary};
 use crate::report::totals::AnswerCounts;
