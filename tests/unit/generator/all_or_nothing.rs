@@ -3,9 +3,9 @@
 use crate::support::GEN;
 use crate::support::repository::{Contents, changed, contents, copy, generate};
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Instant;
 
 #[test]
 fn a_killed_run_leaves_old_or_new_files_and_the_next_run_finishes() {
@@ -13,17 +13,27 @@ fn a_killed_run_leaves_old_or_new_files_and_the_next_run_finishes() {
     let at = |files: &Contents, path: &str| {
         files.iter().find(|(known, _)| known == path).map(|(_, bytes)| bytes.clone())
     };
-    // How long an undisturbed run takes here, to spread the kills over it.
-    let (started, place) = (Instant::now(), copy(folder.path()));
-    generate(place.path(), &[]);
-    let whole = started.elapsed();
     let mut unfinished = 0;
-    for moment in 0..40 {
+    // Kills while the new files are written beside the old ones, then while they take their places.
+    let while_written = (0..15).map(|files| (files, true));
+    let while_replaced = (0..15).map(|files| (files, false));
+    for (files, is_written) in while_written.chain(while_replaced) {
         let place = copy(folder.path());
         let mut command = Command::new(GEN);
         command.current_dir(place.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut run = command.spawn().unwrap();
-        thread::sleep(whole * moment / 40);
+        let mut most = 0;
+        while run.try_wait().unwrap().is_none() {
+            let now = unfinished_files(place.path());
+            most = most.max(now);
+            let is_time = match is_written {
+                true => now >= files,
+                false => now < most && now <= files,
+            };
+            if is_time {
+                break;
+            }
+        }
         run.kill().unwrap();
         run.wait().unwrap();
         let now = contents(place.path());
@@ -36,12 +46,22 @@ fn a_killed_run_leaves_old_or_new_files_and_the_next_run_finishes() {
             assert!(known.contains(&Some(bytes.clone())), "{path} is neither old nor new");
         }
         let there = now.iter().filter(|(path, _)| !path.ends_with(".redisguard~")).count();
-        assert_eq!(there, before.len(), "moment {moment}");
+        assert_eq!(there, before.len(), "killed at {files} files");
         let (said, status) = generate(place.path(), &[]);
         assert_eq!(status, 0, "{said}");
-        assert_eq!(contents(place.path()), after, "moment {moment}");
+        assert_eq!(contents(place.path()), after, "killed at {files} files");
     }
     assert!(unfinished > 0, "no run was killed at work");
+}
+
+/// How many files a run has written beside their places, and not yet put there.
+fn unfinished_files(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let count = |path: &Path| match path.is_dir() {
+        true => unfinished_files(path),
+        false => usize::from(path.to_string_lossy().ends_with(".redisguard~")),
+    };
+    entries.map(|entry| count(&entry.path())).sum()
 }
 
 #[test]
