@@ -50,9 +50,9 @@ pub enum AnswerKind {
     Broken,
     /// The listener counted the attempt with others instead of writing a line for it.
     Folded,
-    /// The kernel dropped the packet.
+    /// The kernel dropped the packet; it logs only a few lines a minute.
     Dropped,
-    /// The kernel reset the connection.
+    /// The kernel reset the connection; it logs only a few lines a minute.
     Reset,
 }
 
