@@ -23,7 +23,7 @@ pub struct HostStatus {
     /// What an operator must know of the firewall that was chosen.
     #[serde(skip)]
     pub note: Option<&'static str>,
-    /// The command that mends what `apply` can mend.
+    /// The command that fixes what `apply` can fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
     /// Until when `confirm` must come, where a change waits for it.
