@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
-use crate::listener::net::bind::Listeners;
+use crate::listener::net::bind::{LeftAlone, Listeners};
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 use crate::listener_contract::DEGRADED;
@@ -62,7 +63,7 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
 /// # Errors
 /// The runtime, the signal handlers or epoll could not be set up.
 fn serve(
-    listeners: Listeners,
+    mut listeners: Listeners,
     settings: Settings,
     identity: Identity,
     log: Log,
@@ -79,24 +80,31 @@ fn serve(
         {
             no_metrics = Some(format!("no metrics on port {port}: {cause}"));
         }
-        report_ready(&listeners, &identity, no_metrics);
+        let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
+        // Ready is said last: everything that can fail is set up, and every descriptor is open.
         let server = Server::new(listeners, settings, identity, log, counters)?;
+        report_ready(&bound, &left_alone, &server.state.identity, no_metrics);
         server.serve(&rotation, shutdown).await
     })
 }
 
 /// Tells the log and the service manager what is listened on, and what does not work.
-fn report_ready(listeners: &Listeners, identity: &Identity, no_metrics: Option<String>) {
-    for address in listeners.bound() {
+fn report_ready(
+    bound: &[SocketAddr],
+    left_alone: &[LeftAlone],
+    identity: &Identity,
+    no_metrics: Option<String>,
+) {
+    for address in bound {
         tracing::info!("listening on {address}");
     }
-    for left in &listeners.left_alone {
+    for left in left_alone {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
     if let Some(no_metrics) = &no_metrics {
         tracing::warn!("{no_metrics}");
     }
-    let ports = listeners.bound().iter().map(SocketAddr::port).collect();
+    let ports = bound.iter().map(SocketAddr::port).collect();
     let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
     let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
     let mut status = format!("{}{through_tls}", ports_status(&ports));
