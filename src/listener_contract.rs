@@ -7,7 +7,7 @@
 /// The most bytes of the notice as a Redis error line, `-` and CR LF included.
 pub const MAX_NOTICE_BYTES: usize = 512;
 /// The most bytes of a line of the listener's log, its end included.
-pub const MAX_LOG_LINE_BYTES: usize = 512;
+pub const MAX_LOG_LINE_BYTES: usize = 1024;
 
 /// The log's path.
 pub const LOG: &str = "/var/log/redis_port_notice.log";

@@ -20,5 +20,6 @@ mod source;
 mod tls;
 
 pub use self::log::LogTarget;
+pub use self::net::transport::Transport;
 pub use self::server::run::run;
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};

@@ -98,7 +98,7 @@ fn a_line_that_the_listener_cannot_have_written_is_malformed() {
         let text = NOTICE_SENT.replace(from, to);
         assert_eq!(read(&text), Err(SkipReason::Malformed), "{text}");
     }
-    let long = NOTICE_SENT.replace("redis-py", &"x".repeat(500));
+    let long = NOTICE_SENT.replace("redis-py", &"x".repeat(1000));
     assert_eq!(read(&long), Err(SkipReason::Malformed));
     assert_eq!(read(&NOTICE_SENT.replace("1970-01-01", "1970-13-01")), Err(SkipReason::Misdated));
     for foreign in ["", "x", "times=1", " time=1", "{\"level\":\"info\"}"] {

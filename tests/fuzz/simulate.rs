@@ -1,9 +1,10 @@
-//! Replays a session of the listener without a socket.
+//! Replays a connection of the listener without a socket.
 
+use redisguard::listener::Transport;
 use redisguard::listener::protocol::encode::Notice;
 use redisguard::listener::protocol::parser::MAX_COMMAND_BYTES;
 use redisguard::listener::protocol::reply_queue::WriteBuffer;
-use redisguard::listener::protocol::session::Session;
+use redisguard::listener::protocol::session::{Phase, Session};
 
 /// How the simulated client behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +40,38 @@ pub struct Replay {
     pub max_retained_bytes: usize,
 }
 
+/// What the client does next.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// It sends these bytes.
+    Send(&'a [u8]),
+    /// It is silent for so long that a client that waits gets the notice unprompted.
+    Wait,
+}
+
 /// The notice of replayed sessions.
 pub const SENTENCE: &str = "PORTCLOSED 6379 is blocked here.";
 
 /// Replays a client that sends `pieces`, ends its input, and reads everything.
 pub fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, peer: Peer) -> Replay {
+    replay_steps(pieces.into_iter().map(Step::Send), peer)
+}
+
+/// Replays a client that takes `steps`, ends its input, and reads everything.
+pub fn replay_steps<'a>(steps: impl IntoIterator<Item = Step<'a>>, peer: Peer) -> Replay {
     let notice = Notice { sentence: SENTENCE.into(), port: 6379, address: [127, 0, 0, 1].into() };
+    let mut transport = Transport::default();
     let mut session = Session::with_command_limit(peer.max_command_bytes);
     let (mut wire, mut max_retained_bytes) = (Vec::new(), 0);
     let mut buffer = WriteBuffer::default();
-    for piece in pieces {
-        session.receive(piece);
+    for step in steps {
+        match step {
+            Step::Send(bytes) => transport.receive(bytes, &mut session, || None),
+            Step::Wait if matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) => {
+                session.send_unprompted_notice();
+            }
+            Step::Wait => {}
+        }
         max_retained_bytes = max_retained_bytes.max(session.retained_bytes());
         read(&mut session, &notice, peer.reads, &mut buffer, &mut wire);
         // The listener parks a session between two commands, too.
@@ -57,15 +79,16 @@ pub fn replay<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, peer: Peer) -> Rep
             session.resume(parked);
         }
     }
-    session.end_of_input();
+    transport.end_of_input(&mut session);
     max_retained_bytes = max_retained_bytes.max(session.retained_bytes());
     read(&mut session, &notice, usize::MAX, &mut buffer, &mut wire);
+    let record = session.record();
     Replay {
         wire,
-        commands: session.commands(),
-        replies: session.stats().sent,
-        notice_sent: session.stats().notice_sent,
-        client: format!("{:?}", session.client()),
+        commands: session.commands().into(),
+        replies: record.stats.sent.into(),
+        notice_sent: record.stats.notice_sent,
+        client: format!("{:?}", record.client),
         max_retained_bytes,
     }
 }

@@ -8,13 +8,19 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::support::property::after_reply;
 use crate::support::property::check;
-use crate::support::property::simulate::{Peer, Replay, SENTENCE, replay};
+use crate::support::property::simulate::{Peer, Replay, SENTENCE, Step, replay, replay_steps};
 use crate::support::resp_commands::{command, pipeline};
 use crate::support::{cases, root};
 
 /// Other protocols, endings, and what is begun and not ended.
-const OTHERS: [&[u8]; 7] = [
+const OTHERS: [&[u8]; 12] = [
+    b"PROXY TCP4 192.0.2.7 192.0.2.1 50000 6379\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x08\xc0\0\x02\x01\xc3\x50\x18\xeb",
+    b"\r\n",
+    b"SSH-2.0-x\r\n",
+    b"\0\0\0\x08\x04\xd2\x16\x2f",
     b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n",
     b"HEAD / HTTP/1.0\r\n\r\n",
     b"\x16\x03\x01\x00\x44\x01\x00",
@@ -85,6 +91,90 @@ proptest! {
             let kept = replay(pieces, Peer { reads, ..Peer::default() }).max_retained_bytes;
             prop_assert!(kept <= crate::support::property::MAX_RETAINED_BYTES, "{kept} bytes are kept");
         }
+    }
+}
+
+/// A command that libraries send while connecting, or one that reads or writes data, as an array or a
+/// line.
+#[derive(Debug, Clone)]
+struct Asked {
+    bytes: Vec<u8>,
+    is_data: bool,
+    is_line: bool,
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    const SETUP: [&str; 12] = [
+        "SELECT 2",
+        "AUTH secret",
+        "HELLO 3",
+        "CLIENT SETINFO LIB-NAME x",
+        "CLIENT MAINT_NOTIFICATIONS ON",
+        "CLIENT ID",
+        "CLUSTER SLOTS",
+        "CLUSTER NODES",
+        "ECHO mark",
+        "info",
+        "PING",
+        "READONLY",
+    ];
+    const DATA: [&str; 6] =
+        ["SET k v", "GET k", "INCR n", "DEL k", "PUBLISH news x", "XADD s * a 1"];
+    let text = prop_oneof![
+        select(&SETUP[..]).prop_map(|text| (text, false)),
+        select(&DATA[..]).prop_map(|text| (text, true)),
+    ];
+    (text, any::<bool>()).prop_map(|((text, is_data), is_line)| {
+        let words: Vec<&str> = text.split(' ').collect();
+        let word = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+        let array = format!("*{}\r\n{}", words.len(), words.iter().map(word).collect::<String>());
+        let bytes = if is_line { format!("{text}\r\n") } else { array }.into_bytes();
+        Asked { bytes, is_data, is_line }
+    })
+}
+
+/// What may come before the first command: PROXY headers, then blank lines.
+fn preface() -> impl Strategy<Value = Vec<u8>> {
+    (vec(select(&OTHERS[..2]), 0..3), 0..3usize)
+        .prop_map(|(headers, lines)| [headers.concat(), b"\r\n".repeat(lines)].concat())
+}
+
+/// The replies in `wire`.
+fn replies(mut wire: &[u8]) -> Vec<&[u8]> {
+    let mut replies = Vec::new();
+    while let Some(rest) = after_reply(wire) {
+        replies.push(&wire[..wire.len() - rest.len()]);
+        wire = rest;
+    }
+    assert_eq!(wire, b"", "a reply is not whole");
+    replies
+}
+
+proptest! {
+    #![proptest_config(cases(2000))]
+
+    /// A client takes the first reply for the one to its first command, and so on. However late the
+    /// bytes come, none of them is answered as another should be.
+    #[test]
+    fn a_late_client_is_never_told_that_a_command_on_data_succeeded(
+        preface in preface(),
+        commands in vec(asked(), 0..8),
+        places in vec(any::<u16>(), 0..6),
+    ) {
+        let bytes = commands.iter().fold(preface, |mut bytes, command| {
+            bytes.extend(&command.bytes);
+            bytes
+        });
+        let pieces = cut(&bytes, &places);
+        let steps = pieces.into_iter().flat_map(|piece| [Step::Wait, Step::Send(piece)]);
+        let Replay { wire, .. } = replay_steps(steps, Peer::default());
+        let replies = replies(&wire);
+        for (command, reply) in commands.iter().zip(&replies) {
+            prop_assert!(!command.is_data || reply[0] == b'-', "{command:?} {}", reply.escape_ascii());
+        }
+        // A person who types gets one more: the one that came unprompted.
+        let typed = usize::from(commands.is_empty() || commands.iter().any(|command| command.is_line));
+        prop_assert!(replies.len() <= commands.len() + typed, "{}", wire.escape_ascii());
     }
 }
 

@@ -10,22 +10,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::line_batch::LineTotals;
-use crate::listener::protocol::client_info::{ClientInfo, Protocol, TlsOutcome};
+use crate::listener::protocol::client_info::{ClientInfo, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
 use crate::listener_contract::MAX_LOG_LINE_BYTES;
 
-/// The most bytes of a library's name or version, escapes included.
-const MAX_LIBRARY_BYTES: usize = 64;
+/// The most bytes of each text that a client states, escapes included.
+const MAX_STATED_BYTES: usize = 64;
 
 /// How a connection ended: the field `outcome`, the last one of its line. In a line that stands for
 /// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
 /// be written).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client ended it, and the notice was sent.
+    /// The client ended it in good order, and was told.
     Told,
-    /// The client ended it, and no notice was due: it sent nothing but a library's set-up.
+    /// The client ended it in good order, and was not told.
     Closed,
     /// The connection broke.
     Reset,
@@ -65,6 +65,29 @@ impl Outcome {
     }
 }
 
+/// Whether the client's own call, and not only a library's set-up, was answered by the notice, and the
+/// answer arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The peer has acknowledged the notice, or has sent something or its end after it.
+    Yes,
+    /// The notice was not sent, answered only set-up, or never arrived.
+    No,
+    /// The notice was sent, and a reset came before anything that says that it arrived.
+    Unknown,
+}
+
+impl Told {
+    /// The value in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Told::Yes => "true",
+            Told::No => "false",
+            Told::Unknown => "unknown",
+        }
+    }
+}
+
 /// One connection that has ended: what its log line says.
 #[derive(Debug)]
 pub struct Attempt<'a> {
@@ -78,8 +101,8 @@ pub struct Attempt<'a> {
     pub client: &'a ClientInfo,
     /// Replies sent in full.
     pub replies: u64,
-    /// Whether the notice was sent in full.
-    pub notice_sent: bool,
+    /// Whether the client's own call was answered by the notice.
+    pub told: Told,
     /// How long it lasted.
     pub duration: Duration,
     /// How it ended.
@@ -106,19 +129,24 @@ impl Attempt<'_> {
         line.number("port", u64::from(self.port));
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
-        line.word("protocol", protocol(self.client.protocol));
+        line.word("protocol", self.client.protocol.as_str());
         if let Some(outcome) = self.client.tls {
             line.word("tls", tls(outcome));
         }
         line.word("command", self.client.command.map_or("none", CommandName::as_str));
-        if let Some(library) = self.client.library_name() {
-            line.text("library", library, MAX_LIBRARY_BYTES);
-        }
-        if let Some(version) = self.client.library_version() {
-            line.text("library-version", version, MAX_LIBRARY_BYTES);
-        }
+        let stated = self.client.stated();
+        line.stated("library", stated.library.as_deref());
+        line.stated("library-version", stated.library_version.as_deref());
         line.number("replies", self.replies);
         line.number("duration-ms", u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX));
+        if let Some(command) = self.client.refused {
+            line.word("refused", command.as_str());
+        }
+        line.stated("client-name", stated.name.as_deref());
+        if let Some(peer) = stated.peer {
+            line.text("stated-peer", peer.to_string().as_bytes(), MAX_STATED_BYTES);
+        }
+        line.word("told", self.told.as_str());
         line.word("outcome", self.outcome.as_str());
         line.end();
     }
@@ -178,16 +206,6 @@ pub(super) fn dropped_line(format: LogFormat, time: Timestamp, totals: LineTotal
     out
 }
 
-fn protocol(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::None => "none",
-        Protocol::Resp => "resp",
-        Protocol::Inline => "inline",
-        Protocol::Http => "http",
-        Protocol::Tls => "tls",
-    }
-}
-
 fn tls(outcome: TlsOutcome) -> &'static str {
     match outcome {
         TlsOutcome::Unfinished => "unfinished",
@@ -238,6 +256,13 @@ impl<'a> Line<'a> {
         self.quote();
         let _ = write!(self.out, "{address}");
         self.quote();
+    }
+
+    /// What a client states, if it does.
+    fn stated(&mut self, key: &str, value: Option<&[u8]>) {
+        if let Some(value) = value {
+            self.text(key, value, MAX_STATED_BYTES);
+        }
     }
 
     /// One of the listener's own values, which need no escapes.

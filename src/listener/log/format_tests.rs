@@ -1,7 +1,7 @@
 //! What log lines look like, and that no received byte breaks one.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::listener::protocol::client_info::ClientLibrary;
+use crate::listener::protocol::client_info::{Protocol, StatedInfo};
 
 fn attempt(client: &ClientInfo) -> Attempt<'_> {
     Attempt {
@@ -10,7 +10,7 @@ fn attempt(client: &ClientInfo) -> Attempt<'_> {
         redirected: false,
         client,
         replies: 3,
-        notice_sent: true,
+        told: Told::Yes,
         duration: Duration::from_millis(12),
         outcome: Outcome::Told,
     }
@@ -26,8 +26,11 @@ fn client(library: &[u8]) -> ClientInfo {
     ClientInfo {
         protocol: Protocol::Resp,
         command: CommandName::find(b"PING"),
-        library: Some(Box::new(ClientLibrary { name: Some(library.into()), version: None })),
-        tls: None,
+        stated: Some(Box::new(StatedInfo {
+            library: Some(library.into()),
+            ..StatedInfo::default()
+        })),
+        ..ClientInfo::default()
     }
 }
 
@@ -38,7 +41,7 @@ fn a_connection_is_one_line_in_either_format() {
         line(&attempt(&client), LogFormat::Logfmt, time),
         "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 peer-port=50000 port=6379 family=4 \
          via=local protocol=resp command=PING library=redis-py replies=3 duration-ms=12 \
-         outcome=told\n"
+         told=true outcome=told\n"
     );
     let json = line(&attempt(&client), LogFormat::Json, time);
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -75,9 +78,12 @@ fn the_longest_line_is_within_the_bound() {
     let client = ClientInfo {
         protocol: Protocol::Inline,
         command: CommandName::find(b"GEORADIUSBYMEMBER_RO"),
-        library: Some(Box::new(ClientLibrary {
-            name: Some(vec![0xff; 64].into()),
-            version: Some(vec![b'"'; 64].into()),
+        refused: CommandName::find(b"GEORADIUSBYMEMBER_RO"),
+        stated: Some(Box::new(StatedInfo {
+            library: Some(vec![0xff; 64].into()),
+            library_version: Some(vec![b'"'; 64].into()),
+            name: Some(vec![0; 64].into()),
+            peer: Some("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap()),
         })),
         tls: Some(TlsOutcome::Incompatible),
     };
@@ -87,7 +93,7 @@ fn the_longest_line_is_within_the_bound() {
         redirected: true,
         client: &client,
         replies: u64::MAX,
-        notice_sent: true,
+        told: Told::Unknown,
         duration: Duration::from_millis(u64::MAX),
         outcome: Outcome::Shutdown,
     };
@@ -95,6 +101,32 @@ fn the_longest_line_is_within_the_bound() {
         let line = line(&longest, format, Timestamp::MAX);
         assert!(line.len() <= MAX_LOG_LINE_BYTES, "{}: {line}", line.len());
     }
+}
+
+#[test]
+fn what_is_stated_and_refused_is_named() {
+    let client = ClientInfo {
+        protocol: Protocol::Resp,
+        command: CommandName::find(b"HELLO"),
+        refused: CommandName::find(b"SET"),
+        tls: None,
+        stated: Some(Box::new(StatedInfo {
+            library: None,
+            library_version: None,
+            name: Some((*b"billing worker").into()),
+            peer: Some("[2001:db8::7]:50000".parse().unwrap()),
+        })),
+    };
+    let told = Attempt { told: Told::Unknown, outcome: Outcome::Reset, ..attempt(&client) };
+    let text = line(&told, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+    let expected = " command=HELLO replies=3 duration-ms=12 refused=SET \
+        client-name=\"billing worker\" stated-peer=\"[2001:db8::7]:50000\" told=unknown outcome=reset\n";
+    assert!(text.ends_with(expected), "{text}");
+    let json = line(&told, LogFormat::Json, Timestamp::UNIX_EPOCH);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(value["stated-peer"], "[2001:db8::7]:50000");
+    assert_eq!(value["client-name"], "billing worker");
+    assert_eq!(value["told"], "unknown");
 }
 
 #[test]

@@ -15,6 +15,6 @@ mod queue;
 mod writer;
 
 pub use self::file::LogTarget;
-pub(super) use self::format::{Attempt, Outcome};
+pub(super) use self::format::{Attempt, Outcome, Told};
 pub use self::handle::Log;
 pub(super) use self::journal::Journal;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exposition::{Kind, Metric, Sample};
-use crate::listener::log::{Attempt, Outcome};
+use crate::listener::log::{Attempt, Outcome, Told};
 use crate::listener::settings::Settings;
 
 /// The counters, written by the event loop and read for a scrape. Both run on one thread; the atomics
@@ -71,7 +71,7 @@ impl Counters {
         let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
         if let Some(found) = found.filter(|found| attempt.port <= found.last) {
             found.connections.fetch_add(1, Relaxed);
-            found.told.fetch_add(u64::from(attempt.notice_sent), Relaxed);
+            found.told.fetch_add(u64::from(attempt.told == Told::Yes), Relaxed);
             found.latest.store(unix_time(), Relaxed);
         }
     }

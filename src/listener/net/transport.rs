@@ -1,4 +1,5 @@
-//! The transport between a socket and its session: plain or TLS, as the client's first bytes decide.
+//! The transport between a socket and its session: plain or TLS, as the client's first bytes decide. PROXY
+//! headers before them do not reach the session.
 //!
 //! Guarantees: a reply counts as sent only when its last byte, sealed or plain, is sent.
 //! Never: does I/O; its callers read and write.
@@ -10,62 +11,78 @@ use rustls::ServerConfig;
 
 use crate::listener::protocol::client_info::TlsOutcome;
 use crate::listener::protocol::encode::Notice;
+use crate::listener::protocol::first_bytes::{FirstBytes, Opening, Progress, Unfinished};
 use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
 use crate::listener::tls::TlsSession;
-use crate::listener::tls::detect::{Detected, HANDSHAKE, detect};
 
 /// A connection's transport.
 #[derive(Debug)]
 pub enum Transport {
-    /// TLS is available, and the first bytes have not decided yet.
-    Undecided {
-        config: Arc<ServerConfig>,
-        /// Whether [`HANDSHAKE`] was received and is held back.
-        held: bool,
-    },
+    /// The first bytes have not decided yet.
+    Undecided(FirstBytes),
     /// The session gets every byte; it answers a TLS client with an alert.
     Plain,
     /// The session gets what TLS opens.
     Tls {
+        /// The session between sealed and plain bytes.
         tls: Box<TlsSession>,
         /// Bytes of the latest rendered replies that are sealed and not all sent.
         sealed: u32,
     },
 }
 
-impl Transport {
-    /// The transport of a new connection; `config` is there where TLS is available.
-    pub fn new(config: Option<Arc<ServerConfig>>) -> Transport {
-        let undecided = |config| Transport::Undecided { config, held: false };
-        config.map_or(Transport::Plain, undecided)
+impl Default for Transport {
+    /// The transport of a new connection.
+    fn default() -> Transport {
+        Transport::Undecided(FirstBytes::default())
     }
+}
 
-    /// Passes `bytes` that were read to the session. `admit` says whether a handshake may begin.
-    pub fn receive(&mut self, bytes: &[u8], session: &mut Session, admit: impl FnOnce() -> bool) {
-        if let Transport::Undecided { config, held } = self {
-            let was_held = *held;
-            let detected = match bytes {
-                [first, ..] if was_held => detect(&[HANDSHAKE, *first]),
-                _ => detect(bytes),
-            };
-            match detected {
-                Detected::NeedsMore => *held |= !bytes.is_empty(),
-                Detected::Tls if admit() => {
-                    *self = Transport::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 };
+impl Transport {
+    /// Passes `bytes` that were read to the session. `begin_tls` gives the configuration of a TLS session
+    /// if one may begin.
+    pub fn receive<'a>(
+        &mut self,
+        mut bytes: &[u8],
+        session: &mut Session,
+        begin_tls: impl FnOnce() -> Option<&'a Arc<ServerConfig>>,
+    ) {
+        let mut begin_tls = Some(begin_tls);
+        while let Transport::Undecided(first) = self
+            && !bytes.is_empty()
+        {
+            match first.read(&mut bytes) {
+                Progress::NeedsMore => {}
+                Progress::ProxyHeader(stated) => session.record_proxy_header(stated),
+                Progress::Opened { opening, held } => {
+                    let config = (opening == Opening::Tls).then(|| begin_tls.take()?()).flatten();
+                    self.open(opening, config, session);
+                    self.pass_on(&held, session);
                 }
-                Detected::Plain | Detected::Tls => *self = Transport::Plain,
-            }
-            if was_held {
-                self.pass_on(&[HANDSHAKE], session);
             }
         }
         self.pass_on(bytes, session);
     }
 
+    fn open(
+        &mut self,
+        opening: Opening,
+        config: Option<&Arc<ServerConfig>>,
+        session: &mut Session,
+    ) {
+        *self = match config {
+            Some(config) => Transport::Tls { tls: Box::new(TlsSession::new(config)), sealed: 0 },
+            None => {
+                session.open(opening);
+                Transport::Plain
+            }
+        };
+    }
+
     fn pass_on(&mut self, bytes: &[u8], session: &mut Session) {
         match self {
-            Transport::Undecided { .. } => {}
+            Transport::Undecided(_) => {}
             Transport::Plain => session.receive(bytes),
             Transport::Tls { tls, .. } => {
                 let taken = tls.receive(bytes, &mut |plain| session.receive(plain));
@@ -80,10 +97,22 @@ impl Transport {
 
     /// Passes the end of the input to the session.
     pub fn end_of_input(&mut self, session: &mut Session) {
+        self.release(session);
         match self {
             // Before the handshake is done there are no keys to seal the notice with.
             Transport::Tls { tls, .. } if tls.is_handshaking() => session.abort(),
             _ => session.end_of_input(),
+        }
+    }
+
+    /// Passes on the bytes that were held back, because no more will be read.
+    pub fn release(&mut self, session: &mut Session) {
+        if let Transport::Undecided(first) = self {
+            match first.end() {
+                Unfinished::ProxyHeader => session.record_proxy_header(None),
+                Unfinished::Bytes(held) => session.receive(&held),
+            }
+            *self = Transport::Plain;
         }
     }
 
@@ -145,7 +174,8 @@ impl Transport {
     }
 
     /// Ends the transport; returns how TLS went, where a client began it.
-    pub fn finish(&mut self) -> Option<TlsOutcome> {
+    pub fn finish(&mut self, session: &mut Session) -> Option<TlsOutcome> {
+        self.release(session);
         match std::mem::replace(self, Transport::Plain) {
             Transport::Tls { tls, .. } => Some(tls.outcome()),
             _ => None,

@@ -58,14 +58,14 @@ fn sent(transport: &mut Transport, session: &mut Session, mut space: usize) -> V
 fn handshake(
     transport: &mut Transport,
     session: &mut Session,
-    client: &mut ClientConnection,
+    (client, config): &mut (ClientConnection, Arc<ServerConfig>),
     split: usize,
 ) {
     loop {
         let bytes = sealed(client);
         let (first, rest) = bytes.split_at(split.min(bytes.len()));
         for piece in [first, rest].into_iter().filter(|piece| !piece.is_empty()) {
-            transport.receive(piece, session, || true);
+            transport.receive(piece, session, || Some(&*config));
         }
         let answer = sent(transport, session, usize::MAX);
         if bytes.is_empty() && answer.is_empty() {
@@ -79,31 +79,33 @@ fn handshake(
 
 #[test]
 fn a_reply_counts_when_its_last_sealed_byte_is_sent() {
-    let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
-    handshake(&mut transport, &mut session, &mut client, 0);
+    let mut pair = pair();
+    let (mut transport, mut session) = (Transport::default(), Session::default());
+    handshake(&mut transport, &mut session, &mut pair, 0);
+    let client = &mut pair.0;
     client.writer().write_all(b"PING\r\nPING\r\n").unwrap();
-    transport.receive(&sealed(&mut client), &mut session, || true);
+    transport.receive(&sealed(client), &mut session, || None);
     let mut answers = sent(&mut transport, &mut session, 20);
-    assert_eq!((answers.len(), session.stats().sent, session.stats().notice_sent), (20, 0, false));
+    let counts = |session: &Session| (session.record().stats.sent, session.record().told_user());
+    assert_eq!((answers.len(), counts(&session)), (20, (0, false)));
     // A reply that is added meanwhile comes after them.
     client.writer().write_all(b"QUIT\r\n").unwrap();
-    transport.receive(&sealed(&mut client), &mut session, || true);
+    transport.receive(&sealed(client), &mut session, || None);
     answers.extend(sent(&mut transport, &mut session, usize::MAX));
-    assert_eq!((session.stats().sent, session.stats().notice_sent), (3, true));
+    assert_eq!(counts(&session), (3, true));
     client.read_tls(&mut answers.as_slice()).unwrap();
     client.process_new_packets().unwrap();
     let mut text = [0; 99];
     let length = std::io::Read::read(&mut client.reader(), &mut text).unwrap();
     assert_eq!(&text[..length], b"-PORTCLOSED\r\n-PORTCLOSED\r\n+OK\r\n");
-    assert_eq!(transport.finish(), Some(TlsOutcome::Version13));
+    assert_eq!(transport.finish(&mut session), Some(TlsOutcome::Version13));
 }
 
 #[test]
 fn there_is_no_output_before_there_are_keys() {
     let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
-    transport.receive(&sealed(&mut client)[..60], &mut session, || true);
+    let (mut transport, mut session) = (Transport::default(), Session::default());
+    transport.receive(&sealed(&mut client)[..60], &mut session, || Some(&config));
     session.close_with_notice();
     assert!(
         session.owes_replies() && transport.is_handshaking() && !transport.has_output(&session)
@@ -111,39 +113,68 @@ fn there_is_no_output_before_there_are_keys() {
     transport.end_of_input(&mut session);
     assert!(session.is_closing() && !session.owes_replies());
     transport.close();
-    assert_eq!(transport.finish(), Some(TlsOutcome::Unfinished));
+    assert_eq!(transport.finish(&mut session), Some(TlsOutcome::Unfinished));
 }
 
 #[test]
-fn the_first_two_bytes_decide_wherever_they_are_split() {
+fn the_first_bytes_decide_wherever_they_are_split() {
     for split in 0..=3 {
-        let (mut client, config) = pair();
-        let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
-        handshake(&mut transport, &mut session, &mut client, split);
-        assert_eq!(transport.finish(), Some(TlsOutcome::Version13));
+        let mut pair = pair();
+        let (mut transport, mut session) = (Transport::default(), Session::default());
+        handshake(&mut transport, &mut session, &mut pair, split);
+        assert_eq!(transport.finish(&mut session), Some(TlsOutcome::Version13));
     }
+    let (_, config) = pair();
     for (bytes, command) in [(&b"\x16PING\r\n"[..], "other"), (b"PING\r\n", "PING")] {
         for split in 0..=2 {
-            let (mut transport, mut session) = (Transport::new(Some(pair().1)), Session::default());
-            for piece in [&bytes[..split], &bytes[split..]].into_iter().filter(|it| !it.is_empty())
-            {
-                transport.receive(piece, &mut session, || true);
+            let (mut transport, mut session) = (Transport::default(), Session::default());
+            for piece in [&bytes[..split], &bytes[split..]] {
+                transport.receive(piece, &mut session, || Some(&config));
             }
-            assert_eq!(session.client().command.map(CommandName::as_str), Some(command), "{split}");
+            let recorded = session.record().client.command.map(CommandName::as_str);
+            assert_eq!(recorded, Some(command), "{split}");
             assert_eq!(sent(&mut transport, &mut session, usize::MAX), b"-PORTCLOSED\r\n");
-            assert_eq!(transport.finish(), None);
+            assert_eq!(transport.finish(&mut session), None);
         }
     }
-    let (mut transport, mut session) = (Transport::new(None), Session::default());
-    transport.receive(b"\x16\x03\x01", &mut session, || true);
-    assert_eq!(session.client().protocol, Protocol::Tls);
-    assert_eq!(transport.finish(), None);
 }
 
 #[test]
-fn a_client_whose_handshake_is_not_admitted_gets_the_alert() {
-    let (mut client, config) = pair();
-    let (mut transport, mut session) = (Transport::new(Some(config)), Session::default());
-    transport.receive(&sealed(&mut client), &mut session, || false);
-    assert_eq!(sent(&mut transport, &mut session, 99), [0x15, 3, 3, 0, 2, 2, 49]);
+fn a_client_whose_handshake_may_not_begin_gets_the_alert() {
+    let (mut client, _) = pair();
+    for hello in [&sealed(&mut client)[..], b"\x80\x2e\x01\x03\x01"] {
+        let (mut transport, mut session) = (Transport::default(), Session::default());
+        transport.receive(hello, &mut session, || None);
+        assert_eq!(sent(&mut transport, &mut session, 99), [0x15, 3, 3, 0, 2, 2, 49]);
+        assert_eq!(session.record().client.protocol, Protocol::Tls);
+        assert_eq!(transport.finish(&mut session), None);
+    }
+}
+
+#[test]
+fn a_proxy_header_comes_before_tls_and_is_not_part_of_it() {
+    let mut pair = pair();
+    let (mut transport, mut session) = (Transport::default(), Session::default());
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.1 50000 6379\r\n";
+    transport.receive(header, &mut session, || None);
+    handshake(&mut transport, &mut session, &mut pair, usize::MAX);
+    let stated = session.record().client.stated().peer;
+    assert_eq!(stated, Some("192.0.2.7:50000".parse().unwrap()));
+}
+
+#[test]
+fn held_bytes_are_not_lost_at_the_end_of_input() {
+    for (bytes, protocol) in [
+        (&b""[..], Protocol::None),
+        (b"PRO", Protocol::Inline),
+        (b"\x16", Protocol::Unknown),
+        (b"PROXY TCP4", Protocol::Proxy),
+        (b"\r\n\r\n", Protocol::Inline),
+    ] {
+        let (mut transport, mut session) = (Transport::default(), Session::default());
+        transport.receive(bytes, &mut session, || None);
+        transport.end_of_input(&mut session);
+        assert_eq!(sent(&mut transport, &mut session, 99), b"-PORTCLOSED\r\n");
+        assert_eq!(session.record().client.protocol, protocol, "{}", bytes.escape_ascii());
+    }
 }

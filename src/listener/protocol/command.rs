@@ -9,14 +9,17 @@ use super::known_commands::CommandName;
 /// One byte more than the longest name in `known_commands.txt` may have, so that a longer word does
 /// not pass for its beginning.
 const NAME_BYTES: usize = 33;
-/// The longest words that are told apart, `TRACKINGINFO` for example, fit.
-const WORD_BYTES: usize = 16;
-/// The most of a library's name or version that is kept for the log, before escaping.
-const LIBRARY_BYTES: usize = 64;
+/// The longest words that are told apart, `MAINT_NOTIFICATIONS` for example, fit.
+const WORD_BYTES: usize = 20;
+/// The most that is kept for the log of a client's name, or its library's name or version, before
+/// escaping.
+const STATED_BYTES: usize = 64;
 /// The longest argument that ECHO returns; the mark of `redis-cli --pipe` has 20 bytes.
 pub const MAX_ECHO_BYTES: usize = 512;
 /// The slot that holds the options of HELLO, one after the other.
 const OPTION_SLOT: usize = 2;
+/// The slot that holds what the client states about itself.
+const STATED_SLOT: usize = 3;
 
 /// The attributes of a client library that `CLIENT SETINFO` sets.
 pub const LIB_NAME: &str = "LIB-NAME";
@@ -70,8 +73,11 @@ pub struct Command {
     kept: [Word; 4],
     /// The slot of the current word; `None` if nothing of it is kept.
     slot: Option<usize>,
-    /// The position of HELLO's next option; `None` once an option was not valid.
+    /// The position of HELLO's next option; `None` after an option that is not known, because any word
+    /// behind it may be a password.
     next_hello_option: Option<u64>,
+    /// The position of the client's name in HELLO.
+    hello_name: Option<u64>,
     /// How many bytes of `HTTP/` the current word has matched; `None` once it differs.
     http_matched: Option<usize>,
 }
@@ -82,6 +88,7 @@ impl Command {
         self.framing = framing;
         self.words = 0;
         self.next_hello_option = Some(2);
+        self.hello_name = None;
         self.kept.iter_mut().for_each(|word| word.reset(0));
         self.slot = None;
         self.http_matched = None;
@@ -122,6 +129,7 @@ impl Command {
             self.next_hello_option = if option.is("AUTH") {
                 Some(position + 3)
             } else if option.is("SETNAME") {
+                self.hello_name = Some(position + 1);
                 Some(position + 2)
             } else {
                 None
@@ -140,7 +148,9 @@ impl Command {
                 Some((1, WORD_BYTES))
             }
             2 if self.is_client("SETINFO") => Some((2, WORD_BYTES)),
-            3 if self.sets(LIB_NAME) || self.sets(LIB_VER) => Some((3, LIBRARY_BYTES)),
+            2 if self.is_client("SETNAME") => Some((STATED_SLOT, STATED_BYTES)),
+            3 if self.sets(LIB_NAME) || self.sets(LIB_VER) => Some((STATED_SLOT, STATED_BYTES)),
+            _ if self.hello_name == Some(position) => Some((STATED_SLOT, STATED_BYTES)),
             _ if self.next_hello_option == Some(position) && self.name_is("HELLO") => {
                 Some((OPTION_SLOT, WORD_BYTES))
             }
@@ -192,11 +202,6 @@ impl Command {
         if self.words > 1 { self.kept[1].whole() } else { None }
     }
 
-    /// Whether the words after HELLO's version are nothing but `AUTH user password` and `SETNAME name`.
-    pub fn hello_options_are_valid(&self) -> bool {
-        self.words <= 2 || self.next_hello_option == Some(self.words)
-    }
-
     /// Whether `CLIENT SETINFO` sets `attribute`.
     fn sets(&self, attribute: &str) -> bool {
         self.is_client("SETINFO") && self.kept[2].is(attribute)
@@ -204,7 +209,14 @@ impl Command {
 
     /// What `CLIENT SETINFO` says about `attribute`, [`LIB_NAME`] or [`LIB_VER`]; long values are cut.
     pub fn library(&self, attribute: &str) -> Option<&[u8]> {
-        (self.words == 4 && self.sets(attribute)).then_some(&self.kept[3].start)
+        (self.words == 4 && self.sets(attribute)).then_some(&self.kept[STATED_SLOT].start)
+    }
+
+    /// The client's own name, from `CLIENT SETNAME` or the option of HELLO; a long one is cut.
+    pub fn client_name(&self) -> Option<&[u8]> {
+        let is_stated = self.hello_name.is_some_and(|position| self.words > position)
+            || (self.words == 3 && self.is_client("SETNAME"));
+        is_stated.then_some(&self.kept[STATED_SLOT].start)
     }
 
     /// The name for the log: `other` unless it is a known command, because an unknown word may be a

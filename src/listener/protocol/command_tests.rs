@@ -24,27 +24,30 @@ fn retained(command: &Command) -> String {
 fn no_key_value_user_or_password_is_kept() {
     assert_eq!(retained(&Command::of(&["SET", "key", "value"])), "SET");
     assert_eq!(retained(&Command::of(&["AUTH", "user", "secret"])), "AUTH");
-    assert_eq!(retained(&Command::of(&["CLIENT", "SETNAME", "secret"])), "CLIENTSETNAME");
     let hello = Command::of(&["HELLO", "3", "AUTH", "user", "secret", "SETNAME", "me"]);
-    assert_eq!(retained(&hello), "HELLO3SETNAME");
+    assert_eq!(retained(&hello), "HELLO3SETNAMEme");
+    let unknown_option = Command::of(&["HELLO", "3", "TOKEN", "secret", "SETNAME", "secret"]);
+    assert_eq!(retained(&unknown_option), "HELLO3TOKEN");
+    let named_like_an_option = Command::of(&["HELLO", "3", "AUTH", "SETNAME", "SETNAME"]);
+    assert_eq!(retained(&named_like_an_option), "HELLO3AUTH");
 }
 
 #[test]
-fn the_options_of_hello_are_checked() {
-    for good in [
-        &["HELLO"][..],
-        &["HELLO", "3"],
-        &["hello", "3", "auth", "u", "p"],
-        &["HELLO", "2", "SETNAME", "n", "AUTH", "u", "p"],
+fn the_name_of_a_client_is_kept_wherever_it_states_it() {
+    for (words, name) in [
+        (&["CLIENT", "SETNAME", "billing"][..], Some("billing")),
+        (&["hello", "3", "setname", "billing"], Some("billing")),
+        (&["HELLO", "2", "SETNAME", "billing", "AUTH", "u", "p"], Some("billing")),
+        (&["HELLO", "3", "AUTH", "u", "p", "SETNAME", "billing"], Some("billing")),
+        (&["HELLO", "3", "SETNAME"], None),
+        (&["HELLO", "3", "AUTH", "SETNAME", "billing"], None),
+        (&["CLIENT", "SETNAME"], None),
+        (&["CLIENT", "SETNAME", "billing", "more"], None),
+        (&["CLIENT", "KILL", "billing"], None),
+        (&["SET", "SETNAME", "billing"], None),
     ] {
-        assert!(Command::of(good).hello_options_are_valid(), "{good:?}");
-    }
-    for bad in [
-        &["HELLO", "3", "AUTH", "u"][..],
-        &["HELLO", "3", "COLOUR", "red"],
-        &["HELLO", "3", "SETNAME", "n", "p"],
-    ] {
-        assert!(!Command::of(bad).hello_options_are_valid(), "{bad:?}");
+        let command = Command::of(words);
+        assert_eq!(command.client_name(), name.map(str::as_bytes), "{words:?}");
     }
 }
 
@@ -61,7 +64,7 @@ fn only_known_commands_reach_the_log() {
 fn the_library_is_read_and_cut() {
     let long = "x".repeat(200);
     let named = Command::of(&["client", "setinfo", "lib-name", &long]);
-    assert_eq!(named.library(LIB_NAME), Some(&long.as_bytes()[..LIBRARY_BYTES]));
+    assert_eq!(named.library(LIB_NAME), Some(&long.as_bytes()[..STATED_BYTES]));
     assert_eq!(named.library(LIB_VER), None);
     let colour = Command::of(&["CLIENT", "SETINFO", "LIB-COLOUR", "red"]);
     assert_eq!((colour.library(LIB_NAME), colour.library(LIB_VER)), (None, None));

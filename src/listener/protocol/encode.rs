@@ -34,7 +34,7 @@ impl Notice {
     /// Appends the bytes of `reply` to `out`.
     pub fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
         match reply {
-            Reply::NoticeError => {
+            Reply::NoticeError | Reply::SetupError | Reply::Unprompted => {
                 out.push(b'-');
                 out.extend_from_slice(self.sentence.as_bytes());
                 out.extend_from_slice(b"\r\n");

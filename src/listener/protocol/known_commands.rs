@@ -1,6 +1,7 @@
 //! The command names that the log may contain. A client's first word may be a password that was typed
 //! into the wrong window, so that any word outside of `known_commands.txt` is logged as `other`.
 
+use std::num::NonZeroU16;
 use std::sync::LazyLock;
 
 /// The names, in capitals and sorted; read once per process.
@@ -12,24 +13,25 @@ static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     names
 });
 
-/// A command name for the log: an index of two bytes, because thousands of idle connections hold one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommandName(u16);
+/// A command name for the log: an index plus one, so that `Option<CommandName>` takes two bytes, because
+/// thousands of idle connections hold two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CommandName(NonZeroU16);
 
 impl CommandName {
     /// Any word that is not a known command.
-    pub const OTHER: CommandName = CommandName(u16::MAX);
+    pub const OTHER: CommandName = CommandName(NonZeroU16::MAX);
 
     /// The known command that `word` is, in any case. Allocates nothing.
     pub fn find(word: &[u8]) -> Option<CommandName> {
         let upper = || word.iter().map(u8::to_ascii_uppercase);
         let index = NAMES.binary_search_by(|name| name.bytes().cmp(upper())).ok()?;
-        u16::try_from(index).ok().map(CommandName)
+        u16::try_from(index + 1).ok().and_then(NonZeroU16::new).map(CommandName)
     }
 
     /// The name in capitals, or `other`.
     pub fn as_str(self) -> &'static str {
-        NAMES.get(usize::from(self.0)).copied().unwrap_or("other")
+        NAMES.get(usize::from(self.0.get()) - 1).copied().unwrap_or("other")
     }
 }
 

@@ -1,7 +1,7 @@
-//! Incremental parser of what a client sends: RESP arrays of bulk strings, inline commands, the request
-//! line of HTTP/1 and the first two bytes of TLS.
+//! Incremental parser of what a client sends: RESP arrays of bulk strings, inline commands, and the
+//! request line of HTTP/1.
 //!
-//! Source: the Redis serialization protocol specification, RFC 9112 (HTTP/1.1), RFC 8446 (TLS 1.3).
+//! Source: the Redis serialization protocol specification, RFC 9112 (HTTP/1.1).
 //! Guarantees: the same events however the bytes are split.
 //! Never: does I/O, or holds a payload (see [`Command`] for the little that is kept).
 
@@ -19,8 +19,6 @@ pub enum Event<'a> {
     Command(&'a Command),
     /// The connection began with a request line of HTTP/1. The parser is closed.
     Http(&'a Command),
-    /// The connection began with a TLS record. The parser is closed.
-    Tls,
     /// The bytes are not RESP. The parser is closed.
     Malformed,
     /// A command exceeds the limit. The parser is closed.
@@ -30,10 +28,6 @@ pub enum Event<'a> {
 /// What the next byte is read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The connection's first byte.
-    Start,
-    /// The second byte, after 0x16: TLS, or an odd inline command.
-    PerhapsTls,
     /// The first byte of a command.
     Between,
     /// The number after `*`.
@@ -55,14 +49,14 @@ enum State {
 /// Where a parser is, as far as a session needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
-    /// No byte has come.
+    /// Before the first command: no byte came, or nothing but blank lines and empty arrays.
     Start,
     /// Between two commands.
     Between,
-    /// In an inline command, or in a line of an array's structure, as a person types them.
+    /// In an inline command, as a person types it.
     InLine,
-    /// In a word of an array.
-    InValue,
+    /// In a RESP array.
+    InArray,
     /// Input is ignored.
     Closed,
 }
@@ -70,10 +64,8 @@ pub enum Position {
 /// What an idle connection holds of its parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ParkedParser {
-    /// No byte has come.
+    /// No command came.
     #[default]
-    Start,
-    /// Bytes came, such as blank lines, but no command.
     BeforeFirstCommand,
     /// A command came.
     AfterCommand,
@@ -99,7 +91,7 @@ impl Parser {
     /// A parser for a new connection, for commands of at most `max_command_bytes`.
     pub fn new(max_command_bytes: u64) -> Parser {
         Parser {
-            state: State::Start,
+            state: State::Between,
             command: Command::default(),
             words_left: 0,
             budget: max_command_bytes,
@@ -111,7 +103,6 @@ impl Parser {
     /// What to keep of it, if it is between two commands.
     pub fn park(&self) -> Option<ParkedParser> {
         match self.state {
-            State::Start => Some(ParkedParser::Start),
             State::Between if self.expects_first_command => Some(ParkedParser::BeforeFirstCommand),
             State::Between => Some(ParkedParser::AfterCommand),
             State::Closed => Some(ParkedParser::Closed),
@@ -122,12 +113,10 @@ impl Parser {
     /// Continues where another parser was parked.
     pub fn resume(&mut self, parked: ParkedParser) {
         self.state = match parked {
-            ParkedParser::Start => State::Start,
             ParkedParser::BeforeFirstCommand | ParkedParser::AfterCommand => State::Between,
             ParkedParser::Closed => State::Closed,
         };
-        self.expects_first_command =
-            matches!(parked, ParkedParser::Start | ParkedParser::BeforeFirstCommand);
+        self.expects_first_command = parked == ParkedParser::BeforeFirstCommand;
         self.budget = self.max_command_bytes;
         self.command.begin(Framing::Array);
     }
@@ -135,14 +124,15 @@ impl Parser {
     /// Where it is now.
     pub fn position(&self) -> Position {
         match self.state {
-            State::Start => Position::Start,
-            State::Between => Position::Between,
-            State::PerhapsTls
-            | State::Line { .. }
-            | State::Words(_)
+            // Of a line that is blank so far nothing is known.
+            State::Line { .. } if !self.command.is_empty() => Position::InLine,
+            State::Between | State::Line { .. } if self.expects_first_command => Position::Start,
+            State::Between | State::Line { .. } => Position::Between,
+            State::Words(_)
             | State::Length(_)
-            | State::BeforeWord => Position::InLine,
-            State::Word { .. } | State::WordEnd { .. } => Position::InValue,
+            | State::BeforeWord
+            | State::Word { .. }
+            | State::WordEnd { .. } => Position::InArray,
             State::Closed => Position::Closed,
         }
     }
@@ -170,7 +160,7 @@ impl Parser {
 
     /// The command under way, if at least one byte of its name or its length has come.
     pub fn partial_command(&self) -> Option<&Command> {
-        let is_under_way = matches!(self.position(), Position::InLine | Position::InValue);
+        let is_under_way = matches!(self.position(), Position::InLine | Position::InArray);
         (is_under_way && !self.command.is_empty()).then_some(&self.command)
     }
 
@@ -186,20 +176,11 @@ impl Parser {
 
     fn byte(&mut self, byte: u8, report: &mut dyn FnMut(Event<'_>)) {
         match self.state {
-            State::Start if byte == 0x16 => self.state = State::PerhapsTls,
-            State::PerhapsTls if byte == 0x03 => self.end(Event::Tls, report),
-            State::PerhapsTls => {
-                self.begin(Framing::Inline);
-                self.command.begin_word();
-                self.command.extend_word(&[0x16]);
-                self.state = State::Line { in_word: true };
-                self.in_line(byte, report);
-            }
-            State::Start | State::Between if byte == b'*' => {
+            State::Between if byte == b'*' => {
                 self.begin(Framing::Array);
                 self.state = State::Words(PartialLength::default());
             }
-            State::Start | State::Between => {
+            State::Between => {
                 self.begin(Framing::Inline);
                 self.state = State::Line { in_word: false };
                 self.in_line(byte, report);

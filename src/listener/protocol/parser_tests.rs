@@ -16,7 +16,6 @@ fn events_of<'a>(
                     format!("{} {}", command.name_for_log().as_str(), command.arguments())
                 }
                 Event::Http(command) => format!("http {}", command.name_for_log().as_str()),
-                Event::Tls => "tls".to_owned(),
                 Event::Malformed => "malformed".to_owned(),
                 Event::Oversize(_) => "oversize".to_owned(),
             });
@@ -63,9 +62,8 @@ fn what_is_not_resp_is_one_malformed_event() {
 }
 
 #[test]
-fn http_and_tls_are_recognised_only_at_the_start() {
+fn http_is_recognised_only_at_the_start() {
     assert_eq!(events(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"), ["http GET"]);
-    assert_eq!(events(b"\x16\x03\x01\x02\x00"), ["tls"]);
     assert_eq!(events(b"\x16\x04x\r\n"), ["other 0"]);
     assert_eq!(events(b"\x16\nPING\r\n"), ["other 0", "PING 0"]);
     assert_eq!(events(b"PING\r\nGET / HTTP/1.1\r\n"), ["PING 0", "GET 2"]);
@@ -99,7 +97,7 @@ fn what_is_kept_of_an_oversize_command_does_not_depend_on_the_split() {
 }
 
 #[test]
-fn the_position_tells_a_partial_line_from_a_partial_value() {
+fn the_position_tells_a_partial_line_from_a_partial_array() {
     let position = |bytes: &[u8]| {
         let mut parser = Parser::new(MAX_COMMAND_BYTES);
         parser.feed(bytes, &mut |_| {});
@@ -107,8 +105,11 @@ fn the_position_tells_a_partial_line_from_a_partial_value() {
     };
     assert_eq!(position(b""), Position::Start);
     assert_eq!(position(b"PI"), Position::InLine);
-    assert_eq!(position(b"*1\r\n$4"), Position::InLine);
-    assert_eq!(position(b"*1\r\n$4\r\nPI"), Position::InValue);
+    assert_eq!(position(b"\r\n \r PI"), Position::InLine);
+    assert_eq!(position(b"\r\n*0\r\n \r"), Position::Start);
+    assert_eq!(position(b"*1\r\n$4"), Position::InArray);
+    assert_eq!(position(b"*1\r\n$4\r\nPI"), Position::InArray);
+    assert_eq!(position(b"PING\r\n\r"), Position::Between);
     assert_eq!(position(b"PING\r\n"), Position::Between);
     assert_eq!(position(b"*x"), Position::Closed);
 }

@@ -21,8 +21,12 @@ pub enum RespVersion {
 /// One owed reply; `encode` renders it when it can be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// The notice, as a Redis error.
+    /// The notice, as a Redis error, to a client's own command.
     NoticeError,
+    /// The same bytes, to a command that libraries send by themselves: many swallow the error.
+    SetupError,
+    /// The same bytes, to a client that waits and has asked nothing.
+    Unprompted,
     /// `+OK`.
     Ok,
     /// `+OK`, the last reply of the connection.
@@ -56,7 +60,17 @@ impl Reply {
     /// Whether the client learns from this reply that the port is blocked. TLS has no words for it: the
     /// alert counts.
     pub fn carries_notice(&self) -> bool {
-        matches!(self, Reply::NoticeError | Reply::Info | Reply::Http { .. } | Reply::TlsAlert)
+        self.is_notice_error() || matches!(self, Reply::Info | Reply::Http { .. } | Reply::TlsAlert)
+    }
+
+    /// Whether the reply is the notice as a Redis error.
+    pub fn is_notice_error(&self) -> bool {
+        matches!(self, Reply::NoticeError | Reply::SetupError | Reply::Unprompted)
+    }
+
+    /// Whether the notice is the reply to the client's own call, and not to a library's set-up.
+    pub fn tells_user(&self) -> bool {
+        matches!(self, Reply::NoticeError | Reply::Unprompted | Reply::Http { .. })
     }
 
     /// Whether the reply contains the address that the client connected to.
@@ -79,6 +93,8 @@ impl Reply {
             Reply::ClusterShards(RespVersion::Resp3) => 9,
             Reply::ClusterNodes => 10,
             Reply::ClusterInfo => 11,
+            Reply::SetupError => 12,
+            Reply::Unprompted => 13,
             Reply::Echo(_) | Reply::OkAndClose | Reply::Http { .. } | Reply::TlsAlert => 0,
         })
     }
@@ -89,73 +105,98 @@ impl Reply {
     }
 }
 
-/// The reply to `command`. HELLO changes `version` for the commands after it.
-pub fn reply_to(command: &Command, version: &mut RespVersion) -> Reply {
+/// What the commands of a connection have established, as far as later replies depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Handshake {
+    version: RespVersion,
+}
+
+/// The reply to `command`, which may change `handshake` for the commands after it.
+pub fn reply_to(command: &Command, handshake: &mut Handshake) -> Reply {
+    match accepted(command, handshake) {
+        Some(reply) => reply,
+        None if is_setup(command) => Reply::SetupError,
+        None => Reply::NoticeError,
+    }
+}
+
+/// The reply to a command that is not refused.
+fn accepted(command: &Command, handshake: &mut Handshake) -> Option<Reply> {
     let arguments = command.arguments();
     if command.name_is("HELLO") {
-        hello(command, version)
+        hello(command, &mut handshake.version)
     } else if (command.name_is("AUTH") && (1..=2).contains(&arguments))
         || (command.name_is("SELECT") && arguments == 1)
     {
-        Reply::Ok
-    } else if command.name_is("READONLY") && arguments == 0 && *version == RespVersion::Resp3 {
+        Some(Reply::Ok)
+    } else if command.name_is("READONLY") {
         // Cluster libraries that may read from replicas send it between HELLO and discovery.
-        Reply::Ok
+        (arguments == 0 && handshake.version == RespVersion::Resp3).then_some(Reply::Ok)
     } else if command.name_is("CLIENT") {
         client(command)
     } else if command.name_is("CLUSTER") && arguments == 1 {
-        cluster(command, *version)
+        cluster(command, handshake.version)
     } else if command.name_is("ECHO") && arguments == 1 {
         // `redis-cli --pipe` ends its input with an ECHO, and waits for that very text.
-        command.first_argument().map_or(Reply::NoticeError, |text| Reply::Echo(text.into()))
+        command.first_argument().map(|text| Reply::Echo(text.into()))
     } else if command.name_is("QUIT") {
-        Reply::OkAndClose
+        Some(Reply::OkAndClose)
     } else if command.name_is_exactly("info") && arguments == 0 {
         // The ready check of ioredis and node-redis; people and monitors write INFO.
-        Reply::Info
+        Some(Reply::Info)
     } else {
-        Reply::NoticeError
+        None
     }
 }
 
-fn hello(command: &Command, version: &mut RespVersion) -> Reply {
-    let wanted = match command.first_argument() {
+/// Whether libraries send `command` by themselves, so that a person may never see an error that it gets.
+fn is_setup(command: &Command) -> bool {
+    let any = |names: &[&str]| names.iter().any(|name| command.name_is(name));
+    let subcommand = |names: &[&str]| names.iter().any(|name| command.subcommand_is(name));
+    any(&["HELLO", "AUTH", "SELECT", "READONLY", "READWRITE", "COMMAND", "SENTINEL"])
+        || (command.name_is("CLIENT")
+            && (subcommand(&["SETINFO", "SETNAME", "ID"]) || subcommand(OPTIONAL_SETUP)))
+        || (command.name_is("CLUSTER") && subcommand(&["SLOTS", "SHARDS", "NODES", "INFO"]))
+}
+
+/// Subcommands of CLIENT with which libraries ask for an extra while they connect. Some go on without it,
+/// others give up with an error of their own.
+const OPTIONAL_SETUP: &[&str] =
+    &["TRACKING", "MAINT_NOTIFICATIONS", "CAPA", "NO-EVICT", "NO-TOUCH"];
+
+fn hello(command: &Command, version: &mut RespVersion) -> Option<Reply> {
+    *version = match command.first_argument() {
         None if command.arguments() == 0 => *version,
         Some(b"2") => RespVersion::Resp2,
         Some(b"3") => RespVersion::Resp3,
-        _ => return Reply::NoticeError,
+        _ => return None,
     };
-    if !command.hello_options_are_valid() {
-        return Reply::NoticeError;
-    }
-    *version = wanted;
-    Reply::Hello(wanted)
+    Some(Reply::Hello(*version))
 }
 
-fn client(command: &Command) -> Reply {
+fn client(command: &Command) -> Option<Reply> {
     match command.arguments() {
-        3 if command.subcommand_is("SETINFO") => Reply::Ok,
-        2 if command.subcommand_is("SETNAME") => Reply::Ok,
-        // Libraries with a client-side cache send it before their first command.
-        2.. if command.subcommand_is("TRACKING") => Reply::Ok,
-        1 if command.subcommand_is("ID") => Reply::ClientId,
-        _ => Reply::NoticeError,
+        3 if command.subcommand_is("SETINFO") => Some(Reply::Ok),
+        2 if command.subcommand_is("SETNAME") => Some(Reply::Ok),
+        2.. if OPTIONAL_SETUP.iter().any(|name| command.subcommand_is(name)) => Some(Reply::Ok),
+        1 if command.subcommand_is("ID") => Some(Reply::ClientId),
+        _ => None,
     }
 }
 
 /// Cluster libraries ask for the topology before they send a first command: to an error they would say
 /// that no node can be reached. With this address as the only node they send the command here.
-fn cluster(command: &Command, version: RespVersion) -> Reply {
+fn cluster(command: &Command, version: RespVersion) -> Option<Reply> {
     if command.subcommand_is("SLOTS") {
-        Reply::ClusterSlots
+        Some(Reply::ClusterSlots)
     } else if command.subcommand_is("SHARDS") {
-        Reply::ClusterShards(version)
+        Some(Reply::ClusterShards(version))
     } else if command.subcommand_is("NODES") {
-        Reply::ClusterNodes
+        Some(Reply::ClusterNodes)
     } else if command.subcommand_is("INFO") {
-        Reply::ClusterInfo
+        Some(Reply::ClusterInfo)
     } else {
-        Reply::NoticeError
+        None
     }
 }
 
@@ -163,13 +204,13 @@ fn cluster(command: &Command, version: RespVersion) -> Reply {
 mod tests {
     use super::*;
 
-    fn reply_to_line(line: &str, version: &mut RespVersion) -> Reply {
+    fn reply_to_line(line: &str, handshake: &mut Handshake) -> Reply {
         let words: Vec<&str> = line.split(' ').collect();
-        reply_to(&Command::of(&words), version)
+        reply_to(&Command::of(&words), handshake)
     }
 
     fn first_reply(line: &str) -> Reply {
-        reply_to_line(line, &mut RespVersion::Resp2)
+        reply_to_line(line, &mut Handshake::default())
     }
 
     #[test]
@@ -182,6 +223,10 @@ mod tests {
             ("client setinfo LIB-VER 5", Reply::Ok),
             ("CLIENT TRACKING ON", Reply::Ok),
             ("CLIENT TRACKING ON OPTIN", Reply::Ok),
+            ("CLIENT MAINT_NOTIFICATIONS ON moving-endpoint-type internal-ip", Reply::Ok),
+            ("CLIENT CAPA redirect", Reply::Ok),
+            ("CLIENT NO-EVICT ON", Reply::Ok),
+            ("client no-touch on", Reply::Ok),
             ("CLIENT ID", Reply::ClientId),
             ("ECHO mark", Reply::Echo((*b"mark").into())),
             ("QUIT", Reply::OkAndClose),
@@ -189,6 +234,8 @@ mod tests {
             ("CLUSTER SHARDS", Reply::ClusterShards(RespVersion::Resp2)),
             ("cluster nodes", Reply::ClusterNodes),
             ("CLUSTER INFO", Reply::ClusterInfo),
+            ("HELLO 3 AUTH u", Reply::Hello(RespVersion::Resp3)),
+            ("HELLO 3 COLOUR red", Reply::Hello(RespVersion::Resp3)),
             ("info", Reply::Info),
         ] {
             assert_eq!(first_reply(line), expected, "{line}");
@@ -199,31 +246,20 @@ mod tests {
     fn every_other_command_gets_the_notice() {
         for line in [
             "PING",
-            "COMMAND DOCS",
-            "READONLY",
             "MULTI",
             "EXEC",
             "SUBSCRIBE news",
             "ROLE",
             "GET k",
-            "SENTINEL masters",
             "PSYNC ? -1",
             "INFO",
             "info server",
             "CLIENT LIST",
             "CLIENT",
-            "CLIENT TRACKING",
             "CLIENT TRACKINGINFO",
             "CLUSTER MYID",
             "CLUSTER",
-            "SELECT",
-            "AUTH",
-            "AUTH a b c",
             "ECHO",
-            "HELLO 4",
-            "HELLO three",
-            "HELLO 3 AUTH u",
-            "HELLO 3 COLOUR red",
         ] {
             assert_eq!(first_reply(line), Reply::NoticeError, "{line}");
         }
@@ -232,30 +268,45 @@ mod tests {
     }
 
     #[test]
+    fn set_up_that_is_refused_is_not_the_reply_to_a_person() {
+        for line in [
+            "COMMAND DOCS",
+            "READONLY",
+            "SELECT",
+            "AUTH",
+            "AUTH a b c",
+            "HELLO 4",
+            "HELLO three",
+            "CLIENT TRACKING",
+            "CLIENT SETINFO LIB-NAME",
+            "SENTINEL get-master-addr-by-name main",
+        ] {
+            assert_eq!(first_reply(line), Reply::SetupError, "{line}");
+        }
+    }
+
+    #[test]
     fn readonly_is_accepted_after_hello_3() {
-        let mut version = RespVersion::default();
-        assert_eq!(reply_to_line("READONLY", &mut version), Reply::NoticeError);
-        reply_to_line("HELLO 3", &mut version);
-        assert_eq!(reply_to_line("READONLY", &mut version), Reply::Ok);
-        assert_eq!(reply_to_line("READONLY please", &mut version), Reply::NoticeError);
+        let mut handshake = Handshake::default();
+        assert_eq!(reply_to_line("READONLY", &mut handshake), Reply::SetupError);
+        reply_to_line("HELLO 3", &mut handshake);
+        assert_eq!(reply_to_line("READONLY", &mut handshake), Reply::Ok);
+        assert_eq!(reply_to_line("READONLY please", &mut handshake), Reply::SetupError);
     }
 
     #[test]
     fn hello_changes_the_version_of_later_replies() {
-        let mut version = RespVersion::default();
-        assert_eq!(reply_to_line("HELLO", &mut version), Reply::Hello(RespVersion::Resp2));
-        assert_eq!(reply_to_line("HELLO 4", &mut version), Reply::NoticeError);
-        assert_eq!(
-            reply_to_line("CLUSTER SHARDS", &mut version),
-            Reply::ClusterShards(RespVersion::Resp2)
-        );
-        let full = "HELLO 3 AUTH u p SETNAME n";
-        assert_eq!(reply_to_line(full, &mut version), Reply::Hello(RespVersion::Resp3));
-        assert_eq!(
-            reply_to_line("CLUSTER SHARDS", &mut version),
-            Reply::ClusterShards(RespVersion::Resp3)
-        );
-        assert_eq!(reply_to_line("HELLO", &mut version), Reply::Hello(RespVersion::Resp3));
-        assert_eq!(reply_to_line("HELLO 2", &mut version), Reply::Hello(RespVersion::Resp2));
+        let mut handshake = Handshake::default();
+        for (line, expected) in [
+            ("HELLO", Reply::Hello(RespVersion::Resp2)),
+            ("HELLO 4", Reply::SetupError),
+            ("CLUSTER SHARDS", Reply::ClusterShards(RespVersion::Resp2)),
+            ("HELLO 3 AUTH u p SETNAME n", Reply::Hello(RespVersion::Resp3)),
+            ("CLUSTER SHARDS", Reply::ClusterShards(RespVersion::Resp3)),
+            ("HELLO", Reply::Hello(RespVersion::Resp3)),
+            ("HELLO 2", Reply::Hello(RespVersion::Resp2)),
+        ] {
+            assert_eq!(reply_to_line(line, &mut handshake), expected, "{line}");
+        }
     }
 }

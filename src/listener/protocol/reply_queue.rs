@@ -39,10 +39,12 @@ impl WriteBuffer {
 /// The counts of a queue, and its limits: all that an idle connection holds of it.
 #[derive(Debug, Default)]
 pub struct ReplyStats {
-    /// Replies sent in full.
-    pub sent: u64,
+    /// Replies sent in full. Far from overflowing: a connection carries at most a GiB.
+    pub sent: u32,
     /// Whether the notice was among them.
     pub notice_sent: bool,
+    /// Whether it was the reply to the client's own call, sent in full.
+    pub told_user: bool,
     /// Whether no further reply is accepted.
     closed: bool,
     /// Changes of kind so far, up to [`MAX_REPLY_CHANGES`].
@@ -66,17 +68,19 @@ pub struct ReplyQueue {
 
 impl ReplyQueue {
     /// Adds a reply, or the notice in its place if the connection is over its limits. Ignored once
-    /// closed.
-    pub fn push(&mut self, reply: Reply) {
+    /// closed. Returns whether the notice was added as a Redis error.
+    pub fn push(&mut self, reply: Reply) -> bool {
         if self.stats.closed {
-            return;
+            return false;
         }
         self.stats.closed = reply.is_last();
         let reply = self.within_limits(reply);
+        let is_notice_error = reply.is_notice_error();
         match self.runs.back_mut() {
             Some((last, count)) if *last == reply => *count += 1,
             _ => self.runs.push_back((reply, 1)),
         }
+        is_notice_error
     }
 
     /// `reply`, or the notice if the limits do not allow `reply`. The last reply is always allowed.
@@ -175,11 +179,12 @@ impl ReplyQueue {
             Some(end) => bytes - end,
             None => self.head_sent + bytes,
         };
-        self.stats.sent += whole as u64;
+        self.stats.sent += whole as u32;
         let mut left = whole as u64;
         while left > 0 {
             let Some((reply, count)) = self.runs.front_mut() else { return };
             self.stats.notice_sent |= reply.carries_notice();
+            self.stats.told_user |= reply.tells_user();
             let done = left.min(*count);
             left -= done;
             *count -= done;
@@ -233,7 +238,9 @@ mod tests {
     #[test]
     fn a_million_equal_replies_are_one_entry() {
         let mut queue = ReplyQueue::default();
-        (0..1_000_000).for_each(|_| queue.push(Reply::NoticeError));
+        for _ in 0..1_000_000 {
+            queue.push(Reply::NoticeError);
+        }
         assert_eq!(queue.runs.len(), 1);
         assert_eq!(sent_in_steps(&mut queue, usize::MAX).len(), 5_000_000);
         assert_eq!(queue.stats.sent, 1_000_000);
@@ -276,7 +283,9 @@ mod tests {
     #[test]
     fn a_repeated_reply_has_no_limit() {
         let mut queue = ReplyQueue::default();
-        (0..10_000).for_each(|_| queue.push(Reply::ClientId));
+        for _ in 0..10_000 {
+            queue.push(Reply::ClientId);
+        }
         assert_eq!(sent_in_steps(&mut queue, usize::MAX), b":1\r\n".repeat(10_000));
     }
 

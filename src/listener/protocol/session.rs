@@ -4,30 +4,41 @@
 //!
 //! | event | reply owed | next phase |
 //! |---|---|---|
-//! | a whole command | what `reply_policy` decides; the last one for QUIT, HTTP and a TLS record | `Busy`; `Closing` after the last one |
-//! | malformed or oversize input | the notice | `Closing` |
+//! | a whole command | what `reply_policy` decides; the last one for QUIT and HTTP | `Busy`; `Closing` after the last one |
+//! | a RESP command after the unprompted notice | none: the notice is its reply already | `Closing` |
+//! | a line after the unprompted notice | the notice, whatever the line asks, unless it is QUIT | `Busy`; `Closing` after QUIT |
+//! | TLS, or another protocol | the TLS alert or the notice | `Closing` |
+//! | malformed or oversize input | the notice, unless it was sent unprompted | `Closing` |
 //! | a wait is over, in `AwaitingInput` or `PartialLine` | the notice, once per session | `Busy` |
-//! | end of input, in `AwaitingInput` or with a command under way | the notice | `Closing` |
+//! | end of input, in `AwaitingInput` or with a command under way | the notice, unless it was sent unprompted | `Closing` |
 //! | end of input, else | none | `Closing` |
 //! | this side closes | the notice, unless it was sent or is queued | `Closing` |
 //! | the transport broke | none; queued ones are discarded | `Closed` |
 //! | the last queued reply is sent | none | `Busy` to `Idle` unless a command is under way, `Closing` to `Closed` |
+//!
+//! A library counts replies: one too many, and each later command gets the reply to the one before it, so
+//! that `+OK` for a SELECT becomes the reply to a SET. Hence a reply to each command and no other; and once
+//! the notice was sent unprompted, no reply but the notice.
 //!
 //! Over the limits of one connection, `reply_queue` puts the notice in the place of any other reply.
 //!
 //! Guarantees: the same replies and the same log fields however the bytes are split.
 //! Never: does I/O or reads a clock, so that any session can be replayed.
 
+use std::net::SocketAddr;
+
 use super::client_info::{ClientInfo, Protocol, TlsOutcome};
+use super::command::{Command, Framing};
 use super::encode::Notice;
+use super::first_bytes::Opening;
 use super::parser::{Event, MAX_COMMAND_BYTES, ParkedParser, Parser, Position};
-use super::reply_policy::{Reply, RespVersion, reply_to};
+use super::reply_policy::{Handshake, Reply, reply_to};
 use super::reply_queue::{ReplyQueue, ReplyStats, WriteBuffer};
 
 /// Where a session is between two events; it decides how long its connection may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No byte was received, and no notice was sent: after a while the client gets it unprompted.
+    /// No command was begun, and no notice was sent: after a while the client gets it unprompted.
     AwaitingInput,
     /// A line was begun and not ended: a person may be typing, and gets the notice unprompted.
     PartialLine,
@@ -47,6 +58,9 @@ enum Unprompted {
     #[default]
     Unsent,
     Sent,
+    /// It was sent, and the client took it for the reply to a command that its library had sent by
+    /// itself.
+    TakenForSetup,
 }
 
 /// All that an idle connection holds of its session, so that thousands can wait in little memory.
@@ -55,10 +69,9 @@ pub struct ParkedSession {
     /// What the log says about the client.
     pub client: ClientInfo,
     parser: ParkedParser,
-    version: RespVersion,
-    /// What was sent so far.
-    pub stats: ReplyStats,
-    commands: u64,
+    handshake: Handshake,
+    stats: ReplyStats,
+    commands: u32,
     unprompted: Unprompted,
 }
 
@@ -66,11 +79,74 @@ pub struct ParkedSession {
 #[derive(Debug)]
 pub struct Session {
     parser: Parser,
-    version: RespVersion,
+    exchange: Exchange,
+}
+
+/// What the commands have established so far, and the replies that are owed to them.
+#[derive(Debug, Default)]
+struct Exchange {
+    handshake: Handshake,
     queue: ReplyQueue,
     client: ClientInfo,
-    commands: u64,
+    commands: u32,
     unprompted: Unprompted,
+}
+
+impl Exchange {
+    /// The parser found something.
+    fn on_event(&mut self, event: &Event<'_>) {
+        // After QUIT the parser still reports what else it was given.
+        if self.queue.is_closed() {
+            return;
+        }
+        self.commands += 1;
+        let (command, reply) = match event {
+            Event::Command(command) => (Some(*command), reply_to(command, &mut self.handshake)),
+            Event::Http(command) => {
+                (Some(*command), Reply::Http { body: !command.name_is_exactly("HEAD") })
+            }
+            Event::Oversize(command) => (Some(*command), Reply::NoticeError),
+            Event::Malformed => (None, Reply::NoticeError),
+        };
+        if let Some(command) = command {
+            self.client.record_command(command);
+        }
+        if matches!(event, Event::Http(_)) {
+            self.client.protocol = Protocol::Http;
+        }
+        let is_line = command.is_some_and(|command| command.framing() == Framing::Inline);
+        let is_last = reply.is_last() || !matches!(event, Event::Command(_));
+        if self.unprompted == Unprompted::Unsent {
+            self.push(reply, command);
+        } else if is_line {
+            // The last reply of the connection can be taken for no later one.
+            let is_quit = reply == Reply::OkAndClose;
+            self.push(if is_quit { reply } else { Reply::NoticeError }, command);
+        } else {
+            self.take_unprompted(&reply, command);
+        }
+        if is_last {
+            self.queue.close();
+        }
+    }
+
+    fn push(&mut self, reply: Reply, command: Option<&Command>) {
+        let is_refusal = self.queue.push(reply);
+        if let Some(command) = command.filter(|_| is_refusal) {
+            self.client.record_refusal(command);
+        }
+    }
+
+    /// The client takes the unprompted notice for the reply to a command that would get `reply`.
+    fn take_unprompted(&mut self, reply: &Reply, command: Option<&Command>) {
+        if let Some(command) = command {
+            self.client.record_refusal(command);
+        }
+        if self.commands == 1 && !reply.tells_user() {
+            self.unprompted = Unprompted::TakenForSetup;
+        }
+        self.queue.close();
+    }
 }
 
 impl Default for Session {
@@ -82,106 +158,109 @@ impl Default for Session {
 impl Session {
     /// A new session in which one command may have `max_command_bytes`.
     pub fn with_command_limit(max_command_bytes: u64) -> Session {
-        Session {
-            parser: Parser::new(max_command_bytes),
-            version: RespVersion::default(),
-            queue: ReplyQueue::default(),
-            client: ClientInfo::default(),
-            commands: 0,
-            unprompted: Unprompted::default(),
-        }
+        Session { parser: Parser::new(max_command_bytes), exchange: Exchange::default() }
     }
 
     /// Moves the state out, if no reply is queued and no command is under way. What remains here is
     /// only fit for [`Session::resume`].
     pub fn park(&mut self) -> Option<ParkedSession> {
         let parser = self.parser.park()?;
-        let stats = self.queue.park()?;
+        let stats = self.exchange.queue.park()?;
+        let Exchange { handshake, client, commands, unprompted, .. } = &mut self.exchange;
         Some(ParkedSession {
-            client: std::mem::take(&mut self.client),
+            client: std::mem::take(client),
             parser,
-            version: self.version,
+            handshake: *handshake,
             stats,
-            commands: self.commands,
-            unprompted: self.unprompted,
+            commands: *commands,
+            unprompted: *unprompted,
         })
     }
 
     /// Replaces the state with the parked one.
     pub fn resume(&mut self, parked: ParkedSession) {
-        let ParkedSession { client, parser, version, stats, commands, unprompted } = parked;
+        let ParkedSession { client, parser, handshake, stats, commands, unprompted } = parked;
         self.parser.resume(parser);
-        self.queue.resume(stats);
-        (self.client, self.version, self.commands, self.unprompted) =
-            (client, version, commands, unprompted);
+        let queue = std::mem::take(&mut self.exchange.queue);
+        self.exchange = Exchange { handshake, queue, client, commands, unprompted };
+        self.exchange.queue.resume(stats);
     }
 
-    /// The client sent `bytes`.
+    /// A PROXY header came, and states that the client's address is `peer`.
+    pub fn record_proxy_header(&mut self, peer: Option<SocketAddr>) {
+        self.exchange.client.record_proxy_header(peer);
+    }
+
+    /// The first bytes were recognised. Commands are to be passed to [`Session::receive`]; of any other
+    /// protocol the session needs no more.
+    pub fn open(&mut self, opening: Opening) {
+        let (protocol, reply) = match opening {
+            Opening::Commands => return,
+            Opening::Tls | Opening::SslV2Hello => (Protocol::Tls, Reply::TlsAlert),
+            // Some clients print the response that they cannot read.
+            Opening::Foreign(Protocol::Http2) => (Protocol::Http2, Reply::Http { body: true }),
+            Opening::Foreign(protocol) => (protocol, Reply::SetupError),
+            Opening::MalformedProxy => (Protocol::Proxy, Reply::SetupError),
+        };
+        self.exchange.client.protocol = protocol;
+        self.exchange.commands += 1;
+        if self.exchange.unprompted == Unprompted::Unsent {
+            self.exchange.queue.push(reply);
+        } else {
+            self.exchange.take_unprompted(&reply, None);
+        }
+        self.close();
+    }
+
+    /// The client sent `bytes`: commands, or what began like them.
     pub fn receive(&mut self, bytes: &[u8]) {
-        let Session { parser, version, queue, client, commands, .. } = self;
-        parser.feed(bytes, &mut |event| {
-            // After QUIT the parser still reports what else is in `bytes`.
-            if queue.is_closed() {
-                return;
-            }
-            *commands += 1;
-            match event {
-                Event::Command(command) => {
-                    client.record_command(command);
-                    queue.push(reply_to(command, version));
-                }
-                Event::Http(command) => {
-                    client.record_command(command);
-                    client.protocol = Protocol::Http;
-                    queue.push(Reply::Http { body: !command.name_is_exactly("HEAD") });
-                }
-                Event::Tls => {
-                    client.protocol = Protocol::Tls;
-                    queue.push(Reply::TlsAlert);
-                }
-                Event::Oversize(command) => {
-                    client.record_command(command);
-                    queue.push(Reply::NoticeError);
-                    queue.close();
-                }
-                Event::Malformed => {
-                    queue.push(Reply::NoticeError);
-                    queue.close();
-                }
-            }
-        });
-        if self.queue.is_closed() {
+        if let Some(first) = bytes.first()
+            && !self.is_closing()
+        {
+            self.exchange.client.record_protocol(guess(*first));
+        }
+        let exchange = &mut self.exchange;
+        self.parser.feed(bytes, &mut |event| exchange.on_event(&event));
+        if self.exchange.queue.is_closed() {
             self.parser.close();
         }
     }
 
     /// The client will send nothing more. A command that was cut off still gets the notice, and so does
-    /// a client that never sent a byte: `nc` without input shows it, for example.
+    /// a client that never sent a command: `nc` without input shows it, for example.
     pub fn end_of_input(&mut self) {
-        self.record_partial_command();
-        let owes_notice = match self.parser.position() {
-            Position::Start => self.unprompted == Unprompted::Unsent,
-            Position::InLine | Position::InValue => true,
-            Position::Between | Position::Closed => false,
-        };
-        if owes_notice {
-            self.queue.push(Reply::NoticeError);
+        let is_unsent = self.exchange.unprompted == Unprompted::Unsent;
+        match self.parser.position() {
+            Position::Start if is_unsent => {
+                self.exchange.queue.push(Reply::Unprompted);
+            }
+            Position::InLine | Position::InArray => self.refuse_partial_command(is_unsent),
+            Position::Start | Position::Between | Position::Closed => {}
         }
         self.close();
     }
 
     /// Queues the notice for a client that waits without having asked, if this is the first time.
     pub fn send_unprompted_notice(&mut self) {
-        if std::mem::replace(&mut self.unprompted, Unprompted::Sent) == Unprompted::Unsent {
-            self.queue.push(Reply::NoticeError);
+        if self.exchange.unprompted == Unprompted::Unsent {
+            self.exchange.unprompted = Unprompted::Sent;
+            self.exchange.queue.push(Reply::Unprompted);
         }
     }
 
     /// Ends the session from this side. The notice is queued unless the client has it, or will.
     pub fn close_with_notice(&mut self) {
-        self.record_partial_command();
-        if !self.queue.carries_notice() {
-            self.queue.push(Reply::NoticeError);
+        let owes_notice = !self.exchange.queue.carries_notice();
+        match self.parser.position() {
+            Position::InLine | Position::InArray => self.refuse_partial_command(owes_notice),
+            _ if !owes_notice => {}
+            // A client that has connected and not asked yet: a library may never show it to a person.
+            _ if self.exchange.commands > 0 => {
+                self.exchange.queue.push(Reply::SetupError);
+            }
+            _ => {
+                self.exchange.queue.push(Reply::Unprompted);
+            }
         }
         self.close();
     }
@@ -189,28 +268,34 @@ impl Session {
     /// The transport broke: queued replies are discarded.
     pub fn abort(&mut self) {
         self.parser.close();
-        self.queue.discard();
+        self.exchange.queue.discard();
     }
 
     /// Records what became of TLS below this session.
     pub fn record_tls(&mut self, outcome: TlsOutcome) {
-        self.client.record_tls(outcome);
+        self.exchange.client.record_tls(outcome);
     }
 
     fn close(&mut self) {
         self.parser.close();
-        self.queue.close();
+        self.exchange.queue.close();
     }
 
-    fn record_partial_command(&mut self) {
-        if let Some(command) = self.parser.partial_command() {
-            self.client.record_command(command);
+    /// Records a command that was cut off, and queues the notice as its reply if that is owed.
+    fn refuse_partial_command(&mut self, owes_notice: bool) {
+        let command = self.parser.partial_command();
+        if let Some(command) = command {
+            self.exchange.client.record_partial_command(command);
+        }
+        if owes_notice {
+            self.exchange.push(Reply::NoticeError, command);
         }
     }
 
     /// Where the session is now.
     pub fn phase(&self) -> Phase {
-        let (unsent, drained) = (self.unprompted == Unprompted::Unsent, self.queue.is_empty());
+        let unsent = self.exchange.unprompted == Unprompted::Unsent;
+        let drained = self.exchange.queue.is_empty();
         match self.parser.position() {
             Position::Closed if drained => Phase::Closed,
             Position::Closed => Phase::Closing,
@@ -224,47 +309,80 @@ impl Session {
 
     /// Whether replies are queued.
     pub fn owes_replies(&self) -> bool {
-        !self.queue.is_empty()
+        !self.exchange.queue.is_empty()
     }
 
     /// Whether no reply will be added to the queued ones.
     pub fn is_closing(&self) -> bool {
-        self.queue.is_closed()
+        self.exchange.queue.is_closed()
     }
 
     /// Commands received so far, those that were cut off by a fault included.
-    pub fn commands(&self) -> u64 {
-        self.commands
+    pub fn commands(&self) -> u32 {
+        self.exchange.commands
     }
 
-    /// What was sent so far.
-    pub fn stats(&self) -> &ReplyStats {
-        &self.queue.stats
-    }
-
-    /// What the log says about the client.
-    pub fn client(&self) -> &ClientInfo {
-        &self.client
+    /// What was sent, and what the log says about the client.
+    pub fn record(&self) -> SessionRecord<'_> {
+        let Exchange { queue, client, unprompted, .. } = &self.exchange;
+        SessionRecord { client, stats: &queue.stats, unprompted: *unprompted }
     }
 
     /// An upper bound of the heap bytes held because of what was received.
     pub fn retained_bytes(&self) -> usize {
-        self.parser.retained_bytes() + self.queue.retained_bytes() + self.client.retained_bytes()
+        let Exchange { queue, client, .. } = &self.exchange;
+        self.parser.retained_bytes() + queue.retained_bytes() + client.retained_bytes()
     }
 
     /// Whether a queued reply contains the address that the client connected to.
     pub fn needs_address(&self) -> bool {
-        self.queue.needs_address()
+        self.exchange.queue.needs_address()
     }
 
     /// Renders the next queued replies into `buffer`; nothing is sent or removed by that.
     pub fn render(&self, notice: &Notice, buffer: &mut WriteBuffer) {
-        self.queue.render(notice, buffer);
+        self.exchange.queue.render(notice, buffer);
     }
 
     /// Removes what was sent: the first `bytes` of `buffer`, as it was rendered last.
     pub fn mark_sent(&mut self, buffer: &WriteBuffer, bytes: usize) {
-        self.queue.mark_sent(buffer, bytes);
+        self.exchange.queue.mark_sent(buffer, bytes);
+    }
+}
+
+impl ParkedSession {
+    /// What was sent, and what the log says about the client.
+    pub fn record(&self) -> SessionRecord<'_> {
+        SessionRecord { client: &self.client, stats: &self.stats, unprompted: self.unprompted }
+    }
+}
+
+/// The account of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionRecord<'a> {
+    /// What the log says about the client.
+    pub client: &'a ClientInfo,
+    /// What was sent so far.
+    pub stats: &'a ReplyStats,
+    unprompted: Unprompted,
+}
+
+impl SessionRecord<'_> {
+    /// Whether the notice was sent in full as the reply to the client's own call, as far as this side can
+    /// tell: not to a library's set-up, and not in a protocol whose clients cannot read it.
+    pub fn told_user(&self) -> bool {
+        self.stats.told_user
+            && self.unprompted != Unprompted::TakenForSetup
+            && self.client.protocol != Protocol::Http2
+    }
+}
+
+/// The protocol that the first byte suggests, until a command says it.
+fn guess(first: u8) -> Protocol {
+    match first {
+        b'*' => Protocol::Resp,
+        b' '..=b'~' | b'\t'..=b'\r' => Protocol::Inline,
+        _ => Protocol::Unknown,
     }
 }
 

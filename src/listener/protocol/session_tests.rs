@@ -140,18 +140,118 @@ fn a_silent_client_gets_the_notice_once() {
     waiting.send_unprompted_notice();
     waiting.end_of_input();
     assert_eq!(take_replies(&mut waiting), NOTICE_ERROR);
-    assert!(waiting.stats().notice_sent);
+    assert!(waiting.record().told_user());
 }
 
 #[test]
-fn commands_after_an_unprompted_notice_are_still_answered() {
+fn lines_after_an_unprompted_notice_get_the_notice_and_nothing_else() {
     let mut session = Session::default();
     session.receive(b"PI");
     assert_eq!(session.phase(), Phase::PartialLine);
     session.send_unprompted_notice();
-    session.receive(b"NG\r\n");
-    assert_eq!(take_replies(&mut session), NOTICE_ERROR.repeat(2));
+    session.receive(b"NG\r\nSELECT 2\r\nECHO me\r\n");
+    assert_eq!(take_replies(&mut session), NOTICE_ERROR.repeat(4));
     assert_eq!(session.phase(), Phase::Idle);
+    session.receive(b"QUIT\r\nPING\r\n");
+    assert_eq!(take_replies(&mut session), "+OK\r\n");
+    assert_eq!(session.phase(), Phase::Closed);
+}
+
+#[test]
+fn the_unprompted_notice_is_the_reply_to_the_first_resp_command() {
+    for (command, refused, told) in [
+        (&b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n"[..], Some("SET"), true),
+        (b"*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n", Some("SELECT"), false),
+        (b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", Some("HELLO"), false),
+        (b"*1\r\nmalformed", None, true),
+    ] {
+        let mut session = Session::default();
+        session.send_unprompted_notice();
+        assert_eq!(take_replies(&mut session), NOTICE_ERROR);
+        session.receive(&[command, b"*1\r\n$4\r\nPING\r\n"].concat());
+        assert_eq!(session.phase(), Phase::Closed);
+        let record = session.record();
+        assert_eq!(record.client.refused.map(CommandName::as_str), refused);
+        assert_eq!(record.told_user(), told, "{refused:?}");
+    }
+}
+
+#[test]
+fn a_resp_command_that_stalls_gets_no_unprompted_notice() {
+    for bytes in ["*", "*1\r\n", "*1\r\n$4", "*1\r\n$4\r\n", "*1\r\n$4\r\nPI", "*1\r\n$4\r\nPING\r"]
+    {
+        let mut session = Session::default();
+        session.receive(bytes.as_bytes());
+        assert_eq!(session.phase(), Phase::Busy, "{bytes:?}");
+    }
+}
+
+#[test]
+fn blank_lines_and_empty_arrays_are_no_command() {
+    for bytes in ["\r\n", "\n", "\r\n\r\n", " \r\n", "*0\r\n", "*-1\r\n", "\r"] {
+        let mut session = Session::default();
+        session.receive(bytes.as_bytes());
+        assert_eq!(session.phase(), Phase::AwaitingInput, "{bytes:?}");
+        session.end_of_input();
+        assert_eq!(take_replies(&mut session), NOTICE_ERROR, "{bytes:?}");
+        assert_ne!(session.record().client.protocol, Protocol::None);
+    }
+}
+
+#[test]
+fn only_the_reply_to_an_own_call_tells_the_user() {
+    for (bytes, told) in [
+        (&b"GET k\r\n"[..], true),
+        (b"HELLO 3\r\nCLIENT SETINFO LIB-NAME x\r\n", false),
+        (b"COMMAND DOCS\r\n", false),
+        (b"COMMAND DOCS\r\nGET k\r\n", true),
+        (b"READONLY\r\n", false),
+        (b"info\r\n", false),
+        (b"GET / HTTP/1.1\r\n", true),
+        (b"*x\r\n", true),
+    ] {
+        let mut session = Session::default();
+        session.receive(bytes);
+        take_replies(&mut session);
+        assert_eq!(session.record().told_user(), told, "{}", bytes.escape_ascii());
+    }
+    let mut pooled = Session::default();
+    pooled.receive(b"HELLO 3\r\n");
+    pooled.close_with_notice();
+    take_replies(&mut pooled);
+    assert!(!pooled.record().told_user(), "nobody asked");
+}
+
+#[test]
+fn the_first_refused_command_is_recorded() {
+    let mut session = Session::default();
+    session.receive(b"HELLO 3\r\nCLIENT SETINFO LIB-NAME x\r\nget k\r\nSET k v\r\n");
+    let client = session.record().client;
+    assert_eq!(client.command.map(CommandName::as_str), Some("HELLO"));
+    assert_eq!(client.refused.map(CommandName::as_str), Some("GET"));
+}
+
+#[test]
+fn other_protocols_get_one_reply_and_are_named() {
+    for (opening, protocol, told) in [
+        (Opening::Tls, Protocol::Tls, false),
+        (Opening::SslV2Hello, Protocol::Tls, false),
+        (Opening::Foreign(Protocol::Ssh), Protocol::Ssh, false),
+        (Opening::Foreign(Protocol::Http2), Protocol::Http2, false),
+        (Opening::MalformedProxy, Protocol::Proxy, false),
+    ] {
+        let mut session = Session::default();
+        session.open(opening);
+        session.receive(b"PING\r\n");
+        take_replies(&mut session);
+        let record = session.record();
+        assert_eq!((record.client.protocol, record.stats.sent), (protocol, 1));
+        assert_eq!((record.told_user(), session.phase()), (told, Phase::Closed), "{opening:?}");
+    }
+    let mut late = Session::default();
+    late.send_unprompted_notice();
+    late.open(Opening::Foreign(Protocol::Ssh));
+    assert_eq!(take_replies(&mut late), NOTICE_ERROR);
 }
 
 #[test]
@@ -162,7 +262,7 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
     let mut unfinished = Session::default();
     unfinished.receive(b"*2\r\n$3\r\nget\r\n$9\r\nab");
     unfinished.end_of_input();
-    assert_eq!(unfinished.client().command.map(CommandName::as_str), Some("GET"));
+    assert_eq!(unfinished.record().client.command.map(CommandName::as_str), Some("GET"));
 }
 
 #[test]
@@ -182,11 +282,10 @@ fn http_and_tls_get_one_reply_of_their_own() {
     let http = replies_to(b"GET / HTTP/1.1\r\nHost: x\r\nPING\r\n\r\n", 3);
     assert!(http.starts_with("HTTP/1.1 421 PORTCLOSED") && http.ends_with("blocked\n"), "{http}");
     let mut tls = Session::default();
-    tls.receive(b"\x16\x03\x01\x02\x00\x01PING\r\n");
+    tls.open(Opening::Tls);
     let mut buffer = WriteBuffer::default();
     tls.render(&notice(), &mut buffer);
     assert_eq!(buffer.bytes(), [0x15, 3, 3, 0, 2, 2, 49]);
-    assert_eq!(tls.client().protocol, Protocol::Tls);
 }
 
 #[test]
@@ -200,11 +299,11 @@ fn the_log_gets_names_and_never_arguments() {
     let mut session = Session::default();
     session.receive(b"auth hunter2\r\nCLIENT SETINFO LIB-NAME redis-py\r\n");
     session.receive(b"CLIENT SETINFO LIB-VER 5.0\r\nSET key value\r\n");
-    let client = session.client();
+    let client = session.record().client;
     assert_eq!(client.command.map(CommandName::as_str), Some("AUTH"));
     assert_eq!(client.protocol, Protocol::Inline);
-    assert_eq!(client.library_name(), Some(&b"redis-py"[..]));
-    assert_eq!(client.library_version(), Some(&b"5.0"[..]));
+    assert_eq!(client.stated().library.as_deref(), Some(&b"redis-py"[..]));
+    assert_eq!(client.stated().library_version.as_deref(), Some(&b"5.0"[..]));
     let state = format!("{session:?}");
     for secret in ["hunter2", "value", "104, 117, 110", "118, 97, 108, 117, 101"] {
         assert!(!state.contains(secret), "{secret} is kept: {state}");

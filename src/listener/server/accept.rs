@@ -12,7 +12,6 @@ use super::connections::{CloseReason, Connection, Progress, Wakeup};
 use super::event_loop::Server;
 use crate::listener::net::bind::{BACKLOG, ListenPort};
 use crate::listener::net::original_dst::{OriginalDestination, conntrack_destination};
-use crate::listener::net::transport::Transport;
 
 /// Connections accepted from one listener in a round, before others have their turn.
 const MAX_ACCEPTED: usize = 64;
@@ -71,8 +70,7 @@ impl Server {
                 OriginalDestination::redirected(original, &self.state.settings)
             }
         };
-        let transport = Transport::new(self.state.identity.server_config().cloned());
-        let mut connection = Connection::new(stream, peer, destination, transport, self.now);
+        let mut connection = Connection::new(stream, peer, destination, self.now);
         let progress = connection.drive(Wakeup::Accepted, &mut self.state, self.now);
         let (Progress::Wait(timeout) | Progress::Runnable(timeout)) = progress else {
             return self.record(&connection);

@@ -20,7 +20,7 @@ use super::connections::{
 };
 use super::shared::WorkerState;
 use crate::listener::clock::{Clock, Tick};
-use crate::listener::log::{Journal, Log};
+use crate::listener::log::{Journal, Log, Told};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::net::bind::{Listener, Listeners};
 use crate::listener::net::epoll::{Interest, Poller, Ready};
@@ -252,7 +252,7 @@ impl Server {
     pub(super) fn record(&mut self, connection: &Connection) {
         let attempt = connection.attempt(self.now);
         self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.notice_sent);
+        self.summary.told += u64::from(attempt.told == Told::Yes);
         self.summary.replies += attempt.replies;
         if let Some(counters) = &self.counters {
             counters.record(&attempt);

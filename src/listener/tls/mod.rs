@@ -9,7 +9,6 @@
 //! its offer continues with what it came for, HTTP/1.1 or Redis. To know only `http/1.1` would
 //! turn away, by RFC 7301's own rule, every client that offers only other names.
 
-pub(super) mod detect;
 pub(super) mod handshake_limit;
 mod identity;
 mod session;

@@ -2,7 +2,9 @@
 
 mod certificates;
 mod clients;
+mod delivery;
 mod eviction_under_load;
+mod first_bytes;
 mod harness;
 mod log;
 mod oversized_input;

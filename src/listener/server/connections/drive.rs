@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::readiness::{Input, Output};
-use super::state::{CloseReason, Connection, Lifecycle, Schedule};
+use super::state::{CloseReason, Connection, Delivery, Lifecycle, Schedule};
 use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
 use crate::listener::net::epoll::Ready;
@@ -22,14 +22,16 @@ use crate::listener::protocol::session::{Phase, Session};
 use crate::listener::server::shared::WorkerState;
 
 /// Commands after which a client that waits for each reply is taken for one that retries in a loop.
-const RETRY_LOOP_COMMANDS: u64 = 50;
+const RETRY_LOOP_COMMANDS: u32 = 50;
 /// Reads from this size on are a pipeline or a value, and never delayed.
 const LARGE_READ: usize = 4096;
 /// The most bytes that a connection may carry, both ways, and again the most that are discarded while
 /// it lingers.
-const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u32 = 1 << 30;
 /// How long a peer may go on sending while the connection lingers.
 const MAX_LINGER: Duration = Duration::from_secs(30);
+/// How long an acknowledgement is waited for: five retransmissions at TCP's first time-out.
+const MAX_ACKNOWLEDGEMENT: Duration = Duration::from_secs(5);
 /// Reads in one wakeup: a client that sends without end must leave others their turn.
 const MAX_READS: usize = 4;
 /// Sends in one wakeup, for the same reason.
@@ -84,15 +86,16 @@ impl Connection {
             // Nothing more goes through the transport: what still comes is discarded, sealed or not.
             let is_sent = matches!(connection.lifecycle, Lifecycle::Lingering { .. });
             if (is_sent || matches!(progress, Ok(Progress::Over) | Err(_)))
-                && let Some(outcome) = connection.transport.finish()
+                && let Some(outcome) = connection.transport.finish(session)
             {
                 session.record_tls(outcome);
             }
             progress
         });
-        progress.unwrap_or_else(|_| {
-            if self.lifecycle == Lifecycle::Open {
-                self.lifecycle = Lifecycle::Broken;
+        progress.unwrap_or_else(|error| {
+            // Not where this side has given up.
+            if error.raw_os_error().is_some() {
+                self.note_reset();
             }
             Progress::Over
         })
@@ -110,8 +113,9 @@ impl Connection {
         now: Tick,
     ) -> io::Result<Progress> {
         match wakeup {
+            // A late command may have come in this instant.
             Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine) => {
-                session.send_unprompted_notice();
+                self.input = self.input.reported(false);
             }
             Wakeup::TimedOut(TimeoutKind::Idle | TimeoutKind::Busy) => {
                 self.close(session, CloseReason::Idle);
@@ -125,12 +129,19 @@ impl Connection {
             self.receive(session, state, now)?;
         }
         match wakeup {
+            Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine)
+                if matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) =>
+            {
+                session.send_unprompted_notice();
+            }
             // The client ended it first, and its outcome says so.
             Wakeup::Close(_) | Wakeup::Abort
                 if self.input == Input::Ended || session.is_closing() => {}
             Wakeup::Close(reason) => self.close(session, reason),
             Wakeup::Abort => self.close(session, CloseReason::Evicted),
-            _ if self.bytes > MAX_BYTES || now.since(self.started) > CONNECTION_LIMIT => {
+            _ if self.received + self.sent > MAX_BYTES
+                || now.since(self.started) > CONNECTION_LIMIT =>
+            {
                 self.close(session, CloseReason::Limit);
             }
             _ if self.schedule == Schedule::Delayed => {
@@ -146,13 +157,14 @@ impl Connection {
                 return Ok(self.hang_up(wakeup, state, now));
             }
         }
-        if wakeup == Wakeup::Abort {
-            return Err(ErrorKind::ConnectionAborted.into());
-        }
         // Its session had ended before, but the peer takes the last replies slowly or not at all. As
         // an open connection it would keep its place, and be the one to evict again every time.
-        if wakeup == Wakeup::Close(CloseReason::Evicted) && self.lifecycle == Lifecycle::Open {
+        let is_evicted = matches!(wakeup, Wakeup::Close(CloseReason::Evicted) | Wakeup::Abort);
+        if is_evicted && self.lifecycle == Lifecycle::Open {
             self.lifecycle = Lifecycle::Closing(CloseReason::Evicted);
+        }
+        if wakeup == Wakeup::Abort {
+            return Err(ErrorKind::ConnectionAborted.into());
         }
         let timeout = self.next_timeout(session, state);
         Ok(self.wait(timeout, has_more))
@@ -194,6 +206,7 @@ impl Connection {
     /// Ends the session from this side. The first reason counts.
     fn close(&mut self, session: &mut Session, reason: CloseReason) {
         if self.lifecycle == Lifecycle::Open {
+            self.transport.release(session);
             session.close_with_notice();
             self.lifecycle = Lifecycle::Closing(reason);
             self.leave(Schedule::Delayed);
@@ -203,14 +216,14 @@ impl Connection {
     /// Closes the sending side after the last reply. The connection lingers unless the peer has closed
     /// its side already.
     fn hang_up(&mut self, wakeup: Wakeup, state: &mut WorkerState, now: Tick) -> Progress {
-        if self.input == Input::Ended {
+        if self.input == Input::Ended && !self.awaits_acknowledgement() {
             return Progress::Over;
         }
         // An error means that the peer is gone: the next read says so too.
         let _ = self.stream.shutdown(Shutdown::Write);
         let reason = self.lifecycle.close_reason();
         self.lifecycle = Lifecycle::Lingering { since: now, reason };
-        self.bytes = 0;
+        self.received = 0;
         self.linger(now, wakeup, state, now)
     }
 
@@ -224,23 +237,48 @@ impl Connection {
         now: Tick,
     ) -> Progress {
         let is_over = match wakeup {
+            Wakeup::TimedOut(TimeoutKind::Acknowledgement) => false,
             Wakeup::TimedOut(timeout) => timeout.is_closing(),
             other => other == Wakeup::Abort,
         };
         if is_over {
             return Progress::Over;
         }
+        if self.input == Input::Ended {
+            return self.await_acknowledgement(since, state, now);
+        }
         for _ in 0..MAX_READS {
             match self.read(state, now) {
                 Ok(None) => break,
                 Ok(Some(1..)) => {}
-                Ok(Some(0)) | Err(_) => return Progress::Over,
+                Ok(Some(0)) => return Progress::Over,
+                Err(_) => {
+                    self.note_reset();
+                    return Progress::Over;
+                }
             }
         }
-        if self.bytes > MAX_BYTES || now.since(since) > MAX_LINGER {
+        if self.received > MAX_BYTES || now.since(since) > MAX_LINGER {
             return Progress::Over;
         }
         self.wait(self.closing_timeout(state).unwrap_or(TimeoutKind::Lingering), false)
+    }
+
+    /// Whether only an acknowledgement can say that the sentence arrived: the peer's end came before it
+    /// was sent, as from `printf 'PING\r\n' | nc -N`.
+    fn awaits_acknowledgement(&self) -> bool {
+        self.delivery == Delivery::Sent && !self.is_acknowledged()
+    }
+
+    fn await_acknowledgement(&mut self, since: Tick, state: &WorkerState, now: Tick) -> Progress {
+        let is_reset = self.stream.take_error().is_ok_and(|error| error.is_some());
+        if is_reset {
+            self.note_reset();
+        }
+        if is_reset || !self.awaits_acknowledgement() || now.since(since) > MAX_ACKNOWLEDGEMENT {
+            return Progress::Over;
+        }
+        Progress::Wait(self.closing_timeout(state).unwrap_or(TimeoutKind::Acknowledgement))
     }
 
     /// Reads, and passes what comes to the session.
@@ -256,8 +294,9 @@ impl Connection {
                 Some(0) => self.transport.end_of_input(session),
                 Some(bytes) => {
                     let (peer, handshakes) = (self.peer, &mut state.handshakes);
-                    let admit = || handshakes.admit(peer, now);
-                    self.transport.receive(&state.read_buffer[..bytes], session, admit);
+                    let config = state.identity.server_config();
+                    let begin_tls = || config.filter(|_| handshakes.admit(peer, now));
+                    self.transport.receive(&state.read_buffer[..bytes], session, begin_tls);
                     let is_large = bytes >= LARGE_READ;
                     let was_large = std::mem::replace(&mut self.last_read_was_large, is_large);
                     if !was_large && !is_large && self.is_retry_loop(session, state) {
@@ -293,8 +332,11 @@ impl Connection {
         match recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(bytes) => {
                 self.input = self.input.after_read(bytes, buffer.len());
-                self.bytes += bytes as u64;
+                self.received += bytes as u32;
                 self.active = now;
+                if self.delivery == Delivery::Sent {
+                    self.delivery = Delivery::Arrived;
+                }
                 Ok(Some(bytes))
             }
             Err(Errno::EAGAIN) => {
@@ -327,8 +369,11 @@ impl Connection {
             };
             let buffer = &mut state.write_buffer;
             let sent = self.transport.send(session, &notice, buffer, &mut write)?;
-            self.bytes += sent as u64;
+            self.sent += sent as u32;
             self.active = if sent > 0 { now } else { self.active };
+            if self.delivery == Delivery::Unsent && session.record().told_user() {
+                self.delivery = Delivery::Sent;
+            }
         }
         Ok(self.transport.has_output(session))
     }

@@ -4,13 +4,12 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::*;
-use crate::listener::log::Outcome;
+use crate::listener::log::{Outcome, Told};
 use crate::listener::net::epoll::Poller;
 use crate::listener::net::original_dst::OriginalDestination;
-use crate::listener::net::transport::Transport;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 
@@ -39,8 +38,7 @@ impl Pair {
         let state =
             WorkerState::new(Settings::parse(&settings).unwrap(), Identity::read(None, None));
         let destination = OriginalDestination::direct(6379);
-        let transport = Transport::new(None);
-        let connection = Connection::new(stream, peer, destination, transport, Tick::default());
+        let connection = Connection::new(stream, peer, destination, Tick::default());
         Pair { connection, client, state }
     }
 
@@ -149,4 +147,33 @@ fn a_connection_whose_client_ended_and_does_not_read_can_be_evicted() {
     assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Closing));
     assert_eq!(pair.drive(Wakeup::TimedOut(TimeoutKind::Closing)), Progress::Over);
     assert_eq!(pair.connection.attempt(Tick::default()).outcome, Outcome::Shed);
+}
+
+#[test]
+fn a_reset_before_the_acknowledgement_leaves_it_unknown_whether_the_client_was_told() {
+    let mut pair = Pair::new();
+    // All in one read, and more replies than the client's kernel takes.
+    pair.client.write_all(&b"PING\r\n".repeat(2000)).unwrap();
+    let progress = pair.ready(false, false);
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Idle));
+    SockRef::from(&pair.client).set_linger(Some(Duration::ZERO)).unwrap();
+    let Pair { mut connection, client, mut state } = pair;
+    drop(client);
+    let ended = Wakeup::Ready(Ready { key: 0, writable: true, ended: true });
+    assert_eq!(connection.drive(ended, &mut state, Tick::default()), Progress::Over);
+    let attempt = connection.attempt(Tick::default());
+    assert_eq!((attempt.told, attempt.outcome), (Told::Unknown, Outcome::Reset));
+}
+
+#[test]
+fn a_late_command_is_read_before_the_notice_is_sent_unprompted() {
+    let mut pair = Pair::new();
+    assert_eq!(pair.drive(Wakeup::Accepted), Progress::Wait(TimeoutKind::FirstByte));
+    pair.client.write_all(b"*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n").unwrap();
+    // Before the kernel has reported it.
+    let progress = pair.drive(Wakeup::TimedOut(TimeoutKind::FirstByte));
+    assert_eq!(progress, Progress::Wait(TimeoutKind::Idle));
+    let mut reply = [0; 99];
+    let length = pair.client.read(&mut reply).unwrap();
+    assert_eq!(&reply[..length], b"+OK\r\n");
 }

@@ -8,11 +8,12 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use super::readiness::{Input, Output};
 use super::table::Key;
 use crate::listener::clock::Tick;
-use crate::listener::log::{Attempt, Outcome};
+use crate::listener::log::{Attempt, Outcome, Told};
+use crate::listener::net::acknowledged::has_acknowledged;
 use crate::listener::net::epoll::{Interest, Poller, Ready};
 use crate::listener::net::original_dst::OriginalDestination;
 use crate::listener::net::transport::Transport;
-use crate::listener::protocol::session::{ParkedSession, Session};
+use crate::listener::protocol::session::{ParkedSession, Session, SessionRecord};
 use crate::listener::server::shared::WorkerState;
 
 /// When the event loop comes back to the connection.
@@ -63,7 +64,7 @@ pub(super) enum Lifecycle {
         /// Why this side closed, if it did.
         reason: Option<CloseReason>,
     },
-    /// The connection failed before every reply was sent.
+    /// A reset ended it.
     Broken,
 }
 
@@ -76,6 +77,19 @@ impl Lifecycle {
             Lifecycle::Open | Lifecycle::Broken => None,
         }
     }
+}
+
+/// How far the sentence has come that answers the client's own call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// It was not sent.
+    Unsent,
+    /// It was sent in full.
+    Sent,
+    /// The peer has acknowledged it, or has sent something or its end since.
+    Arrived,
+    /// A reset came first.
+    Unknown,
 }
 
 /// The protocol session; whole only while a command is under way or replies are queued.
@@ -105,8 +119,10 @@ pub struct Connection {
     pub(super) started: Tick,
     /// When a byte was last received or sent.
     pub active: Tick,
-    /// Bytes received and sent; while it lingers, bytes discarded.
-    pub(super) bytes: u64,
+    /// Bytes received; while it lingers, bytes discarded. Far from overflowing: see `MAX_BYTES`.
+    pub(super) received: u32,
+    pub(super) sent: u32,
+    pub(super) delivery: Delivery,
 }
 
 // An idle connection is this record and 40 bytes of the table, so that ten thousand take a few MiB
@@ -119,7 +135,6 @@ impl Connection {
         stream: TcpStream,
         peer: SocketAddr,
         destination: OriginalDestination,
-        transport: Transport,
         now: Tick,
     ) -> Connection {
         Connection {
@@ -134,11 +149,40 @@ impl Connection {
             schedule: Schedule::Waiting,
             last_read_was_large: false,
             lifecycle: Lifecycle::Open,
-            transport,
+            transport: Transport::default(),
             session: StoredSession::Parked(ParkedSession::default()),
             started: now,
             active: now,
-            bytes: 0,
+            received: 0,
+            sent: 0,
+            delivery: Delivery::Unsent,
+        }
+    }
+
+    /// Whether the peer's kernel has acknowledged every byte that was sent.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        has_acknowledged(&self.stream, self.sent)
+    }
+
+    /// A reset ended the connection.
+    pub(super) fn note_reset(&mut self) {
+        if self.delivery == Delivery::Sent {
+            let arrived = self.is_acknowledged();
+            self.delivery = if arrived { Delivery::Arrived } else { Delivery::Unknown };
+        }
+        if self.lifecycle.close_reason().is_none() {
+            self.lifecycle = Lifecycle::Broken;
+        }
+    }
+
+    /// Whether the client's own call was answered, once the connection is over.
+    fn told(&self, record: SessionRecord<'_>) -> Told {
+        match self.delivery {
+            _ if !record.told_user() => Told::No,
+            Delivery::Arrived => Told::Yes,
+            Delivery::Unknown => Told::Unknown,
+            Delivery::Unsent | Delivery::Sent if self.is_acknowledged() => Told::Yes,
+            Delivery::Unsent | Delivery::Sent => Told::No,
         }
     }
 
@@ -196,23 +240,24 @@ impl Connection {
 
     /// The attempt that the log records, once the connection is over.
     pub fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let (client, stats) = match &self.session {
-            StoredSession::Parked(parked) => (&parked.client, &parked.stats),
-            StoredSession::Active(session) => (session.client(), session.stats()),
+        let record = match &self.session {
+            StoredSession::Parked(parked) => parked.record(),
+            StoredSession::Active(session) => session.record(),
         };
+        let told = self.told(record);
         let outcome = match (self.lifecycle, self.lifecycle.close_reason()) {
             (_, Some(reason)) => reason.into(),
             (Lifecycle::Broken, None) => Outcome::Reset,
-            (_, None) if stats.notice_sent => Outcome::Told,
+            (_, None) if told == Told::Yes => Outcome::Told,
             (_, None) => Outcome::Closed,
         };
         Attempt {
             peer: SocketAddr::new(self.peer, self.peer_port),
             port: self.destination.port,
             redirected: self.destination.redirected,
-            client,
-            replies: stats.sent,
-            notice_sent: stats.notice_sent,
+            client: record.client,
+            replies: record.stats.sent.into(),
+            told,
             duration: now.since(self.started),
             outcome,
         }

@@ -253,7 +253,7 @@ impl<T> ConnectionTable<T> {
     /// The connection that has been closing for longest; one with unsent replies only where none
     /// has everything sent.
     fn longest_closing(&self) -> Option<Key> {
-        self.longest_waiting(&[TimeoutKind::Lingering])
+        self.longest_waiting(&[TimeoutKind::Lingering, TimeoutKind::Acknowledgement])
             .or_else(|| self.longest_waiting(&[TimeoutKind::Closing, TimeoutKind::Shutdown]))
     }
 

@@ -104,11 +104,11 @@ fn activity_extends_a_wait_but_not_the_one_for_the_first_byte() {
     let mut table = table(9, 9);
     let silent = insert(&mut table, 0, 1, TimeoutKind::FirstByte, 10);
     let idle = insert(&mut table, 1, 1, TimeoutKind::Idle, 0);
-    assert_eq!(table.next_timeout(), Some(second(11)));
-    assert_eq!(table.timed_out(second(10)), None);
-    assert_eq!(table.timed_out(second(11)), Some((silent, TimeoutKind::FirstByte)));
-    table.set_timeout(silent, TimeoutKind::FirstByte, second(11), second(11));
-    assert_eq!(table.next_timeout(), Some(second(11)), "a silent client gets no more time");
+    assert_eq!(table.next_timeout(), Some(second(15)));
+    assert_eq!(table.timed_out(second(14)), None);
+    assert_eq!(table.timed_out(second(15)), Some((silent, TimeoutKind::FirstByte)));
+    table.set_timeout(silent, TimeoutKind::FirstByte, second(15), second(15));
+    assert_eq!(table.next_timeout(), Some(second(15)), "a silent client gets no more time");
     table.remove(silent);
     table.set_timeout(idle, TimeoutKind::Idle, second(0), second(100));
     assert_eq!(table.next_timeout(), Some(second(300)), "nothing happened");

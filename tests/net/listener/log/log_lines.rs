@@ -23,7 +23,7 @@ fn a_connection_is_one_line_soon_after_it_ended() {
     for part in [
         " peer=127.0.0.1 peer-port=",
         &format!(" port={port} family=4 via=local protocol=resp command=PING replies=1 "),
-        " outcome=told\n",
+        " refused=PING told=true outcome=told\n",
     ] {
         assert!(log.contains(part), "{log}");
     }
@@ -37,8 +37,8 @@ fn neither_passwords_nor_keys_nor_values_are_logged() {
     for bytes in [
         &b"AUTH hunter2\r\nSET hunter2 hunter2\r\n"[..],
         b"*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$7\r\nhunter2\r\n",
-        b"HELLO 3 AUTH hunter2 hunter2 SETNAME hunter2\r\nGET hunter2\r\n",
-        b"CLIENT SETNAME hunter2\r\nECHO hunter2\r\n",
+        b"HELLO 3 AUTH hunter2 hunter2 SETNAME billing\r\nGET hunter2\r\n",
+        b"HELLO 3 TOKEN hunter2 SETNAME hunter2\r\nECHO hunter2\r\n",
         b"GET /hunter2 HTTP/1.1\r\nAuthorization: hunter2\r\n\r\n",
         b"\"hunter2\" x\r\n",
     ] {
@@ -46,6 +46,7 @@ fn neither_passwords_nor_keys_nor_values_are_logged() {
     }
     let (_, log) = notice.stop();
     assert_eq!(log.lines().count(), 6, "{log}");
+    assert!(log.contains(" refused=GET client-name=billing "), "{log}");
     let log = log.to_lowercase();
     for secret in ["hunter", "user"] {
         assert!(!log.contains(secret), "{log}");
