@@ -11,7 +11,7 @@ use proptest::sample::select;
 use crate::support::property::after_reply;
 use crate::support::property::check;
 use crate::support::property::simulate::{Peer, Replay, SENTENCE, Step, replay, replay_steps};
-use crate::support::resp_commands::{command, pipeline};
+use crate::support::resp_commands::{array, command, pipeline};
 use crate::support::{cases, root};
 
 /// Other protocols, endings, and what is begun and not ended.
@@ -175,6 +175,43 @@ proptest! {
         // A person who types gets one more: the one that came unprompted.
         let typed = usize::from(commands.is_empty() || commands.iter().any(|command| command.is_line));
         prop_assert!(replies.len() <= commands.len() + typed, "{}", wire.escape_ascii());
+    }
+}
+
+/// The random GUID by which StackExchange.Redis recognises a connection.
+const TRACER: &[u8] = b"\x01#Eg\x89\xab\xcdO\x9a\xbc\xde\xf0\x124Vx";
+
+#[test]
+fn each_set_up_conversation_gets_its_replies() {
+    let path = root().join("tests/unit/set_up_conversations.txt");
+    let text = fs::read_to_string(path).unwrap();
+    let conversations: Vec<&str> = text.split("\n## ").skip(1).collect();
+    assert!(conversations.len() >= 20);
+    for conversation in conversations {
+        let lines: Vec<&str> = conversation.lines().skip(1).filter(|it| !it.is_empty()).collect();
+        let words = |line: &str| -> Vec<Vec<u8>> {
+            let word =
+                |word: &str| if word == "TRACER" { TRACER } else { word.as_bytes() }.to_vec();
+            line.split_whitespace().skip(1).map(word).collect()
+        };
+        let bytes: Vec<u8> = lines.iter().flat_map(|line| array(&words(line))).collect();
+        let Replay { wire, .. } = replay(bytes.chunks(1), Peer::default());
+        let replies = replies(&wire);
+        assert_eq!(replies.len(), lines.len(), "{conversation}");
+        for (line, reply) in lines.iter().zip(replies) {
+            let is_expected = match line.split(' ').next() {
+                Some("notice") => reply.starts_with(b"-PORTCLOSED "),
+                Some("hello2") => reply.starts_with(b"*14\r\n"),
+                Some("hello3") => reply.starts_with(b"%7\r\n"),
+                Some("nodes") => reply.windows(13).any(|part| part == b"myself,master"),
+                Some("echo") => reply.strip_suffix(b"\r\n").unwrap().ends_with(&words(line)[1]),
+                literal => {
+                    Some(reply)
+                        == literal.map(|it| format!("{it}\r\n")).as_deref().map(str::as_bytes)
+                }
+            };
+            assert!(is_expected, "{line}: {}", reply.escape_ascii());
+        }
     }
 }
 

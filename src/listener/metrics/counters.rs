@@ -32,6 +32,7 @@ struct ReservationCounters {
     last: u16,
     connections: AtomicU64,
     told: AtomicU64,
+    told_unknown: AtomicU64,
     /// When the latest connection ended, in seconds since 1970; 0 before the first.
     latest: AtomicU64,
 }
@@ -71,7 +72,11 @@ impl Counters {
         let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
         if let Some(found) = found.filter(|found| attempt.port <= found.last) {
             found.connections.fetch_add(1, Relaxed);
-            found.told.fetch_add(u64::from(attempt.told == Told::Yes), Relaxed);
+            let _ = match attempt.told {
+                Told::Yes => found.told.fetch_add(1, Relaxed),
+                Told::Unknown => found.told_unknown.fetch_add(1, Relaxed),
+                Told::No => 0,
+            };
             found.latest.store(unix_time(), Relaxed);
         }
     }
@@ -105,8 +110,14 @@ impl Counters {
             by_port(
                 "redisguard_notice_told",
                 Counter,
-                "Those of them to which the sentence was sent.",
+                "Those of them whose own call was answered by the sentence, and the answer arrived.",
                 |counters| &counters.told,
+            ),
+            by_port(
+                "redisguard_notice_told_unknown",
+                Counter,
+                "Those that were reset before it was known whether the sentence arrived.",
+                |counters| &counters.told_unknown,
             ),
             by_port(
                 "redisguard_notice_last_connection_timestamp_seconds",

@@ -40,6 +40,7 @@ impl Notice {
                 out.extend_from_slice(b"\r\n");
             }
             Reply::Ok | Reply::OkAndClose => out.extend_from_slice(b"+OK\r\n"),
+            Reply::Pong => out.extend_from_slice(b"+PONG\r\n"),
             Reply::ClientId => out.extend_from_slice(b":1\r\n"),
             Reply::Echo(text) => bulk(text, out),
             Reply::Info => bulk(self.info().as_bytes(), out),

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroU8;
 
-use super::command::Command;
+use super::command::{Command, Framing};
 
 /// The version of RESP that the client asked for with HELLO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +31,8 @@ pub enum Reply {
     Ok,
     /// `+OK`, the last reply of the connection.
     OkAndClose,
+    /// `+PONG`.
+    Pong,
     /// `:1`, the id of the client.
     ClientId,
     /// The map that HELLO returns.
@@ -95,6 +97,7 @@ impl Reply {
             Reply::ClusterInfo => 11,
             Reply::SetupError => 12,
             Reply::Unprompted => 13,
+            Reply::Pong => 14,
             Reply::Echo(_) | Reply::OkAndClose | Reply::Http { .. } | Reply::TlsAlert => 0,
         })
     }
@@ -109,10 +112,20 @@ impl Reply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Handshake {
     version: RespVersion,
+    /// The client has identified its connection with an ECHO, as StackExchange.Redis does. It takes an
+    /// error in reply to a PING for a broken protocol, and never shows it.
+    has_tracer: bool,
+    /// The client asked for the server's configuration and was refused. StackExchange.Redis does that,
+    /// and would read the nodes of a cluster as "no databases here": its own error, for every call with a
+    /// database.
+    asked_for_configuration: bool,
 }
 
 /// The reply to `command`, which may change `handshake` for the commands after it.
 pub fn reply_to(command: &Command, handshake: &mut Handshake) -> Reply {
+    handshake.asked_for_configuration |= command.name_is("CONFIG")
+        || command.name_is("SENTINEL")
+        || (command.name_is("INFO") && command.arguments() == 1);
     match accepted(command, handshake) {
         Some(reply) => reply,
         None if is_setup(command) => Reply::SetupError,
@@ -135,10 +148,14 @@ fn accepted(command: &Command, handshake: &mut Handshake) -> Option<Reply> {
     } else if command.name_is("CLIENT") {
         client(command)
     } else if command.name_is("CLUSTER") && arguments == 1 {
-        cluster(command, handshake.version)
+        cluster(command, *handshake)
     } else if command.name_is("ECHO") && arguments == 1 {
         // `redis-cli --pipe` ends its input with an ECHO, and waits for that very text.
+        handshake.has_tracer |= is_tracer(command);
         command.first_argument().map(|text| Reply::Echo(text.into()))
+    } else if command.name_is("PING") && arguments == 0 {
+        let is_keep_alive = handshake.has_tracer && command.framing() == Framing::Array;
+        is_keep_alive.then_some(Reply::Pong)
     } else if command.name_is("QUIT") {
         Some(Reply::OkAndClose)
     } else if command.name_is_exactly("info") && arguments == 0 {
@@ -147,6 +164,15 @@ fn accepted(command: &Command, handshake: &mut Handshake) -> Option<Reply> {
     } else {
         None
     }
+}
+
+/// Whether an ECHO is the tracer of StackExchange.Redis: the 16 bytes of a random GUID (RFC 9562, version
+/// 4), in the order in which .NET writes them. One of them is no ASCII, so that no person types it.
+pub fn is_tracer(command: &Command) -> bool {
+    command.framing() == Framing::Array
+        && command.name_is("ECHO")
+        && matches!(command.first_argument(), Some(guid @ [_, _, _, _, _, _, _, version, variant, ..])
+            if guid.len() == 16 && version & 0xf0 == 0x40 && variant & 0xc0 == 0x80)
 }
 
 /// Whether libraries send `command` by themselves, so that a person may never see an error that it gets.
@@ -176,7 +202,8 @@ fn hello(command: &Command, version: &mut RespVersion) -> Option<Reply> {
 
 fn client(command: &Command) -> Option<Reply> {
     match command.arguments() {
-        3 if command.subcommand_is("SETINFO") => Some(Reply::Ok),
+        // Both attributes at once, too: Redis takes one, and old versions of rueidis send two.
+        3 | 5 if command.subcommand_is("SETINFO") => Some(Reply::Ok),
         2 if command.subcommand_is("SETNAME") => Some(Reply::Ok),
         2.. if OPTIONAL_SETUP.iter().any(|name| command.subcommand_is(name)) => Some(Reply::Ok),
         1 if command.subcommand_is("ID") => Some(Reply::ClientId),
@@ -186,13 +213,13 @@ fn client(command: &Command) -> Option<Reply> {
 
 /// Cluster libraries ask for the topology before they send a first command: to an error they would say
 /// that no node can be reached. With this address as the only node they send the command here.
-fn cluster(command: &Command, version: RespVersion) -> Option<Reply> {
+fn cluster(command: &Command, handshake: Handshake) -> Option<Reply> {
     if command.subcommand_is("SLOTS") {
         Some(Reply::ClusterSlots)
     } else if command.subcommand_is("SHARDS") {
-        Some(Reply::ClusterShards(version))
+        Some(Reply::ClusterShards(handshake.version))
     } else if command.subcommand_is("NODES") {
-        Some(Reply::ClusterNodes)
+        (!handshake.asked_for_configuration).then_some(Reply::ClusterNodes)
     } else if command.subcommand_is("INFO") {
         Some(Reply::ClusterInfo)
     } else {

@@ -116,6 +116,16 @@ impl ReplyQueue {
         self.stats = stats;
     }
 
+    /// The commands so far turned out to be a library's set-up: no reply to them tells the user.
+    pub fn retract_told(&mut self) {
+        self.stats.told_user = false;
+        for (reply, _) in &mut self.runs {
+            if *reply == Reply::NoticeError {
+                *reply = Reply::SetupError;
+            }
+        }
+    }
+
     /// Drops every queued reply, and accepts no further one.
     pub fn discard(&mut self) {
         self.runs.clear();

@@ -32,7 +32,7 @@ use super::command::{Command, Framing};
 use super::encode::Notice;
 use super::first_bytes::Opening;
 use super::parser::{Event, MAX_COMMAND_BYTES, ParkedParser, Parser, Position};
-use super::reply_policy::{Handshake, Reply, reply_to};
+use super::reply_policy::{Handshake, Reply, is_tracer, reply_to};
 use super::reply_queue::{ReplyQueue, ReplyStats, WriteBuffer};
 
 /// Where a session is between two events; it decides how long its connection may wait.
@@ -110,6 +110,9 @@ impl Exchange {
         };
         if let Some(command) = command {
             self.client.record_command(command);
+            if is_tracer(command) {
+                self.queue.retract_told();
+            }
         }
         if matches!(event, Event::Http(_)) {
             self.client.protocol = Protocol::Http;

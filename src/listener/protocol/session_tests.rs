@@ -309,3 +309,15 @@ fn the_log_gets_names_and_never_arguments() {
         assert!(!state.contains(secret), "{secret} is kept: {state}");
     }
 }
+
+#[test]
+fn what_is_asked_before_the_tracer_is_not_the_users_call() {
+    let mut session = Session::default();
+    session.receive(b"GET __Booksleeve_TieBreak\r\n");
+    session.receive(b"*2\r\n$4\r\nECHO\r\n$16\r\n\x01#Eg\x89\xab\xcdO\x9a\xbc\xde\xf0\x124Vx\r\n");
+    take_replies(&mut session);
+    assert!(!session.record().told_user());
+    session.receive(b"GET key\r\n");
+    take_replies(&mut session);
+    assert!(session.record().told_user());
+}
