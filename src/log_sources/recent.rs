@@ -1,11 +1,14 @@
-//! The latest connection attempts from outside, read from the ends of the logs, so that the cost does not
-//! grow with them.
+//! The latest connection attempts, read from the ends of the logs, so that the cost does not grow with them.
 
 use super::find::syslog;
 use crate::bundle::GuardConfig;
 use crate::host::Host;
 use crate::os::command::{Output, Program, is_installed};
-use crate::report::{Attempt, Line, LineFormat, TimestampParser, UnixMillis, to_rfc3339};
+use crate::report::{
+    Attempt, Line, LineFormat, LocalClient, Source, TimestampParser, UNIDENTIFIED, UnixMillis,
+    to_rfc3339,
+};
+use crate::unit::Unit;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -18,16 +21,32 @@ use std::time::Duration;
 const TAIL: u64 = 64 * 1024;
 /// How many of the kernel's lines journalctl prints, of the last day.
 const KERNEL_LINES: &str = "--lines=100";
+/// The units that ask the listener.
+const OWN_UNITS: [Unit; 4] = [Unit::Check, Unit::Metrics, Unit::Revert, Unit::Unconfirmed];
 /// How long journalctl may take.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A recent attempt from outside, as `status --json` prints it.
+/// A recent attempt, as `status --json` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecentAttempt {
     /// When.
     pub at: String,
     /// An address, a network of several (`/64`), or `others`.
     pub source: String,
+    /// The systemd unit of a client on this host. Like `container` and `cgroup` printable ASCII, other bytes as
+    /// `\xNN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The container of a client on this host: the first 12 digits of its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The cgroup of another client on this host: its path, `#` and its id where the path is not known, or
+    /// `unknown` for a program that the listener could not identify.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
+    /// The same for people.
+    #[serde(skip)]
+    pub local_client: Option<String>,
     /// The reserved port.
     pub port: u16,
     /// How it was answered, as `report` names it.
@@ -36,15 +55,15 @@ pub struct RecentAttempt {
     pub library: Option<String>,
 }
 
-/// The latest attempts from outside, the latest first, each source at each port once. Best effort: a log
-/// that cannot be read counts as empty.
+/// The latest attempts from outside and of programs on this host that the listener identified, the latest
+/// first, each source at each port once. Best effort: a log that cannot be read counts as empty.
 pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<RecentAttempt> {
     let mut timestamps = TimestampParser::new(TimeZone::UTC, Timestamp::now().as_millisecond());
     let mut all = Vec::new();
     let mut take = |text: &[u8], format: LineFormat| {
         let lines = text.split(|byte| *byte == b'\n');
         all.extend(lines.filter_map(|line| match format.parse(line, &mut timestamps) {
-            Ok(Line::Attempt(attempt)) => from_outside(&attempt),
+            Ok(Line::Attempt(attempt)) => recent(&attempt),
             _ => None,
         }));
     };
@@ -60,8 +79,7 @@ pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> V
     all.sort_by_key(|(at, _): &(UnixMillis, RecentAttempt)| std::cmp::Reverse(*at));
     let mut latest: Vec<RecentAttempt> = Vec::new();
     for (_, attempt) in all {
-        let same =
-            |known: &RecentAttempt| (&known.source, known.port) == (&attempt.source, attempt.port);
+        let same = |known: &RecentAttempt| key(known) == key(&attempt);
         if latest.len() < max && !latest.iter().any(same) {
             latest.push(attempt);
         }
@@ -69,18 +87,50 @@ pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> V
     latest
 }
 
-/// The attempt and its time, unless it comes from the host itself, as those of `status` do.
-fn from_outside(attempt: &Attempt<'_>) -> Option<(UnixMillis, RecentAttempt)> {
-    if attempt.source.address().is_some_and(|address| address.is_loopback()) {
+/// What the list has once.
+fn key(attempt: &RecentAttempt) -> (&str, Option<&str>, u16) {
+    (&attempt.source, attempt.local_client.as_deref(), attempt.port)
+}
+
+/// The attempt and its time, if it is one to list.
+fn recent(attempt: &Attempt<'_>) -> Option<(UnixMillis, RecentAttempt)> {
+    if !is_listed(&attempt.source) {
         return None;
     }
     let library = attempt
         .library
         .as_ref()
         .map(|library| format!("{} {}", library.name, library.version).trim_end().to_owned());
-    let (at, source) = (to_rfc3339(attempt.at), attempt.source.to_string());
-    let (port, answer) = (attempt.port?, attempt.answer.name());
-    Some((attempt.at, RecentAttempt { at, source, port, answer, library }))
+    let client = attempt.source.local_client();
+    let name = |name: Option<&str>| name.map(str::to_owned);
+    let recent = RecentAttempt {
+        at: to_rfc3339(attempt.at),
+        source: attempt.source.to_string(),
+        unit: name(client.and_then(LocalClient::unit)),
+        container: name(client.and_then(LocalClient::container)),
+        cgroup: name(client.and_then(LocalClient::cgroup)),
+        local_client: client.map(LocalClient::to_string),
+        port: attempt.port?,
+        answer: attempt.answer.name(),
+        library,
+    };
+    Some((attempt.at, recent))
+}
+
+/// Whether a source is listed. `status` itself and the timer's check ask the listener, too: so a loopback
+/// address is listed only with the name of a program, and redisguard's own units are not.
+fn is_listed(source: &Source<'_>) -> bool {
+    let is_own = |name: &str| OWN_UNITS.iter().any(|unit| unit.name() == name);
+    match source.local_client() {
+        Some(LocalClient::Unit(name)) if is_own(name) => false,
+        Some(LocalClient::Cgroup(name)) if name == UNIDENTIFIED => !is_loopback(source),
+        Some(_) => true,
+        None => !is_loopback(source),
+    }
+}
+
+fn is_loopback(source: &Source<'_>) -> bool {
+    source.address().is_some_and(|address| address.is_loopback())
 }
 
 /// The end of a file, from the first whole line on.
@@ -115,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_source_at_each_port_is_listed_once_by_its_latest_line_and_the_host_itself_is_not() {
+    fn each_source_at_each_port_is_listed_once_by_its_latest_line_and_redisguard_itself_is_not() {
         let root = tempfile::tempdir().unwrap();
         let line = |second: u32, peer: &str, port: u16, more: &str| {
             format!(
@@ -134,6 +184,14 @@ mod tests {
         text.push_str(&line(2300, "::1", 6379, ""));
         text.push_str(&line(2400, "192.0.2.1", 6380, ""));
         text.push_str(&line(2500, "192.0.2.1", 6379, " library=jedis library-version=4.4"));
+        text.push_str(&line(2600, "127.0.0.1", 6379, " unit=billing.service uid=1000"));
+        text.push_str(&line(2601, "127.0.0.1", 6379, " container=1a2b3c4d5e6f"));
+        text.push_str(&line(2602, "::1", 6379, " cgroup=\"/user.slice\""));
+        text.push_str(&line(2603, "127.0.0.1", 6379, " unit=billing.service uid=1000"));
+        text.push_str(&line(2604, "192.0.2.5", 6379, " cgroup=unknown"));
+        for own in ["unit=redis-ports-check.service", "cgroup=unknown"] {
+            text.push_str(&line(2605, "127.0.0.1", 6379, &format!(" {own}")));
+        }
         text.push_str("time=2026-11-27T05:59:59.000Z peer=192.0.2.7 po");
         std::fs::create_dir_all(root.path().join("var/log/redisguard")).unwrap();
         std::fs::write(root.path().join("var/log/redisguard/x.log"), text).unwrap();
@@ -147,11 +205,21 @@ mod tests {
             let latest = recent_attempts(&host, &guard_config, most).into_iter();
             let line = |attempt: RecentAttempt| {
                 let library = attempt.library.unwrap_or_default();
-                format!("{} {} {}", attempt.source, attempt.port, library)
+                let client = attempt.local_client.unwrap_or_default();
+                format!("{} {} {library}{client}", attempt.source, attempt.port)
             };
             latest.map(line).collect()
         };
-        assert_eq!(told(5), ["192.0.2.1 6379 jedis 4.4", "192.0.2.1 6380 ", "192.0.2.9 6379 "]);
-        assert_eq!(told(1), ["192.0.2.1 6379 jedis 4.4"]);
+        let latest = [
+            "192.0.2.5 6379 unidentified program",
+            "127.0.0.1 6379 billing.service",
+            "::1 6379 cgroup /user.slice",
+            "127.0.0.1 6379 container 1a2b3c4d5e6f",
+            "192.0.2.1 6379 jedis 4.4",
+            "192.0.2.1 6380 ",
+            "192.0.2.9 6379 ",
+        ];
+        assert_eq!(told(9), latest);
+        assert_eq!(told(2), latest[..2]);
     }
 }

@@ -36,6 +36,25 @@ pub fn shortened(text: &str, max: usize, mark: &str) -> String {
     text.chars().take(max - mark.chars().count()).chain(mark.chars()).collect()
 }
 
+/// A text of at most `max` characters: the beginning of a longer one is replaced by `mark`. The end of a path
+/// says the most.
+pub fn shortened_at_start(text: &str, max: usize, mark: &str) -> String {
+    let length = text.chars().count();
+    if length <= max {
+        return text.to_owned();
+    }
+    mark.chars().chain(text.chars().skip(length + mark.chars().count() - max)).collect()
+}
+
+/// How many values there are beside the first of so many. A list of `max` values may have lost others.
+pub fn and_more(listed: usize, max: usize) -> String {
+    match listed.saturating_sub(1) {
+        0 => String::new(),
+        more if listed < max => format!(" and {more} more"),
+        more => format!(" and at least {more} more"),
+    }
+}
+
 /// The length of a time step in words. Steps have the widths of [`super::histogram`].
 pub fn step(seconds: i64) -> String {
     match seconds {
@@ -57,6 +76,17 @@ mod tests {
         assert_eq!(shortened(&"x".repeat(80), 80, "..."), "x".repeat(80));
         assert_eq!(shortened(&"x".repeat(81), 80, "..."), "x".repeat(77) + "...");
         assert_eq!(shortened("äöüß", 3, "…"), "äö…");
+        assert_eq!(shortened_at_start("/a/b/c.scope", 12, "..."), "/a/b/c.scope");
+        assert_eq!(shortened_at_start("/a/b/c.scope", 10, "..."), "...c.scope");
+    }
+
+    #[test]
+    fn a_list_of_the_most_values_may_have_lost_others() {
+        assert_eq!(
+            [0, 1, 2, 7].map(|listed| and_more(listed, 8)),
+            ["", "", " and 1 more", " and 6 more"]
+        );
+        assert_eq!(and_more(8, 8), " and at least 7 more");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! Guarantees: a line counts only if the kernel is named as its author, since any user can have the
 //! same text logged under another name (logger(1)).
 
-use super::record::{AnswerKind, Attempt, Line, SkipReason, Source};
+use super::record::{AnswerKind, Attempt, ClientDetails, Line, SkipReason};
+use super::source::Source;
 use super::timestamp::TimestampParser;
 use memchr::memmem::Finder;
 use serde::Deserialize;
@@ -115,8 +116,16 @@ fn packet(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
     if port == 0 {
         return Err(SkipReason::Malformed);
     }
-    let port = Some(port);
-    Ok(Attempt { at: 0, source, port, answer, attempts: 1, protocol: None, library: None })
+    Ok(Attempt {
+        at: 0,
+        source,
+        port: Some(port),
+        answer,
+        attempts: 1,
+        protocol: None,
+        library: None,
+        details: ClientDetails::default(),
+    })
 }
 
 #[cfg(test)]

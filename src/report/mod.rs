@@ -4,6 +4,7 @@
 //! Never: opens a file or asks for the time; callers pass readers and timestamps.
 
 mod aggregate;
+mod client_values;
 pub mod format;
 mod histogram;
 mod kernel_log;
@@ -12,20 +13,23 @@ mod lines;
 mod listener_log;
 pub mod output;
 mod record;
+mod source;
 mod summary;
 mod timestamp;
 mod totals;
 
 pub use self::aggregate::{
-    Aggregate, Evicted, Filter, Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES,
-    MAX_PORTS, MAX_ROWS, PortRow, Row,
+    Aggregate, Details, Evicted, Filter, Libraries, LibrariesUsed, LibraryId, LibraryRow,
+    MAX_LIBRARIES, MAX_PORTS, MAX_ROWS, MAX_STATED_PEERS, MAX_VALUES, PortRow, Row, TopValues,
 };
+pub use self::client_values::{AddressUse, CommandUse, NameUse, UidUse};
 pub use self::histogram::{Histogram, MAX_STEPS, TimeAxis};
 pub use self::line_counts::LineCounts;
 pub use self::lines::{LineFormat, read_lines};
 pub use self::record::{
-    AnswerKind, Attempt, Library, Line, LostLines, Protocol, SkipReason, Source, UnixMillis,
+    AnswerKind, Attempt, ClientDetails, Library, Line, LostLines, Protocol, SkipReason, UnixMillis,
 };
+pub use self::source::{LocalClient, Source, UNIDENTIFIED};
 pub use self::summary::{
     LibrarySummary, LibraryUse, PortSummary, SourceSummary, Summary, TimelineStep, Unlisted,
 };

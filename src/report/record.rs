@@ -1,52 +1,26 @@
 //! One log line as plain data: who tried to connect to which port, when, and how that was answered.
 
+use super::source::Source;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type UnixMillis = i64;
 
-/// Where connection attempts come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Source {
-    /// One address.
-    Address(IpAddr),
-    /// Several addresses of one IPv6 /64, given by its first.
-    Network(Ipv6Addr),
-    /// Several sources that the listener counted together.
-    Others,
-}
-
-impl Source {
-    /// The address, where the source is exactly one.
-    pub fn address(self) -> Option<IpAddr> {
-        match self {
-            Source::Address(address) => Some(address),
-            Source::Network(_) | Source::Others => None,
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Source::Address(address) => write!(formatter, "{address}"),
-            Source::Network(first) => write!(formatter, "{first}/64"),
-            Source::Others => formatter.write_str("others"),
-        }
-    }
-}
-
-/// How an attempt was answered.
+/// How an attempt was answered. A client is told when its own call is answered with the notice: a reply to a
+/// library's set-up commands does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerKind {
-    /// The listener sent the notice.
+    /// The client was told, however the connection ended. In lines of version 0.1: the listener sent the
+    /// notice and the client closed.
     NoticeSent,
-    /// The listener answered a library's set-up commands; the client closed before the notice was due.
+    /// The listener sent the notice, and the client reset the connection before it acknowledged it: nobody
+    /// knows whether it arrived. Never in lines of version 0.1.
+    Unknown,
+    /// The client closed before it was told: it sent nothing but a library's set-up, or got a TLS alert.
     Closed,
-    /// The listener accepted the connection, which then broke off.
+    /// The connection broke off before the client was told.
     Broken,
     /// The listener counted the attempt with others instead of writing a line for it.
     Folded,
@@ -58,8 +32,9 @@ pub enum AnswerKind {
 
 impl AnswerKind {
     /// Every kind, in the order in which reports list them.
-    pub const ALL: [AnswerKind; 6] = [
+    pub const ALL: [AnswerKind; 7] = [
         AnswerKind::NoticeSent,
+        AnswerKind::Unknown,
         AnswerKind::Closed,
         AnswerKind::Broken,
         AnswerKind::Folded,
@@ -71,6 +46,7 @@ impl AnswerKind {
     pub fn name(self) -> &'static str {
         match self {
             AnswerKind::NoticeSent => "told",
+            AnswerKind::Unknown => "unknown",
             AnswerKind::Closed => "closed",
             AnswerKind::Broken => "broken",
             AnswerKind::Folded => "folded",
@@ -82,19 +58,25 @@ impl AnswerKind {
     /// What happened to the client, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            AnswerKind::NoticeSent => "was sent the notice",
-            AnswerKind::Closed => "sent nothing but a library's set-up",
-            AnswerKind::Broken => "reached the listener and broke off",
+            AnswerKind::NoticeSent => "got the notice",
+            AnswerKind::Unknown => "was sent the notice, then reset: arrival unknown",
+            AnswerKind::Closed => "closed before it was told",
+            AnswerKind::Broken => "broke off before it was told",
             AnswerKind::Folded => "reached the listener too often to be listed",
             AnswerKind::Dropped => "dropped by the kernel",
             AnswerKind::Reset => "reset by the kernel",
         }
     }
+
+    /// Whether the client reached the listener, by the listener's log.
+    pub fn is_listener(self) -> bool {
+        !matches!(self, AnswerKind::Dropped | AnswerKind::Reset)
+    }
 }
 
 /// The protocol that the client used with the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// The client sent nothing.
     None,
@@ -102,16 +84,51 @@ pub enum Protocol {
     Resp,
     /// Redis commands as plain lines.
     Inline,
-    /// HTTP.
+    /// HTTP/1.
     Http,
     /// TLS in which no other protocol was recognised.
     Tls,
+    /// The header of a proxy, and nothing after it.
+    Proxy,
+    /// HTTP/2.
+    Http2,
+    /// SSH.
+    Ssh,
+    /// The bus between the nodes of a Redis Cluster.
+    ClusterBus,
+    /// MQTT.
+    Mqtt,
+    /// AMQP.
+    Amqp,
+    /// PostgreSQL.
+    Postgresql,
+    /// MySQL.
+    Mysql,
+    /// MongoDB.
+    Mongodb,
+    /// The client sent bytes that the listener did not recognise.
+    Unknown,
 }
 
 impl Protocol {
     /// Every protocol, in the order in which reports list them.
-    pub const ALL: [Protocol; 5] =
-        [Protocol::None, Protocol::Resp, Protocol::Inline, Protocol::Http, Protocol::Tls];
+    pub const ALL: [Protocol; 15] = [
+        Protocol::None,
+        Protocol::Resp,
+        Protocol::Inline,
+        Protocol::Http,
+        Protocol::Tls,
+        Protocol::Proxy,
+        Protocol::Http2,
+        Protocol::Ssh,
+        Protocol::ClusterBus,
+        Protocol::Mqtt,
+        Protocol::Amqp,
+        Protocol::Postgresql,
+        Protocol::Mysql,
+        Protocol::Mongodb,
+        Protocol::Unknown,
+    ];
 
     /// Its name in the listener's log.
     pub fn name(self) -> &'static str {
@@ -121,6 +138,16 @@ impl Protocol {
             Protocol::Inline => "inline",
             Protocol::Http => "http",
             Protocol::Tls => "tls",
+            Protocol::Proxy => "proxy",
+            Protocol::Http2 => "http2",
+            Protocol::Ssh => "ssh",
+            Protocol::ClusterBus => "cluster-bus",
+            Protocol::Mqtt => "mqtt",
+            Protocol::Amqp => "amqp",
+            Protocol::Postgresql => "postgresql",
+            Protocol::Mysql => "mysql",
+            Protocol::Mongodb => "mongodb",
+            Protocol::Unknown => "unknown",
         }
     }
 }
@@ -134,13 +161,34 @@ pub struct Library<'a> {
     pub version: Cow<'a, str>,
 }
 
+/// What else the listener learned about a client. The client chose all of it but `uid`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientDetails<'a> {
+    /// Its name for the connection (`CLIENT SETNAME`): printable ASCII, everything else escaped as `\xNN`.
+    pub name: Option<Cow<'a, str>>,
+    /// The first command that the notice answered, in upper case; `other` for one that is not known.
+    pub refused: Option<&'a str>,
+    /// The client's address by a PROXY header, which anybody can forge.
+    pub stated_peer: Option<IpAddr>,
+    /// The user id of a client on this host.
+    pub uid: Option<u32>,
+}
+
+impl ClientDetails<'_> {
+    /// Whether the line has none of them.
+    pub fn is_empty(&self) -> bool {
+        let Self { name, refused, stated_peer, uid } = self;
+        name.is_none() && refused.is_none() && stated_peer.is_none() && uid.is_none()
+    }
+}
+
 /// The connection attempts of one source that one line records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt<'a> {
     /// When it happened; for a line that counts several attempts, when the line was written.
     pub at: UnixMillis,
     /// The client.
-    pub source: Source,
+    pub source: Source<'a>,
     /// The reserved port that the client asked for, where the line names one.
     pub port: Option<u16>,
     /// How it was answered.
@@ -151,6 +199,8 @@ pub struct Attempt<'a> {
     pub protocol: Option<Protocol>,
     /// The client library, where the client named one.
     pub library: Option<Library<'a>>,
+    /// What else the listener learned about the client.
+    pub details: ClientDetails<'a>,
 }
 
 /// Log lines that the listener could not write, and the attempts that they would have recorded.

@@ -1,10 +1,12 @@
 //! The report as plain data: sorted, cut to the rows that were asked for, timestamps as text. Every output
 //! format is rendered from it; as JSON it is what `report --json` prints.
 
-use super::aggregate::{Aggregate, LibraryId, LibraryRow, PortRow, Row};
+use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Row};
+use super::client_values::{AddressUse, CommandUse, NameUse, UidUse, listed};
 use super::histogram::Histogram;
 use super::line_counts::LineCounts;
-use super::record::{AnswerKind, LostLines, Protocol, Source};
+use super::record::{AnswerKind, LostLines, Protocol};
+use super::source::{LocalClient, Source};
 use super::timestamp::to_rfc3339;
 use super::totals::AnswerCounts;
 use serde::{Serialize, Serializer};
@@ -59,6 +61,17 @@ pub struct Summary {
 pub struct SourceSummary {
     /// An address, a network of several (`/64`), or `others`.
     pub source: String,
+    /// The systemd unit of a client on this host: each has a source of its own. Like `container` and `cgroup`
+    /// printable ASCII, other bytes as `\xNN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// The container of a client on this host: the first 12 digits of its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The cgroup of another client on this host: its path, `#` and its id where the path is not known, or
+    /// `unknown` for a program that the listener could not identify.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
     /// The source's name, with `--resolve` where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -72,16 +85,32 @@ pub struct SourceSummary {
     pub first: String,
     /// The last attempt.
     pub last: String,
-    /// The protocols that the source used: `none`, `resp`, `inline`, `http`, `tls`.
+    /// The protocols that the source used: `none` (it sent nothing), `resp`, `inline`, `http`, `tls`, `proxy`
+    /// (only a PROXY header), `http2`, `ssh`, `cluster-bus`, `mqtt`, `amqp`, `postgresql`, `mysql`, `mongodb`,
+    /// or `unknown` (the listener did not recognise it).
     pub protocols: Vec<&'static str>,
     /// The libraries that clients named, at most four, those with the most attempts first.
     pub libraries: Vec<LibraryUse>,
+    /// The names that clients gave their connections (`CLIENT SETNAME`), at most 8, those with the most
+    /// attempts first. A source with more keeps the most frequent ones.
+    pub client_names: Vec<NameUse>,
+    /// The first command of each connection that the notice answered, at most 8, those with the most attempts
+    /// first.
+    pub refused: Vec<CommandUse>,
+    /// The client addresses that PROXY headers stated, at most 32, those with the most attempts first.
+    /// Unverified: anybody can send such a header.
+    pub stated_peers: Vec<AddressUse>,
+    /// The user ids of clients on this host, at most 8, those with the most attempts first.
+    pub uids: Vec<UidUse>,
     /// The attempts in each step. Not in JSON, which would grow by up to 128 numbers for each source.
     #[serde(skip)]
     pub timeline: Vec<u32>,
     /// The address, where the source is exactly one.
     #[serde(skip)]
     pub address: Option<IpAddr>,
+    /// The name of a client on this host, for people.
+    #[serde(skip)]
+    pub local_client: Option<String>,
 }
 
 /// A library that one source used at one port.
@@ -169,7 +198,11 @@ impl Summary {
         let totals = aggregate.totals;
         let has_attempts = totals.attempts() > 0;
         let mut rows: Vec<&Row> = aggregate.rows.iter().collect();
-        rows.sort_by_key(|row| (Reverse(row.totals.attempts()), row.source, row.port));
+        rows.sort_by(|one, other| {
+            let [one, other] =
+                [one, other].map(|row| (Reverse(row.totals.attempts()), &row.source, row.port));
+            one.cmp(&other)
+        });
         let (listed, left_out) = rows.split_at(rows.len().min(top));
         let evicted = &aggregate.evicted;
         let left_out_attempts = left_out.iter().map(|row| row.totals.attempts());
@@ -179,7 +212,7 @@ impl Summary {
             libraries: aggregate.libraries.overflow,
             ports: aggregate.port_overflow,
         };
-        let sources: BTreeSet<Source> = aggregate.rows.iter().map(|row| row.source).collect();
+        let sources: BTreeSet<&Source> = aggregate.rows.iter().map(|row| &row.source).collect();
         Summary {
             host: None,
             first: has_attempts.then(|| to_rfc3339(totals.first)),
@@ -241,8 +274,16 @@ fn source(aggregate: &Aggregate, row: &Row) -> SourceSummary {
     let mut libraries: Vec<LibraryUse> = row.libraries.iter().filter_map(library).collect();
     libraries
         .sort_by(|one, other| other.attempts.cmp(&one.attempts).then(one.name.cmp(&other.name)));
+    let client = row.source.local_client();
+    let name = |name: Option<&str>| name.map(str::to_owned);
+    let none = Details::default();
+    let Details { client_names, refused, stated_peers, uids } =
+        row.details.as_deref().unwrap_or(&none);
     SourceSummary {
         source: row.source.to_string(),
+        unit: name(client.and_then(LocalClient::unit)),
+        container: name(client.and_then(LocalClient::container)),
+        cgroup: name(client.and_then(LocalClient::cgroup)),
         name: None,
         port: row.port,
         attempts: row.totals.attempts(),
@@ -251,8 +292,13 @@ fn source(aggregate: &Aggregate, row: &Row) -> SourceSummary {
         last: to_rfc3339(row.totals.last),
         protocols: row.protocols().map(Protocol::name).collect(),
         libraries,
+        client_names: listed(client_names, |(name, attempts)| NameUse { name, attempts }),
+        refused: listed(refused, |(command, attempts)| CommandUse { command, attempts }),
+        stated_peers: listed(stated_peers, |(address, attempts)| AddressUse { address, attempts }),
+        uids: listed(uids, |(uid, attempts)| UidUse { uid, attempts }),
         timeline: row.histogram.counts(aggregate.axis).collect(),
         address: row.source.address(),
+        local_client: client.map(LocalClient::to_string),
     }
 }
 
@@ -285,10 +331,10 @@ fn ports(aggregate: &Aggregate) -> Vec<PortSummary> {
 }
 
 fn libraries(aggregate: &Aggregate) -> Vec<LibrarySummary> {
-    let mut sources: BTreeMap<LibraryId, BTreeSet<Source>> = BTreeMap::new();
+    let mut sources: BTreeMap<LibraryId, BTreeSet<&Source>> = BTreeMap::new();
     for row in &aggregate.rows {
         for (id, _) in row.libraries.iter() {
-            sources.entry(id).or_default().insert(row.source);
+            sources.entry(id).or_default().insert(&row.source);
         }
     }
     let library = |(id, row): (LibraryId, &LibraryRow)| LibrarySummary {

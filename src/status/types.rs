@@ -40,8 +40,8 @@ pub struct HostStatus {
     /// What the rules stopped or told in all that time, by reservation and family: it outlives reloads,
     /// changed bundles and reboots.
     pub ports: Vec<PortCount>,
-    /// Who knocked last from outside, the latest first, each source at each port once; from the ends of
-    /// the listener's log and, of the last day, of the kernel's.
+    /// The latest attempts from outside and of identified programs on this host, the latest first, each source
+    /// at each port once; from the ends of the listener's log and, of the last day, of the kernel's.
     pub knocks: Vec<RecentAttempt>,
     /// The listener.
     pub listener: ListenerStatus,

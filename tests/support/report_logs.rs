@@ -108,6 +108,9 @@ pub fn everything() -> Tree {
     for name in HOSTILE {
         text.push_str(&line(20, "203.0.113.66", 6379, name, "told"));
     }
+    for text_of_day in (1..=6).map(local_lines) {
+        text.push_str(&text_of_day);
+    }
     text.push_str("time=2026-11-20T05:46:00.000Z peer=198.51.100.7 attempts=1234 outcome=folded\n");
     text.push_str("time=2026-11-20T05:46:00.000Z lines=2 attempts=9 outcome=dropped\n");
     text.push_str(
@@ -120,6 +123,36 @@ pub fn everything() -> Tree {
     tree.write("var/log/kern.log", kernel + "2026-11-05T05:45:00+00:00 web sshd[1]: hello\n");
     tree.write("etc/hostname", "web\n");
     tree
+}
+
+/// Lines of version 0.2 on one day: programs on the host, a proxy, a reset that leaves open what arrived.
+fn local_lines(day: u32) -> String {
+    let line = |peer: &str, before: &str, after: &str, end: &str| {
+        format!(
+            "time=2026-11-{day:02}T06:00:00.000Z peer={peer} peer-port=50000 port=6379 family=4 \
+             via=local {before} command=GET refused=GET {after}replies=2 {end}\n"
+        )
+    };
+    let told = "told=true duration-ms=3 outcome=idle";
+    let unknown = "told=unknown duration-ms=3 outcome=reset";
+    let hostile = HOSTILE[day as usize % HOSTILE.len()];
+    let cgroup = "cgroup=/user.slice/user-1000.slice/user@1000.service/app.slice/run-u4711.service/a-worker.scope";
+    [
+        line("127.0.0.1", "unit=billing.service uid=998 protocol=resp", "", told),
+        line("127.0.0.1", "container=1a2b3c4d5e6f protocol=resp", "library=jedis ", unknown),
+        line("127.0.0.1", &format!("{cgroup} uid=1000 protocol=resp"), "", told),
+        line(
+            "192.0.2.80",
+            &format!("stated-peer=198.51.100.{}:4000 protocol=unknown", day.min(4)),
+            &format!("client-name={hostile} "),
+            unknown,
+        ),
+        format!(
+            "time=2026-11-{day:02}T06:01:00.000Z peer=127.0.0.1 unit=billing.service attempts=2 \
+             outcome=folded\n"
+        ),
+    ]
+    .concat()
 }
 
 /// What somebody may call a library, as the log has it.

@@ -2,6 +2,7 @@
 
 use crate::support::report_logs::{HOSTILE, Tree, everything, line};
 use crate::support::{exit_status, transcript};
+use serde_json::{Value, json};
 
 #[test]
 fn the_table_matches_its_snapshot_and_fits_80_columns() {
@@ -52,7 +53,78 @@ fn csv_and_json_agree_and_hostile_names_stay_text() {
     }
     let formula = Tree::with_log(&line(1, "192.0.2.1", 6379, r#""=1+1""#, "told"));
     let csv = String::from_utf8(formula.report(&["--csv"]).stdout).unwrap();
-    assert!(csv.trim_end().ends_with(",'=1+1"), "{csv}");
+    assert!(csv.contains(",'=1+1,"), "{csv}");
+}
+
+#[test]
+fn every_format_names_local_clients_proxies_and_unknown_arrivals() {
+    let tree = everything();
+    let (json, _) = tree.json(&[]);
+    let knocks = json["knocks"].as_array().unwrap();
+    let row = |key: &str, value: &str, port: Value| {
+        let mut rows = knocks.iter().filter(|row| row[key] == value && row["port"] == port);
+        rows.next().unwrap_or_else(|| panic!("{key} {value}"))
+    };
+    let unit = row("unit", "billing.service", 6379.into());
+    assert_eq!((&unit["source"], &unit["answers"]["told"]), (&"127.0.0.1".into(), &6.into()));
+    assert_eq!(unit["refused"], json!([{ "command": "GET", "attempts": 6 }]));
+    assert_eq!(unit["uids"], json!([{ "uid": 998, "attempts": 6 }]));
+    assert_eq!(row("unit", "billing.service", Value::Null)["answers"]["folded"], 12);
+    let container = row("container", "1a2b3c4d5e6f", 6379.into());
+    assert_eq!(
+        (&container["answers"]["unknown"], &container["answers"]["told"]),
+        (&6.into(), &0.into())
+    );
+    assert!(container.get("unit").is_none() && container.get("cgroup").is_none());
+    assert!(row("source", "192.0.2.80", 6379.into()).get("unit").is_none());
+    let proxy = row("source", "192.0.2.80", 6379.into());
+    assert_eq!(proxy["stated_peers"][0], json!({ "address": "198.51.100.4", "attempts": 3 }));
+    assert_eq!(
+        (proxy["stated_peers"].as_array().unwrap().len(), &proxy["protocols"]),
+        (4, &json!(["unknown"]))
+    );
+    let names = proxy["client_names"].as_array().unwrap();
+    assert!(names.iter().any(|used| used["name"] == HOSTILE[0].trim_matches('"')), "{names:?}");
+
+    // Each attempt has one answer, in all, of each source, of each port and in the timeline.
+    let sum = |answers: &Value| {
+        answers.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!(
+        (sum(&json["answers"]), &json["answers"]["unknown"]),
+        (json["attempts"].as_u64().unwrap(), &12.into())
+    );
+    for counted in knocks.iter().chain(json["ports"].as_array().unwrap()) {
+        assert_eq!(sum(&counted["answers"]), counted["attempts"].as_u64().unwrap(), "{counted}");
+    }
+    let steps = json["timeline"].as_array().unwrap().iter();
+    assert_eq!(
+        steps.map(|step| sum(&step["answers"])).sum::<u64>(),
+        json["attempts"].as_u64().unwrap()
+    );
+
+    let csv = String::from_utf8(tree.report(&["--csv"]).stdout).unwrap();
+    // The columns of version 0.1 keep their places.
+    let head = "source,name,port,attempts,first,last,told,closed,broken,folded,dropped,reset,protocols,libraries,";
+    assert!(csv.starts_with(&format!("{head}unknown,unit,container,cgroup,uids,client_names,refused,unverified_stated_peers\n")), "{csv}");
+    assert!(csv.contains(",6,0,0,0,0,0,resp,,0,billing.service,,,998,,GET,\n"), "{csv}");
+    assert!(csv.contains(",0,0,0,0,0,0,resp,jedis,6,,1a2b3c4d5e6f,,,,GET,\n"), "{csv}");
+    assert!(csv.contains(",GET,198.51.100.4 198.51.100.1 198.51.100.2 198.51.100.3\n"), "{csv}");
+
+    let page = String::from_utf8(tree.report(&["--html", "-"]).stdout).unwrap();
+    for text in [
+        "127.0.0.1<span class=\"name\">billing.service</span>",
+        "127.0.0.1<span class=\"name\">container 1a2b3c4d5e6f</span>",
+        "data-source=\"127.0.0.1 billing.service\"",
+        "127.0.0.1 billing.service at 6379",
+        "<span class=\"answer unknown\">unknown 6</span>",
+        "<li class=\"unknown\"><span><strong>unknown</strong>: was sent the notice, then reset: arrival unknown</span></li>",
+        "<option>unknown</option>",
+        "<span class=\"name\">states: 198.51.100.4 and 3 more (from a PROXY header, unverified)</span>",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("<script>alert"), "a client's name is text");
 }
 
 #[test]
@@ -78,7 +150,7 @@ fn since_port_and_top_narrow_the_report() {
     let left = top["attempts"].as_u64().unwrap() - top["knocks"][0]["attempts"].as_u64().unwrap();
     assert_eq!(top["others"]["attempts"], left);
     let (none, code) = tree.json(&["--since", "1m"]);
-    assert_eq!((code, &none["attempts"], &none["first"]), (0, &0.into(), &serde_json::Value::Null));
+    assert_eq!((code, &none["attempts"], &none["first"]), (0, &0.into(), &Value::Null));
     assert!(transcript(&tree.report(&["--since", "1m"])).starts_with("nobody knocks\n"));
     for wrong in [
         vec!["--since", "yesterday"],

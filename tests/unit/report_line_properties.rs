@@ -30,12 +30,26 @@ fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
             lines.misdated,
         ];
         prop_assert_eq!(lines.read, parts.iter().sum::<u64>());
-        let summary = Summary::new(&aggregate, 1);
-        for text in summary.libraries.iter().map(|library| &library.name) {
+        let summary = Summary::new(&aggregate, usize::MAX);
+        let answers = summary.answers.nonzero().map(|(_, count)| count);
+        prop_assert_eq!(answers.fold(0, u64::saturating_add), summary.attempts);
+        let libraries = summary.libraries.iter().map(|library| library.name.clone());
+        for text in libraries.chain(texts(&summary)) {
             prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", text);
         }
     }
     Ok(())
+}
+
+/// Every text of the listed sources.
+fn texts(summary: &Summary) -> Vec<String> {
+    let texts = summary.by_source.iter().flat_map(|source| {
+        let names = source.client_names.iter().map(|used| used.name.clone());
+        let refused = source.refused.iter().map(|used| used.command.clone());
+        let local = [&source.unit, &source.container, &source.cgroup, &source.local_client];
+        names.chain(refused).chain(local.into_iter().flatten().cloned()).collect::<Vec<_>>()
+    });
+    texts.collect()
 }
 
 /// Lines that nearly are ours: pieces of real ones, put together anyhow.
@@ -55,6 +69,25 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         "\\",
         "\"",
         " library-version=1",
+        " client-name=\"",
+        " refused=GET",
+        " refused=",
+        " stated-peer=192.0.2.7:1",
+        " stated-peer=\"[2001:db8::7]:1\"",
+        " unit=a.service",
+        " unit=\"",
+        " container=1a2b3c4d5e6f",
+        " cgroup=\"/a",
+        " cgroup=\"#1\"",
+        " uid=1000",
+        " protocol=cluster-bus",
+        " told=true",
+        " told=unknown",
+        " told=",
+        " outcome=reset",
+        ",\"told\":\"true\"",
+        ",\"unit\":\"\\u00ff\"",
+        ",\"client-name\":\"\\\"",
         " attempts=",
         "18446744073709551615",
         " lines=2",

@@ -34,10 +34,12 @@ pub(super) fn collected(
     Ok(status)
 }
 
-/// A finding in lines that fit a terminal of 80 columns: where target and detail do not fit into one, the
+/// The columns of a terminal.
+const WIDTH: usize = 80;
+
+/// A finding in lines that fit a terminal: where target and detail do not fit into one, the
 /// detail follows in lines of its own.
 fn wrapped(finding: &Finding) -> String {
-    const WIDTH: usize = 80;
     const INDENT: &str = "             ";
     let subject = format!("  {:<8} {}:", finding.kind.name(), finding.target);
     let line = format!("{subject} {}", finding.detail);
@@ -118,9 +120,12 @@ fn show_attempts(attempts: &[RecentAttempt]) {
     if attempts.is_empty() {
         return;
     }
-    out!("\nlatest knocks from outside (`redisguard-install report` has all):");
-    for RecentAttempt { at, source, port, answer, library } in attempts {
-        let library = library.as_ref().map(|library| format!(", {library}"));
-        out!("  {at}  {source:<18} port {port:<5}  {answer}{}", library.unwrap_or_default());
+    out!("\nlatest attempts (`redisguard-install report` lists all):");
+    for RecentAttempt { at, source, local_client, port, answer, library, .. } in attempts {
+        let client = [local_client, library].into_iter().flatten();
+        let client: String = client.map(|name| format!(", {name}")).collect();
+        let line = format!("{at}  {source:<18} port {port:<5}  {answer}{client}");
+        // What does not fit goes below the source.
+        out!("{}", text_layout::wrapped(&line, WIDTH, "  ", &" ".repeat(24)));
     }
 }

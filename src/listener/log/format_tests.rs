@@ -187,16 +187,19 @@ fn the_report_reads_what_the_log_says() {
         for piece in every.chunks(8) {
             let client = client(piece);
             let mut attempt = attempt(&client);
-            for (outcome, answer) in [
-                (Outcome::Told, AnswerKind::NoticeSent),
-                (Outcome::Closed, AnswerKind::Closed),
-                (Outcome::Reset, AnswerKind::Broken),
-                (Outcome::Idle, AnswerKind::Broken),
-                (Outcome::Shed, AnswerKind::Broken),
-                (Outcome::Limit, AnswerKind::Broken),
-                (Outcome::Shutdown, AnswerKind::Broken),
+            for (outcome, told, answer) in [
+                (Outcome::Told, Told::Yes, AnswerKind::NoticeSent),
+                (Outcome::Closed, Told::No, AnswerKind::Closed),
+                (Outcome::Reset, Told::No, AnswerKind::Broken),
+                (Outcome::Reset, Told::Unknown, AnswerKind::Unknown),
+                (Outcome::Reset, Told::Yes, AnswerKind::NoticeSent),
+                (Outcome::Idle, Told::Yes, AnswerKind::NoticeSent),
+                (Outcome::Idle, Told::No, AnswerKind::Broken),
+                (Outcome::Shed, Told::No, AnswerKind::Broken),
+                (Outcome::Limit, Told::No, AnswerKind::Broken),
+                (Outcome::Shutdown, Told::No, AnswerKind::Broken),
             ] {
-                attempt.outcome = outcome;
+                (attempt.outcome, attempt.told) = (outcome, told);
                 let text = line(&attempt, format, Timestamp::UNIX_EPOCH);
                 read(&text, &|line| {
                     let Line::Attempt(knock) = line else { panic!("{text}") };

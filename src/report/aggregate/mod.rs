@@ -3,15 +3,18 @@
 //! Guarantees: memory is bounded, whatever the logs hold; sums are exact, because attempts beyond the
 //! bounds are counted together instead of separately.
 
+mod details;
 mod libraries;
+mod top_values;
 
+pub use self::details::{Details, MAX_STATED_PEERS, MAX_VALUES};
 pub use self::libraries::{Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES};
+pub use self::top_values::TopValues;
 
 use super::histogram::{Histogram, TimeAxis};
 use super::line_counts::LineCounts;
-use super::record::{
-    AnswerKind, Attempt, Line, LostLines, Protocol, SkipReason, Source, UnixMillis,
-};
+use super::record::{AnswerKind, Attempt, Line, LostLines, Protocol, SkipReason, UnixMillis};
+use super::source::Source;
 use super::totals::Totals;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -41,7 +44,7 @@ const EARLIEST: UnixMillis = 946_684_800_000;
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The source.
-    pub source: Source,
+    pub source: Source<'static>,
     /// The reserved port; `None` where the listener's counts name no port.
     pub port: Option<u16>,
     /// Its attempts.
@@ -49,15 +52,19 @@ pub struct Row {
     /// Its attempts in each step.
     pub histogram: Histogram,
     /// A bit for each of [`Protocol::ALL`] that the source used.
-    protocols: u8,
+    protocols: u16,
     /// The libraries that the source used.
     pub libraries: LibrariesUsed,
+    /// What its clients said about themselves; `None` if no line says anything, as those of the kernel and of
+    /// version 0.1.
+    pub details: Option<Box<Details>>,
 }
 
 impl Row {
-    fn new(source: Source, port: Option<u16>) -> Row {
+    fn new(source: Source<'static>, port: Option<u16>) -> Row {
         let (totals, histogram) = (Totals::default(), Histogram::default());
-        Row { source, port, totals, histogram, protocols: 0, libraries: LibrariesUsed::default() }
+        let libraries = LibrariesUsed::default();
+        Row { source, port, totals, histogram, protocols: 0, libraries, details: None }
     }
 
     /// The protocols that the source used.
@@ -101,7 +108,7 @@ pub struct Aggregate {
     /// Every source at every port that is counted separately, in no order.
     pub rows: Vec<Row>,
     /// The places of `rows`.
-    index: HashMap<(Source, Option<u16>), usize>,
+    index: HashMap<(Source<'static>, Option<u16>), usize>,
     /// The rows that are not counted separately any more.
     pub evicted: Evicted,
     /// The libraries.
@@ -166,7 +173,7 @@ impl Aggregate {
             }
             None => self.port_overflow = self.port_overflow.saturating_add(attempts),
         }
-        let row = self.row(attempt.source, attempt.port);
+        let row = self.row(attempt.source.clone(), attempt.port);
         let row = &mut self.rows[row];
         row.totals.add(attempt);
         row.histogram.add(step, attempts);
@@ -175,6 +182,9 @@ impl Aggregate {
         }
         if let Some(library) = &attempt.library {
             self.libraries.add(attempt, library, &mut row.libraries);
+        }
+        if !attempt.details.is_empty() {
+            row.details.get_or_insert_default().add(&attempt.details, attempts);
         }
     }
 
@@ -188,8 +198,10 @@ impl Aggregate {
     }
 
     /// The place of a source's row at a port; others are evicted if there is no room for it.
-    fn row(&mut self, source: Source, port: Option<u16>) -> usize {
-        if let Some(place) = self.index.get(&(source, port)) {
+    fn row<'a>(&mut self, source: Source<'a>, port: Option<u16>) -> usize {
+        // With the lifetime of the name in the line, so that nothing is allocated for a known source.
+        let (index, key): (&HashMap<(Source<'a>, _), _>, _) = (&self.index, (source, port));
+        if let Some(place) = index.get(&key) {
             return *place;
         }
         if self.rows.len() >= MAX_ROWS {
@@ -197,7 +209,8 @@ impl Aggregate {
             self.evict_all_but(MAX_ROWS / 2);
         }
         let place = self.rows.len();
-        self.rows.push(Row::new(source, port));
+        let source = key.0.into_owned();
+        self.rows.push(Row::new(source.clone(), port));
         self.index.insert((source, port), place);
         place
     }
@@ -215,7 +228,7 @@ impl Aggregate {
         }
         self.index.clear();
         let rows = self.rows.iter().enumerate();
-        self.index.extend(rows.map(|(place, row)| ((row.source, row.port), place)));
+        self.index.extend(rows.map(|(place, row)| ((row.source.clone(), row.port), place)));
     }
 
     /// Moves every histogram to another axis, which covers the present one.
@@ -260,6 +273,9 @@ impl Aggregate {
             row.histogram.merge(&other.histogram);
             row.protocols |= other.protocols;
             row.libraries.merge(&other.libraries, &library_ids);
+            if let Some(details) = other.details {
+                row.details.get_or_insert_default().merge(*details);
+            }
         }
         self.evicted.rows += other.evicted.rows;
         self.evicted.totals.merge(&other.evicted.totals);

@@ -1,7 +1,8 @@
 //! Sums are exact and memory is bounded, whatever attempts come in whatever order.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::report::record::Library;
+use crate::report::record::{ClientDetails, Library};
+use crate::report::source::LocalClient;
 use std::net::{IpAddr, Ipv4Addr};
 
 const NOW: UnixMillis = 1_795_758_300_000;
@@ -10,7 +11,7 @@ fn everything() -> Filter {
     Filter { since: 0, until: NOW, ports: Vec::new() }
 }
 
-fn address(host: u32) -> Source {
+fn address(host: u32) -> Source<'static> {
     Source::Address(IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + host)))
 }
 
@@ -23,6 +24,7 @@ fn attempt(host: u32) -> Attempt<'static> {
         attempts: 1,
         protocol: Some(Protocol::Resp),
         library: None,
+        details: ClientDetails::default(),
     }
 }
 
@@ -79,6 +81,82 @@ fn a_source_with_many_library_names_takes_no_room_from_others() {
     assert_eq!(aggregate.libraries.overflow, 6000 - MAX_LIBRARIES as u64);
 }
 
+fn of_unit(name: String) -> Attempt<'static> {
+    let source = Source::Local([127, 0, 0, 1].into(), LocalClient::Unit(name.into()));
+    Attempt { source, ..attempt(1) }
+}
+
+#[test]
+fn programs_on_the_host_are_counted_separately_and_in_bounded_memory() {
+    let many = u32::try_from(MAX_ROWS).unwrap() * 2;
+    let flood = (0..many).map(|turn| of_unit(format!("run-{turn}.service")));
+    let steady = (0..30).map(|turn| Attempt {
+        answer: if turn % 2 == 0 { AnswerKind::Folded } else { AnswerKind::Unknown },
+        port: (turn % 2 != 0).then_some(6379),
+        ..of_unit(format!("steady-{}.service", turn % 3))
+    });
+    let aggregate = aggregate(steady.chain(flood));
+    assert!(aggregate.rows.len() <= MAX_ROWS);
+    assert_eq!(aggregate.index.len(), aggregate.rows.len());
+    assert_eq!(
+        (sum(&aggregate), aggregate.totals.attempts()),
+        (u64::from(many) + 30, u64::from(many) + 30)
+    );
+    for (port, answer) in [(None, AnswerKind::Folded), (Some(6379), AnswerKind::Unknown)] {
+        for number in 0..3 {
+            let source = of_unit(format!("steady-{number}.service")).source;
+            let mut rows = aggregate.rows.iter();
+            let row = rows.find(|row| row.source == source && row.port == port).unwrap();
+            assert_eq!((row.totals.attempts(), row.totals.answers.of(answer)), (5, 5));
+        }
+    }
+}
+
+#[test]
+fn a_source_with_many_details_keeps_the_most_frequent_ones() {
+    let liar = (0..9000).map(|turn: u32| {
+        let name =
+            if turn.is_multiple_of(3) { "steady".to_owned() } else { format!("liar-{turn}") };
+        let stated = Ipv4Addr::from_bits(if turn.is_multiple_of(3) { 1 } else { turn });
+        let details = ClientDetails {
+            name: Some(name.into()),
+            refused: Some(["GET", "SET"][(turn % 3 / 2) as usize]),
+            stated_peer: Some(stated.into()),
+            uid: Some(turn % 2),
+        };
+        Attempt { details, ..attempt(1) }
+    });
+    let others = (0..10).map(attempt);
+    let mut whole = aggregate(liar.chain(others));
+    for merged in [false, true] {
+        let row = whole.rows.iter().find(|row| row.source == address(1)).unwrap();
+        let Details { client_names, refused, stated_peers, uids } = row.details.as_deref().unwrap();
+        let times = if merged { 2 } else { 1 };
+        assert_eq!(client_names.sorted()[0], (&"steady".to_owned(), 3000 * times));
+        assert_eq!(client_names.sorted().len(), MAX_VALUES);
+        assert_eq!(
+            stated_peers.sorted()[0],
+            (&Ipv4Addr::from_bits(1).into(), 3000 * times + times)
+        );
+        assert_eq!(stated_peers.sorted().len(), MAX_STATED_PEERS);
+        let listed: u64 = client_names.sorted().iter().map(|(_, count)| count).sum();
+        assert_eq!(listed + client_names.unlisted, 9000 * times);
+        let counts = |values: Vec<(&String, u64)>| {
+            values.iter().map(|(_, count)| *count).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (counts(refused.sorted()), refused.unlisted),
+            (vec![6000 * times, 3000 * times], 0)
+        );
+        assert_eq!(uids.sorted(), [(&0, 4500 * times), (&1, 4500 * times)]);
+        // Nothing is allocated where a line has no details.
+        let without = whole.rows.iter().find(|row| row.source == address(2)).unwrap();
+        assert!(without.details.is_none());
+        let other = whole.clone();
+        whole.merge(other);
+    }
+}
+
 #[test]
 fn ports_beyond_the_bound_are_counted_together() {
     let attempts = (1..=2000).map(|port| Attempt { port: Some(port), ..attempt(1) });
@@ -97,10 +175,20 @@ fn merged_parts_equal_the_whole() {
         (0..3000).filter(move |turn| part == 2 || turn % 2 == part).map(|turn| Attempt {
             // The steps of the parts have different widths, too.
             at: NOW - UnixMillis::from(turn) * if turn % 2 == 0 { 1000 } else { DAY / 100 },
-            answer: AnswerKind::ALL[(turn % 6) as usize],
+            answer: AnswerKind::ALL[turn as usize % AnswerKind::ALL.len()],
             port: (turn % 5 != 0).then_some(6379 + (turn % 3) as u16),
             attempts: u64::from(turn),
-            ..named(turn % 50, format!("name-{}", turn % 7))
+            source: if turn % 4 == 0 {
+                of_unit(format!("unit-{}.service", turn % 9)).source
+            } else {
+                address(turn % 50)
+            },
+            protocol: Some(Protocol::ALL[turn as usize % Protocol::ALL.len()]),
+            details: ClientDetails {
+                refused: Some(["GET", "SET", "other"][turn as usize % 3]),
+                ..ClientDetails::default()
+            },
+            ..named(0, format!("name-{}", turn % 7))
         })
     };
     let whole = aggregate(all(2));
@@ -113,9 +201,14 @@ fn merged_parts_equal_the_whole() {
         );
         assert_eq!(merged.histograms, whole.histograms);
         for row in &whole.rows {
-            let key = (row.source, row.port);
-            let other = merged.rows.iter().find(|row| (row.source, row.port) == key).unwrap();
+            let key = (&row.source, row.port);
+            let other = merged.rows.iter().find(|row| (&row.source, row.port) == key).unwrap();
             assert_eq!((row.totals, &row.histogram), (other.totals, &other.histogram));
+            assert_eq!(row.protocols, other.protocols);
+            let refused = |row: &Row| {
+                row.details.as_ref().map(|details| format!("{:?}", details.refused.sorted()))
+            };
+            assert_eq!(refused(row), refused(other));
         }
         let named = |aggregate: &Aggregate| -> BTreeMap<String, Totals> {
             aggregate.libraries.iter().map(|(_, row)| (row.name.clone(), row.totals)).collect()

@@ -5,11 +5,20 @@
 use crate::report::format::library;
 use crate::report::{AnswerKind, SourceSummary, Summary};
 
+/// The answers of version 0.1, whose columns come first.
+fn first_answers() -> impl Iterator<Item = AnswerKind> {
+    AnswerKind::ALL.into_iter().filter(|answer| *answer != AnswerKind::Unknown)
+}
+
 /// A header and a line for each source at each port. It does not end with a line feed.
 pub fn text(summary: &Summary) -> String {
     let mut head = vec!["source", "name", "port", "attempts", "first", "last"];
-    head.extend(AnswerKind::ALL.map(AnswerKind::name));
+    head.extend(first_answers().map(AnswerKind::name));
+    // The columns of version 0.1 end here; later ones come after them.
     head.extend(["protocols", "libraries"]);
+    head.push(AnswerKind::Unknown.name());
+    head.extend(["unit", "container", "cgroup", "uids"]);
+    head.extend(["client_names", "refused", "unverified_stated_peers"]);
     let lines = summary.by_source.iter().map(|source| joined(&cells(source)));
     let head = joined(&head.into_iter().map(str::to_owned).collect::<Vec<_>>());
     [head].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
@@ -26,10 +35,21 @@ fn cells(source: &SourceSummary) -> Vec<String> {
         source.first.clone(),
         source.last.clone(),
     ];
-    cells.extend(AnswerKind::ALL.map(|answer| source.answers.of(answer).to_string()));
+    cells.extend(first_answers().map(|answer| source.answers.of(answer).to_string()));
     cells.push(source.protocols.join(" "));
-    cells.push(libraries.collect::<Vec<_>>().join("; "));
+    cells.push(list(libraries, "; "));
+    cells.push(source.answers.of(AnswerKind::Unknown).to_string());
+    let client = [&source.unit, &source.container, &source.cgroup];
+    cells.extend(client.map(|name| name.clone().unwrap_or_default()));
+    cells.push(list(source.uids.iter().map(|used| used.uid.to_string()), " "));
+    cells.push(list(source.client_names.iter().map(|used| used.name.clone()), "; "));
+    cells.push(list(source.refused.iter().map(|used| used.command.clone()), " "));
+    cells.push(list(source.stated_peers.iter().map(|used| used.address.to_string()), " "));
     cells
+}
+
+fn list(values: impl Iterator<Item = String>, separator: &str) -> String {
+    values.collect::<Vec<_>>().join(separator)
 }
 
 fn joined(cells: &[String]) -> String {

@@ -1,6 +1,7 @@
 //! The output formats of a report, one file each, all rendered from a [`crate::report::Summary`].
 
 pub mod csv;
+mod details;
 pub mod html;
 pub mod sparkline;
 pub mod table;

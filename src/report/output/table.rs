@@ -1,8 +1,9 @@
 //! The report as text of at most 80 columns.
 //!
-//! Names of libraries and sources are printable ASCII by the time they get here: see `record::Library` and
+//! Names of libraries, clients and sources are printable ASCII by the time they get here: see `record::Library` and
 //! `os::reverse_lookup`.
 
+use super::details;
 use super::sparkline::Glyphs;
 use crate::report::format::{day, grouped, library, minute, shortened, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
@@ -98,23 +99,37 @@ fn sources(summary: &Summary, glyphs: Glyphs) -> Vec<String> {
 }
 
 fn source(listed: &SourceSummary, glyphs: Glyphs) -> Vec<String> {
-    let (name, port, attempts) = (&listed.source, port(listed.port), grouped(listed.attempts));
+    let (port, attempts) = (port(listed.port), grouped(listed.attempts));
+    let name = details::short_label(listed, WIDTH, "...");
     let (first, last) = (day(&listed.first), minute(&listed.last));
     let when = glyphs.sums(&listed.timeline);
     let line = |name| row(&SOURCES, [name, &port, &attempts, first, &last, &when]);
     let mut lines = match name.chars().count() > SOURCE {
-        true => vec![name.clone(), line("")],
-        false => vec![line(name)],
+        true => vec![name, line("")],
+        false => vec![line(&name)],
     };
     let mut details = answers(&listed.answers);
     let protocols = listed.protocols.iter().filter(|name| !["resp", "none"].contains(name));
-    details.extend(protocols.map(|name| format!("over {name}")));
+    details.extend(protocols.map(|name| protocol(name)));
     let libraries = listed.libraries.iter();
     details.extend(libraries.map(|used| library(&used.name, used.version.as_deref())));
     let name = listed.name.iter().cloned();
     let details: Vec<String> = name.chain([details.join(", ")]).collect();
     lines.push(shortened(&format!("  {}", details.join("; ")), WIDTH, "..."));
+    let client = Some(details::client(listed)).filter(|client| !client.is_empty());
+    let more =
+        client.map(|client| client.join("; ")).into_iter().chain(details::stated_peers(listed));
+    lines.extend(more.map(|text| wrapped(&text, WIDTH, "  ", "    ")));
     lines
+}
+
+/// A protocol other than that of Redis.
+fn protocol(name: &str) -> String {
+    match name {
+        "unknown" => "over an unknown protocol".to_owned(),
+        "proxy" => "only a PROXY header".to_owned(),
+        name => format!("over {name}"),
+    }
 }
 
 /// A port as a cell; `any` for counts that name none.
@@ -135,21 +150,17 @@ fn ports(summary: &Summary, glyphs: Glyphs) -> Vec<String> {
     let header = ["Port", "Sources", "Attempts", "Listener", "Dropped", "Reset", &per_step];
     let mut lines = vec![String::new(), row(&PORTS, header)];
     for PortSummary { port: number, sources, attempts, answers, burn_down, .. } in &summary.ports {
-        let sum = |kinds: &[AnswerKind]| {
-            grouped(kinds.iter().fold(0, |sum: u64, kind| sum.saturating_add(answers.of(*kind))))
+        let sum = |is_wanted: fn(AnswerKind) -> bool| {
+            let wanted = answers.nonzero().filter(|(kind, _)| is_wanted(*kind));
+            grouped(wanted.fold(0, |sum: u64, (_, count)| sum.saturating_add(count)))
         };
         let cells = [
             &port(*number),
             &grouped(*sources),
             &grouped(*attempts),
-            &sum(&[
-                AnswerKind::NoticeSent,
-                AnswerKind::Closed,
-                AnswerKind::Broken,
-                AnswerKind::Folded,
-            ]),
-            &sum(&[AnswerKind::Dropped]),
-            &sum(&[AnswerKind::Reset]),
+            &sum(|kind| kind.is_listener()),
+            &sum(|kind| kind == AnswerKind::Dropped),
+            &sum(|kind| kind == AnswerKind::Reset),
             &glyphs.peaks(burn_down),
         ];
         lines.push(row(&PORTS, cells.map(String::as_str)));
@@ -205,6 +216,13 @@ fn notes(summary: &Summary) -> Vec<String> {
     if summary.lost.lines > 0 {
         let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
         notes.push(format!("the listener could not write {lines} lines, of {attempts} attempts"));
+    }
+    if summary.answers.of(AnswerKind::Unknown) > 0 {
+        notes.push(
+            "unknown: the listener sent the notice, and the client reset the connection before it \
+             acknowledged it"
+                .to_owned(),
+        );
     }
     if summary.answers.of(AnswerKind::Dropped) + summary.answers.of(AnswerKind::Reset) > 0 {
         notes.push(

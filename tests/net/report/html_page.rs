@@ -49,7 +49,7 @@ fn the_page_loads_alone_without_errors_and_hostile_names_stay_text() {
     );
     assert_eq!(seen["messages"], serde_json::json!([]));
     assert_eq!(seen["requests"], serde_json::json!([url]));
-    assert_eq!(seen["results"], serde_json::json!([1, 0, true, 5, true, true, 7]), "{seen}");
+    assert_eq!(seen["results"], serde_json::json!([1, 0, true, 5, true, true, 12]), "{seen}");
 }
 
 #[test]
@@ -92,9 +92,27 @@ fn filters_work_by_hand_and_by_url() {
             &typed("answer", ""),
             &typed("source", "2001:DB8"),
             "document.getElementById('shown').textContent",
+            &typed("port", ""),
+            &typed("source", "Billing.service"),
+            &typed("answer", "unknown"),
+            &typed("source", ""),
+            &typed("library", "onmouseover"),
         ],
     );
-    let expected = serde_json::json!([3, "#port=6380", 1, 1, 3, 1, "1 of 7 shown, 9 attempts"]);
+    let expected = serde_json::json!([
+        3,
+        "#port=6380",
+        1,
+        1,
+        3,
+        1,
+        "1 of 12 shown, 9 attempts",
+        1,
+        2,
+        0,
+        2,
+        1
+    ]);
     assert_eq!(seen["results"], expected, "{seen}");
     let reset = format!(
         "(async () => {{ document.querySelector('button[type=reset]').click(); \
@@ -114,7 +132,7 @@ fn filters_work_by_hand_and_by_url() {
             &changed,
         ],
     );
-    assert_eq!(seen["results"], serde_json::json!([1, "6379", 7, "", 2]), "{seen}");
+    assert_eq!(seen["results"], serde_json::json!([1, "6379", 12, "", 3]), "{seen}");
     assert_eq!(seen["messages"], serde_json::json!([]));
 }
 

@@ -6,6 +6,7 @@
 mod charts;
 
 use self::charts::{Axis, Subject};
+use super::details;
 use super::sparkline::Glyphs;
 use crate::report::format::{self, minute, step};
 use crate::report::record::AnswerKind;
@@ -104,7 +105,11 @@ impl Page<'_> {
 
     fn top_sources(&self) -> askama::Result<String> {
         let rows = self.summary.by_source.iter();
-        let rows = rows.map(|row| (format!("{} at {}", row.source, port(row.port)), row.attempts));
+        let label = |row: &SourceSummary| {
+            let port = format!(" at {}", port(row.port));
+            details::short_label(row, MAX_NAME - port.len(), "…") + &port
+        };
+        let rows = rows.map(|row| (label(row), row.attempts));
         self.bars("top-sources", "The sources with the most attempts", rows)
     }
 
@@ -146,6 +151,17 @@ fn port(port: impl Borrow<Option<u16>>) -> String {
 fn libraries(used: &[LibraryUse]) -> String {
     let names = used.iter().map(|used| format::library(&used.name, used.version.as_deref()));
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// What is searched by the filter of clients: libraries and connection names.
+fn clients(row: &SourceSummary) -> String {
+    let names = row.client_names.iter().map(|used| used.name.clone());
+    [libraries(&row.libraries)].into_iter().chain(names).collect::<Vec<_>>().join(" ")
+}
+
+/// What else is known of the clients of a source, a line each.
+fn client_lines(row: &SourceSummary) -> Vec<String> {
+    details::client(row).into_iter().chain(details::stated_peers(row)).collect()
 }
 
 /// The names of the answers that occurred, for the filter.
