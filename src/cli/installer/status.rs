@@ -121,11 +121,46 @@ fn show_attempts(attempts: &[RecentAttempt]) {
         return;
     }
     out!("\nlatest attempts (`redisguard-install report` lists all):");
-    for RecentAttempt { at, source, local_client, port, answer, library, .. } in attempts {
-        let client = [local_client, library].into_iter().flatten();
-        let client: String = client.map(|name| format!(", {name}")).collect();
-        let line = format!("{at}  {source:<18} port {port:<5}  {answer}{client}");
-        // What does not fit goes below the source.
-        out!("{}", text_layout::wrapped(&line, WIDTH, "  ", &" ".repeat(24)));
+    attempts.iter().for_each(|attempt| out!("{}", attempt_line(attempt)));
+}
+
+/// An attempt in lines that fit a terminal: what does not fit goes below the source.
+fn attempt_line(attempt: &RecentAttempt) -> String {
+    let RecentAttempt { at, source, local_client, port, answer, library, .. } = attempt;
+    let client = [local_client, library].into_iter().flatten();
+    let client: String = client.map(|name| format!(", {name}")).collect();
+    let line = format!("{at}  {source:<18} port {port:<5}  {answer}{client}");
+    text_layout::wrapped(&line, WIDTH, "  ", &" ".repeat(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(local_client: Option<&str>, library: Option<&str>) -> RecentAttempt {
+        RecentAttempt {
+            at: "2026-11-22T22:56:34Z".to_owned(),
+            source: "127.0.0.1".to_owned(),
+            unit: None,
+            container: None,
+            cgroup: None,
+            local_client: local_client.map(str::to_owned),
+            port: 6379,
+            answer: "told",
+            library: library.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_one_line_or_goes_on_below_its_source() {
+        let begin = "  2026-11-22T22:56:34Z  127.0.0.1          port 6379   told";
+        assert_eq!(attempt_line(&attempt(None, None)), begin);
+        assert_eq!(
+            attempt_line(&attempt(Some("billing.service"), None)),
+            format!("{begin}, billing.service")
+        );
+        let both = attempt_line(&attempt(Some("billing.service"), Some("redis-py 5.0.1")));
+        let below = " ".repeat(24);
+        assert_eq!(both, format!("{begin}, billing.service,\n{below}redis-py 5.0.1"));
     }
 }
