@@ -50,4 +50,35 @@ mod tests {
             |name: &&str| CommandName::find(name.as_bytes()).map(CommandName::as_str) == Some(name);
         assert!(NAMES.len() < usize::from(u16::MAX) && NAMES.iter().all(found));
     }
+
+    /// One of each group of commands that a version or a bundled module brought.
+    #[test]
+    fn commands_of_the_newest_servers_are_known() {
+        for name in [
+            "msetex",
+            "delex",
+            "HOTKEYS",
+            "XNACK",
+            "ARGET",
+            "HIMPORT",
+            "BLESS",
+            "SEXPIRE",
+            "ZMOVE",
+            "CLUSTERSCAN",
+            "COMMANDLOG",
+            "VSIM",
+            "BF.RESERVE",
+            "CF.ADD",
+            "CMS.QUERY",
+            "TOPK.LIST",
+            "TDIGEST.ADD",
+            "FT.AGGREGATE",
+            "FT._LIST",
+            "JSON.MGET",
+            "TS.MRANGE",
+        ] {
+            let known = CommandName::find(name.as_bytes()).map(CommandName::as_str);
+            assert_eq!(known, Some(name.to_ascii_uppercase().as_str()));
+        }
+    }
 }
