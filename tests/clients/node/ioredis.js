@@ -23,6 +23,8 @@ async function errors(pipeline) {
 
 const manners = {
   get: () => client().get("key"),
+  set: () => client({ db: 3 }).set("key", "value"),
+  "no-retry": () => client({ db: 3, retryStrategy: null }).set("key", "value"),
   password: () => client({ ...access, db: 3, connectionName: "test" }).set("key", "value"),
   url: () => watched(new Redis(`redis://:p@127.0.0.1:${port}/3`)).get("key"),
   lazy: async () => {

@@ -20,6 +20,11 @@ const cache = { ttl: 0, maxEntries: 0, evictPolicy: "LRU" };
 
 const manners = {
   get: async () => (await client()).get("key"),
+  set: async () => (await client({ database: 3 })).set("key", "value"),
+  "no-retry": async () => {
+    const socket = { ...options.socket, reconnectStrategy: false };
+    await (await client({ socket, database: 3 })).set("key", "value");
+  },
   password: async () => (await client({ ...access, database: 3, name: "test" })).set("key", "value"),
   url: async () => (await client({ socket: {}, url: `redis://:p@127.0.0.1:${port}/3` })).get("key"),
   resp2: async () => (await client({ RESP: 2 })).incr("key"),

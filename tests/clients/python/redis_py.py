@@ -23,6 +23,8 @@ address = {"host": "127.0.0.1", "port": port}
 if len(sys.argv) > 4:
     address.update(ssl=True, ssl_ca_certs=sys.argv[4])
 common = {**address, "socket_timeout": 10}
+# With RESP2, replies to set-up commands look like the reply to SET.
+selecting = {**common, "protocol": 2, "db": 3}
 
 
 def show(error):
@@ -57,6 +59,12 @@ def cache():
     Client(**common, protocol=3, cache_config=config).get("key")
 
 
+def no_retry():
+    backoff = importlib.import_module(f"{name}.backoff").NoBackoff()
+    retry = importlib.import_module(f"{name}.retry").Retry(backoff, 0)
+    Client(**selecting, retry=retry).set("key", "value")
+
+
 async def asyncio_get():
     async with AsyncClient(**common) as client:
         await client.get("key")
@@ -74,6 +82,8 @@ async def asyncio_cluster():
 
 manners = {
     "get": lambda: Client(**common).get("key"),
+    "set": lambda: Client(**selecting).set("key", "value"),
+    "no-retry": no_retry,
     "url": lambda: library.from_url(f"{name}://u:p@localhost:{port}/3").set("key", "value"),
     "password": lambda: Client(**common, password="p", db=3, client_name="test").get("key"),
     "resp2": lambda: Client(**common, protocol=2).incr("key"),

@@ -6,6 +6,7 @@ mod delivery;
 mod eviction_under_load;
 mod first_bytes;
 mod harness;
+mod late_clients;
 mod log;
 mod oversized_input;
 mod plain_protocol;

@@ -12,12 +12,15 @@ type Pair = (Value, Value);
 fn directly(port: &str, manner: &str) -> RedisResult<()> {
     let address = format!("redis://127.0.0.1:{port}/");
     let client = Client::open(match manner {
+        "set" | "no-retry" => format!("{address}3"),
         "password" => format!("redis://u:p@127.0.0.1:{port}/3"),
         "resp3" => format!("{address}?protocol=resp3"),
         _ => address.clone(),
     })?;
     match manner {
         "get" | "password" | "resp3" => client.get_connection()?.get("key").map(|_: Value| ()),
+        // The library never tries again by itself.
+        "set" | "no-retry" => client.get_connection()?.set("key", "value"),
         "pipeline" => {
             let mut connection = client.get_connection()?;
             redis::pipe().get("a").get("b").query(&mut connection).map(|_: Pair| ())

@@ -53,9 +53,8 @@ impl Library {
     /// What is wrong with what the user sees, if anything is.
     fn fault(&self, program: &[String], manner: &str, times: usize) -> Option<String> {
         let notice = Notice::start("");
-        let port = notice.port.to_string();
-        let mut client: Vec<&str> = program.iter().map(String::as_str).collect();
-        client.extend([port.as_str(), manner, self.program.package()]);
+        let client = self.program.words(program, notice.port, manner);
+        let client: Vec<&str> = client.iter().map(String::as_str).collect();
         let seen = run(&client, b"");
         // Libraries take its first word for a code, which some show apart.
         let sentence = sentence(notice.port);
@@ -91,6 +90,12 @@ impl Program {
             Program::C => vec![format!("{}/hiredis", installed("c")?)],
             Program::Rust => vec![format!("{}/debug/redis-rs", installed("rust")?)],
         })
+    }
+
+    /// The whole command line; `program` is what [`Program::ready`] gave.
+    pub fn words(&self, program: &[String], port: u16, manner: &str) -> Vec<String> {
+        let uses = [port.to_string(), manner.to_owned(), self.package().to_owned()];
+        program.iter().cloned().chain(uses).collect()
     }
 
     fn package(&self) -> &'static str {

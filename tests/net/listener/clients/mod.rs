@@ -1,8 +1,8 @@
 //! What users of real clients and other programs see, as docs/clients.md says.
 
-mod client_program;
+pub mod client_program;
 mod documented_clients;
-mod libraries;
+pub mod libraries;
 mod network_tools;
 mod redirected_client;
 mod redis_cli;

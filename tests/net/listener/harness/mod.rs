@@ -3,6 +3,7 @@
 pub mod log_totals;
 pub mod many_clients;
 pub mod process_usage;
+pub mod slow_tunnel;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -181,9 +182,16 @@ pub struct Seen {
     pub status: ExitStatus,
 }
 
-/// Runs a client to its end, for at most twenty seconds.
+/// Runs a client that must end by itself within twenty seconds.
 pub fn run(client: &[&str], input: &[u8]) -> Seen {
-    let mut child = start(client);
+    let seen = run_bounded(client, input, 20);
+    assert_ne!(seen.status.code(), Some(124), "{client:?} did not end: {}", seen.text);
+    seen
+}
+
+/// Runs a client to its end, or for `seconds`: then its exit status is 124.
+pub fn run_bounded(client: &[&str], input: &[u8], seconds: u32) -> Seen {
+    let mut child = start(client, seconds);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     // A client may end without reading everything.
@@ -192,16 +200,14 @@ pub fn run(client: &[&str], input: &[u8]) -> Seen {
     feeder.join().unwrap();
     let text = String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned();
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let seen = Seen { stdout, text, status: output.status };
-    assert_ne!(seen.status.code(), Some(124), "{client:?} did not end: {}", seen.text);
-    seen
+    Seen { stdout, text, status: output.status }
 }
 
 /// Runs a client as somebody who sits before it: waits until a text is printed, after what was
 /// waited for before, then types the next words. Its input stays open until all was typed; then the
 /// client must end by itself.
 pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
-    let mut child = start(&[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat());
+    let mut child = start(&[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat(), 20);
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let printed = Arc::new(Mutex::new(String::new()));
@@ -231,9 +237,9 @@ pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
     Seen { stdout: text.clone(), text, status }
 }
 
-fn start(client: &[&str]) -> Child {
+fn start(client: &[&str], seconds: u32) -> Child {
     Command::new("timeout")
-        .args(["-k", "2", "20"])
+        .args(["-k", "2", &seconds.to_string()])
         .args(client)
         .env("TERM", "dumb")
         .env("no_proxy", "127.0.0.1")
