@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::listener::local_clients::LocalClients;
 use crate::listener::protocol::encode::Notice;
 use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
@@ -25,6 +26,8 @@ pub(super) struct WorkerState {
     pub(super) settings: Settings,
     pub(super) identity: Identity,
     pub(super) handshakes: HandshakeLimit,
+    /// The clients of this host that have a connection.
+    pub(super) local_clients: LocalClients,
     pub(super) read_buffer: Box<[u8]>,
     pub(super) write_buffer: WriteBuffer,
     /// Whether the listener stops: every connection gets the short time-out for that.
@@ -42,6 +45,7 @@ impl WorkerState {
             settings,
             identity,
             handshakes: HandshakeLimit::default(),
+            local_clients: LocalClients::default(),
             read_buffer: vec![0; READ_BUFFER].into(),
             write_buffer: WriteBuffer::default(),
             is_stopping: false,

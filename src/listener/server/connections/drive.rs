@@ -293,9 +293,9 @@ impl Connection {
                 None => break,
                 Some(0) => self.transport.end_of_input(session),
                 Some(bytes) => {
-                    let (peer, handshakes) = (self.peer, &mut state.handshakes);
+                    let (source, handshakes) = (self.source(state), &mut state.handshakes);
                     let config = state.identity.server_config();
-                    let begin_tls = || config.filter(|_| handshakes.admit(peer, now));
+                    let begin_tls = || config.filter(|_| handshakes.admit(source, now));
                     self.transport.receive(&state.read_buffer[..bytes], session, begin_tls);
                     let is_large = bytes >= LARGE_READ;
                     let was_large = std::mem::replace(&mut self.last_read_was_large, is_large);

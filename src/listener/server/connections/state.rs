@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use super::readiness::{Input, Output};
 use super::table::Key;
 use crate::listener::clock::Tick;
+use crate::listener::local_clients::LocalIndex;
 use crate::listener::log::{Attempt, Outcome, Told};
 use crate::listener::net::acknowledged::has_acknowledged;
 use crate::listener::net::epoll::{Interest, Poller, Ready};
@@ -15,6 +16,7 @@ use crate::listener::net::original_dst::OriginalDestination;
 use crate::listener::net::transport::Transport;
 use crate::listener::protocol::session::{ParkedSession, Session, SessionRecord};
 use crate::listener::server::shared::WorkerState;
+use crate::listener::source::Source;
 
 /// When the event loop comes back to the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +105,10 @@ enum StoredSession {
 #[derive(Debug)]
 pub struct Connection {
     pub(super) stream: TcpStream,
-    pub(super) peer: IpAddr,
+    peer: IpAddr,
     peer_port: u16,
+    /// Which client of this host it is, if it is one.
+    pub local: Option<LocalIndex>,
     pub(super) destination: OriginalDestination,
     /// What epoll watches the socket for; `None` while it does not.
     watched: Option<Interest>,
@@ -141,6 +145,7 @@ impl Connection {
             stream,
             peer: peer.ip(),
             peer_port: peer.port(),
+            local: None,
             destination,
             watched: None,
             // The first command of most clients is there already: one read is tried unasked.
@@ -184,6 +189,12 @@ impl Connection {
             Delivery::Unsent | Delivery::Sent if self.is_acknowledged() => Told::Yes,
             Delivery::Unsent | Delivery::Sent => Told::No,
         }
+    }
+
+    /// The source that limits count it by.
+    pub(super) fn source(&self, state: &WorkerState) -> Source {
+        let local = self.local.and_then(|index| state.local_clients.get(index));
+        Source::new(self.peer, local.and_then(|local| local.cgroup))
     }
 
     /// Notes that the connection is put into the queue of runnable ones; false if it is there.
@@ -255,6 +266,7 @@ impl Connection {
             peer: SocketAddr::new(self.peer, self.peer_port),
             port: self.destination.port,
             redirected: self.destination.redirected,
+            local: None,
             client: record.client,
             replies: record.stats.sent.into(),
             told,
