@@ -44,6 +44,8 @@ pub(super) struct Summary {
     pub(super) told: u64,
     /// Replies sent in full.
     pub(super) replies: u64,
+    /// Connections whose question was delayed because its source repeats it.
+    pub(super) delayed: u64,
 }
 
 /// Everything that one worker thread serves with.
@@ -138,7 +140,7 @@ impl Server {
             self.run_round().await?;
         }
         self.journal.finish(self.now);
-        Ok(self.summary)
+        Ok(Summary { delayed: self.state.brake.delayed, ..self.summary })
     }
 
     /// Waits until something can be done, and does it.

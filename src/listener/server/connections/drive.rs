@@ -128,6 +128,9 @@ impl Connection {
         if self.schedule != Schedule::Delayed {
             self.receive(session, state, now)?;
         }
+        if self.asks_again(wakeup, session, state, now) {
+            self.schedule = Schedule::Delayed;
+        }
         match wakeup {
             Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine)
                 if matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) =>

@@ -25,7 +25,7 @@ pub(super) enum Schedule {
     Waiting,
     /// When its turn comes in the event loop's queue of runnable connections.
     Runnable,
-    /// When the tarpit's delay is over: until then it neither reads nor sends.
+    /// When the delay of the tarpit or the brake is over: until then it neither reads nor sends.
     Delayed,
 }
 
@@ -117,6 +117,8 @@ pub struct Connection {
     pub(super) schedule: Schedule,
     /// Whether the latest read was of a pipeline or a value, so that a small one is likely its end.
     pub(super) last_read_was_large: bool,
+    /// Whether the brake has counted its question.
+    pub(super) is_counted: bool,
     pub(super) lifecycle: Lifecycle,
     pub(super) transport: Transport,
     session: StoredSession,
@@ -153,6 +155,7 @@ impl Connection {
             output: Output::Writable,
             schedule: Schedule::Waiting,
             last_read_was_large: false,
+            is_counted: false,
             lifecycle: Lifecycle::Open,
             transport: Transport::default(),
             session: StoredSession::Parked(ParkedSession::default()),
