@@ -2,7 +2,7 @@
 //! command, the notice that says where to go instead.
 //!
 //! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO, and public for the
-//! property tests and the fuzz target; `tls`; `net`; `log` and `metrics`; and `server`, which has the
+//! property tests and the fuzz target; `tls`; `net`; `local_clients`; `log` and `metrics`; and `server`, which has the
 //! effects. Each imports only what stands before it here, and of the rest of the package only `error`,
 //! `exposition` and `listener_contract`.
 //!
@@ -10,6 +10,7 @@
 //! keep others from their notice.
 
 mod clock;
+mod local_clients;
 mod log;
 mod metrics;
 mod net;

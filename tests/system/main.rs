@@ -14,6 +14,7 @@ mod failed_apply;
 mod firewalls;
 mod first_apply;
 mod interrupted_apply;
+mod local_clients;
 mod local_reserved_ports;
 mod metrics;
 mod offline_tree;

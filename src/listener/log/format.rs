@@ -5,11 +5,13 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::line_batch::LineTotals;
+use crate::listener::local_clients::{LocalClient, Name};
 use crate::listener::protocol::client_info::{ClientInfo, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
@@ -17,6 +19,9 @@ use crate::listener_contract::MAX_LOG_LINE_BYTES;
 
 /// The most bytes of each text that a client states, escapes included.
 const MAX_STATED_BYTES: usize = 64;
+
+/// The most bytes of a local client's name, escapes included.
+const MAX_NAME_BYTES: usize = 128;
 
 /// How a connection ended: the field `outcome`, the last one of its line. In a line that stands for
 /// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
@@ -97,6 +102,8 @@ pub struct Attempt<'a> {
     pub port: u16,
     /// Whether a firewall rule redirected it to the notice port.
     pub redirected: bool,
+    /// Which client of this host it was, if it was one.
+    pub local: Option<&'a LocalClient>,
     /// What it sent, as far as it is logged.
     pub client: &'a ClientInfo,
     /// Replies sent in full.
@@ -107,6 +114,17 @@ pub struct Attempt<'a> {
     pub duration: Duration,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// Attempts that were folded into one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folded {
+    /// Whose they were.
+    pub source: FoldedSource,
+    /// What the client of this host is called, if it was one.
+    pub name: Option<Rc<Name>>,
+    /// How many.
+    pub attempts: u64,
 }
 
 /// The source of attempts that were folded into one line.
@@ -129,6 +147,12 @@ impl Attempt<'_> {
         line.number("port", u64::from(self.port));
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
+        if let Some(LocalClient { name, uid, .. }) = self.local {
+            line.name(name);
+            if let Some(uid) = uid {
+                line.number("uid", u64::from(*uid));
+            }
+        }
         line.word("protocol", self.client.protocol.as_str());
         if let Some(outcome) = self.client.tls {
             line.word("tls", tls(outcome));
@@ -175,22 +199,19 @@ impl TimestampCache {
     }
 }
 
-/// Appends the line that stands for `attempts` connections of one source.
-pub(super) fn write_folded(
-    format: LogFormat,
-    time: &str,
-    source: FoldedSource,
-    attempts: u64,
-    out: &mut Vec<u8>,
-) {
+/// Appends the line that stands for several connections of one source.
+pub(super) fn write_folded(format: LogFormat, time: &str, folded: &Folded, out: &mut Vec<u8>) {
     let mut line = Line::begin(format, time, out);
-    let peer = match source {
+    let peer = match folded.source {
         FoldedSource::Address(address) => address.to_string(),
         FoldedSource::Network(address) => format!("{address}/64"),
         FoldedSource::Others => "others".to_owned(),
     };
     line.word("peer", &peer);
-    line.number("attempts", attempts);
+    if let Some(name) = &folded.name {
+        line.name(name);
+    }
+    line.number("attempts", folded.attempts);
     line.word("outcome", "folded");
     line.end();
 }
@@ -262,6 +283,17 @@ impl<'a> Line<'a> {
     fn stated(&mut self, key: &str, value: Option<&[u8]>) {
         if let Some(value) = value {
             self.text(key, value, MAX_STATED_BYTES);
+        }
+    }
+
+    /// What a client of this host is called.
+    fn name(&mut self, name: &Name) {
+        match name {
+            Name::Unit(unit) => self.text("unit", unit, MAX_NAME_BYTES),
+            Name::Container(id) => self.text("container", id, MAX_NAME_BYTES),
+            Name::Path(path) => self.text("cgroup", path, MAX_NAME_BYTES),
+            Name::Id(id) => self.text("cgroup", format!("#{id}").as_bytes(), MAX_NAME_BYTES),
+            Name::Unknown => self.word("cgroup", "unknown"),
         }
     }
 

@@ -8,6 +8,7 @@ fn attempt(client: &ClientInfo) -> Attempt<'_> {
         peer: "192.0.2.1:50000".parse().unwrap(),
         port: 6379,
         redirected: false,
+        local: None,
         client,
         replies: 3,
         told: Told::Yes,
@@ -87,10 +88,16 @@ fn the_longest_line_is_within_the_bound() {
         })),
         tls: Some(TlsOutcome::Incompatible),
     };
+    let local = LocalClient {
+        name: Rc::new(Name::Path(vec![0xff; 4096].into())),
+        uid: Some(u32::MAX),
+        cgroup: None,
+    };
     let longest = Attempt {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
         port: 65535,
         redirected: true,
+        local: Some(&local),
         client: &client,
         replies: u64::MAX,
         told: Told::Unknown,
@@ -138,19 +145,38 @@ fn the_tls_outcome_comes_after_the_protocol_spoken_inside() {
 }
 
 #[test]
+fn a_local_client_is_named_and_its_name_breaks_no_line() {
+    let client = client(b"redis-py");
+    for (name, uid, fields) in [
+        (Name::Unit((*b"billing.service").into()), Some(0), "unit=billing.service uid=0"),
+        (Name::Unit((*br"a\x2db.mount").into()), None, r#"unit="a\\x2db.mount""#),
+        (Name::Container((*b"0123456789ab").into()), Some(7), "container=0123456789ab uid=7"),
+        (Name::Path((*b"/").into()), None, "cgroup=/"),
+        (Name::Path((*b"/a b\nc").into()), None, r#"cgroup="/a b\x0ac""#),
+        (Name::Id(4711), Some(7), r##"cgroup="#4711" uid=7"##),
+        (Name::Unknown, None, "cgroup=unknown"),
+    ] {
+        let local = LocalClient { name: Rc::new(name), uid, cgroup: None };
+        let attempt = Attempt { local: Some(&local), ..attempt(&client) };
+        let line = line(&attempt, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
+        assert!(line.contains(&format!(" via=local {fields} protocol=resp ")), "{line}");
+    }
+}
+
+#[test]
 fn folded_and_dropped_attempts_are_lines_with_counts() {
     let time = Timestamp::UNIX_EPOCH;
-    let address = FoldedSource::Address([192, 0, 2, 1].into());
-    let mut folded = Vec::new();
-    write_folded(
-        LogFormat::Logfmt,
-        TimestampCache::default().format(time),
-        address,
-        7,
-        &mut folded,
-    );
-    let expected = "time=1970-01-01T00:00:00.000Z peer=192.0.2.1 attempts=7 outcome=folded\n";
-    assert_eq!(String::from_utf8(folded).unwrap(), expected);
+    for (name, field) in
+        [(None, ""), (Some(Name::Unit((*b"billing.service").into())), "unit=billing.service ")]
+    {
+        let source = FoldedSource::Address([192, 0, 2, 1].into());
+        let folded = Folded { source, name: name.map(Rc::new), attempts: 7 };
+        let mut line = Vec::new();
+        let time = TimestampCache::default().format(time).to_owned();
+        write_folded(LogFormat::Logfmt, &time, &folded, &mut line);
+        let expected = format!("time={time} peer=192.0.2.1 {field}attempts=7 outcome=folded\n");
+        assert_eq!(String::from_utf8(line).unwrap(), expected);
+    }
     let dropped = String::from_utf8(dropped_line(
         LogFormat::Json,
         time,
@@ -218,8 +244,9 @@ fn the_report_reads_what_the_log_says() {
             }
         }
         let mut folded = Vec::new();
-        let network = FoldedSource::Network("2001:db8::".parse().unwrap());
-        write_folded(format, "1970-01-01T00:00:00.000Z", network, 7, &mut folded);
+        let source = FoldedSource::Network("2001:db8::".parse().unwrap());
+        let network = Folded { source, name: None, attempts: 7 };
+        write_folded(format, "1970-01-01T00:00:00.000Z", &network, &mut folded);
         read(&String::from_utf8(folded).unwrap(), &|line| {
             let Line::Attempt(knock) = line else { panic!("{line:?}") };
             assert_eq!((knock.attempts, knock.answer, knock.port), (7, AnswerKind::Folded, None));

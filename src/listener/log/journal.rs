@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::format::{Attempt, TimestampCache, write_folded};
+use super::format::{Attempt, Folded, TimestampCache, write_folded};
 use super::handle::Log;
-use super::limiter::{Folded, Limiter};
+use super::limiter::Limiter;
 use super::line_batch::LineBatch;
 use crate::listener::clock::Tick;
 use crate::listener::settings::{LogFormat, Settings};
@@ -46,7 +46,7 @@ impl Journal {
     /// Logs a connection that has just ended.
     pub fn record(&mut self, attempt: &Attempt<'_>, now: Tick) {
         self.take_due(now);
-        if self.limiter.admit(attempt.peer.ip(), now) {
+        if self.limiter.admit(attempt.peer.ip(), attempt.local, now) {
             let time = self.timestamps.format(Timestamp::now());
             self.pending.push(1, |out| attempt.write(self.format, time, out));
             self.queue_if_full(now);
@@ -93,10 +93,10 @@ impl Journal {
     }
 
     fn push_folded(&mut self, folded: Vec<Folded>, now: Tick) {
-        for (source, attempts) in folded {
+        for folded in folded {
             let time = self.timestamps.format(Timestamp::now());
-            let write = |out: &mut _| write_folded(self.format, time, source, attempts, out);
-            self.pending.push(attempts, write);
+            let write = |out: &mut _| write_folded(self.format, time, &folded, out);
+            self.pending.push(folded.attempts, write);
             self.queue_if_full(now);
         }
     }

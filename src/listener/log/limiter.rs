@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
-use super::format::FoldedSource;
+use super::format::{Folded, FoldedSource};
 use crate::listener::clock::Tick;
-use crate::listener::source::source_of;
+use crate::listener::local_clients::{LocalClient, Name};
+use crate::listener::source::Source;
 
 /// The limit is so many lines in this time, and a count is written at its end.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -19,16 +21,13 @@ const MAX_SOURCES: usize = 4096;
 /// How often expired windows are removed for further sources, at most.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// The key of the shared window: no connection has this address.
-const OTHERS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-
-/// A source, and how many of its attempts one line stands for.
-pub(super) type Folded = (FoldedSource, u64);
+const OTHERS: Source = Source { network: IpAddr::V4(Ipv4Addr::UNSPECIFIED), cgroup: None };
 
 /// The windows of all sources.
 #[derive(Debug)]
 pub(super) struct Limiter {
     lines_per_window: u32,
-    windows: HashMap<IpAddr, Window>,
+    windows: HashMap<Source, Window>,
     /// When the next count is to be written: the end of the first window with one.
     pub(super) due: Option<Tick>,
     /// When expired windows were last removed for further sources.
@@ -42,6 +41,8 @@ struct Window {
     folded: u64,
     /// The address whose attempts were folded; `None` once there are several.
     peer: Option<IpAddr>,
+    /// What the client is called, if it is one of this host.
+    name: Option<Rc<Name>>,
 }
 
 impl Limiter {
@@ -50,9 +51,10 @@ impl Limiter {
         Limiter { lines_per_window, windows: HashMap::new(), due: None, swept: None }
     }
 
-    /// Counts one attempt. Returns whether it gets a line of its own.
-    pub(super) fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
-        let mut source = source_of(peer);
+    /// Counts one attempt of `peer`, which is the client `local` of this host. Returns whether it gets a
+    /// line of its own.
+    pub(super) fn admit(&mut self, peer: IpAddr, local: Option<&LocalClient>, now: Tick) -> bool {
+        let mut source = Source::new(peer, local.and_then(|local| local.cgroup));
         if self.windows.len() >= MAX_SOURCES && !self.windows.contains_key(&source) {
             // Not for every new source: a sweep visits all windows.
             if self.swept.is_none_or(|swept| now >= swept.after(SWEEP_INTERVAL)) {
@@ -73,6 +75,7 @@ impl Limiter {
         }
         if window.folded == 0 {
             window.peer = Some(peer);
+            window.name = local.filter(|_| source != OTHERS).map(|local| Rc::clone(&local.name));
             let end = window.opened.after(WINDOW);
             self.due = Some(self.due.map_or(end, |due| due.min(end)));
         } else if window.peer != Some(peer) {
@@ -95,7 +98,7 @@ impl Limiter {
     }
 
     fn take(&mut self, wanted: impl Fn(&Window) -> bool) -> Vec<Folded> {
-        let mut taken: Vec<(IpAddr, Folded)> = self
+        let mut taken: Vec<(Source, Folded)> = self
             .windows
             .iter_mut()
             .filter(|(_, window)| window.folded > 0 && wanted(window))
@@ -103,9 +106,10 @@ impl Limiter {
                 let folded_source = match window.peer {
                     _ if *source == OTHERS => FoldedSource::Others,
                     Some(peer) => FoldedSource::Address(peer),
-                    None => FoldedSource::Network(*source),
+                    None => FoldedSource::Network(source.network),
                 };
-                (*source, (folded_source, std::mem::take(&mut window.folded)))
+                let (name, attempts) = (window.name.take(), std::mem::take(&mut window.folded));
+                (*source, Folded { source: folded_source, name, attempts })
             })
             .collect();
         let counting = self.windows.values().filter(|window| window.folded > 0);
@@ -117,7 +121,7 @@ impl Limiter {
 
 impl Window {
     fn open(now: Tick) -> Window {
-        Window { opened: now, lines: 0, folded: 0, peer: None }
+        Window { opened: now, lines: 0, folded: 0, peer: None, name: None }
     }
 
     fn is_expired(&self, now: Tick) -> bool {
@@ -128,42 +132,70 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::num::NonZeroU64;
 
     fn address(host: u32) -> IpAddr {
         IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + host))
     }
 
+    fn folded(peer: IpAddr, attempts: u64) -> Folded {
+        Folded { source: FoldedSource::Address(peer), name: None, attempts }
+    }
+
     #[test]
     fn attempts_beyond_the_limit_are_counted() {
         let (mut limiter, now) = (Limiter::new(2), Tick::default());
-        let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), now)).collect();
+        let admitted: Vec<bool> = (0..5).map(|_| limiter.admit(address(1), None, now)).collect();
         assert_eq!(admitted, [true, true, false, false, false]);
-        assert!(limiter.admit(address(2), now));
+        assert!(limiter.admit(address(2), None, now));
         assert_eq!(limiter.due, Some(now.after(WINDOW)));
         assert!(limiter.take_due(now).is_empty());
-        assert_eq!(limiter.take_due(now.after(WINDOW)), [(FoldedSource::Address(address(1)), 3)]);
+        assert_eq!(limiter.take_due(now.after(WINDOW)), [folded(address(1), 3)]);
         assert_eq!(limiter.due, None);
-        assert!(limiter.admit(address(1), now.after(WINDOW)));
+        assert!(limiter.admit(address(1), None, now.after(WINDOW)));
     }
 
     #[test]
     fn a_count_taken_early_grants_no_new_lines() {
         let (mut limiter, now) = (Limiter::new(1), Tick::default());
-        limiter.admit(address(1), now);
-        limiter.admit(address(1), now);
-        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
-        assert!(!limiter.admit(address(1), now));
-        assert_eq!(limiter.take_all(), [(FoldedSource::Address(address(1)), 1)]);
+        limiter.admit(address(1), None, now);
+        limiter.admit(address(1), None, now);
+        assert_eq!(limiter.take_all(), [folded(address(1), 1)]);
+        assert!(!limiter.admit(address(1), None, now));
+        assert_eq!(limiter.take_all(), [folded(address(1), 1)]);
     }
 
     #[test]
     fn several_addresses_of_one_network_are_named_as_a_network() {
         let (mut limiter, now) = (Limiter::new(0), Tick::default());
         for host in ["2001:db8::1", "2001:db8::2"] {
-            assert_eq!(host.parse().map(|peer| limiter.admit(peer, now)), Ok(false));
+            assert_eq!(host.parse().map(|peer| limiter.admit(peer, None, now)), Ok(false));
         }
         let network = "2001:db8::".parse().map(FoldedSource::Network);
-        assert_eq!(limiter.take_all().first().map(|folded| folded.0), network.ok());
+        assert_eq!(limiter.take_all().first().map(|folded| folded.source), network.ok());
+    }
+
+    #[test]
+    fn two_services_at_one_address_have_a_limit_each_and_are_named() {
+        let (mut limiter, now) = (Limiter::new(1), Tick::default());
+        let peer = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let service = |name: &str, id| LocalClient {
+            name: Rc::new(Name::Unit(name.as_bytes().into())),
+            uid: None,
+            cgroup: NonZeroU64::new(id),
+        };
+        let (billing, orders) = (service("billing.service", 1), service("orders.service", 2));
+        for _ in 0..3 {
+            limiter.admit(peer, Some(&billing), now);
+        }
+        assert!(limiter.admit(peer, Some(&orders), now));
+        assert!(limiter.admit(peer, None, now), "nor is one that is not known");
+        limiter.admit(peer, Some(&orders), now);
+        let named = |client: &LocalClient, attempts| Folded {
+            name: Some(Rc::clone(&client.name)),
+            ..folded(peer, attempts)
+        };
+        assert_eq!(limiter.take_all(), [named(&billing, 2), named(&orders, 1)]);
     }
 
     #[test]
@@ -175,11 +207,11 @@ mod tests {
         for index in 0..attempts {
             let when = now.after(Duration::from_millis(20 * index));
             let peer = address(u32::try_from(index / 2).unwrap_or(0));
-            lines += u64::from(limiter.admit(peer, when));
-            counted += limiter.take_due(when).iter().map(|folded| folded.1).sum::<u64>();
+            lines += u64::from(limiter.admit(peer, None, when));
+            counted += limiter.take_due(when).iter().map(|folded| folded.attempts).sum::<u64>();
         }
         assert!(limiter.windows.len() <= MAX_SOURCES + 1);
-        counted += limiter.take_all().iter().map(|folded| folded.1).sum::<u64>();
+        counted += limiter.take_all().iter().map(|folded| folded.attempts).sum::<u64>();
         assert_eq!(lines + counted, attempts);
     }
 }

@@ -5,4 +5,5 @@ pub mod acknowledged;
 pub mod bind;
 pub mod epoll;
 pub mod original_dst;
+pub mod sock_diag;
 pub mod transport;

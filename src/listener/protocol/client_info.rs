@@ -8,7 +8,7 @@ use super::command::{Command, Framing, LIB_NAME, LIB_VER};
 use super::known_commands::CommandName;
 
 /// What a connection turned out to speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Protocol {
     /// No byte came.
     #[default]

@@ -315,6 +315,11 @@ impl Session {
         !self.exchange.queue.is_empty()
     }
 
+    /// Whether the notice was sent or is queued.
+    pub fn carries_notice(&self) -> bool {
+        self.exchange.queue.carries_notice()
+    }
+
     /// Whether no reply will be added to the queued ones.
     pub fn is_closing(&self) -> bool {
         self.exchange.queue.is_closed()

@@ -12,6 +12,7 @@ use super::connections::{CloseReason, Connection, Progress, Wakeup};
 use super::event_loop::Server;
 use crate::listener::net::bind::{BACKLOG, ListenPort};
 use crate::listener::net::original_dst::{OriginalDestination, conntrack_destination};
+use crate::listener::source::Source;
 
 /// Connections accepted from one listener in a round, before others have their turn.
 const MAX_ACCEPTED: usize = 64;
@@ -57,12 +58,6 @@ impl Server {
 
     /// Makes room for a new connection, and drives it for the first time.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, port: ListenPort) {
-        if let Some(key) = self.connections.eviction_candidate_for(peer.ip()) {
-            self.drive(key, Wakeup::Close(CloseReason::Evicted));
-        }
-        if let Some(key) = self.connections.overdue_close() {
-            self.drive(key, Wakeup::Abort);
-        }
         let destination = match port {
             ListenPort::Reserved(port) => OriginalDestination::direct(port),
             ListenPort::Notice(_) => {
@@ -70,13 +65,26 @@ impl Server {
                 OriginalDestination::redirected(original, &self.state.settings)
             }
         };
+        // An outsider that was redirected may have any address.
+        let local = match destination.redirected {
+            true => None,
+            false => self.identifier.identify(&stream, peer, self.now),
+        };
+        let source = Source::new(peer.ip(), local.as_ref().and_then(|local| local.cgroup)).key();
+        if let Some(key) = self.connections.eviction_candidate_for(source) {
+            self.drive(key, Wakeup::Close(CloseReason::Evicted));
+        }
+        if let Some(key) = self.connections.overdue_close() {
+            self.drive(key, Wakeup::Abort);
+        }
         let mut connection = Connection::new(stream, peer, destination, self.now);
+        connection.local = local.map(|local| self.state.local_clients.insert(local));
         let progress = connection.drive(Wakeup::Accepted, &mut self.state, self.now);
         let (Progress::Wait(timeout) | Progress::Runnable(timeout)) = progress else {
             return self.record(&connection);
         };
         let is_runnable = matches!(progress, Progress::Runnable(_)) && connection.mark_runnable();
-        let key = self.connections.insert(connection, peer.ip(), timeout, self.now);
+        let key = self.connections.insert(connection, source, timeout, self.now);
         self.unwatched.push(key);
         if is_runnable {
             self.runnable.push_back(key);

@@ -20,7 +20,8 @@ use super::connections::{
 };
 use super::shared::WorkerState;
 use crate::listener::clock::{Clock, Tick};
-use crate::listener::log::{Journal, Log, Told};
+use crate::listener::local_clients::Identifier;
+use crate::listener::log::{Attempt, Journal, Log, Told};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::net::bind::{Listener, Listeners};
 use crate::listener::net::epoll::{Interest, Poller, Ready};
@@ -43,6 +44,8 @@ pub(super) struct Summary {
     pub(super) told: u64,
     /// Replies sent in full.
     pub(super) replies: u64,
+    /// Connections whose question was delayed because its source repeats it.
+    pub(super) delayed: u64,
 }
 
 /// Everything that one worker thread serves with.
@@ -62,6 +65,7 @@ pub(super) struct Server {
     pub(super) accept_retry: Option<Tick>,
     /// When a failure to accept was last logged.
     pub(super) accept_warning: Option<Tick>,
+    pub(super) identifier: Identifier,
     journal: Journal,
     summary: Summary,
     /// For Prometheus, where metrics are served.
@@ -89,6 +93,7 @@ impl Server {
                 settings.max_per_source,
                 Duration::from_secs(settings.idle),
             ),
+            identifier: Identifier::new(listeners.sockets.first().map(|listener| &listener.socket)),
             journal: Journal::new(log, &settings),
             state: WorkerState::new(settings, identity),
             poller: Poller::new()?,
@@ -135,7 +140,7 @@ impl Server {
             self.run_round().await?;
         }
         self.journal.finish(self.now);
-        Ok(self.summary)
+        Ok(Summary { delayed: self.state.brake.delayed, ..self.summary })
     }
 
     /// Waits until something can be done, and does it.
@@ -250,7 +255,8 @@ impl Server {
 
     /// Counts and logs a connection that is over.
     pub(super) fn record(&mut self, connection: &Connection) {
-        let attempt = connection.attempt(self.now);
+        let local = connection.local.and_then(|index| self.state.local_clients.remove(index));
+        let attempt = Attempt { local: local.as_ref(), ..connection.attempt(self.now) };
         self.summary.connections += 1;
         self.summary.told += u64::from(attempt.told == Told::Yes);
         self.summary.replies += attempt.replies;

@@ -1,6 +1,7 @@
 //! The server: the process, its one event loop, and the connections.
 
 mod accept;
+mod brake;
 mod connections;
 pub(super) mod event_loop;
 pub(super) mod run;

@@ -53,6 +53,7 @@ pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
         connections = summary.connections,
         told = summary.told,
         replies = summary.replies,
+        delayed = summary.delayed,
         "stopped"
     );
     Ok(())

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use super::brake::Brake;
+use crate::listener::local_clients::LocalClients;
 use crate::listener::protocol::encode::Notice;
 use crate::listener::protocol::reply_queue::WriteBuffer;
 use crate::listener::protocol::session::Session;
@@ -25,6 +27,9 @@ pub(super) struct WorkerState {
     pub(super) settings: Settings,
     pub(super) identity: Identity,
     pub(super) handshakes: HandshakeLimit,
+    pub(super) brake: Brake,
+    /// The clients of this host that have a connection.
+    pub(super) local_clients: LocalClients,
     pub(super) read_buffer: Box<[u8]>,
     pub(super) write_buffer: WriteBuffer,
     /// Whether the listener stops: every connection gets the short time-out for that.
@@ -42,6 +47,8 @@ impl WorkerState {
             settings,
             identity,
             handshakes: HandshakeLimit::default(),
+            brake: Brake::default(),
+            local_clients: LocalClients::default(),
             read_buffer: vec![0; READ_BUFFER].into(),
             write_buffer: WriteBuffer::default(),
             is_stopping: false,

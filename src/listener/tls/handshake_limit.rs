@@ -5,11 +5,10 @@
 //! Never: holds more entries than handshakes that it admitted in the current window.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::listener::clock::Tick;
-use crate::listener::source::source_of;
+use crate::listener::source::Source;
 
 /// The limits are for this time.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -23,19 +22,19 @@ const MAX_PER_SOURCE: usize = 100;
 pub struct HandshakeLimit {
     window_start: Tick,
     count: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<Source, usize>,
 }
 
 impl HandshakeLimit {
-    /// Whether a handshake with `peer` may begin now; if so, it is counted.
-    pub fn admit(&mut self, peer: IpAddr, now: Tick) -> bool {
+    /// Whether a handshake with `source` may begin now; if so, it is counted.
+    pub fn admit(&mut self, source: Source, now: Tick) -> bool {
         if now.since(self.window_start) >= WINDOW {
             *self = HandshakeLimit { window_start: now, ..HandshakeLimit::default() };
         }
         if self.count >= MAX_HANDSHAKES {
             return false;
         }
-        let of_source = self.by_source.entry(source_of(peer)).or_default();
+        let of_source = self.by_source.entry(source).or_default();
         if *of_source >= MAX_PER_SOURCE {
             return false;
         }
@@ -48,10 +47,11 @@ impl HandshakeLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     fn admitted(limit: &mut HandshakeLimit, source: u8, attempts: usize, now: Tick) -> usize {
-        let peer = IpAddr::from([192, 0, 2, source]);
-        (0..attempts).filter(|_| limit.admit(peer, now)).count()
+        let source = Source::from(IpAddr::from([192, 0, 2, source]));
+        (0..attempts).filter(|_| limit.admit(source, now)).count()
     }
 
     #[test]

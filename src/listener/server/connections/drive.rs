@@ -128,6 +128,9 @@ impl Connection {
         if self.schedule != Schedule::Delayed {
             self.receive(session, state, now)?;
         }
+        if self.asks_again(wakeup, session, state, now) {
+            self.schedule = Schedule::Delayed;
+        }
         match wakeup {
             Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine)
                 if matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) =>
@@ -293,9 +296,9 @@ impl Connection {
                 None => break,
                 Some(0) => self.transport.end_of_input(session),
                 Some(bytes) => {
-                    let (peer, handshakes) = (self.peer, &mut state.handshakes);
+                    let (source, handshakes) = (self.source(state), &mut state.handshakes);
                     let config = state.identity.server_config();
-                    let begin_tls = || config.filter(|_| handshakes.admit(peer, now));
+                    let begin_tls = || config.filter(|_| handshakes.admit(source, now));
                     self.transport.receive(&state.read_buffer[..bytes], session, begin_tls);
                     let is_large = bytes >= LARGE_READ;
                     let was_large = std::mem::replace(&mut self.last_read_was_large, is_large);

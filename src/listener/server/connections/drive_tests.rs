@@ -177,3 +177,108 @@ fn a_late_command_is_read_before_the_notice_is_sent_unprompted() {
     let length = pair.client.read(&mut reply).unwrap();
     assert_eq!(&reply[..length], b"+OK\r\n");
 }
+
+/// Has one client after the other send `bytes`, and tells what each then waits for.
+fn storm(state: &mut WorkerState, bytes: &[u8], clients: usize) -> Vec<Progress> {
+    let attempts = (0..clients).map(|_| {
+        let mut pair = Pair::new();
+        std::mem::swap(&mut pair.state, state);
+        pair.client.write_all(bytes).unwrap();
+        let progress = pair.ready(false, false);
+        let progress = pair.settle(progress);
+        std::mem::swap(&mut pair.state, state);
+        progress
+    });
+    attempts.collect()
+}
+
+#[test]
+fn the_same_question_on_many_connections_is_delayed_and_no_other() {
+    const DELAYED: Progress = Progress::Wait(TimeoutKind::Tarpit);
+    let setup = b"*1\r\n$5\r\nHELLO\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n";
+    let ping = [&setup[..], b"*1\r\n$4\r\nPING\r\n"].concat();
+    let questions: [&[u8]; 7] = [
+        &ping,
+        b"PING\r\n",
+        b"GET x\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x00\xc8\x01",
+        b"*x\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ];
+    let mut state = Pair::new().state;
+    for question in questions {
+        let progress = storm(&mut state, question, 60);
+        let text = String::from_utf8_lossy(question).into_owned();
+        assert!(progress[..50].iter().all(|progress| *progress != DELAYED), "{text:?}");
+        assert!(progress[50..].iter().all(|progress| *progress == DELAYED), "{text:?}");
+    }
+    let answered = Progress::Wait(TimeoutKind::Idle);
+    assert!(storm(&mut state, setup, 60).iter().all(|progress| *progress == answered));
+}
+
+#[test]
+fn a_delayed_reply_comes_once_and_neither_a_close_nor_the_end_waits_for_it() {
+    let mut state = Pair::new().state;
+    storm(&mut state, b"PING\r\n", 50);
+    let delayed = |state: &mut WorkerState| {
+        let mut pair = Pair::new();
+        std::mem::swap(&mut pair.state, state);
+        pair.client.write_all(b"PING\r\n").unwrap();
+        assert_eq!(pair.ready(false, false), Progress::Wait(TimeoutKind::Tarpit));
+        // What comes meanwhile does not end the delay.
+        assert_eq!(pair.ready(false, false), Progress::Wait(TimeoutKind::Tarpit));
+        let unsent = pair.client.read(&mut [0; 64]).unwrap_err();
+        assert_eq!(unsent.kind(), ErrorKind::WouldBlock);
+        pair
+    };
+    let replies = |pair: &Pair| pair.connection.attempt(Tick::default()).replies;
+
+    let mut pair = delayed(&mut state);
+    let after = pair.drive(Wakeup::TimedOut(TimeoutKind::Tarpit));
+    assert_eq!((after, replies(&pair)), (Progress::Wait(TimeoutKind::Idle), 1));
+    pair.client.write_all(b"PING\r\n").unwrap();
+    assert_eq!(pair.ready(false, false), Progress::Wait(TimeoutKind::Idle), "only once");
+    std::mem::swap(&mut pair.state, &mut state);
+
+    for wakeup in [Wakeup::Close(CloseReason::Evicted), Wakeup::Close(CloseReason::Shutdown)] {
+        let mut pair = delayed(&mut state);
+        pair.drive(wakeup);
+        assert_eq!(replies(&pair), 1, "{wakeup:?}");
+        std::mem::swap(&mut pair.state, &mut state);
+    }
+
+    // The client may have closed its side already, as in `printf 'PING\r\n' | nc -N`.
+    let mut pair = delayed(&mut state);
+    pair.client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(pair.ready(false, true), Progress::Wait(TimeoutKind::Tarpit));
+    pair.drive(Wakeup::TimedOut(TimeoutKind::Tarpit));
+    assert_eq!(replies(&pair), 1);
+    std::mem::swap(&mut pair.state, &mut state);
+
+    // A listener that stops delays nobody.
+    state.is_stopping = true;
+    let progress = storm(&mut state, b"PING\r\n", 1);
+    assert_eq!(progress, [Progress::Wait(TimeoutKind::Shutdown)]);
+}
+
+#[test]
+fn two_services_at_one_address_are_not_delayed_for_each_other() {
+    use crate::listener::local_clients::{LocalClient, Name};
+    let mut state = Pair::new().state;
+    let mut service = |cgroup: u64, clients: usize| -> usize {
+        let attempts = (0..clients).filter(|_| {
+            let mut pair = Pair::new();
+            let (name, uid) = (std::rc::Rc::new(Name::Id(cgroup)), None);
+            let client = LocalClient { name, uid, cgroup: std::num::NonZeroU64::new(cgroup) };
+            std::mem::swap(&mut pair.state, &mut state);
+            pair.connection.local = Some(pair.state.local_clients.insert(client));
+            pair.client.write_all(b"PING\r\n").unwrap();
+            let progress = pair.ready(false, false);
+            std::mem::swap(&mut pair.state, &mut state);
+            progress == Progress::Wait(TimeoutKind::Tarpit)
+        });
+        attempts.count()
+    };
+    assert_eq!((service(1, 60), service(2, 50), service(2, 1)), (10, 0, 1));
+}

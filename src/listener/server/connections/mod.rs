@@ -3,6 +3,7 @@
 mod drive;
 mod intrusive_list;
 mod readiness;
+mod repetition;
 mod state;
 mod table;
 mod timeout;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use super::readiness::{Input, Output};
 use super::table::Key;
 use crate::listener::clock::Tick;
+use crate::listener::local_clients::LocalIndex;
 use crate::listener::log::{Attempt, Outcome, Told};
 use crate::listener::net::acknowledged::has_acknowledged;
 use crate::listener::net::epoll::{Interest, Poller, Ready};
@@ -15,6 +16,7 @@ use crate::listener::net::original_dst::OriginalDestination;
 use crate::listener::net::transport::Transport;
 use crate::listener::protocol::session::{ParkedSession, Session, SessionRecord};
 use crate::listener::server::shared::WorkerState;
+use crate::listener::source::Source;
 
 /// When the event loop comes back to the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(super) enum Schedule {
     Waiting,
     /// When its turn comes in the event loop's queue of runnable connections.
     Runnable,
-    /// When the tarpit's delay is over: until then it neither reads nor sends.
+    /// When the delay of the tarpit or the brake is over: until then it neither reads nor sends.
     Delayed,
 }
 
@@ -103,8 +105,10 @@ enum StoredSession {
 #[derive(Debug)]
 pub struct Connection {
     pub(super) stream: TcpStream,
-    pub(super) peer: IpAddr,
+    peer: IpAddr,
     peer_port: u16,
+    /// Which client of this host it is, if it is one.
+    pub local: Option<LocalIndex>,
     pub(super) destination: OriginalDestination,
     /// What epoll watches the socket for; `None` while it does not.
     watched: Option<Interest>,
@@ -113,6 +117,8 @@ pub struct Connection {
     pub(super) schedule: Schedule,
     /// Whether the latest read was of a pipeline or a value, so that a small one is likely its end.
     pub(super) last_read_was_large: bool,
+    /// Whether the brake has counted its question.
+    pub(super) is_counted: bool,
     pub(super) lifecycle: Lifecycle,
     pub(super) transport: Transport,
     session: StoredSession,
@@ -141,6 +147,7 @@ impl Connection {
             stream,
             peer: peer.ip(),
             peer_port: peer.port(),
+            local: None,
             destination,
             watched: None,
             // The first command of most clients is there already: one read is tried unasked.
@@ -148,6 +155,7 @@ impl Connection {
             output: Output::Writable,
             schedule: Schedule::Waiting,
             last_read_was_large: false,
+            is_counted: false,
             lifecycle: Lifecycle::Open,
             transport: Transport::default(),
             session: StoredSession::Parked(ParkedSession::default()),
@@ -184,6 +192,12 @@ impl Connection {
             Delivery::Unsent | Delivery::Sent if self.is_acknowledged() => Told::Yes,
             Delivery::Unsent | Delivery::Sent => Told::No,
         }
+    }
+
+    /// The source that limits count it by.
+    pub(super) fn source(&self, state: &WorkerState) -> Source {
+        let local = self.local.and_then(|index| state.local_clients.get(index));
+        Source::new(self.peer, local.and_then(|local| local.cgroup))
     }
 
     /// Notes that the connection is put into the queue of runnable ones; false if it is there.
@@ -255,6 +269,7 @@ impl Connection {
             peer: SocketAddr::new(self.peer, self.peer_port),
             port: self.destination.port,
             redirected: self.destination.redirected,
+            local: None,
             client: record.client,
             replies: record.stats.sent.into(),
             told,

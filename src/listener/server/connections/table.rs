@@ -6,7 +6,6 @@
 //! Never: do I/O, or look into a connection.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use slab::Slab;
@@ -14,7 +13,7 @@ use slab::Slab;
 use super::intrusive_list::{LinkStorage, Links, List};
 use super::timeout::TimeoutKind;
 use crate::listener::clock::Tick;
-use crate::listener::source::source_key;
+use crate::listener::source::SourceKey;
 
 /// Connections of one source that are searched for an idle one.
 const IDLE_SEARCH_LIMIT: usize = 32;
@@ -48,7 +47,7 @@ struct Slot<T> {
 /// The connections from one source that are not being closed.
 #[derive(Debug)]
 struct Source {
-    key: u64,
+    key: SourceKey,
     count: u32,
     /// In the order of their latest activity.
     members: List,
@@ -65,7 +64,7 @@ pub struct ConnectionTable<T> {
     timeouts: [List; TimeoutKind::ALL.len()],
     sources: Slab<Source>,
     /// Indices into `sources`.
-    source_index: HashMap<u64, u32>,
+    source_index: HashMap<SourceKey, u32>,
     /// Connections that are not being closed: those that count towards the limits.
     counted: usize,
     last_generation: u32,
@@ -110,10 +109,10 @@ impl<T> ConnectionTable<T> {
         }
     }
 
-    /// The connection to evict before one from `peer` is added: the most idle one of its source at
+    /// The connection to evict before one from `source` is added: the most idle one of its source at
     /// that source's limit, else the most idle of all when the table is full.
-    pub fn eviction_candidate_for(&mut self, peer: IpAddr) -> Option<Key> {
-        let source = self.source_index.get(&source_key(peer)).copied();
+    pub fn eviction_candidate_for(&mut self, source: SourceKey) -> Option<Key> {
+        let source = self.source_index.get(&source).copied();
         if let Some(source) = source
             && self.sources[source as usize].count as usize >= self.max_per_source
         {
@@ -134,8 +133,14 @@ impl<T> ConnectionTable<T> {
         self.longest_closing().or_else(|| self.most_idle())
     }
 
-    /// Adds a connection from `peer` that waits for `timeout`.
-    pub fn insert(&mut self, connection: T, peer: IpAddr, timeout: TimeoutKind, now: Tick) -> Key {
+    /// Adds a connection from `source` that waits for `timeout`.
+    pub fn insert(
+        &mut self,
+        connection: T,
+        source: SourceKey,
+        timeout: TimeoutKind,
+        now: Tick,
+    ) -> Key {
         // Zero would make keys that lie below FIRST_KEY.
         self.last_generation = self.last_generation.checked_add(1).unwrap_or(1);
         let index = self.slots.insert(Slot {
@@ -149,7 +154,7 @@ impl<T> ConnectionTable<T> {
         }) as u32;
         self.timeouts[timeout as usize].push_back(&mut ByTimeout(&mut self.slots), index);
         if !timeout.is_closing() {
-            self.add_to_source(index, source_key(peer));
+            self.add_to_source(index, source);
             self.counted += 1;
         }
         self.key(index)
@@ -271,7 +276,7 @@ impl<T> ConnectionTable<T> {
         Some(self.key(first))
     }
 
-    fn add_to_source(&mut self, index: u32, key: u64) {
+    fn add_to_source(&mut self, index: u32, key: SourceKey) {
         let sources = &mut self.sources;
         let source = *self.source_index.entry(key).or_insert_with(|| {
             sources.insert(Source { key, count: 0, members: List::default() }) as u32

@@ -1,6 +1,8 @@
 //! Which connection is evicted, and when waits end.
 
 use super::*;
+use crate::listener::source::Source as SourceOf;
+use std::net::IpAddr;
 
 const IDLE: Duration = Duration::from_secs(300);
 
@@ -8,8 +10,8 @@ fn table(max_connections: usize, max_per_source: usize) -> ConnectionTable<u8> {
     ConnectionTable::new(max_connections, max_per_source, IDLE)
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn address(last: u8) -> SourceKey {
+    SourceOf::from(IpAddr::from([192, 0, 2, last])).key()
 }
 
 fn second(second: u64) -> Tick {

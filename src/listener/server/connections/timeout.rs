@@ -23,7 +23,7 @@ pub enum TimeoutKind {
     Idle,
     /// The rest of a command, or room in the socket's send buffer.
     Busy,
-    /// The end of the delay that slows down clients that retry in a loop.
+    /// The end of the delay that slows down clients that retry in a loop, on one connection or on many.
     Tarpit,
     /// The last replies to be sent, after this side decided to close.
     Closing,
@@ -55,6 +55,7 @@ impl TimeoutKind {
             TimeoutKind::FirstByte | TimeoutKind::PartialLine => SILENCE,
             TimeoutKind::Closing => Duration::from_secs(1),
             TimeoutKind::Idle | TimeoutKind::Busy => idle.min(CONNECTION_LIMIT),
+            // Shorter than any client's own time-out for a reply that is known: Valkey GLIDE has 250 ms.
             TimeoutKind::Tarpit => Duration::from_millis(200),
             TimeoutKind::Shutdown => Duration::from_millis(500),
             TimeoutKind::Lingering => Duration::from_secs(5),
