@@ -147,12 +147,6 @@ impl Attempt<'_> {
         line.number("port", u64::from(self.port));
         line.number("family", if self.peer.is_ipv4() { 4 } else { 6 });
         line.word("via", if self.redirected { "redirected" } else { "local" });
-        if let Some(LocalClient { name, uid, .. }) = self.local {
-            line.name(name);
-            if let Some(uid) = uid {
-                line.number("uid", u64::from(*uid));
-            }
-        }
         line.word("protocol", self.client.protocol.as_str());
         if let Some(outcome) = self.client.tls {
             line.word("tls", tls(outcome));
@@ -169,6 +163,12 @@ impl Attempt<'_> {
         line.stated("client-name", stated.name.as_deref());
         if let Some(peer) = stated.peer {
             line.text("stated-peer", peer.to_string().as_bytes(), MAX_STATED_BYTES);
+        }
+        if let Some(LocalClient { name, uid, .. }) = self.local {
+            line.name(name);
+            if let Some(uid) = uid {
+                line.number("uid", u64::from(*uid));
+            }
         }
         line.word("told", self.told.as_str());
         line.word("outcome", self.outcome.as_str());

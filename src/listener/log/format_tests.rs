@@ -159,7 +159,7 @@ fn a_local_client_is_named_and_its_name_breaks_no_line() {
         let local = LocalClient { name: Rc::new(name), uid, cgroup: None };
         let attempt = Attempt { local: Some(&local), ..attempt(&client) };
         let line = line(&attempt, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
-        assert!(line.contains(&format!(" via=local {fields} protocol=resp ")), "{line}");
+        assert!(line.contains(&format!(" duration-ms=12 {fields} told=true ")), "{line}");
     }
 }
 
