@@ -24,10 +24,14 @@ pub const IDLE_SECONDS: u32 = 300;
 /// The largest value of that: a day. No connection lasts longer than an hour anyway.
 pub const MAX_IDLE_SECONDS: u32 = 86_400;
 
-/// The most bytes of a client's own name (`CLIENT SETNAME`) in the log, escapes included.
+/// The most bytes of a client's own name (`CLIENT SETNAME`) in the log, its library's name and version
+/// likewise, escapes included.
 pub const MAX_CLIENT_NAME_BYTES: usize = 64;
 /// The most bytes of a local client's unit, container or cgroup in the log, escapes included.
 pub const MAX_LOCAL_CLIENT_BYTES: usize = 128;
+
+/// The name (`CLIENT SETNAME`) by which redisguard's own questions to a listener are known.
+pub const OWN_CLIENT_NAME: &str = "redisguard";
 
 /// In the listener's status line for the service manager: what comes after it does not work.
 pub const DEGRADED: &str = "; trouble: ";

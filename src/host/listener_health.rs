@@ -1,6 +1,6 @@
 //! Whether this host's listener answers local clients with the notice.
 //!
-//! Never: changes anything. The listener counts and logs these connections like any others.
+//! Never: changes anything. The listener neither counts nor logs these connections where root asks.
 
 use crate::bundle::GuardConfig;
 use crate::expectation::{Expectation, Origin, Outcome, PortRole, expectation};

@@ -1,12 +1,13 @@
 //! Finds out what a client of a port gets, from this machine.
 //!
-//! Never: sends anything but the PING of a Redis client.
+//! Never: sends anything but the PING of a Redis client, and its name.
 
 pub mod hosts;
 
 pub use crate::expectation::Outcome;
 
 use crate::expectation::NOTICE_PREFIX;
+use crate::listener_contract::OWN_CLIENT_NAME;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,7 +52,13 @@ fn failure(error: &Error) -> Outcome {
 /// bytes, since the notice has 512 at most.
 async fn first_line(mut stream: TcpStream) -> Result<String, Error> {
     const MAX: usize = 600;
-    stream.write_all(b"*1\r\n$4\r\nPING\r\n").await?;
+    // The name comes second, so that the first line is the answer to PING. A listener on this host leaves
+    // this connection out of its log.
+    let length = OWN_CLIENT_NAME.len();
+    let question = format!(
+        "*1\r\n$4\r\nPING\r\n*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n${length}\r\n{OWN_CLIENT_NAME}\r\n"
+    );
+    stream.write_all(question.as_bytes()).await?;
     let mut line = Vec::with_capacity(MAX);
     while line.len() < MAX && !line.contains(&b'\n') {
         if stream.read_buf(&mut line).await? == 0 {

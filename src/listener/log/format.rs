@@ -15,13 +15,9 @@ use crate::listener::local_clients::{LocalClient, Name};
 use crate::listener::protocol::client_info::{ClientInfo, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
-use crate::listener_contract::MAX_LOG_LINE_BYTES;
-
-/// The most bytes of each text that a client states, escapes included.
-const MAX_STATED_BYTES: usize = 64;
-
-/// The most bytes of a local client's name, escapes included.
-const MAX_NAME_BYTES: usize = 128;
+use crate::listener_contract::{
+    MAX_CLIENT_NAME_BYTES, MAX_LOCAL_CLIENT_BYTES, MAX_LOG_LINE_BYTES, OWN_CLIENT_NAME,
+};
 
 /// How a connection ended: the field `outcome`, the last one of its line. In a line that stands for
 /// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
@@ -139,6 +135,14 @@ pub enum FoldedSource {
 }
 
 impl Attempt<'_> {
+    /// Whether redisguard itself asked whether the listener answers: as root of this host, because any
+    /// other user could use the name to stay unseen.
+    pub fn is_own_question(&self) -> bool {
+        let is_root = self.local.is_some_and(|client| client.uid == Some(0));
+        let name = self.client.stated().name.as_deref();
+        is_root && name == Some(OWN_CLIENT_NAME.as_bytes())
+    }
+
     /// Appends the line of a connection that ended at `time`.
     pub fn write(&self, format: LogFormat, time: &str, out: &mut Vec<u8>) {
         let mut line = Line::begin(format, time, out);
@@ -162,7 +166,7 @@ impl Attempt<'_> {
         }
         line.stated("client-name", stated.name.as_deref());
         if let Some(peer) = stated.peer {
-            line.text("stated-peer", peer.to_string().as_bytes(), MAX_STATED_BYTES);
+            line.text("stated-peer", peer.to_string().as_bytes(), MAX_CLIENT_NAME_BYTES);
         }
         if let Some(LocalClient { name, uid, .. }) = self.local {
             line.name(name);
@@ -208,10 +212,10 @@ pub(super) fn write_folded(format: LogFormat, time: &str, folded: &Folded, out: 
         FoldedSource::Others => "others".to_owned(),
     };
     line.word("peer", &peer);
+    line.number("attempts", folded.attempts);
     if let Some(name) = &folded.name {
         line.name(name);
     }
-    line.number("attempts", folded.attempts);
     line.word("outcome", "folded");
     line.end();
 }
@@ -282,17 +286,19 @@ impl<'a> Line<'a> {
     /// What a client states, if it does.
     fn stated(&mut self, key: &str, value: Option<&[u8]>) {
         if let Some(value) = value {
-            self.text(key, value, MAX_STATED_BYTES);
+            self.text(key, value, MAX_CLIENT_NAME_BYTES);
         }
     }
 
     /// What a client of this host is called.
     fn name(&mut self, name: &Name) {
         match name {
-            Name::Unit(unit) => self.text("unit", unit, MAX_NAME_BYTES),
-            Name::Container(id) => self.text("container", id, MAX_NAME_BYTES),
-            Name::Path(path) => self.text("cgroup", path, MAX_NAME_BYTES),
-            Name::Id(id) => self.text("cgroup", format!("#{id}").as_bytes(), MAX_NAME_BYTES),
+            Name::Unit(unit) => self.text("unit", unit, MAX_LOCAL_CLIENT_BYTES),
+            Name::Container(id) => self.text("container", id, MAX_LOCAL_CLIENT_BYTES),
+            Name::Path(path) => self.text("cgroup", path, MAX_LOCAL_CLIENT_BYTES),
+            Name::Id(id) => {
+                self.text("cgroup", format!("#{id}").as_bytes(), MAX_LOCAL_CLIENT_BYTES)
+            }
             Name::Unknown => self.word("cgroup", "unknown"),
         }
     }

@@ -174,7 +174,7 @@ fn folded_and_dropped_attempts_are_lines_with_counts() {
         let mut line = Vec::new();
         let time = TimestampCache::default().format(time).to_owned();
         write_folded(LogFormat::Logfmt, &time, &folded, &mut line);
-        let expected = format!("time={time} peer=192.0.2.1 {field}attempts=7 outcome=folded\n");
+        let expected = format!("time={time} peer=192.0.2.1 attempts=7 {field}outcome=folded\n");
         assert_eq!(String::from_utf8(line).unwrap(), expected);
     }
     let dropped = String::from_utf8(dropped_line(

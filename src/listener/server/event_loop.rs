@@ -257,6 +257,9 @@ impl Server {
     pub(super) fn record(&mut self, connection: &Connection) {
         let local = connection.local.and_then(|index| self.state.local_clients.remove(index));
         let attempt = Attempt { local: local.as_ref(), ..connection.attempt(self.now) };
+        if attempt.is_own_question() {
+            return;
+        }
         self.summary.connections += 1;
         self.summary.told += u64::from(attempt.told == Told::Yes);
         self.summary.replies += attempt.replies;

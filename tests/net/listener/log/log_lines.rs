@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::listener::harness::{Notice, read_like, read_to_end, wait_until};
+use crate::listener::harness::{Notice, read_like, read_to_end, run, wait_until};
+use crate::support::{need, tools};
 
 /// Sends `bytes`, ends, and reads everything.
 fn exchange(notice: &Notice, bytes: &[u8]) -> String {
@@ -86,6 +87,25 @@ fn json_lines_are_valid_json() {
 }
 
 #[test]
+fn redisguards_own_questions_are_not_logged_where_root_asks() {
+    let is_root = need("root", nix::unistd::Uid::effective().is_root());
+    if !is_root || !tools(&["setpriv", "redis-cli"]) {
+        return;
+    }
+    let mut notice = Notice::start("");
+    exchange(&notice, b"PING\r\nCLIENT SETNAME redisguard\r\n");
+    let port = notice.port.to_string();
+    let script =
+        format!("printf 'PING\\r\\nCLIENT SETNAME redisguard\\r\\n' | redis-cli -p {port}");
+    let other = ["setpriv", "--reuid=1", "--clear-groups", "sh", "-c", &script];
+    assert!(run(&other, b"").text.contains("PORTCLOSED"));
+    exchange(&notice, b"PING\r\n");
+    let (_, log) = notice.stop();
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(log.lines().next().unwrap().contains(" client-name=redisguard "), "{log}");
+}
+
+#[test]
 fn lines_and_counts_add_up_to_the_attempts() {
     let mut notice = Notice::start("log-per-source = 10");
     for _ in 0..100 {
@@ -93,7 +113,9 @@ fn lines_and_counts_add_up_to_the_attempts() {
     }
     let (_, log) = notice.stop();
     assert_eq!(log.matches("outcome=told").count(), 10, "{log}");
-    assert!(log.ends_with(" peer=127.0.0.1 attempts=90 outcome=folded\n"), "{log}");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains(" peer=127.0.0.1 attempts=90 "), "{last}");
+    assert!(last.ends_with(" outcome=folded"), "{last}");
 }
 
 #[test]
