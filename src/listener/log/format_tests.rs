@@ -35,6 +35,21 @@ fn client(library: &[u8]) -> ClientInfo {
     }
 }
 
+fn everything_stated() -> ClientInfo {
+    ClientInfo {
+        protocol: Protocol::Resp,
+        command: CommandName::find(b"HELLO"),
+        refused: CommandName::find(b"SET"),
+        tls: None,
+        stated: Some(Box::new(StatedInfo {
+            library: Some((*b"lib").into()),
+            library_version: Some((*b"1").into()),
+            name: Some((*b"billing worker").into()),
+            peer: Some("[2001:db8::7]:50000".parse().unwrap()),
+        })),
+    }
+}
+
 #[test]
 fn a_connection_is_one_line_in_either_format() {
     let (client, time) = (client(b"redis-py"), Timestamp::UNIX_EPOCH);
@@ -112,21 +127,10 @@ fn the_longest_line_is_within_the_bound() {
 
 #[test]
 fn what_is_stated_and_refused_is_named() {
-    let client = ClientInfo {
-        protocol: Protocol::Resp,
-        command: CommandName::find(b"HELLO"),
-        refused: CommandName::find(b"SET"),
-        tls: None,
-        stated: Some(Box::new(StatedInfo {
-            library: None,
-            library_version: None,
-            name: Some((*b"billing worker").into()),
-            peer: Some("[2001:db8::7]:50000".parse().unwrap()),
-        })),
-    };
+    let client = everything_stated();
     let told = Attempt { told: Told::Unknown, outcome: Outcome::Reset, ..attempt(&client) };
     let text = line(&told, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
-    let expected = " command=HELLO replies=3 duration-ms=12 refused=SET \
+    let expected = " command=HELLO library=lib library-version=1 replies=3 duration-ms=12 refused=SET \
         client-name=\"billing worker\" stated-peer=\"[2001:db8::7]:50000\" told=unknown outcome=reset\n";
     assert!(text.ends_with(expected), "{text}");
     let json = line(&told, LogFormat::Json, Timestamp::UNIX_EPOCH);
@@ -134,6 +138,24 @@ fn what_is_stated_and_refused_is_named() {
     assert_eq!(value["stated-peer"], "[2001:db8::7]:50000");
     assert_eq!(value["client-name"], "billing worker");
     assert_eq!(value["told"], "unknown");
+}
+
+#[test]
+fn every_field_is_documented() {
+    let page = include_str!("../../../docs/reference/log.md");
+    let client = ClientInfo { tls: Some(TlsOutcome::Version13), ..everything_stated() };
+    let local = |name| LocalClient { name: Rc::new(name), uid: Some(0), cgroup: None };
+    for name in [Name::Unit((*b"a").into()), Name::Container((*b"a").into()), Name::Unknown] {
+        let local = local(name);
+        let attempt = Attempt { local: Some(&local), ..attempt(&client) };
+        let text = line(&attempt, LogFormat::Json, Timestamp::UNIX_EPOCH);
+        let fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text).unwrap();
+        assert_eq!(fields.len(), 20, "{text}");
+        for key in fields.keys() {
+            assert!(page.contains(&format!("`{key}`")), "{key}");
+        }
+    }
 }
 
 #[test]

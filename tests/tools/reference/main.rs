@@ -72,6 +72,7 @@ fn pages(root: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
         ("commands.md", commands::page()),
         ("exit-codes.md", exits::page()),
         ("json.md", json::page(root)?),
+        ("log.md", include_str!("log.md").to_owned()),
     ];
     let page = |(name, text): (&str, String)| {
         (format!("{FOLDER}/{name}"), format!("{MARK}\n\n{}\n", text.trim()))
@@ -87,7 +88,8 @@ const CONTENTS: &str = "# Reference\n\n\
     - [checks.md](checks.md): every fault and warning, why it matters, and what would be right\n\
     - [commands.md](commands.md): both programs, every verb and option\n\
     - [exit-codes.md](exit-codes.md): what each verb's exit status means\n\
-    - [json.md](json.md): what `--json` prints, field by field\n\
+    - [json.md](json.md): what `--json` prints, field by field
+- [log.md](log.md): the fields of the listener's log, and when a client counts as told\n\
     - [redisguard.schema.json](../redisguard.schema.json): the TOML's JSON Schema, for editors";
 
 /// A file that is not as it is rendered.
