@@ -18,6 +18,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+/// How long one client may run.
+const CLIENT_SECONDS: u32 = 20;
+
 /// A port nobody listens on in either family, below the range that outgoing connections use.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -183,7 +186,12 @@ pub struct Seen {
 
 /// Runs a client to its end, for at most twenty seconds.
 pub fn run(client: &[&str], input: &[u8]) -> Seen {
-    let mut child = start(client);
+    run_within(CLIENT_SECONDS, client, input)
+}
+
+/// Runs a client to its end, for at most so many seconds.
+pub fn run_within(seconds: u32, client: &[&str], input: &[u8]) -> Seen {
+    let mut child = start(seconds, client);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     // A client may end without reading everything.
@@ -201,7 +209,8 @@ pub fn run(client: &[&str], input: &[u8]) -> Seen {
 /// waited for before, then types the next words. Its input stays open until all was typed; then the
 /// client must end by itself.
 pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
-    let mut child = start(&[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat());
+    let mut child =
+        start(CLIENT_SECONDS, &[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat());
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let printed = Arc::new(Mutex::new(String::new()));
@@ -231,9 +240,9 @@ pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
     Seen { stdout: text.clone(), text, status }
 }
 
-fn start(client: &[&str]) -> Child {
+fn start(seconds: u32, client: &[&str]) -> Child {
     Command::new("timeout")
-        .args(["-k", "2", "20"])
+        .args(["-k", "2", &seconds.to_string()])
         .args(client)
         .env("TERM", "dumb")
         .env("no_proxy", "127.0.0.1")
