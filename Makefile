@@ -81,6 +81,7 @@ setup-test:
 		node:nodejs npm:npm php-cli php-redis php-predis ruby-redis libredis-perl libredis-fast-perl \
 		chromium systemd-journal-remote tzdata gzip xz-utils zstd bzip2 \
 		lua5.1 lua-redis libhiredis-dev erlang-base erlang-redis-client \
+		javac:default-jdk-headless mvn:maven go:golang-go \
 		binutils lintian
 
 setup-dist:

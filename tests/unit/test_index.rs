@@ -4,6 +4,9 @@ use crate::support::root;
 use std::fs;
 use std::path::Path;
 
+/// The lines that make tests: the attribute, and the macro in `net::listener::clients::libraries`.
+const MAKE_TESTS: [&str; 2] = ["#[test]", "libraries! {"];
+
 /// A row of the table for each file below `tests` that has tests: the first paragraph of its head,
 /// and the path of its module.
 fn rows(directory: &Path, module: &str, rows: &mut Vec<String>) {
@@ -24,7 +27,7 @@ fn rows(directory: &Path, module: &str, rows: &mut Vec<String>) {
             }
             Some(name) => {
                 let text = fs::read_to_string(&path).unwrap();
-                if text.lines().any(|line| line.trim() == "#[test]") {
+                if text.lines().any(|line| MAKE_TESTS.contains(&line.trim())) {
                     let head = text.lines().map_while(|line| line.strip_prefix("//! "));
                     let behaviour = head.collect::<Vec<_>>().join(" ");
                     let is_whole = ["mod", "main"].contains(&name);

@@ -75,7 +75,7 @@ fn fault(
     let tunnel = SlowTunnel::start(notice.port, delay, late);
     let words = library.program.words(program, tunnel.port, manner);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let seen = run_bounded(&words, b"", CLIENT_TIMEOUT_SECONDS);
+    let seen = run_bounded(CLIENT_TIMEOUT_SECONDS, &words, b"");
     let sentence = sentence(notice.port);
     // redis-rs sets the first word apart.
     let is_told = sentence

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::{libraries, network_tools as tools, redis_cli};
+use super::client_program::Library;
+use super::libraries::{self, go, java};
+use super::{network_tools as tools, redis_cli};
 use crate::support::root;
 
 fn page() -> String {
@@ -36,8 +38,10 @@ fn the_page_lists_every_library_and_manner() {
         .filter(|line| line.starts_with("| ") && line.contains('`'))
         .map(str::to_owned)
         .collect();
-    let tested: Vec<String> = libraries::ALL
+    let all: [&[Library]; 3] = [libraries::ALL, java::ALL, go::ALL];
+    let tested: Vec<String> = all
         .iter()
+        .flat_map(|libraries| libraries.iter())
         .map(|library| {
             let manners: Vec<&str> = library.manners.iter().map(|(manner, _)| *manner).collect();
             let (name, language) = (library.name, library.language);

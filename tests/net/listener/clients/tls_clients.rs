@@ -1,9 +1,26 @@
 //! Clients that speak TLS show the notice where the listener has a certificate.
 
 use crate::listener::certificates::Certificate;
-use crate::listener::clients::client_program::Program;
-use crate::listener::harness::{Notice, Seen, run, sentence, wait_until};
+use crate::listener::clients::client_program::{JVM_SECONDS, Manners, Program, output_of_use};
+use crate::listener::harness::{Notice, Seen, run, run_within, sentence, wait_until};
 use crate::support::tools;
+
+/// The modules in tests/clients/java: what each is used for, and how often the sentence must be seen.
+/// The last column is for a listener without a certificate.
+const JAVA: &[(&str, Manners, &str)] = &[
+    ("jedis-4", &[("get", 1), ("pool", 3), ("subscribe", 1), ("cluster", 1)], "set"),
+    ("jedis", &[("get", 1), ("resp3", 1), ("subscribe", 1), ("cluster", 1)], "set"),
+    ("lettuce", &[("get", 1), ("pipeline", 2), ("subscribe", 1), ("cluster", 1)], "set"),
+    ("redisson", &[("get", 1), ("batch", 2), ("cluster", 1)], "set"),
+    ("spring", &[("lettuce-get", 1), ("jedis-get", 1), ("lettuce-cluster-get", 1)], "jedis-set"),
+];
+
+/// The libraries of Go, in the same way.
+const GO: &[(&str, Manners)] = &[
+    ("go-redis", &[("get", 1), ("pipeline", 3), ("subscribe", 1), ("cluster", 1)]),
+    ("redigo", &[("get", 1), ("pool", 3), ("pipeline", 2), ("subscribe", 1)]),
+    ("rueidis", &[("get", 1), ("pipeline", 2), ("subscribe", 1), ("cluster", 1)]),
+];
 
 /// A listener with a certificate.
 pub fn start() -> Option<(Notice, Certificate)> {
@@ -125,6 +142,61 @@ fn redis_py_raises_the_notice_through_tls() {
     }
     logs(&notice, " library=redis-py ");
     assert!(notice.log().lines().all(|line| line.contains(" protocol=resp tls=1.3 ")));
+}
+
+/// Uses a module of Java on these ports, and trusts the certificate.
+fn java(module: &'static str, certificate: &Certificate, uses: &[(u16, &str)]) -> Option<Seen> {
+    let program = Program::Java { module }.ready()?;
+    let trust = format!("tls={}", certificate.path("cert.pem"));
+    let ports: Vec<String> = uses.iter().map(|(port, _)| port.to_string()).collect();
+    let mut client: Vec<&str> = program.iter().map(String::as_str).collect();
+    client.push(&trust);
+    for (port, (_, manner)) in ports.iter().zip(uses) {
+        client.extend([port.as_str(), manner]);
+    }
+    Some(run_within(JVM_SECONDS, &client, b""))
+}
+
+#[test]
+fn libraries_of_java_throw_the_notice_through_tls_or_show_the_alert() {
+    let Some((notice, certificate)) = start() else { return };
+    let plain = Notice::start("");
+    for (module, manners, refused) in JAVA {
+        let mut uses: Vec<_> = manners.iter().map(|(manner, _)| (notice.port, *manner)).collect();
+        uses.push((plain.port, refused));
+        let Some(seen) = java(module, &certificate, &uses) else { return };
+        for (manner, times) in *manners {
+            let count = output_of_use(&seen.stdout, manner).matches(&sentence(notice.port)).count();
+            assert_eq!(count, *times, "{module}, {manner}: {}", seen.text);
+        }
+        let alert = output_of_use(&seen.stdout, refused);
+        assert!(alert.contains("Received fatal alert: access_denied"), "{module}: {}", seen.text);
+    }
+    // Redisson keeps spare connections, which send nothing.
+    assert!(notice.log().lines().all(|line| line.contains(" tls=1.3 ")), "{}", notice.log());
+    logs(&notice, " library=Lettuce ");
+    logs(&plain, " protocol=tls ");
+}
+
+#[test]
+fn libraries_of_go_return_the_notice_through_tls_or_show_the_alert() {
+    let Some((notice, certificate)) = start() else { return };
+    let plain = Notice::start("");
+    let (told, untold) = (notice.port.to_string(), plain.port.to_string());
+    let cert = certificate.path("cert.pem");
+    for &(library, manners) in GO {
+        let Some(program) = (Program::Go { library }).ready() else { return };
+        for (manner, times) in manners {
+            let seen = run(&[&program[0], &told, manner, library, &cert], b"");
+            let count = seen.stdout.matches(&sentence(notice.port)).count();
+            assert_eq!(count, *times, "{library}, {manner}: {}", seen.text);
+        }
+        let seen = run(&[&program[0], &untold, "get", library, &cert], b"");
+        assert!(seen.stdout.contains("tls: access denied"), "{library}: {}", seen.text);
+    }
+    assert!(notice.log().lines().all(|line| line.contains(" protocol=resp tls=1.3 ")));
+    logs(&notice, " library=\"go-redis(,go");
+    logs(&plain, " protocol=tls ");
 }
 
 #[test]

@@ -19,6 +19,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+/// How long one client may run.
+const CLIENT_SECONDS: u32 = 20;
+
 /// A port nobody listens on in either family, below the range that outgoing connections use.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -184,14 +187,19 @@ pub struct Seen {
 
 /// Runs a client that must end by itself within twenty seconds.
 pub fn run(client: &[&str], input: &[u8]) -> Seen {
-    let seen = run_bounded(client, input, 20);
+    run_within(CLIENT_SECONDS, client, input)
+}
+
+/// Runs a client that must end by itself within so many seconds.
+pub fn run_within(seconds: u32, client: &[&str], input: &[u8]) -> Seen {
+    let seen = run_bounded(seconds, client, input);
     assert_ne!(seen.status.code(), Some(124), "{client:?} did not end: {}", seen.text);
     seen
 }
 
-/// Runs a client to its end, or for `seconds`: then its exit status is 124.
-pub fn run_bounded(client: &[&str], input: &[u8], seconds: u32) -> Seen {
-    let mut child = start(client, seconds);
+/// Runs a client to its end, or for so many seconds: then its exit status is 124.
+pub fn run_bounded(seconds: u32, client: &[&str], input: &[u8]) -> Seen {
+    let mut child = start(seconds, client);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     // A client may end without reading everything.
@@ -207,7 +215,8 @@ pub fn run_bounded(client: &[&str], input: &[u8], seconds: u32) -> Seen {
 /// waited for before, then types the next words. Its input stays open until all was typed; then the
 /// client must end by itself.
 pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
-    let mut child = start(&[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat(), 20);
+    let mut child =
+        start(CLIENT_SECONDS, &[&["sh", "-c", "exec \"$@\" 2>&1", "sh"], client].concat());
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let printed = Arc::new(Mutex::new(String::new()));
@@ -239,7 +248,7 @@ pub fn talk(client: &[&str], exchange: &[(&str, &str)]) -> Seen {
     Seen { stdout: text.clone(), text, status }
 }
 
-fn start(client: &[&str], seconds: u32) -> Child {
+fn start(seconds: u32, client: &[&str]) -> Child {
     Command::new("timeout")
         .args(["-k", "2", &seconds.to_string()])
         .args(client)

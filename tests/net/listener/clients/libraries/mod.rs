@@ -15,6 +15,9 @@ macro_rules! libraries {
     };
 }
 
+pub mod go;
+pub mod java;
+
 libraries! {
     redis_py_raises_the_notice: Library {
         name: "redis-py 8",
