@@ -59,6 +59,16 @@ func ofPipeline(commands []redis.Cmder, err error) []error {
 
 var goRedis = uses{
 	"get": withGoRedis(goRedisGet, func(*redis.Options) {}),
+	// Patient, and on one connection: for a listener that its bytes reach late.
+	"no-retry": func(to target) []error {
+		options, err := redis.ParseURL("redis://u:p@" + to.address + "/3?max_retries=-1&read_timeout=15s")
+		if err != nil {
+			return []error{err}
+		}
+		client := redis.NewClient(options)
+		defer client.Close()
+		return goRedisSet(context.Background(), client)
+	},
 	"url": func(to target) []error {
 		options, err := redis.ParseURL("redis://u:p@" + to.address + "/3")
 		if err != nil {

@@ -96,6 +96,13 @@ final class JedisUses {
                 jedis.set("key", "value");
             }
         });
+        // Patient, and on one connection: for a listener that its bytes reach late.
+        uses.put("no-retry", to -> {
+            var address = URI.create("redis://u:p@127.0.0.1:" + to.port() + "/3");
+            try (Jedis jedis = new Jedis(address, 15_000)) {
+                jedis.set("key", "value");
+            }
+        });
         uses.put("password", to -> {
             var access = config(to).user("u").password("p").database(3).clientName("test");
             try (UnifiedJedis client = single.client(address(to), access.build())) {

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use super::client_program::Library;
-use super::libraries::{self, go, java};
+use super::libraries;
 use super::{network_tools as tools, redis_cli};
 use crate::support::root;
 
@@ -38,10 +37,7 @@ fn the_page_lists_every_library_and_manner() {
         .filter(|line| line.starts_with("| ") && line.contains('`'))
         .map(str::to_owned)
         .collect();
-    let all: [&[Library]; 3] = [libraries::ALL, java::ALL, go::ALL];
-    let tested: Vec<String> = all
-        .iter()
-        .flat_map(|libraries| libraries.iter())
+    let tested: Vec<String> = libraries::all()
         .map(|library| {
             let manners: Vec<&str> = library.manners.iter().map(|(manner, _)| *manner).collect();
             let (name, language) = (library.name, library.language);

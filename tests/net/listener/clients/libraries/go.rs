@@ -5,7 +5,7 @@ use crate::listener::clients::client_program::{Library, Manners, Program};
 /// What go-redis can do, in the old and in the newest version.
 #[rustfmt::skip]
 const GO_REDIS: Manners = &[
-    ("get", 1), ("url", 1), ("password", 1), ("resp2", 1), ("resp3", 1), ("pool", 4),
+    ("get", 1), ("no-retry", 1), ("url", 1), ("password", 1), ("resp2", 1), ("resp3", 1), ("pool", 4),
     ("connection", 1), ("pipeline", 3), ("transaction", 2), ("watch", 1), ("blocking", 1),
     ("subscribe", 1), ("scan", 1), ("script", 1), ("universal", 1), ("ring", 1), ("cluster", 1),
     ("cluster-password", 1), ("cluster-replicas", 1), ("cluster-pipeline", 2),

@@ -8,7 +8,7 @@ libraries! {
         language: "Java",
         raises: "JedisDataException",
         manners: &[
-            ("get", 1), ("set", 1), ("connection", 1), ("url", 1), ("password", 1), ("pool", 3),
+            ("get", 1), ("set", 1), ("no-retry", 1), ("connection", 1), ("url", 1), ("password", 1), ("pool", 3),
             ("pipeline", 2), ("transaction", 1), ("watch", 1), ("blocking", 1), ("subscribe", 1),
             ("scan", 1), ("script", 1), ("cluster", 1), ("cluster-password", 1),
             ("cluster-pipeline", 1),
@@ -27,7 +27,7 @@ libraries! {
         language: "Java",
         raises: "JedisDataException",
         manners: &[
-            ("get", 1), ("set", 1), ("connection", 1), ("url", 1), ("password", 1), ("resp2", 1),
+            ("get", 1), ("set", 1), ("no-retry", 1), ("connection", 1), ("url", 1), ("password", 1), ("resp2", 1),
             ("resp3", 1), ("pool", 3), ("pipeline", 2), ("transaction", 3), ("watch", 1),
             ("blocking", 1), ("subscribe", 1), ("scan", 1), ("script", 1), ("cache", 1),
             ("cluster", 1), ("cluster-password", 1), ("cluster-replicas", 1),

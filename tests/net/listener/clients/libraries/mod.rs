@@ -18,6 +18,11 @@ macro_rules! libraries {
 pub mod go;
 pub mod java;
 
+/// The libraries of all languages.
+pub fn all() -> impl Iterator<Item = &'static Library> {
+    [ALL, java::ALL, go::ALL].into_iter().flatten()
+}
+
 libraries! {
     redis_py_raises_the_notice: Library {
         name: "redis-py 8",
