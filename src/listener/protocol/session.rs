@@ -12,7 +12,7 @@
 //! | a wait is over, in `AwaitingInput` or `PartialLine` | the notice, once per session | `Busy` |
 //! | end of input, in `AwaitingInput` or with a command under way | the notice, unless it was sent unprompted | `Closing` |
 //! | end of input, else | none | `Closing` |
-//! | this side closes | the notice, unless it was sent or is queued | `Closing` |
+//! | this side closes | the notice, unless it was sent or is queued, or the client speaks RESP and no command is under way | `Closing` |
 //! | the transport broke | none; queued ones are discarded | `Closed` |
 //! | the last queued reply is sent | none | `Busy` to `Idle` unless a command is under way, `Closing` to `Closed` |
 //!
@@ -251,13 +251,15 @@ impl Session {
         }
     }
 
-    /// Ends the session from this side. The notice is queued unless the client has it, or will.
+    /// Ends the session from this side. The notice is queued unless the client has it, or will. A library
+    /// that has asked nothing gets none: to rueidis a reply too many is a reason to panic, and with its
+    /// next command it connects anew.
     pub fn close_with_notice(&mut self) {
         let owes_notice = !self.exchange.queue.carries_notice();
         match self.parser.position() {
             Position::InLine | Position::InArray => self.refuse_partial_command(owes_notice),
-            _ if !owes_notice => {}
-            // A client that has connected and not asked yet: a library may never show it to a person.
+            _ if !owes_notice || self.exchange.client.protocol == Protocol::Resp => {}
+            // Lines of set-up: nobody asked yet.
             _ if self.exchange.commands > 0 => {
                 self.exchange.queue.push(Reply::SetupError);
             }

@@ -266,7 +266,21 @@ fn an_unfinished_command_is_answered_at_the_end_of_input() {
 }
 
 #[test]
-fn no_session_is_closed_without_the_notice() {
+fn a_library_that_has_asked_nothing_gets_no_notice_when_the_listener_closes() {
+    let mut library = Session::default();
+    library.receive(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n");
+    take_replies(&mut library);
+    library.close_with_notice();
+    assert_eq!(take_replies(&mut library), "");
+    let mut amid_a_command = Session::default();
+    amid_a_command.receive(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$3\r\nGET\r\n");
+    take_replies(&mut amid_a_command);
+    amid_a_command.close_with_notice();
+    assert_eq!(take_replies(&mut amid_a_command), NOTICE_ERROR);
+}
+
+#[test]
+fn nobody_else_is_left_without_the_notice_when_the_listener_closes() {
     let mut only_set_up = Session::default();
     only_set_up.receive(b"AUTH secret\r\n");
     only_set_up.close_with_notice();
