@@ -14,6 +14,7 @@ mod ssh;
 #[allow(unused_imports)]
 pub use self::{
     files::{Changed, What},
+    needs::cgroups,
     network::{ADDRESSES, addresses},
     ssh::Ssh,
 };

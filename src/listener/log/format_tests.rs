@@ -281,3 +281,38 @@ fn the_report_reads_what_the_log_says() {
         });
     }
 }
+
+#[test]
+fn the_report_reads_the_name_of_every_local_client() {
+    use crate::report::{Line, LineFormat, TimestampParser};
+    let client = client(b"redis-py");
+    let long = |byte| -> Box<[u8]> { vec![byte; 4096].into() };
+    for format in [LogFormat::Logfmt, LogFormat::Json] {
+        for name in [
+            Name::Unit((*b"billing.service").into()),
+            Name::Unit((*br"a\x2db.mount").into()),
+            Name::Unit(long(b'\\')),
+            Name::Container((*b"0123456789ab").into()),
+            Name::Path((*b"/").into()),
+            Name::Path([&b"/"[..], &long(0xff)].concat().into()),
+            Name::Path([&b"/"[..], &long(b'a')].concat().into()),
+            Name::Id(u64::MAX),
+            Name::Unknown,
+        ] {
+            let local = LocalClient { name: Rc::new(name), uid: Some(7), cgroup: None };
+            let attempt = Attempt { local: Some(&local), ..attempt(&client) };
+            let mut text = line(&attempt, format, Timestamp::UNIX_EPOCH).into_bytes();
+            let (source, attempts) = (FoldedSource::Address(attempt.peer.ip()), 7);
+            let folded = Folded { source, name: Some(local.name), attempts };
+            write_folded(format, "1970-01-01T00:00:00.000Z", &folded, &mut text);
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(text.lines().count(), 2);
+            for line in text.lines() {
+                let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
+                let read = LineFormat::Listener.parse(line.as_bytes(), &mut timestamps);
+                let Ok(Line::Attempt(knock)) = read else { panic!("{read:?}: {line}") };
+                assert!(knock.source.local_client().is_some(), "{line}");
+            }
+        }
+    }
+}

@@ -40,11 +40,12 @@ pub enum Abuse {
     Pipelines,
     NeverReading,
     Bursts,
+    Storm,
 }
 
 impl Abuse {
     /// Every one.
-    pub const ALL: [Abuse; 10] = [
+    pub const ALL: [Abuse; 11] = [
         Abuse::Nothing,
         Abuse::Idle,
         Abuse::Dripping,
@@ -55,6 +56,7 @@ impl Abuse {
         Abuse::Pipelines,
         Abuse::NeverReading,
         Abuse::Bursts,
+        Abuse::Storm,
     ];
 
     /// How many connections there are at once, at full scale.
@@ -67,6 +69,7 @@ impl Abuse {
             Abuse::Pipelines => 2,
             Abuse::NeverReading => 256,
             Abuse::Bursts => 1_000,
+            Abuse::Storm => 10,
         }
     }
 
@@ -103,6 +106,7 @@ impl fmt::Display for Abuse {
             Abuse::Pipelines => "100,000 commands at once",
             Abuse::NeverReading => "256 that send and never read",
             Abuse::Bursts => "1,000 at once, every second",
+            Abuse::Storm => "a pool of 10 that asks again",
         })
     }
 }
@@ -174,6 +178,10 @@ pub fn play(arguments: &[String]) -> ! {
                 Clients::new(address, PING).from(SOURCES).crowd(connections, connections);
             })
         }
+        Abuse::Storm => forever(|| {
+            let one = SOURCES.start..SOURCES.start + 1;
+            Clients::new(address, PING).from(one).crowd(connections, connections);
+        }),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::stage::Stage;
 use crate::table::Table;
 
 const AT_ONCE: usize = 64;
+/// Addresses that the clients have: each asks no oftener than a source may without being slowed down.
+const SOURCES: std::ops::Range<usize> = 2_000..22_000;
 
 /// What one server's rounds brought.
 #[derive(Default)]
@@ -40,7 +42,8 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
     let servers: Vec<Server> = there.iter().map(|contestant| contestant.start(stage)).collect();
     let mut results: Vec<Results> = servers.iter().map(|_| Results::default()).collect();
     for server in &servers {
-        Clients::new(server.address, server.request).crowd(clients / 10, AT_ONCE);
+        let crowd = Clients::new(server.address, server.request).from(SOURCES);
+        crowd.crowd(clients / 10, AT_ONCE);
     }
     for round in 0..rounds {
         for turn in order(round, servers.len()) {
@@ -99,7 +102,8 @@ impl Results {
     /// One server's turn.
     fn take(&mut self, stage: &Stage, server: &Server, clients: usize) {
         let processes = server.processes();
-        let crowd = || Clients::new(server.address, server.request).crowd(clients, AT_ONCE);
+        let new = || Clients::new(server.address, server.request).from(SOURCES);
+        let crowd = || new().crowd(clients, AT_ONCE);
         let thousands = clients as f64 / 1000.0;
 
         let before = Cpu::at_rest(&processes, stage.quiet);

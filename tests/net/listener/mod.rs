@@ -11,6 +11,7 @@ mod log;
 mod oversized_input;
 mod plain_protocol;
 mod process_lifecycle;
+mod reconnect_storms;
 mod replies_like_redis;
 mod tls_protocol;
 mod vanished_peers;

@@ -90,7 +90,7 @@ fn probe(base: &str) -> Result<(), String> {
 }
 
 /// Where cgroup v2 is mounted: alone, or beside v1.
-fn cgroups() -> Option<PathBuf> {
+pub fn cgroups() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
     let unified = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
     unified.split(' ').nth(4).map(PathBuf::from)

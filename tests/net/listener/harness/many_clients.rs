@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::iter;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -37,9 +37,19 @@ pub fn attempt(source: Ipv4Addr, port: u16, request: &[u8]) -> (SocketAddr, Stri
     (stream.local_addr().unwrap(), read_to_end(&mut stream))
 }
 
+/// What clients ask in turn: a source that repeats its question is slowed down.
+const QUESTIONS: [&str; 40] = [
+    "PING", "GET", "SET", "DEL", "INCR", "DECR", "TTL", "EXISTS", "TYPE", "KEYS", "SCAN", "HGET",
+    "HSET", "HDEL", "HLEN", "LPUSH", "RPUSH", "LPOP", "RPOP", "LLEN", "SADD", "SREM", "SPOP",
+    "SCARD", "ZADD", "ZREM", "ZCARD", "ZRANK", "APPEND", "STRLEN", "GETEX", "GETDEL", "MGET",
+    "MSET", "EXPIRE", "PERSIST", "RENAME", "DUMP", "TOUCH", "UNLINK",
+];
+
 /// One attempt that must be told, as every well-behaved client must.
 pub fn expect_notice(source: Ipv4Addr, port: u16) -> SocketAddr {
-    let (from, told) = attempt(source, port, b"PING\r\n");
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let question = QUESTIONS[NEXT.fetch_add(1, Ordering::Relaxed) % QUESTIONS.len()];
+    let (from, told) = attempt(source, port, format!("{question}\r\n").as_bytes());
     assert_told(port, &told);
     from
 }

@@ -84,7 +84,7 @@ fn a_stalled_reader_costs_bounded_memory_and_lost_lines_are_counted() {
 fn a_shutdown_waits_a_bounded_time_for_a_stalled_reader() {
     let (mut notice, reader) = stalled("log-per-source = 100000");
     let port = notice.port;
-    all_at_once(|number| number < 5_000, |_| expect_notice(source(1), port));
+    all_at_once(|number| number < 5_000, |number| expect_notice(source(number % 100), port));
     assert!(notice.end().success());
     let account = Account::of(&read_all(reader));
     assert!(account.written() > 0);
