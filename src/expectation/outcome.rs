@@ -1,13 +1,13 @@
 //! What a client of a port gets: silence, a refusal, the notice or another answer.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
 /// The beginning of the notice as an error of the Redis protocol. The port follows.
 pub const NOTICE_PREFIX: &str = "-PORTCLOSED ";
 
 /// What a client got.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// No answer within the time: the packets are dropped.
     Silence,
@@ -23,8 +23,9 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// An [`Outcome`] without its text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An [`Outcome`] without its text; displayed as it is serialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OutcomeKind {
     /// [`Outcome::Silence`].
     Silence,
@@ -40,17 +41,9 @@ pub enum OutcomeKind {
     Failed,
 }
 
-impl OutcomeKind {
-    /// Its name in JSON and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Silence => "silence",
-            Self::Refused => "refused",
-            Self::Notice => "notice",
-            Self::Served => "served",
-            Self::Mute => "mute",
-            Self::Failed => "failed",
-        }
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -67,44 +60,10 @@ impl Outcome {
         }
     }
 
-    /// The name of its kind.
-    pub fn name(&self) -> &'static str {
-        self.kind().name()
-    }
-
     /// The port that the notice names, if it is one.
     pub fn notice_port(&self) -> Option<u16> {
         let Self::Notice(text) = self else { return None };
         text.strip_prefix(NOTICE_PREFIX)?.split(' ').next()?.parse().ok()
-    }
-}
-
-/// The name of its kind and its text: one line, which [`Outcome::from_str`] parses.
-impl fmt::Display for Outcome {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silence | Self::Refused | Self::Mute => formatter.write_str(self.name()),
-            Self::Notice(text) | Self::Served(text) | Self::Failed(text) => {
-                write!(formatter, "{} {text}", self.name())
-            }
-        }
-    }
-}
-
-impl FromStr for Outcome {
-    type Err = String;
-
-    fn from_str(line: &str) -> Result<Self, String> {
-        let (name, text) = line.split_once(' ').unwrap_or((line, ""));
-        Ok(match name {
-            "silence" => Self::Silence,
-            "refused" => Self::Refused,
-            "mute" => Self::Mute,
-            "notice" => Self::Notice(text.to_owned()),
-            "served" => Self::Served(text.to_owned()),
-            "failed" => Self::Failed(text.to_owned()),
-            _ => return Err(format!("unknown outcome: {line}")),
-        })
     }
 }
 
@@ -113,20 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outcome_is_parsed_from_its_own_text() {
+    fn the_port_of_a_notice_is_in_its_text_and_no_other_outcome_has_one() {
         let text = || "-PORTCLOSED 6379 (x) is blocked".to_owned();
-        for outcome in [
-            Outcome::Silence,
-            Outcome::Refused,
-            Outcome::Mute,
-            Outcome::Notice(text()),
-            Outcome::Served(String::new()),
-            Outcome::Failed("No route to host".to_owned()),
-        ] {
-            assert_eq!(outcome.to_string().parse(), Ok(outcome.clone()));
-            assert_eq!(outcome.to_string().split(' ').next(), Some(outcome.kind().name()));
-        }
         assert_eq!(Outcome::Notice(text()).notice_port(), Some(6379));
         assert_eq!(Outcome::Served(text()).notice_port(), None);
+    }
+
+    #[test]
+    fn a_kind_is_displayed_as_it_is_serialised_and_padded() {
+        assert_eq!(format!("{:<9}|", OutcomeKind::Silence), "silence  |");
     }
 }

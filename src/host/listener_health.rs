@@ -3,32 +3,35 @@
 //! Never: changes anything. The listener neither counts nor logs these connections where root asks.
 
 use crate::bundle::GuardConfig;
-use crate::expectation::{Expectation, Origin, Outcome, PortRole, expectation};
+use crate::expectation::{Expectation, Origin, OutcomeKind, PortRole, expectation};
 use crate::family::Family;
 use crate::os::systemd::UnitState;
 use crate::probe::probe;
 use crate::spec::Listen;
+use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
-/// What a local client of a port got.
-#[derive(Clone, Debug)]
+/// What a local client of a port got, as `status --json` prints it.
+#[derive(Clone, Debug, Serialize)]
 pub struct Answer {
     /// The port.
     pub port: u16,
-    /// The family of the connection.
+    /// `IPv4` or `IPv6`.
     pub family: Family,
-    /// What it got.
-    pub outcome: Outcome,
+    /// `notice`, `served` (somebody else answers), `refused`, `silence`, `mute` (a connection without a
+    /// word) or `failed`.
+    pub outcome: OutcomeKind,
     /// Whether that is what it should get.
+    #[serde(skip)]
     pub expected: bool,
 }
 
 impl std::fmt::Display for Answer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { port, family, outcome, .. } = self;
-        write!(formatter, "port {port} over {}: {}", family.name(), outcome.name())
+        write!(formatter, "port {port} over {}: {outcome}", family.name())
     }
 }
 
@@ -48,7 +51,7 @@ pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<An
         let outcome = probe(SocketAddr::new(address, port), timeout);
         // Another server that holds an `if-free` port may hold it on one family only.
         let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
-        Answer { port, family, outcome, expected }
+        Answer { port, family, outcome: outcome.kind(), expected }
     };
     let answers: Vec<Answer> = thread::scope(|scope| {
         let threads: Vec<_> =
@@ -56,7 +59,7 @@ pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<An
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
     // A connection that fails in another way: the host lacks the family.
-    answers.into_iter().filter(|answer| !matches!(answer.outcome, Outcome::Failed(_))).collect()
+    answers.into_iter().filter(|answer| answer.outcome != OutcomeKind::Failed).collect()
 }
 
 /// The fault of a listener whose process is stopped (SIGSTOP): systemd calls it active, but it answers

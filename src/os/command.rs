@@ -213,6 +213,16 @@ fn kill_group(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// A process that is killed when this is dropped.
+pub(crate) struct KilledOnDrop(pub(crate) Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Where a program is on the PATH; `None` where it is not.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

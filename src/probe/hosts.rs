@@ -86,7 +86,9 @@ fn met(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Silence => "dropped",
         Outcome::Served(_) | Outcome::Mute => "open",
-        Outcome::Refused | Outcome::Notice(_) | Outcome::Failed(_) => outcome.name(),
+        Outcome::Refused => "refused",
+        Outcome::Notice(_) => "notice",
+        Outcome::Failed(_) => "failed",
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::expectation::{Outcome, OutcomeKind};
 use crate::family::Family;
 use crate::firewall::{CounterTotals, DryRunNetns, Firewall};
+use crate::os::command::KilledOnDrop;
 use crate::probe::probe;
 use crate::spec::Listen;
 use nix::mount::{MsFlags, mount};
@@ -22,7 +23,7 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -108,18 +109,11 @@ fn private_mounts() -> Result<(), Error> {
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).map_err(failed)
 }
 
-/// The listener's process. It is killed when dropped.
-struct Listener(Child);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Starts the bundle's listener and waits until it answers; `None` if the bundle gives it no port for sure.
-fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<Listener>, Error> {
+fn listener(
+    guard_config: &GuardConfig,
+    arguments: &[&OsStr],
+) -> Result<Option<KilledOnDrop>, Error> {
     let always = guard_config.reserved.iter().find(|reserved| reserved.listen == Listen::Always);
     let port = match always {
         Some(reserved) => reserved.ports.first(),
@@ -136,7 +130,7 @@ fn listener(guard_config: &GuardConfig, arguments: &[&OsStr]) -> Result<Option<L
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
-    let mut listener = Listener(child);
+    let mut listener = KilledOnDrop(child);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     for _ in 0..STARTUP_TRIES {
         if matches!(probe(address, PROBE_TIMEOUT), Outcome::Notice(_)) {

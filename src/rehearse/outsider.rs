@@ -1,29 +1,40 @@
-//! The outsider: a process in a network namespace of its own. It reads one command a line on its standard
-//! input, `configure ADDRESS PREFIX` or `probe ADDRESS PORT MILLISECONDS`, and answers each with one line.
+//! The outsider: a process in a network namespace of its own. It reads orders on its standard input, and
+//! answers each on its standard output. First it says where its network namespace is.
 
 use super::network::{Cable, configure, ip};
 use super::stage::STAGE;
 use crate::error::Error;
 use crate::expectation::Outcome;
+use crate::os::command::KilledOnDrop;
 use crate::probe::probe;
 use nix::sched::{CloneFlags, unshare};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Deserializer;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// The link at the outsider's end of the cable.
 const LINK: &str = "rg-outside";
 /// The link at the host's end.
 const HOST_LINK: &str = "rg-host";
-/// The answer to `configure`.
-const CONFIGURED: &str = "configured";
+
+/// What the outsider does: one JSON value a line. It answers with another one.
+#[derive(Serialize, Deserialize)]
+enum Order {
+    /// Gives its link an address. The answer is a `Result<(), String>`.
+    Configure { address: IpAddr, prefix: u8 },
+    /// Connects. The answer is an [`Outcome`].
+    Probe { address: SocketAddr, timeout: Duration },
+}
 
 /// The outsider's process, as the guarded host controls it.
 pub(super) struct Outsider {
-    process: Child,
-    commands: ChildStdin,
+    _process: KilledOnDrop,
+    orders: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
@@ -34,29 +45,24 @@ impl Outsider {
     /// It cannot be started or configured.
     pub(super) fn start(cables: &[Cable]) -> Result<Self, Error> {
         let failed = |cause: String| Error::new("start the outsider", cause);
-        let mut process = Command::new("/proc/self/exe")
+        let process = Command::new("/proc/self/exe")
             .arg("rehearse")
             .env(STAGE, "outside")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
-        let (Some(commands), Some(answers)) = (process.stdin.take(), process.stdout.take()) else {
+            .spawn();
+        let mut process = KilledOnDrop(process.map_err(|error| failed(error.to_string()))?);
+        let (Some(orders), Some(answers)) = (process.0.stdin.take(), process.0.stdout.take())
+        else {
             return Err(failed("it has no pipes".to_owned()));
         };
-        let mut outsider = Self { process, commands, answers: BufReader::new(answers) };
-        let network = outsider.answer()?;
-        if !network.starts_with('/') {
-            return Err(failed(network));
-        }
+        let mut outsider = Self { _process: process, orders, answers: BufReader::new(answers) };
+        let network: String = outsider.answer()?;
         ip(&["link", "add", HOST_LINK, "type", "veth", "peer", "name", LINK, "netns", &network])?;
         for cable in cables {
             configure(HOST_LINK, cable.host, cable.prefix)?;
-            outsider.send(&format!("configure {} {}", cable.outside, cable.prefix))?;
-            let answer = outsider.answer()?;
-            if answer != CONFIGURED {
-                return Err(failed(answer));
-            }
+            let order = Order::Configure { address: cable.outside, prefix: cable.prefix };
+            outsider.ask::<Result<(), String>>(&order)?.map_err(failed)?;
         }
         Ok(outsider)
     }
@@ -70,32 +76,28 @@ impl Outsider {
         address: SocketAddr,
         timeout: Duration,
     ) -> Result<Outcome, Error> {
-        let (ip, port) = (address.ip(), address.port());
-        self.send(&format!("probe {ip} {port} {}", timeout.as_millis()))?;
-        let answer = self.answer()?;
-        Ok(answer.parse().unwrap_or_else(Outcome::Failed))
+        self.ask(&Order::Probe { address, timeout })
     }
 
-    fn send(&mut self, line: &str) -> Result<(), Error> {
-        writeln!(self.commands, "{line}").map_err(|error| Error::new("order the outsider", error))
+    fn ask<T: DeserializeOwned>(&mut self, order: &Order) -> Result<T, Error> {
+        send(&mut self.orders, order).map_err(|error| Error::new("order the outsider", error))?;
+        self.answer()
     }
 
-    fn answer(&mut self) -> Result<String, Error> {
-        let mut line = String::new();
+    fn answer<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let failed = |cause: String| Error::new("hear from the outsider", cause);
+        let mut line = String::new();
         match self.answers.read_line(&mut line) {
             Ok(0) => Err(failed("it ended".to_owned())),
-            Ok(_) => Ok(line.trim_end().to_owned()),
+            Ok(_) => serde_json::from_str(&line).map_err(|error| failed(error.to_string())),
             Err(error) => Err(failed(error.to_string())),
         }
     }
 }
 
-impl Drop for Outsider {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    writeln!(to, "{}", serde_json::to_string(message)?)?;
+    to.flush()
 }
 
 /// The path of this process's network namespace. A path, because newer versions of `ip` look a bare process
@@ -114,33 +116,17 @@ pub fn outside() -> Result<(), Error> {
         .map_err(|error| Error::new("make the outsider's network", error.desc()))?;
     ip(&["link", "set", "lo", "up"])?;
     let mut out = io::stdout().lock();
-    let mut answer = |line: &str| {
-        writeln!(out, "{line}")
-            .and_then(|()| out.flush())
-            .map_err(|error| Error::new("answer the host", error))
-    };
-    answer(&network_path()?)?;
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(|error| Error::new("read an order", error))?;
-        let words: Vec<&str> = line.split(' ').collect();
-        match words.as_slice() {
-            ["configure", address, prefix] => {
-                let (Ok(address), Ok(prefix)) = (address.parse::<IpAddr>(), prefix.parse()) else {
-                    continue;
-                };
-                match configure(LINK, address, prefix) {
-                    Ok(()) => answer(CONFIGURED)?,
-                    Err(error) => answer(&error.to_string().replace('\n', " "))?,
-                }
+    let failed = |error| Error::new("answer the host", error);
+    send(&mut out, &network_path()?).map_err(failed)?;
+    for order in Deserializer::from_reader(io::stdin().lock()).into_iter() {
+        match order.map_err(|error| Error::new("read an order", error))? {
+            Order::Configure { address, prefix } => {
+                let configured = configure(LINK, address, prefix);
+                send(&mut out, &configured.map_err(|error| format!("{error:#}")))
             }
-            ["probe", address, port, timeout] => {
-                let parsed = (address.parse(), port.parse(), timeout.parse());
-                let (Ok(address), Ok(port), Ok(timeout)) = parsed else { continue };
-                let address = SocketAddr::new(address, port);
-                answer(&probe(address, Duration::from_millis(timeout)).to_string())?;
-            }
-            _ => answer("unknown command")?,
+            Order::Probe { address, timeout } => send(&mut out, &probe(address, timeout)),
         }
+        .map_err(failed)?;
     }
     Ok(())
 }

@@ -28,13 +28,13 @@ pub struct Report {
 #[derive(Clone, Debug, Serialize)]
 pub struct Attempt {
     /// `notice`, `served`, `refused` or `silence`.
-    pub expected: &'static str,
+    pub expected: OutcomeKind,
     /// `IPv4` or `IPv6`.
     pub family: &'static str,
     /// `loopback`, `own-address` or `outside`.
     pub from: Vantage,
     /// The same names, or `mute` or `failed`.
-    pub observed: &'static str,
+    pub observed: OutcomeKind,
     /// The port.
     pub port: u16,
     /// Whether the expected outcome was observed.
@@ -47,10 +47,10 @@ impl Attempt {
     /// What came of a case over one family.
     pub(super) fn new(case: &Case, family: Family, observed: OutcomeKind) -> Attempt {
         Attempt {
-            expected: case.expected.name(),
+            expected: case.expected,
             family: family.name(),
             from: case.from,
-            observed: observed.name(),
+            observed,
             port: case.port,
             same: case.expected == observed,
             service: case.service.clone(),
@@ -58,7 +58,7 @@ impl Attempt {
     }
 
     /// What attempts that differ in nothing but the port have in common.
-    fn common(&self) -> (Vantage, &str, &str, &str) {
+    fn common(&self) -> (Vantage, &str, OutcomeKind, OutcomeKind) {
         (self.from, &self.service, self.expected, self.observed)
     }
 }
@@ -106,10 +106,10 @@ fn cells(alike: &[&[Attempt]]) -> Vec<String> {
         first.from.name().to_owned(),
         ports.to_string(),
         service.replace('|', "\\|"),
-        first.expected.to_owned(),
+        first.expected.to_string(),
     ];
     cells.extend(families.iter().map(|attempt| match attempt.same {
-        true => attempt.observed.to_owned(),
+        true => attempt.observed.to_string(),
         false => format!("**{}**", attempt.observed),
     }));
     cells

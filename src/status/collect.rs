@@ -129,8 +129,8 @@ fn add_attempts(
     status: &mut HostStatus,
 ) {
     if host.is_live() {
-        let answers = listener_answers(guard_config, host.has_systemd(), findings);
-        status.listener.answers = answers.into_iter().map(Into::into).collect();
+        let expected = host.has_systemd();
+        status.listener.answers = listener_answers(guard_config, expected, findings);
     }
     status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
 }

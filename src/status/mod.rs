@@ -11,6 +11,4 @@ mod unit_overrides;
 
 pub use self::collect::{Probing, collect};
 pub use self::health::listener_warning;
-pub use self::types::{
-    Finding, FindingKind, HostStatus, ListenerAnswer, ListenerStatus, PortCount, Verdict,
-};
+pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};

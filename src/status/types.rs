@@ -5,6 +5,7 @@ use crate::host::listener_health::Answer;
 use crate::log_sources::RecentAttempt;
 use crate::spec::PortRange;
 use serde::Serialize;
+use std::fmt;
 
 /// What is in place.
 #[derive(Default, Serialize)]
@@ -83,7 +84,8 @@ impl HostStatus {
     }
 }
 
-/// What a finding is about. The names are listed in docs/architecture.md, and stay.
+/// What a finding is about, displayed as it is serialised. The names are listed in docs/architecture.md, and
+/// stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingKind {
@@ -109,21 +111,9 @@ pub enum FindingKind {
     Others,
 }
 
-impl FindingKind {
-    /// The name, as it is serialised.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bundle => "bundle",
-            Self::Receipt => "receipt",
-            Self::File => "file",
-            Self::Link => "link",
-            Self::Sysctl => "sysctl",
-            Self::Rules => "rules",
-            Self::Unit => "unit",
-            Self::Listener => "listener",
-            Self::Notice => "notice",
-            Self::Others => "others",
-        }
+impl fmt::Display for FindingKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 
@@ -194,24 +184,5 @@ pub struct ListenerStatus {
     /// Its unit's state as systemd names it (`active`, `failed`); null where no systemd runs.
     pub unit: Option<String>,
     /// What some of its ports answered when asked on this host.
-    pub answers: Vec<ListenerAnswer>,
-}
-
-/// What a local client of a port got.
-#[derive(Serialize)]
-pub struct ListenerAnswer {
-    /// The port.
-    pub port: u16,
-    /// `IPv4` or `IPv6`.
-    pub family: &'static str,
-    /// `notice`, `served` (somebody else answers), `refused`, `silence`, `mute` (a connection without a
-    /// word) or `failed`.
-    pub outcome: &'static str,
-}
-
-impl From<Answer> for ListenerAnswer {
-    fn from(answer: Answer) -> Self {
-        let Answer { port, family, outcome, .. } = answer;
-        Self { port, family: family.name(), outcome: outcome.name() }
-    }
+    pub answers: Vec<Answer>,
 }

@@ -69,6 +69,9 @@ fn a_killed_apply_leaves_old_or_new_rules_also_over_a_reboot() {
 #[track_caller]
 fn assert_shut_or_refused(machine: &Machine, round: u32) {
     for outcome in machine.meets(6379) {
-        assert!(matches!(outcome, Outcome::Silence | Outcome::Refused), "round {round}: {outcome}");
+        assert!(
+            matches!(outcome, Outcome::Silence | Outcome::Refused),
+            "round {round}: {outcome:?}"
+        );
     }
 }

@@ -41,7 +41,7 @@ const WIDTH: usize = 80;
 /// detail follows in lines of its own.
 fn wrapped(finding: &Finding) -> String {
     const INDENT: &str = "             ";
-    let subject = format!("  {:<8} {}:", finding.kind.name(), finding.target);
+    let subject = format!("  {:<8} {}:", finding.kind, finding.target);
     let line = format!("{subject} {}", finding.detail);
     if line.chars().count() <= WIDTH {
         return line;
@@ -86,7 +86,7 @@ fn show(status: &HostStatus) {
         let unit = status.listener.unit.as_deref().unwrap_or("not under systemd");
         out!("\nlistener ({unit}), asked on this host:");
         for answer in &status.listener.answers {
-            out!("  port {:<11} {}  {}", answer.port, answer.family, answer.outcome);
+            out!("  port {:<11} {}  {}", answer.port, answer.family.name(), answer.outcome);
         }
     }
     if let Some(unconfirmed) = &status.unconfirmed {

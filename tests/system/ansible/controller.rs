@@ -177,7 +177,8 @@ impl Controller {
     pub fn outsiders_meet(&self, word: &str) {
         for machine in &self.machines {
             let met = [6379, 6380].map(|port| machine.meets(port));
-            let words: Vec<_> = met.as_flattened().iter().map(|outcome| outcome.name()).collect();
+            let words = met.as_flattened().iter().map(|outcome| outcome.kind().to_string());
+            let words: Vec<_> = words.collect();
             assert_eq!(words, [word; 4], "at {}", machine.addresses()[0]);
         }
     }

@@ -76,12 +76,12 @@ fn assert_published(machine: &Machine, reserved: impl Fn(&Outcome) -> bool, when
         assert_eq!(met, pong, "7001, {when}");
     }
     for met in machine.meets(6379) {
-        assert!(reserved(&met), "6379, {when}: {met}");
+        assert!(reserved(&met), "6379, {when}: {met:?}");
     }
 }
 
 fn is(wanted: &str) -> impl Fn(&Outcome) -> bool {
-    move |met| met.name() == wanted
+    move |met| met.kind().to_string() == wanted
 }
 
 #[test]
@@ -102,7 +102,11 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
         apply(&machine, external);
         assert_published(&machine, is(wanted), external);
         sh(&machine, "/root/engine restart");
-        assert_published(&machine, |met| met.name() != "served", "its rules before ours");
+        assert_published(
+            &machine,
+            |met| met.kind().to_string() != "served",
+            "its rules before ours",
+        );
         is_fixed_at_all(&machine, &["nat: the jump from PREROUTING stands at position 2"]);
         assert_published(&machine, is(wanted), external);
         // Nobody comes before what nft has loaded.

@@ -67,7 +67,7 @@ fn apply_by(machine: &Machine, backend: &str, external: &str) {
 fn assert_told(machine: &Machine) {
     for port in [6379, 6380] {
         for met in machine.reaches(port) {
-            let Outcome::Notice(said) = met else { panic!("port {port}: {met}") };
+            let Outcome::Notice(said) = met else { panic!("port {port}: {met:?}") };
             assert!(said.contains(&format!("PORTCLOSED {port} ")), "{said}");
         }
     }
