@@ -3,6 +3,7 @@
 //! Guarantees: output that cannot be written never ends the program half-way through a change.
 
 use crate::error::Error;
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -59,6 +60,14 @@ pub(super) fn print_line(line: &str) {
 #[cfg(feature = "installer")]
 pub(super) fn print_text(text: &str) {
     print_line(text.trim_end_matches('\n'));
+}
+
+/// Prints a value as JSON to standard output.
+pub(super) fn print_json(value: &impl Serialize) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print_line(&text),
+        Err(error) => print_error(&Error::new("write the answer as JSON", error)),
+    }
 }
 
 /// Whether a line could not be written to standard output.

@@ -102,7 +102,8 @@ impl<'a> Program<'a> {
             .process_group(0)
             .spawn();
         let mut child = spawned.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => not_installed(&format!("run {program}")),
+            io::ErrorKind::NotFound => Error::new(format!("run {program}"), "it is not installed")
+                .of_kind(ErrorKind::NotInstalled),
             _ => Error::io(format!("run {program}"), &error),
         })?;
         let end = Instant::now() + self.limit;
@@ -126,11 +127,6 @@ impl<'a> Program<'a> {
             }
         }
     }
-}
-
-/// The error where a program is missing that `action` needs.
-fn not_installed(action: &str) -> Error {
-    Error::new(action, "it is not installed").of_kind(ErrorKind::NotInstalled)
 }
 
 /// Writes a program's input and reads its outputs, each when it is ready, until both outputs end; `None`

@@ -158,16 +158,6 @@ impl PortSet {
         self.at_or_above(range.first).is_some_and(|found| found.first <= range.last)
     }
 
-    /// Whether every port of this set is in `other` too.
-    pub fn is_subset(&self, other: &Self) -> bool {
-        // Ranges of a set do not touch, so one range is never covered by two.
-        let covered = |range: &PortRange| {
-            let found = other.at_or_above(range.first);
-            found.is_some_and(|found| found.first <= range.first && range.last <= found.last)
-        };
-        self.0.iter().all(covered)
-    }
-
     /// The ports that are in either set.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {

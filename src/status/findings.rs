@@ -120,7 +120,7 @@ pub(super) fn step_findings(host: &Host, step: &Step, receipt: &Receipt) -> Vec<
         Step::Link { path, target, old } => match (enabled_by(path), old) {
             (Some((unit, by)), _) => {
                 let detail = format!("is not enabled: {by} does not want it");
-                Finding::new(FindingKind::Unit, unit, detail).not_broken()
+                Finding { broken: false, ..Finding::new(FindingKind::Unit, unit, detail) }
             }
             (None, InPlace::Nothing) => link(path, "is missing"),
             (None, InPlace::Link(other)) => {

@@ -138,12 +138,6 @@ impl Finding {
         let broken = matches!(kind, Rules | Unit | Listener | Notice);
         Self { kind, target: target.to_owned(), detail: detail.into(), broken }
     }
-
-    /// The same for something that still does its work.
-    #[must_use]
-    pub fn not_broken(self) -> Self {
-        Self { broken: false, ..self }
-    }
 }
 
 /// What was stopped at one reservation, over one family.

@@ -17,7 +17,7 @@ pub(super) fn show(changes: &[Change], fix: Option<&str>) {
     let Some(fix) = fix else { return out!("up to date") };
     out!("");
     for change in changes {
-        out!("{}: {}", change.state.name(), change.path.display());
+        out!("{}: {}", change.state, change.path.display());
     }
     out!("mend with: {fix}");
 }

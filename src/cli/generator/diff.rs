@@ -8,10 +8,11 @@ use crate::error::Error;
 use crate::files;
 use crate::guide;
 use crate::spec::{DocumentPath, Spec};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// A file that differs from what is rendered.
 pub(super) struct Change {
@@ -44,12 +45,14 @@ impl Change {
     }
 }
 
-/// How a file differs from what is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a file differs from what is rendered; displayed as it is serialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum FileState {
     /// The TOML or the program has changed since it was written.
     Stale,
     /// It differs from its digest in SHA256SUMS.
+    #[serde(rename = "edited by hand")]
     Edited,
     /// Its bytes are right, but it is executable.
     Executable,
@@ -61,17 +64,9 @@ pub(super) enum FileState {
     Unfinished,
 }
 
-impl FileState {
-    /// The state in output for people and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Stale => "stale",
-            Self::Edited => "edited by hand",
-            Self::Executable => "executable",
-            Self::Missing => "missing",
-            Self::Stray => "stray",
-            Self::Unfinished => "unfinished",
-        }
+impl fmt::Display for FileState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
     }
 }
 

@@ -1,9 +1,8 @@
 //! `--json`: the result of a run as one object, for annotations in CI and for scripts.
 
-use super::diff::Change;
-use crate::cli::output::out;
+use super::diff::{Change, FileState};
+use crate::cli::output::print_json;
 use crate::cli::unified_diff;
-use crate::error::Error;
 use crate::spec::{Problem, Problems};
 use serde::Serialize;
 
@@ -26,7 +25,7 @@ pub(super) struct FileView {
     /// The file.
     pub path: String,
     /// `stale`, `edited by hand`, `missing`, `stray`, `executable` or `unfinished`.
-    pub state: &'static str,
+    pub state: FileState,
     /// The change as a unified diff.
     pub diff: String,
 }
@@ -56,28 +55,17 @@ pub(super) struct ProblemView<'a> {
 }
 
 /// Prints the object: the problems of the TOML, the files that differ, and the command that fixes them.
-///
-/// # Errors
-/// None with these types; the serializer's signature has one.
-pub(super) fn print(
-    problems: &Problems,
-    changes: &[Change],
-    fix: Option<String>,
-) -> Result<(), Error> {
+pub(super) fn print(problems: &Problems, changes: &[Change], fix: Option<String>) {
     let file = |change: &Change| {
         let path = change.path.display().to_string();
         let diff = unified_diff::unified(&path, change.old.as_deref(), change.new_bytes());
-        FileView { path, state: change.state.name(), diff }
+        FileView { path, state: change.state, diff }
     };
-    let output = Output {
+    print_json(&Output {
         problems: problems.problems.iter().map(|problem| view(problems, problem)).collect(),
         files: changes.iter().map(file).collect(),
         fix,
-    };
-    let text = serde_json::to_string_pretty(&output)
-        .map_err(|error| Error::new("write the answer as JSON", error))?;
-    out!("{text}");
-    Ok(())
+    });
 }
 
 fn view<'a>(problems: &'a Problems, problem: &'a Problem) -> ProblemView<'a> {

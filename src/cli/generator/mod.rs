@@ -55,7 +55,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
     }
     let Some(spec) = spec.filter(|_| problems.error_count() == 0) else {
         if args.json {
-            json::print(&problems, &[], None)?;
+            json::print(&problems, &[], None);
         }
         return Ok(Status::Error);
     };
@@ -70,7 +70,7 @@ fn generate(args: &GeneratorArgs) -> Result<Status, Error> {
         check::show(&changes, fix.as_deref());
     }
     if args.json {
-        json::print(&problems, &changes, fix.filter(|_| args.check))?;
+        json::print(&problems, &changes, fix.filter(|_| args.check));
     }
     Ok(if args.check && !changes.is_empty() { Status::Differs } else { Status::Same })
 }

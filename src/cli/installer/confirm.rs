@@ -1,9 +1,8 @@
 //! `confirm`: keep what `apply --confirm` changed.
 
 use super::input::locked;
-use super::output::print_json;
 use crate::args::InstallerArgs;
-use crate::cli::output::{Status, out};
+use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::host::change::confirm::confirm;

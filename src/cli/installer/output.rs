@@ -2,9 +2,8 @@
 
 use crate::args::{InstallerArgs, Verb};
 use crate::bundle::GuardConfig;
-use crate::cli::output::{coloured, out, print_error};
+use crate::cli::output::{coloured, out, print_json};
 use crate::cli::unified_diff;
-use crate::error::Error;
 use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
@@ -135,12 +134,5 @@ pub(super) fn shortened(text: &str, colour: bool) -> String {
     match lines.len().saturating_sub(MAX_LINES) {
         0 => shown.trim_end().to_owned(),
         more => format!("{}\n({more} lines more: `plan --json` has all of them)", shown.trim_end()),
-    }
-}
-
-pub(super) fn print_json(value: &impl Serialize) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => out!("{text}"),
-        Err(error) => print_error(&Error::new("write the answer as JSON", error)),
     }
 }

@@ -1,10 +1,9 @@
 //! `probe`: what this machine gets from the ports of other hosts, compared with what the bundle promises.
 
 use super::input::opened;
-use super::output::print_json;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
-use crate::cli::output::{Status, err, out};
+use crate::cli::output::{Status, err, out, print_json};
 use crate::error::Error;
 use crate::expectation::Outcome;
 use crate::host::prepare::Target;

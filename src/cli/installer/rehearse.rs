@@ -1,9 +1,8 @@
 //! `rehearse`: tries the bundle in network namespaces of its own.
 
 use super::input::opened;
-use super::output::print_json;
 use crate::args::InstallerArgs;
-use crate::cli::output::{Status, out};
+use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
 use crate::host::prepare::Target;
 use crate::rehearse::{self, Stage};

@@ -1,9 +1,9 @@
 //! `remove`: take away what was applied.
 
 use super::input::locked;
-use super::output::{Steps, print_json};
+use super::output::Steps;
 use crate::args::{InstallerArgs, RemoveArgs};
-use crate::cli::output::{Status, out};
+use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::host::change::{confirm, remove};

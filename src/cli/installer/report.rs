@@ -1,9 +1,8 @@
 //! `report`: who still tries to connect, from the logs, as a table, JSON, CSV or an HTML page.
 
-use super::output::print_json;
 use crate::args::{InstallerArgs, ReportArgs, Since};
 use crate::bundle::GuardConfig;
-use crate::cli::output::{Status, err, out, print_error};
+use crate::cli::output::{Status, err, out, print_error, print_json};
 use crate::error::Error;
 use crate::files;
 use crate::host::{Host, bundle_source};
@@ -151,16 +150,13 @@ fn log_set(
 /// The guard config of the bundle that `--bundle` names, or else of the installed one, or else of the
 /// built-in one.
 fn guard_config(args: &InstallerArgs, host: &Host) -> Result<GuardConfig, Error> {
-    if args.bundle.is_none() {
-        host.confine_file(GUARD_CONFIG)?;
-        let path = host.path(GUARD_CONFIG);
-        if let Some(bytes) = files::read(&path)? {
-            let text = String::from_utf8_lossy(&bytes);
-            return GuardConfig::parse(&text).map_err(|cause| {
-                Error::new(format!("use {}", path.display()), cause)
-                    .help("redisguard-install status says what is wrong with it")
-            });
-        }
+    if args.bundle.is_none()
+        && let Some(bytes) = host.read(GUARD_CONFIG)?
+    {
+        return GuardConfig::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| {
+            Error::new(format!("use {}", host.path(GUARD_CONFIG).display()), cause)
+                .help("redisguard-install status says what is wrong with it")
+        });
     }
     bundle_source::guard_config(&bundle_source::bundle(args.bundle.as_deref())?)
 }

@@ -1,9 +1,9 @@
 //! `revert`: undo a change that was not confirmed.
 
 use super::input::locked;
-use super::output::{Steps, print_json};
+use super::output::Steps;
 use crate::args::{InstallerArgs, RevertArgs};
-use crate::cli::output::{Status, out};
+use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::host::change::revert::{Reverted, revert, revert_if_over, wait_until_over};

@@ -1,9 +1,8 @@
 //! `rules load`, `rules save` and `rules unload`: what the block unit calls.
 
-use super::output::print_json;
 use crate::args::{InstallerArgs, RulesVerb};
 use crate::bundle::GuardConfig;
-use crate::cli::output::{Status, err, out};
+use crate::cli::output::{Status, err, out, print_json};
 use crate::error::Error;
 use crate::firewall::{self, DryRunNetns, firewalld};
 use crate::host::rules_service::{self, Loaded};
@@ -14,7 +13,7 @@ use crate::unit::Unit;
 use serde::Serialize;
 
 /// What was done to the rules in the kernel.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct RulesChange {
     /// Whether anything was.
     pub changed: bool,
@@ -32,13 +31,13 @@ pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Erro
         RulesVerb::Load => load(args, &host)?,
         RulesVerb::Save => {
             rules_service::save(&host)?;
-            let answer = RulesChange { changed: false, findings: Vec::new() };
-            (answer, "kept: what the rules have counted".to_owned())
+            (RulesChange::default(), "kept: what the rules have counted".to_owned())
         }
         RulesVerb::Unload => {
             let changed = rules_service::unload(&host)?;
             let text = if changed { "unloaded: the ports are open" } else { "nothing to unload" };
-            (RulesChange { changed, findings: Vec::new() }, format!("{text}{}", until_when(&host)))
+            let text = format!("{text}{}", until_when(&host));
+            (RulesChange { changed, ..RulesChange::default() }, text)
         }
     };
     if args.json {

@@ -1,8 +1,7 @@
 //! `status`: what is wrong, or that nothing is.
 
-use super::output::print_json;
 use crate::args::InstallerArgs;
-use crate::cli::output::{Status, coloured, err, out};
+use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::log_sources::RecentAttempt;

@@ -13,7 +13,6 @@ use jiff::{Timestamp, ToSpan};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::io::ErrorKind;
 use std::time::Duration;
 
 /// Everything that undoing needs.
@@ -189,13 +188,7 @@ pub(super) fn forget(host: &Host) -> Result<(), Error> {
     if host.is_live() {
         files::remove(&host.path(SINCE_BOOT))?;
     }
-    let directory = host.path(DIRECTORY);
-    match fs::remove_dir_all(&directory) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            return Err(Error::new(format!("remove {}", directory.display()), error));
-        }
-        _ => {}
-    }
+    files::remove_tree(&host.path(DIRECTORY))?;
     // Empty where nothing was applied before.
     let _ = fs::remove_dir(host.path(receipt::STATE));
     Ok(())
