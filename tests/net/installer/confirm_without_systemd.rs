@@ -1,7 +1,7 @@
 //! `apply --confirm` rolls back where no systemd runs, also on a full disk.
 
 use super::failure_at_every_step::{Scene, difference, without_times};
-use super::{OTHER, able, assert_contains, bundle, exit_status, install};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install, new_host};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, tools, transcript};
 use std::process::Command;
@@ -21,7 +21,7 @@ fn a_change_is_rolled_back_without_systemd_when_its_terminal_is_gone() {
     assert_eq!(exit_status(&said), 0, "{}", transcript(&said));
     assert_contains(&said, "redisguard-install confirm");
     assert!(host.rules().contains("REDISGUARD-IN"));
-    assert_eq!(exit_status(&host.install(&["apply"])), 2);
+    install(&host, &["apply"], 2);
 
     let started = Instant::now();
     while host.has("/var/lib/redisguard") || host.has("/etc/redisguard") {
@@ -33,10 +33,7 @@ fn a_change_is_rolled_back_without_systemd_when_its_terminal_is_gone() {
 
 #[test]
 fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let refused = |said: &str| {
         let before = (host.rules(), host.changed_files());
         let output = install(&host, &["apply", "--confirm", "5s"], 2);
@@ -54,7 +51,7 @@ fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
     // The bundle that was applied, damaged, and another one to change to.
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
-    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    install(&host, &["--bundle", "/run/other", "apply"], 0);
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     refused("SHA256SUMS");
     host.sh("rm -r /var/lib/redisguard");
@@ -73,10 +70,7 @@ fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
 
 #[test]
 fn a_killed_change_cannot_be_confirmed() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let before = (host.rules(), host.changed_files());
     host.sh(r#"cat > /usr/local/bin/iptables-restore <<END
 #!/bin/sh
@@ -118,7 +112,7 @@ fn a_rollback_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
         assert!(!host.has("/var/lib/redisguard/unconfirmed"), "{guarded}");
         if guarded {
             // Directories that were made stay known, and go with all else.
-            assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "status"])), 0);
+            install(host, &["--bundle", "/run/other", "status"], 0);
             host.sh("cmp /run/other-build /usr/local/sbin/redisguard-install");
         } else {
             let after = without_times(&scene.look());

@@ -1,6 +1,6 @@
 //! `status` names each drift, and `apply` fixes it.
 
-use super::{OTHER, able, assert_contains, bundle, exit_status, install, json};
+use super::{OTHER, assert_contains, bundle, exit_status, install, json, new_host};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, transcript};
 use serde_json::Value;
@@ -191,10 +191,7 @@ pub(super) fn names(found: &[Value], kind: &str, target: &str, detail: &str) -> 
 
 #[test]
 fn drift_is_named_and_apply_fixes_it() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let good = host.rules();
     for Damage { script, kind, target, detail } in DAMAGES {
@@ -223,10 +220,7 @@ fn drift_is_named_and_apply_fixes_it() {
 
 #[test]
 fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4");
     let said = String::from_utf8(host.install(&["apply"]).stdout).unwrap();
@@ -237,32 +231,24 @@ fn edited_files_are_shown_before_they_are_replaced_and_copies_are_kept() {
     // A host that cannot be fixed shows it too, and the edit is still there.
     host.sh("echo '# by hand' >> /etc/redisguard/rules.v4
          mount --bind /etc/redisguard/rules.v4 /etc/redisguard/rules.v4");
-    let output = install(&host, &["apply"], 2);
-    assert_contains(&output, "\n-# by hand\n");
+    assert_contains(&install(&host, &["apply"], 2), "\n-# by hand\n");
     assert_eq!(host.sh("tail -n 1 /etc/redisguard/rules.v4"), "# by hand\n");
 }
 
 #[test]
 fn a_masked_unit_stays_masked_until_its_administrator_unmasks_it() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.sh("ln -s /dev/null /etc/systemd/system/redis-port-notice.service");
     let before = (host.rules(), host.changed_files());
     let planned = transcript(&host.install(&["plan"]));
     assert!(planned.contains("redis-port-notice.service: masked"), "{planned}");
-    let output = install(&host, &["apply"], 2);
-    assert_contains(&output, "systemctl unmask redis-port-notice.service");
+    assert_contains(&install(&host, &["apply"], 2), "systemctl unmask redis-port-notice.service");
     assert_same(&(host.rules(), host.changed_files()), &before, "before");
 }
 
 #[test]
 fn a_bundle_that_is_newer_than_the_host_is_named() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let other = ["--bundle", "/run/other"];
@@ -291,10 +277,7 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
 
 #[test]
 fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     host.install(&["--bundle", "/run/other", "apply"]);
@@ -308,10 +291,7 @@ fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
 
 #[test]
 fn status_from_another_build_finds_the_installed_program_unchanged() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
     assert_eq!(exit_status(&host.run("/run/other-build", &["status"])), 0);

@@ -1,7 +1,6 @@
 //! Each refusal has one line with its cause, and one with the fix.
 
-use super::{OTHER, able, bundle, exit_status};
-use crate::support::namespace::Host;
+use super::{OTHER, bundle, exit_status, install, new_host};
 use crate::support::{INSTALL, transcript};
 use std::process::{Command, Output};
 
@@ -20,10 +19,7 @@ fn cured(output: &Output, cause: &str, cure: &str) {
 
 #[test]
 fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_a_fix() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.sh("mkdir -p /var/lib/redisguard/receipt.json");
     for verb in ["plan", "status", "apply", "remove"] {
         cured(&host.install(&[verb]), "receipt.json", "move it away");
@@ -42,10 +38,7 @@ fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_a_fix() {
 
 #[test]
 fn a_change_that_cannot_wait_for_its_confirmation_names_one_fix() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     cured(&host.install(&["revert"]), "no change waits", "redisguard-install status");
     host.sh("mkdir /var/lib/redisguard; mount -t tmpfs -o noexec tmpfs /var/lib/redisguard");
     cured(&host.install(&["apply", "--confirm", "5s"]), "noexec", "without --confirm");
@@ -63,18 +56,15 @@ fn a_change_that_cannot_wait_for_its_confirmation_names_one_fix() {
 
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
-    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+    install(&host, &["--bundle", "/run/other", "apply"], 0);
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     cured(&host.install(&["apply", "--confirm", "5s"]), "SHA256SUMS", "once without --confirm");
 }
 
 #[test]
 fn a_user_without_rights_gets_one_cause_and_one_fix() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    let Some(host) = new_host() else { return };
+    install(&host, &["apply"], 0);
     host.sh(&format!("cp {INSTALL} /run/install && chmod 755 /run /run/install"));
     let as_nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/run/install"];
     let run = |verb: &[&str]| host.run("setpriv", &[&as_nobody[..], verb].concat());
@@ -100,10 +90,7 @@ fn the_fix_for_a_unit_masked_in_a_tree_unmasks_it_in_that_tree() {
 
 #[test]
 fn a_tool_that_hangs_behind_a_script_is_ended_and_a_fix_is_named() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.sh("printf '#!/bin/sh\\nsleep 600\\ntrue\\n' > /usr/local/sbin/iptables-save
              chmod 755 /usr/local/sbin/iptables-save");
     let output = host.run("timeout", &["150", INSTALL, "plan"]);

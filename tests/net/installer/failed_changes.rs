@@ -1,6 +1,6 @@
 //! A step that fails is rolled back, and a damaged host stays blocked.
 
-use super::{OTHER, able, assert_contains, bundle, exit_status, install};
+use super::{OTHER, able, assert_contains, bundle, exit_status, install, new_host};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, transcript};
 use std::process::Command;
@@ -33,29 +33,22 @@ fn a_damaged_host_boots_guarded_and_reports_the_damage() {
 
 #[test]
 fn a_failed_removal_leaves_the_ports_blocked_and_can_be_repeated() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let before = host.rules();
     host.sh(
         "mount --bind /etc/redisguard /etc/redisguard; mount -o remount,ro,bind /etc/redisguard",
     );
-    let output = install(&host, &["remove"], 2);
-    assert_contains(&output, "the rules still guard the ports");
+    assert_contains(&install(&host, &["remove"], 2), "the rules still guard the ports");
     assert_eq!(host.rules(), before);
     host.sh("umount /etc/redisguard");
-    assert_eq!(exit_status(&host.install(&["remove"])), 0);
+    install(&host, &["remove"], 0);
     assert!(!host.has("/etc/redisguard") && !host.has("/var/lib/redisguard"));
 }
 
 #[test]
 fn a_failed_removal_claims_no_missing_guard() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     host.sh("nft flush ruleset; mount --bind /etc/redisguard /etc/redisguard
              mount -o remount,ro,bind /etc/redisguard");
@@ -68,7 +61,7 @@ fn a_failed_removal_claims_no_missing_guard() {
     assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
     // An offline tree has no rules.
     host.sh("rm /usr/local/sbin/iptables-save; mkdir /run/tree");
-    assert_eq!(exit_status(&host.install(&["--root", "/run/tree", "apply"])), 0);
+    install(&host, &["--root", "/run/tree", "apply"], 0);
     host.sh("mount --bind /run/tree/etc/redisguard /run/tree/etc/redisguard
              mount -o remount,ro,bind /run/tree/etc/redisguard");
     let said = transcript(&host.install(&["--root", "/run/tree", "remove"]));
@@ -101,15 +94,11 @@ fn leftovers_of_an_apply_killed_before_its_receipt_are_removed() {
 
 #[test]
 fn installed_rules_that_were_tampered_with_are_not_loaded() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let good = host.rules();
     host.sh("sed -i 's/-j DROP/-j ACCEPT/' /etc/redisguard/rules.v4; iptables -F; iptables -X; ip6tables -F");
-    let output = host.install(&["rules", "load"]);
-    assert_eq!(exit_status(&output), 2);
+    let output = install(&host, &["rules", "load"], 2);
     assert_contains(&output, "/etc/redisguard/rules.v4 is not what was applied");
     assert_contains(&output, "the last good rules guard the ports");
     assert_eq!(host.rules(), good);
@@ -155,10 +144,7 @@ fn a_failing_step_leaves_everything_as_it_was() {
 
 #[test]
 fn a_load_that_fails_between_two_tables_is_rolled_back() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
@@ -206,10 +192,7 @@ fn an_incomplete_bundle_is_refused() {
 
 #[test]
 fn rules_that_differ_from_the_reviewed_bundle_are_not_loaded() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let before = host.rules();
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/bundle");
     let load = || host.install(&["--bundle", "/run/bundle", "rules", "load"]);

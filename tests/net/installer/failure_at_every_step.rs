@@ -1,6 +1,6 @@
 //! Each step of `apply` and `remove`, made to fail in turn, leaves the host as it was or blocked.
 
-use super::{OTHER, able, bundle, exit_status, json};
+use super::{OTHER, able, bundle, exit_status, install, json};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, transcript};
 use std::process::Output;
@@ -268,7 +268,7 @@ fn every_failing_step_of_a_removal_leaves_the_ports_blocked_and_can_be_repeated(
     let plain = |look: &str| without_times(look);
     let mut failed = 0;
     for number in 1.. {
-        assert_eq!(exit_status(&host.install(&["apply"])), 0);
+        install(host, &["apply"], 0);
         let guarded = filled_tables(&host.rules());
         host.sh(&format!("echo {number} before > /run/fail"));
         let output = host.install(&["remove"]);

@@ -1,7 +1,6 @@
 //! The kernel's list of reserved local ports is extended, restored, and reported if it is read-only.
 
-use super::{OTHER, able, assert_contains, bundle, exit_status, install, json};
-use crate::support::namespace::Host;
+use super::{OTHER, assert_contains, bundle, exit_status, install, json, new_host};
 use crate::support::transcript;
 
 const LIST: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
@@ -11,10 +10,7 @@ const READ_ONLY: &str = "mount --bind /proc/sys /proc/sys && mount -o remount,bi
 
 #[test]
 fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.sh(READ_ONLY);
     for changed in [true, false] {
         let output = install(&host, &["apply", "--json"], 0);
@@ -36,7 +32,7 @@ fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
 
     host.sh("umount /proc/sys");
     assert_eq!(json(&host.install(&["apply", "--json"]))["changed"], true);
-    assert_eq!(exit_status(&host.install(&["status"])), 0);
+    install(&host, &["status"], 0);
     // It is not what keeps a host from being removed either.
     host.sh(READ_ONLY);
     let removed = install(&host, &["remove"], 0);
@@ -46,11 +42,8 @@ fn a_read_only_list_of_ports_is_reported_and_the_host_is_guarded() {
 
 #[test]
 fn a_list_of_ports_that_fails_while_it_is_written_rolls_back_everything() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    let Some(host) = new_host() else { return };
+    install(&host, &["apply"], 0);
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let before = (host.rules(), host.changed_files());
@@ -73,20 +66,17 @@ END
 
 #[test]
 fn ports_that_were_listed_before_stay_listed() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let kept_free = || host.sh(&format!("cat {LIST}"));
     // All reserved ports; all but some; and then the other bundle's as well.
     for (before, other) in [("6000-18000,63790", false), ("6000-7001", false), ("6000-7001", true)]
     {
         host.sh(&format!("echo {before} > {LIST}"));
-        assert_eq!(exit_status(&host.install(&["apply"])), 0);
+        install(&host, &["apply"], 0);
         if other {
             let other = bundle(OTHER);
             host.copy_in(&other.path().join("generated"), "/run/other");
-            assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "apply"])), 0);
+            install(&host, &["--bundle", "/run/other", "apply"], 0);
         }
         let removed = install(&host, &["remove"], 0);
         assert_eq!(kept_free().trim(), before, "{}", transcript(&removed));
@@ -95,10 +85,7 @@ fn ports_that_were_listed_before_stay_listed() {
 
 #[test]
 fn ports_that_were_listed_at_boot_from_an_image_go_with_a_removal() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     // An offline tree that is this host later: its files lie below other directories meanwhile.
     host.sh("mkdir -p /run/tree/etc /run/tree/var /run/tree/usr/local
              for it in etc var usr/local; do mount --bind /$it /run/tree/$it; done");
@@ -107,7 +94,7 @@ fn ports_that_were_listed_at_boot_from_an_image_go_with_a_removal() {
         "umount /run/tree/*/local /run/tree/etc /run/tree/var
              echo 9100,$(sed -n 's/^net.*= *//p' /etc/sysctl.d/60-redisguard.conf) > {LIST}"
     ));
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    install(&host, &["apply"], 0);
     install(&host, &["remove"], 0);
     assert_eq!(host.sh(&format!("cat {LIST}")), "9100\n");
 }

@@ -178,7 +178,7 @@ fn connections_to_the_listener_need_no_consent() {
     host.cabled_to(&outside, 1);
     let spec = guarding("existing = \"cut\"").replace("\"never\"", "\"always\"");
     host.copy_in(&bundle(&spec).path().join("generated"), "/run/bundle");
-    assert_eq!(exit_status(&host.install(&["--bundle", "/run/bundle", "apply"])), 0);
+    install(&host, &["--bundle", "/run/bundle", "apply"], 0);
     let listen = ["--bundle", "/run/bundle", "notice", "--log", "/run/log"];
     let _listener = host.start(INSTALL, &listen);
     // The rules are lost, and somebody reaches the listener and stays.

@@ -1,15 +1,11 @@
 //! Special files and directories with unsafe permissions at redisguard's paths are refused.
 
 use super::drift_repair::{findings, names};
-use super::{able, assert_contains, exit_status, install, json};
-use crate::support::namespace::Host;
+use super::{assert_contains, install, json, new_host};
 
 #[test]
 fn special_files_are_named_and_refused() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let (rules, log) = ("/etc/redisguard/rules.v4", "/var/log/redis_port_notice.log");
     host.sh(&format!("rm {rules} {log}; mkdir {rules}; mkfifo {log}; rm /etc/redisguard/rules.v6"));
@@ -24,16 +20,13 @@ fn special_files_are_named_and_refused() {
         assert_contains(&refused, "neither a file nor a link");
     }
     host.sh(&format!("rmdir {rules}; rm {log}"));
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    install(&host, &["apply"], 0);
     assert_eq!(findings(&host, &[]).len(), 0);
 }
 
 #[test]
 fn a_directory_that_others_may_write_to_is_named_with_a_fix() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     host.install(&["apply"]);
     let (rules, state) = ("/etc/redisguard", "/var/lib/redisguard");
     let kept = "/var/lib/redisguard/bundle";

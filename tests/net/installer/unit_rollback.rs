@@ -2,7 +2,7 @@
 //!
 //! A script plays systemd: it knows which units run, and which fail.
 
-use super::{able, assert_contains, exit_status, install};
+use super::{assert_contains, exit_status, install, new_host};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, assert_same, transcript};
 
@@ -61,11 +61,8 @@ fn assert_apply_rolls_back(host: &Host) {
 
 #[test]
 fn a_failed_run_stops_the_units_it_started() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    let Some(host) = new_host() else { return };
+    install(&host, &["apply"], 0);
     play_systemd(&host);
     host.sh(&format!("touch /run/broken/{NOTICE}"));
     let before = look(&host);
@@ -78,10 +75,7 @@ fn a_failed_run_stops_the_units_it_started() {
 
 #[test]
 fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     play_systemd(&host);
     host.sh("touch /run/kill-at-start");
     let killed = host.install(&["apply"]);

@@ -1,6 +1,6 @@
 //! A standard output or error that cannot be written changes no result.
 
-use super::{able, assert_contains, exit_status};
+use super::{able, assert_contains, exit_status, install, new_host};
 use crate::support::namespace::Host;
 use crate::support::{INSTALL, tools, transcript};
 use std::process::Output;
@@ -39,10 +39,7 @@ fn an_unwritable_standard_error_stops_nothing() {
 
 #[test]
 fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     for nowhere in [">/dev/full", ">&5"] {
         let applied = run(&host, &format!("apply {nowhere}"));
         assert_eq!(exit_status(&applied), 0, "{nowhere}: {}", transcript(&applied));
@@ -77,11 +74,8 @@ fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
 
 #[test]
 fn a_full_output_is_an_error_and_a_closed_pipe_is_not() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    let Some(host) = new_host() else { return };
+    install(&host, &["apply"], 0);
     for verb in ["plan", "status", "status --json", "remove --dry-run"] {
         let full = run(&host, &format!("{verb} >/dev/full"));
         assert_eq!(exit_status(&full), 2, "{verb}: {}", transcript(&full));

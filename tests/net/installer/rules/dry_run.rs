@@ -39,9 +39,9 @@ fn both_families_are_tried_in_a_namespace_before_either_is_loaded() {
 [ $place$word = hereloads ] && tried=" after $(grep -c 'apart\|checks' /run/said)"
 echo "${0##*/} $word $place$tried" >> /run/said"#;
     stand_in(&host, &restores, script);
-    assert_eq!(exit_status(&host.install(&["apply"])), 0);
+    install(&host, &["apply"], 0);
     host.sh("nft flush ruleset; : > /run/said");
-    assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
+    install(&host, &["rules", "load"], 0);
     let apart = |word: &str, place: &str| {
         let tried = ["ip6tables-restore", "iptables-restore"]
             .map(|tool| [format!("{tool} {word} {place}"), format!("{tool} loads here after 2")]);
@@ -76,10 +76,7 @@ echo "${0##*/} $word $place$tried" >> /run/said"#;
 
 #[test]
 fn rules_that_the_kernel_lists_otherwise_are_rolled_back() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let before = (host.rules(), host.changed_files());
     stand_in(
         &host,
@@ -96,10 +93,7 @@ fn rules_that_the_kernel_lists_otherwise_are_rolled_back() {
 
 #[test]
 fn rules_that_others_insert_during_a_load_come_behind_redisguards() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     stand_in(
         &host,
         &["iptables-restore"],
@@ -109,17 +103,14 @@ fn rules_that_others_insert_during_a_load_come_behind_redisguards() {
     );
     install(&host, &["apply"], 0);
     assert!(host.has("/run/once"));
-    assert_eq!(exit_status(&host.install(&["status"])), 0);
+    install(&host, &["status"], 0);
     let input = host.sh("iptables -S INPUT");
     assert!(input.lines().count() == 4 && input.ends_with("--dport 22 -j ACCEPT\n"), "{input}");
 }
 
 #[test]
 fn rules_are_listed_only_after_a_change() {
-    if !able() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = new_host() else { return };
     let saves = ["iptables-save", "ip6tables-save"];
     stand_in(&host, &saves, r#"echo "${0##*/}" >> /run/said"#);
     let both = ["ip6tables-save", "iptables-save"];
@@ -135,11 +126,11 @@ fn rules_are_listed_only_after_a_change() {
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
     // Who asks for the state is told what the kernel says, with what was counted.
-    assert_eq!(exit_status(&host.install(&["status"])), 0);
+    install(&host, &["status"], 0);
     assert_eq!(told_by(&host), both);
     // Another bundle was never looked for.
     host.copy_in(&bundle(OTHER).path().join("generated"), "/run/other");
-    assert_eq!(exit_status(&host.install(&["--bundle", "/run/other", "plan"])), 1);
+    install(&host, &["--bundle", "/run/other", "plan"], 1);
     assert_eq!(told_by(&host), both);
     // So was one with other rules that claims to be the same.
     host.sh(r#"cp -r /var/lib/redisguard/bundle /run/altered; cd /run/altered
@@ -156,7 +147,7 @@ fn rules_are_listed_only_after_a_change() {
         assert_eq!(told_by(&host), both);
     }
     // The timer's check does.
-    assert_eq!(exit_status(&host.install(&["rules", "load"])), 0);
+    install(&host, &["rules", "load"], 0);
     assert_eq!(told_by(&host), both);
     assert_eq!(plan(), 0);
     assert_eq!(told_by(&host), [""; 0]);
@@ -182,6 +173,6 @@ fn rules_are_listed_only_after_a_change() {
         host.sh(&format!("sed -i -E 's/ 2 [0-9]+ / 2 {number} /' /run/redisguard.seen"));
         assert_eq!(plan(), 1, "{number}");
     }
-    assert_eq!(exit_status(&host.install(&["remove"])), 0);
+    install(&host, &["remove"], 0);
     assert!(!host.has("/run/redisguard.seen"));
 }
