@@ -3,6 +3,7 @@
 
 use super::command::{Output, Program, one_line};
 use crate::error::Error;
+use crate::unit::DIRECTORY;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -104,8 +105,8 @@ pub fn enablement(unit: &str, text: &str) -> Vec<(String, String)> {
                 }
                 _ => unit.to_owned(),
             };
-            let link = format!("/etc/systemd/system/{target}.wants/{instance}");
-            (link, format!("/etc/systemd/system/{unit}"))
+            let link = format!("{DIRECTORY}/{target}.wants/{instance}");
+            (link, format!("{DIRECTORY}/{unit}"))
         })
         .collect()
 }

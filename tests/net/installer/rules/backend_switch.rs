@@ -1,21 +1,17 @@
 //! A change of the backend or of the kind of iptables leaves one set of rules.
 
-use super::{OTHER, able, assert_contains, bundle, exit_status, install};
+use super::{OTHER, assert_contains, bundle, exit_status, host_with_nft, install};
 use crate::support::namespace::Host;
-use crate::support::{INSTALL, tools, transcript};
-
-fn able_with_nft() -> bool {
-    able() && tools(&["nft"])
-}
+use crate::support::{INSTALL, transcript};
 
 /// A host with the same bundle for both backends.
-fn host_with_both() -> Host {
-    let host = Host::new();
+fn host_with_both() -> Option<Host> {
+    let host = host_with_nft()?;
     for backend in ["iptables", "nftables"] {
         let rendered = bundle(&format!("{OTHER}backend = \"{backend}\"\n"));
         host.copy_in(&rendered.path().join("generated"), &format!("/run/{backend}"));
     }
-    host
+    Some(host)
 }
 
 fn apply(host: &Host, backend: &str) {
@@ -30,10 +26,7 @@ fn guards(host: &Host) -> String {
 
 #[test]
 fn leftover_rules_of_another_backend_go_with_the_next_apply() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_both();
+    let Some(host) = host_with_both() else { return };
     apply(&host, "nftables");
     host.sh("iptables-restore --noflush < /run/iptables/host/etc/redisguard/rules.v4");
     let output = host.install(&["status"]);
@@ -45,10 +38,7 @@ fn leftover_rules_of_another_backend_go_with_the_next_apply() {
 
 #[test]
 fn a_killed_change_of_the_backend_is_finished_by_the_next_load() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_both();
+    let Some(host) = host_with_both() else { return };
     apply(&host, "iptables");
     // As it was killed when the new rules stood and the old ones had not gone yet.
     host.sh(r#"cat > /usr/local/bin/nft <<END
@@ -70,12 +60,9 @@ END
 
 #[test]
 fn an_iptables_of_an_unknown_variant_keeps_its_rules() {
-    if !able_with_nft() {
-        return;
-    }
     // Behind a link, as the wrappers of container images are; and one that is no help at all.
     for version in ["exec /usr/sbin/${0##*/} \"$@\"", "exit 1"] {
-        let host = host_with_both();
+        let Some(host) = host_with_both() else { return };
         host.sh(&format!(
             "printf '%s\\n' '#!/bin/sh' '[ \"$1\" = --version ] || exec /usr/sbin/${{0##*/}} \"$@\"' \
              '{version}' > /usr/local/sbin/wrapper; chmod 755 /usr/local/sbin/wrapper
@@ -90,10 +77,7 @@ fn an_iptables_of_an_unknown_variant_keeps_its_rules() {
 
 #[test]
 fn nftables_guards_while_iptables_cannot() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_both();
+    let Some(host) = host_with_both() else { return };
     apply(&host, "iptables");
     // What nftables.service does with a configuration in which iptables finds no place.
     host.sh("nft flush ruleset; nft 'table ip filter { chain INPUT { type filter hook input priority 0; \
@@ -112,10 +96,7 @@ fn nftables_guards_while_iptables_cannot() {
 
 #[test]
 fn tables_that_existed_before_stay_and_others_go() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_both();
+    let Some(host) = host_with_both() else { return };
     // Empty, but somebody's: their rules may be about to come.
     host.sh(
         "nft 'table ip filter { }

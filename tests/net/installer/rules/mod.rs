@@ -6,3 +6,8 @@ mod kernel_without_log_target;
 mod nftables_backend;
 
 use super::*;
+
+/// A host for one test, with nft; `None` where none can be made, after saying why.
+fn host_with_nft() -> Option<Host> {
+    if tools(&["nft"]) { new_host() } else { None }
+}

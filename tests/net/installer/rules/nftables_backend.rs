@@ -7,14 +7,10 @@ const BY_NFT: &str = "[contact]\nteam = \"Ops\"\nemail = \"ops@example.org\"\n[c
     [[reserved]]\nport = \"6400-6410\"\nexternal = \"reject\"\nlisten = \"never\"\n\
     [firewall]\nbackend = \"nftables\"\nallow = [\"10.1.0.0/16\"]\n";
 
-fn able_with_nft() -> bool {
-    able() && tools(&["nft"])
-}
-
-fn host_with_bundle() -> Host {
-    let host = Host::new();
+fn host_with_bundle() -> Option<Host> {
+    let host = host_with_nft()?;
     host.copy_in(&bundle(BY_NFT).path().join("generated"), "/run/bundle");
-    host
+    Some(host)
 }
 
 fn with_bundle(host: &Host, verb: &[&str]) -> Output {
@@ -23,10 +19,7 @@ fn with_bundle(host: &Host, verb: &[&str]) -> Output {
 
 #[test]
 fn drift_of_nftables_is_named_and_apply_fixes_it() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_bundle();
+    let Some(host) = host_with_bundle() else { return };
     let output = with_bundle(&host, &["apply"]);
     assert_eq!(exit_status(&output), 0, "{}", transcript(&output));
     let whole = host.sh("nft list ruleset");
@@ -66,10 +59,7 @@ fn drift_of_nftables_is_named_and_apply_fixes_it() {
 
 #[test]
 fn a_host_with_nft_alone_is_guarded_by_it() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = Host::new();
+    let Some(host) = host_with_nft() else { return };
     let nft = host.sh("command -v nft");
     host.sh(&format!("mkdir /run/tools && ln -s {} /run/tools/nft", nft.trim()));
     let with_nft_alone =
@@ -97,10 +87,7 @@ fn a_host_with_nft_alone_is_guarded_by_it() {
 
 #[test]
 fn a_refusal_of_nft_leaves_everything_as_it_was() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_bundle();
+    let Some(host) = host_with_bundle() else { return };
     let nft = host.sh("command -v nft");
     let nft = nft.trim();
     // Where the rules are only tried, and on the host itself.
@@ -137,10 +124,7 @@ fn a_refusal_of_nft_leaves_everything_as_it_was() {
 
 #[test]
 fn ports_that_stay_reserved_stay_in_their_sets_while_the_rules_change() {
-    if !able_with_nft() {
-        return;
-    }
-    let host = host_with_bundle();
+    let Some(host) = host_with_bundle() else { return };
     assert_eq!(exit_status(&with_bundle(&host, &["apply"])), 0);
     let _monitor = host.start("sh", &["-c", "exec nft monitor > /run/heard"]);
     // Until what is done is heard.
