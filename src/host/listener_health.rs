@@ -78,3 +78,17 @@ pub fn wrong_answer(guard_config: &GuardConfig, timeout: Duration) -> Option<Str
     let answers = ask(&guard_config, 1, timeout);
     answers.iter().find(|answer| !answer.expected).map(ToString::to_string)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_serialised_by_the_names_of_its_family_and_outcome() {
+        let outcome = OutcomeKind::Mute;
+        let answer = Answer { port: 6379, family: Family::V6, outcome, expected: false };
+        let json = serde_json::to_string(&answer).unwrap();
+        assert_eq!(json, r#"{"port":6379,"family":"IPv6","outcome":"mute"}"#);
+    }
+}
