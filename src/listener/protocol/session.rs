@@ -28,12 +28,14 @@
 use std::net::SocketAddr;
 
 use super::client_info::{ClientInfo, Protocol, TlsOutcome};
-use super::command::{Command, Framing};
 use super::encode::Notice;
+use super::exchange::{Exchange, Unprompted};
 use super::first_bytes::Opening;
-use super::parser::{Event, MAX_COMMAND_BYTES, ParkedParser, Parser, Position};
-use super::reply_policy::{Handshake, Reply, is_tracer, reply_to};
-use super::reply_queue::{ReplyQueue, ReplyStats, WriteBuffer};
+use super::parser::{MAX_COMMAND_BYTES, ParkedParser, Parser, Position};
+use super::reply_policy::{Handshake, Reply};
+use super::reply_queue::{ReplyStats, WriteBuffer};
+
+pub use super::exchange::SessionRecord;
 
 /// Where a session is between two events; it decides how long its connection may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +52,6 @@ pub enum Phase {
     Closing,
     /// Nothing is owed any more; input is ignored.
     Closed,
-}
-
-/// Whether the notice was queued without a command that asked for it: at most once per session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Unprompted {
-    #[default]
-    Unsent,
-    Sent,
-    /// It was sent, and the client took it for the reply to a command that its library had sent by
-    /// itself.
-    TakenForSetup,
 }
 
 /// All that an idle connection holds of its session, so that thousands can wait in little memory.
@@ -80,76 +71,6 @@ pub struct ParkedSession {
 pub struct Session {
     parser: Parser,
     exchange: Exchange,
-}
-
-/// What the commands have established so far, and the replies that are owed to them.
-#[derive(Debug, Default)]
-struct Exchange {
-    handshake: Handshake,
-    queue: ReplyQueue,
-    client: ClientInfo,
-    commands: u32,
-    unprompted: Unprompted,
-}
-
-impl Exchange {
-    /// The parser found something.
-    fn on_event(&mut self, event: &Event<'_>) {
-        // After QUIT the parser still reports what else it was given.
-        if self.queue.is_closed() {
-            return;
-        }
-        self.commands += 1;
-        let (command, reply) = match event {
-            Event::Command(command) => (Some(*command), reply_to(command, &mut self.handshake)),
-            Event::Http(command) => {
-                (Some(*command), Reply::Http { body: !command.name_is_exactly("HEAD") })
-            }
-            Event::Oversize(command) => (Some(*command), Reply::NoticeError),
-            Event::Malformed => (None, Reply::NoticeError),
-        };
-        if let Some(command) = command {
-            self.client.record_command(command);
-            if is_tracer(command) {
-                self.queue.retract_told();
-            }
-        }
-        if matches!(event, Event::Http(_)) {
-            self.client.protocol = Protocol::Http;
-        }
-        let is_line = command.is_some_and(|command| command.framing() == Framing::Inline);
-        let is_last = reply.is_last() || !matches!(event, Event::Command(_));
-        if self.unprompted == Unprompted::Unsent {
-            self.push(reply, command);
-        } else if is_line {
-            // The last reply of the connection can be taken for no later one.
-            let is_quit = reply == Reply::OkAndClose;
-            self.push(if is_quit { reply } else { Reply::NoticeError }, command);
-        } else {
-            self.take_unprompted(&reply, command);
-        }
-        if is_last {
-            self.queue.close();
-        }
-    }
-
-    fn push(&mut self, reply: Reply, command: Option<&Command>) {
-        let is_refusal = self.queue.push(reply);
-        if let Some(command) = command.filter(|_| is_refusal) {
-            self.client.record_refusal(command);
-        }
-    }
-
-    /// The client takes the unprompted notice for the reply to a command that would get `reply`.
-    fn take_unprompted(&mut self, reply: &Reply, command: Option<&Command>) {
-        if let Some(command) = command {
-            self.client.record_refusal(command);
-        }
-        if self.commands == 1 && !reply.tells_user() {
-            self.unprompted = Unprompted::TakenForSetup;
-        }
-        self.queue.close();
-    }
 }
 
 impl Default for Session {
@@ -364,26 +285,6 @@ impl ParkedSession {
     /// What was sent, and what the log says about the client.
     pub fn record(&self) -> SessionRecord<'_> {
         SessionRecord { client: &self.client, stats: &self.stats, unprompted: self.unprompted }
-    }
-}
-
-/// The account of a session.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionRecord<'a> {
-    /// What the log says about the client.
-    pub client: &'a ClientInfo,
-    /// What was sent so far.
-    pub stats: &'a ReplyStats,
-    unprompted: Unprompted,
-}
-
-impl SessionRecord<'_> {
-    /// Whether the notice was sent in full as the reply to the client's own call, as far as this side can
-    /// tell: not to a library's set-up, and not in a protocol whose clients cannot read it.
-    pub fn told_user(&self) -> bool {
-        self.stats.told_user
-            && self.unprompted != Unprompted::TakenForSetup
-            && self.client.protocol != Protocol::Http2
     }
 }
 

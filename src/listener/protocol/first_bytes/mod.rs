@@ -4,10 +4,12 @@
 //! Guarantees: the same result however the bytes are split.
 //! Never: does I/O, or holds more than [`MAX_HELD`] bytes or one PROXY header.
 
+mod proxy_header;
+
 use std::net::SocketAddr;
 
+use self::proxy_header::{Header, ProxyHeader, V1_START, V2_START};
 use super::client_info::Protocol;
-use super::proxy_header::{Header, ProxyHeader, V1_START, V2_START};
 
 /// The most bytes that are needed for a decision: those of MySQL.
 const MAX_HELD: usize = 32;
@@ -283,5 +285,4 @@ fn mongodb(bytes: &[u8]) -> Option<bool> {
 }
 
 #[cfg(test)]
-#[path = "first_bytes_tests.rs"]
 mod tests;
