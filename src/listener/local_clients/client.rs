@@ -7,6 +7,8 @@ use std::rc::Rc;
 use slab::Slab;
 
 use super::name::Name;
+use crate::listener::protocol::client_info::ClientInfo;
+use crate::listener_contract::OWN_CLIENT_NAME;
 
 /// A client on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,15 @@ pub struct LocalClient {
     pub uid: Option<u32>,
     /// The number of its control group, where that is known.
     pub cgroup: Option<NonZeroU64>,
+}
+
+impl LocalClient {
+    /// Whether it is redisguard itself, which asks whether the listener answers: as root, because any
+    /// other user could use the name to stay unseen.
+    pub fn is_redisguard(&self, client: &ClientInfo) -> bool {
+        let name = client.stated().name.as_deref();
+        self.uid == Some(0) && name == Some(OWN_CLIENT_NAME.as_bytes())
+    }
 }
 
 /// The place of a client in [`LocalClients`], in 4 bytes even where there may be none.

@@ -15,9 +15,7 @@ use crate::listener::local_clients::{LocalClient, Name};
 use crate::listener::protocol::client_info::{ClientInfo, TlsOutcome};
 use crate::listener::protocol::known_commands::CommandName;
 use crate::listener::settings::LogFormat;
-use crate::listener_contract::{
-    MAX_CLIENT_NAME_BYTES, MAX_LOCAL_CLIENT_BYTES, MAX_LOG_LINE_BYTES, OWN_CLIENT_NAME,
-};
+use crate::listener_contract::{MAX_CLIENT_NAME_BYTES, MAX_LOCAL_CLIENT_BYTES, MAX_LOG_LINE_BYTES};
 
 /// How a connection ended: the field `outcome`, the last one of its line. In a line that stands for
 /// several connections that field is `folded` (over the limit of one source) or `dropped` (could not
@@ -135,12 +133,9 @@ pub enum FoldedSource {
 }
 
 impl Attempt<'_> {
-    /// Whether redisguard itself asked whether the listener answers: as root of this host, because any
-    /// other user could use the name to stay unseen.
+    /// Whether redisguard itself asked whether the listener answers.
     pub fn is_own_question(&self) -> bool {
-        let is_root = self.local.is_some_and(|client| client.uid == Some(0));
-        let name = self.client.stated().name.as_deref();
-        is_root && name == Some(OWN_CLIENT_NAME.as_bytes())
+        self.local.is_some_and(|local| local.is_redisguard(self.client))
     }
 
     /// Appends the line of a connection that ended at `time`.

@@ -3,10 +3,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU64;
+use std::rc::Rc;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::*;
+use crate::listener::local_clients::{LocalClient, Name};
 use crate::listener::log::{Outcome, Told};
 use crate::listener::net::epoll::Poller;
 use crate::listener::net::original_dst::OriginalDestination;
@@ -262,23 +265,42 @@ fn a_delayed_reply_comes_once_and_neither_a_close_nor_the_end_waits_for_it() {
     assert_eq!(progress, [Progress::Wait(TimeoutKind::Shutdown)]);
 }
 
+/// How many of so many clients of one control group are delayed, which send `bytes` as `uid`.
+fn delayed_of(
+    state: &mut WorkerState,
+    cgroup: u64,
+    uid: u32,
+    bytes: &[u8],
+    clients: usize,
+) -> usize {
+    let name = Rc::new(Name::Id(cgroup));
+    let attempts = (0..clients).filter(|_| {
+        let mut pair = Pair::new();
+        std::mem::swap(&mut pair.state, state);
+        let (name, cgroup) = (Rc::clone(&name), NonZeroU64::new(cgroup));
+        let client = LocalClient { name, uid: Some(uid), cgroup };
+        pair.connection.local = Some(pair.state.local_clients.insert(client));
+        pair.client.write_all(bytes).unwrap();
+        let progress = pair.ready(false, false);
+        std::mem::swap(&mut pair.state, state);
+        progress == Progress::Wait(TimeoutKind::Tarpit)
+    });
+    attempts.count()
+}
+
 #[test]
 fn two_services_at_one_address_are_not_delayed_for_each_other() {
-    use crate::listener::local_clients::{LocalClient, Name};
     let mut state = Pair::new().state;
-    let mut service = |cgroup: u64, clients: usize| -> usize {
-        let attempts = (0..clients).filter(|_| {
-            let mut pair = Pair::new();
-            let (name, uid) = (std::rc::Rc::new(Name::Id(cgroup)), None);
-            let client = LocalClient { name, uid, cgroup: std::num::NonZeroU64::new(cgroup) };
-            std::mem::swap(&mut pair.state, &mut state);
-            pair.connection.local = Some(pair.state.local_clients.insert(client));
-            pair.client.write_all(b"PING\r\n").unwrap();
-            let progress = pair.ready(false, false);
-            std::mem::swap(&mut pair.state, &mut state);
-            progress == Progress::Wait(TimeoutKind::Tarpit)
-        });
-        attempts.count()
-    };
-    assert_eq!((service(1, 60), service(2, 50), service(2, 1)), (10, 0, 1));
+    assert_eq!(delayed_of(&mut state, 1, 7, b"PING\r\n", 60), 10);
+    assert_eq!(delayed_of(&mut state, 2, 7, b"PING\r\n", 50), 0);
+    assert_eq!(delayed_of(&mut state, 2, 7, b"PING\r\n", 1), 1);
+}
+
+#[test]
+fn redisguards_own_question_is_not_delayed_but_anothers_with_its_name_is() {
+    let own = format!("PING\r\nCLIENT SETNAME {}\r\n", crate::listener_contract::OWN_CLIENT_NAME);
+    let mut state = Pair::new().state;
+    assert_eq!(delayed_of(&mut state, 1, 0, own.as_bytes(), 60), 0);
+    assert_eq!(delayed_of(&mut state, 1, 7, own.as_bytes(), 60), 10);
+    assert_eq!(delayed_of(&mut state, 1, 0, own.as_bytes(), 1), 0);
 }

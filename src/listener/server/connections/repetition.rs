@@ -1,6 +1,7 @@
 //! A connection whose client asks what it asked on many connections before.
 //!
-//! Never: counts a connection twice, or delays one that is being closed.
+//! Never: counts a connection twice, or delays redisguard's own question, or a connection that is being
+//! closed.
 
 use super::drive::Wakeup;
 use super::state::{Connection, Lifecycle};
@@ -26,6 +27,10 @@ impl Connection {
         let handshake = self.transport.is_handshaking().then_some(Question::TLS);
         let Some(question) = handshake.or_else(|| Question::of(session)) else { return false };
         self.is_counted = true;
+        let local = self.local.and_then(|index| state.local_clients.get(index));
+        if local.is_some_and(|local| local.is_redisguard(session.record().client)) {
+            return false;
+        }
         let source = self.source(state);
         state.brake.delays(source, question, now)
     }
