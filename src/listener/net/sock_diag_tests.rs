@@ -144,6 +144,8 @@ fn a_message_that_is_cut_off_is_no_record_or_lacks_what_was_cut() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_message_makes_the_reader_panic_or_loop(
         bytes in proptest::collection::vec(any::<u8>(), 0..256),

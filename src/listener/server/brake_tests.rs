@@ -73,6 +73,8 @@ fn many_sources_are_held_in_bounded_memory_and_delay_nobody() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Whatever others do, a source that asks no faster than the interval is never delayed, and one that
     /// asks as often as it can is answered at once as often as is granted.
     #[test]
