@@ -1,8 +1,7 @@
 //! The protocol, sans-IO: received bytes in, owed replies out.
 //!
 //! From the bottom up: `resp_length`, `known_commands` and `command`; `parser`; `reply_policy`, `encode`
-//! and `reply_queue`; `client_info`; `first_bytes`;
-//! `exchange`; and `session`, which joins them.
+//! and `reply_queue`; `client_info`; `first_bytes`; `exchange`; and `session`, which joins them.
 
 pub mod client_info;
 mod command;
