@@ -49,7 +49,7 @@ impl Names {
         Ok(Names::below(root))
     }
 
-    /// The same without a look at what is there.
+    /// As `new`, but does not check the file system.
     pub(super) fn below(root: PathBuf) -> Names {
         Names { root, known: HashMap::new(), allowance: Allowance::default() }
     }
@@ -88,7 +88,7 @@ impl Names {
 struct Allowance {
     /// In microseconds; below zero after a search that took more than was left.
     left: i64,
-    /// When `left` was right.
+    /// When `left` was last updated.
     at: Tick,
 }
 

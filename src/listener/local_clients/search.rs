@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Directories that one search reads. Only those with others below them count, a tenth of all on most
 /// hosts.
 const MAX_DIRECTORIES: usize = 4096;
-/// The longest search: everybody waits for it.
+/// The longest search: all connections wait for it.
 const MAX_TIME: Duration = Duration::from_millis(10);
 /// Links of a directory without directories below it.
 const LEAF_LINKS: u64 = 2;

@@ -1,6 +1,6 @@
 //! How many bytes a peer has acknowledged, as the kernel counts them (`TCP_INFO`, tcp(7)).
 //!
-//! Guarantees: right after a reset too, which clears other counters, `tcpi_unacked` for one.
+//! Guarantees: correct after a reset too, which zeroes `tcpi_unacked`.
 
 use std::net::TcpStream;
 

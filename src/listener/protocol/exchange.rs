@@ -46,7 +46,8 @@ impl Exchange {
                 (Some(*command), Reply::Http { body: !command.name_is_exactly("HEAD") })
             }
             Event::Oversize(command) => (Some(*command), Reply::NoticeError),
-            Event::Malformed => (None, Reply::NoticeError),
+            // Not a call that anybody makes: the bytes are not Redis's.
+            Event::Malformed => (None, Reply::SetupError),
         };
         if let Some(command) = command {
             self.client.record_command(command);
@@ -81,6 +82,14 @@ impl Exchange {
         }
     }
 
+    /// A RESP command was cut off by the end of input. As the first one after the unprompted notice it is
+    /// taken for set-up: nobody knows.
+    pub(super) fn note_cut_off(&mut self) {
+        if self.commands == 0 && self.unprompted == Unprompted::Sent {
+            self.unprompted = Unprompted::TakenForSetup;
+        }
+    }
+
     /// The client takes the unprompted notice for the reply to a command that would get `reply`.
     pub(super) fn take_unprompted(&mut self, reply: &Reply, command: Option<&Command>) {
         if let Some(command) = command {
@@ -104,6 +113,12 @@ pub struct SessionRecord<'a> {
 }
 
 impl SessionRecord<'_> {
+    /// Whether no command came, nor anything of another protocol.
+    pub fn is_silent(&self) -> bool {
+        self.client.command.is_none()
+            && matches!(self.client.protocol, Protocol::None | Protocol::Proxy)
+    }
+
     /// Whether the notice was sent in full as the reply to the client's own call, as far as this side can
     /// tell: not to a library's set-up, and not in a protocol whose clients cannot read it.
     pub fn told_user(&self) -> bool {

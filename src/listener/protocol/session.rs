@@ -158,7 +158,11 @@ impl Session {
             Position::Start if is_unsent => {
                 self.exchange.queue.push(Reply::Unprompted);
             }
-            Position::InLine | Position::InArray => self.refuse_partial_command(is_unsent),
+            Position::InLine => self.refuse_partial_command(is_unsent),
+            Position::InArray => {
+                self.refuse_partial_command(is_unsent);
+                self.exchange.note_cut_off();
+            }
             Position::Start | Position::Between | Position::Closed => {}
         }
         self.close();

@@ -40,7 +40,7 @@ const CROWD: usize = 4;
 pub(super) struct Summary {
     /// Connections accepted.
     pub(super) connections: u64,
-    /// Those to which the notice was sent.
+    /// Those whose own call was answered by the notice, and the answer arrived.
     pub(super) told: u64,
     /// Replies sent in full.
     pub(super) replies: u64,

@@ -2,10 +2,10 @@
 //! ended.
 
 use std::io::Write;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::listener::harness::{Notice, read_like, read_to_end, wait_until};
 
@@ -106,4 +106,27 @@ fn told_stays_told_when_the_listener_ends_the_connection() {
     ask(&mut open);
     let (_, log) = notice.stop();
     assert_told(log.lines().last().unwrap(), "true", "shutdown");
+}
+
+#[test]
+fn a_client_that_ends_and_never_reads_does_not_stop_the_listener() {
+    let mut notice = Notice::start("");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // So small that the kernel acknowledges only some of the replies.
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.connect(&SocketAddr::from(([127, 0, 0, 1], notice.port)).into()).unwrap();
+    let mut deaf = TcpStream::from(socket);
+    deaf.write_all(&b"PING\r\n".repeat(2000)).unwrap();
+    deaf.shutdown(Shutdown::Write).unwrap();
+    // Over several looks for the acknowledgement.
+    for _ in 0..10 {
+        let mut other = notice.connect();
+        other.write_all(SET).unwrap();
+        assert_eq!(read_like(&mut other, &notice.line()), notice.line());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (status, log) = notice.stop();
+    assert!(status.success());
+    assert_eq!(log.matches(" told=false outcome=").count(), 1, "{log}");
+    drop(deaf);
 }

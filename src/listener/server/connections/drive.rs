@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 
 use super::readiness::{Input, Output};
-use super::state::{CloseReason, Connection, Delivery, Lifecycle, Schedule};
+use super::state::{CloseReason, Connection, Lifecycle, Schedule};
 use super::timeout::{CONNECTION_LIMIT, TimeoutKind};
 use crate::listener::clock::Tick;
 use crate::listener::net::epoll::Ready;
@@ -125,6 +125,7 @@ impl Connection {
             Wakeup::TimedOut(_) => return Err(ErrorKind::TimedOut.into()),
             _ => {}
         }
+        let received_before = self.received;
         if self.schedule != Schedule::Delayed {
             self.receive(session, state, now)?;
         }
@@ -133,7 +134,8 @@ impl Connection {
         }
         match wakeup {
             Wakeup::TimedOut(TimeoutKind::FirstByte | TimeoutKind::PartialLine)
-                if matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) =>
+                if self.received == received_before
+                    && matches!(session.phase(), Phase::AwaitingInput | Phase::PartialLine) =>
             {
                 session.send_unprompted_notice();
             }
@@ -142,7 +144,7 @@ impl Connection {
                 if self.input == Input::Ended || session.is_closing() => {}
             Wakeup::Close(reason) => self.close(session, reason),
             Wakeup::Abort => self.close(session, CloseReason::Evicted),
-            _ if self.received + self.sent > MAX_BYTES
+            _ if self.received.saturating_add(self.sent) > MAX_BYTES
                 || now.since(self.started) > CONNECTION_LIMIT =>
             {
                 self.close(session, CloseReason::Limit);
@@ -253,6 +255,8 @@ impl Connection {
         for _ in 0..MAX_READS {
             match self.read(state, now) {
                 Ok(None) => break,
+                // A library that was late: it takes the sentence for the reply to its set-up.
+                Ok(Some(1..)) if self.record().is_silent() => self.told_at = 0,
                 Ok(Some(1..)) => {}
                 Ok(Some(0)) => return Progress::Over,
                 Err(_) => {
@@ -267,12 +271,8 @@ impl Connection {
         self.wait(self.closing_timeout(state).unwrap_or(TimeoutKind::Lingering), false)
     }
 
-    /// Whether only an acknowledgement can say that the sentence arrived: the peer's end came before it
-    /// was sent, as from `printf 'PING\r\n' | nc -N`.
-    fn awaits_acknowledgement(&self) -> bool {
-        self.delivery == Delivery::Sent && !self.is_acknowledged()
-    }
-
+    /// Waits until the sentence is acknowledged, for a bounded time: the peer's end came before it was sent,
+    /// as from `printf 'PING\r\n' | nc -N`.
     fn await_acknowledgement(&mut self, since: Tick, state: &WorkerState, now: Tick) -> Progress {
         let is_reset = self.stream.take_error().is_ok_and(|error| error.is_some());
         if is_reset {
@@ -335,11 +335,8 @@ impl Connection {
         match recv(self.stream.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
             Ok(bytes) => {
                 self.input = self.input.after_read(bytes, buffer.len());
-                self.received += bytes as u32;
+                self.received = self.received.saturating_add(bytes as u32);
                 self.active = now;
-                if self.delivery == Delivery::Sent {
-                    self.delivery = Delivery::Arrived;
-                }
                 Ok(Some(bytes))
             }
             Err(Errno::EAGAIN) => {
@@ -372,11 +369,13 @@ impl Connection {
             };
             let buffer = &mut state.write_buffer;
             let sent = self.transport.send(session, &notice, buffer, &mut write)?;
-            self.sent += sent as u32;
+            self.sent = self.sent.saturating_add(sent as u32);
             self.active = if sent > 0 { now } else { self.active };
-            if self.delivery == Delivery::Unsent && session.record().told_user() {
-                self.delivery = Delivery::Sent;
-            }
+            self.told_at = match (session.record().told_user(), self.told_at) {
+                (false, _) => 0,
+                (true, 0) => self.sent,
+                (true, before) => before,
+            };
         }
         Ok(self.transport.has_output(session))
     }

@@ -304,3 +304,22 @@ fn redisguards_own_question_is_not_delayed_but_anothers_with_its_name_is() {
     assert_eq!(delayed_of(&mut state, 1, 7, own.as_bytes(), 60), 10);
     assert_eq!(delayed_of(&mut state, 1, 0, own.as_bytes(), 1), 0);
 }
+
+/// A client that ends its input and never reads: its kernel acknowledges no more than its buffer takes.
+#[test]
+fn an_acknowledgement_that_never_comes_is_waited_for_a_bounded_time() {
+    let mut pair = Pair::new();
+    pair.client.write_all(&b"PING\r\n".repeat(2000)).unwrap();
+    pair.client.shutdown(Shutdown::Write).unwrap();
+    let progress = pair.ready(false, true);
+    assert_eq!(pair.settle(progress), Progress::Wait(TimeoutKind::Acknowledgement));
+    let mut now = Tick::default();
+    let mut waits = 0;
+    let acknowledgement = Wakeup::TimedOut(TimeoutKind::Acknowledgement);
+    while pair.connection.drive(acknowledgement, &mut pair.state, now) != Progress::Over {
+        now = now.after(Duration::from_millis(100));
+        waits += 1;
+    }
+    assert_eq!(waits, 51);
+    assert_eq!(pair.connection.attempt(now).told, Told::No);
+}

@@ -81,19 +81,6 @@ impl Lifecycle {
     }
 }
 
-/// How far the sentence has come that answers the client's own call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// It was not sent.
-    Unsent,
-    /// It was sent in full.
-    Sent,
-    /// The peer has acknowledged it, or has sent something or its end since.
-    Arrived,
-    /// A reset came first.
-    Unknown,
-}
-
 /// The protocol session; whole only while a command is under way or replies are queued.
 #[derive(Debug)]
 enum StoredSession {
@@ -127,13 +114,18 @@ pub struct Connection {
     pub active: Tick,
     /// Bytes received; while it lingers, bytes discarded. Far from overflowing: see `MAX_BYTES`.
     pub(super) received: u32,
+    /// Bytes sent: those that are owed when the limit is reached come on top of it.
     pub(super) sent: u32,
-    pub(super) delivery: Delivery,
+    /// The bytes that were sent when the sentence that answers the client's own call was among them;
+    /// zero before that.
+    pub(super) told_at: u32,
+    /// Whether a reset ended it.
+    is_reset: bool,
 }
 
 // An idle connection is this record and 40 bytes of the table, so that ten thousand take a few MiB
 // (docs/performance.md). Before the record grows, its padding is to be used up.
-const _: () = assert!(size_of::<Connection>() <= 136);
+const _: () = assert!(size_of::<Connection>() <= 144);
 
 impl Connection {
     /// A connection that was just accepted.
@@ -163,34 +155,41 @@ impl Connection {
             active: now,
             received: 0,
             sent: 0,
-            delivery: Delivery::Unsent,
+            told_at: 0,
+            is_reset: false,
         }
     }
 
-    /// Whether the peer's kernel has acknowledged every byte that was sent.
-    pub(super) fn is_acknowledged(&self) -> bool {
-        has_acknowledged(&self.stream, self.sent)
+    /// Whether the sentence that answers the client's own call was sent, and is not acknowledged yet. An
+    /// acknowledgement is the only proof: what the client sends may have been under way already, and what
+    /// it sends after the sentence acknowledges it.
+    pub(super) fn awaits_acknowledgement(&self) -> bool {
+        self.told_at > 0 && !has_acknowledged(&self.stream, self.told_at)
     }
 
     /// A reset ended the connection.
     pub(super) fn note_reset(&mut self) {
-        if self.delivery == Delivery::Sent {
-            let arrived = self.is_acknowledged();
-            self.delivery = if arrived { Delivery::Arrived } else { Delivery::Unknown };
-        }
+        self.is_reset = true;
         if self.lifecycle.close_reason().is_none() {
             self.lifecycle = Lifecycle::Broken;
         }
     }
 
     /// Whether the client's own call was answered, once the connection is over.
-    fn told(&self, record: SessionRecord<'_>) -> Told {
-        match self.delivery {
-            _ if !record.told_user() => Told::No,
-            Delivery::Arrived => Told::Yes,
-            Delivery::Unknown => Told::Unknown,
-            Delivery::Unsent | Delivery::Sent if self.is_acknowledged() => Told::Yes,
-            Delivery::Unsent | Delivery::Sent => Told::No,
+    fn told(&self) -> Told {
+        match (self.told_at > 0, self.awaits_acknowledgement()) {
+            (false, _) => Told::No,
+            (true, false) => Told::Yes,
+            (true, true) if self.is_reset => Told::Unknown,
+            (true, true) => Told::No,
+        }
+    }
+
+    /// What the session has sent and heard so far; not while [`Connection::with_session`] works with it.
+    pub(super) fn record(&self) -> SessionRecord<'_> {
+        match &self.session {
+            StoredSession::Parked(parked) => parked.record(),
+            StoredSession::Active(session) => session.record(),
         }
     }
 
@@ -254,11 +253,7 @@ impl Connection {
 
     /// The attempt that the log records, once the connection is over.
     pub fn attempt(&self, now: Tick) -> Attempt<'_> {
-        let record = match &self.session {
-            StoredSession::Parked(parked) => parked.record(),
-            StoredSession::Active(session) => session.record(),
-        };
-        let told = self.told(record);
+        let (record, told) = (self.record(), self.told());
         let outcome = match (self.lifecycle, self.lifecycle.close_reason()) {
             (_, Some(reason)) => reason.into(),
             (Lifecycle::Broken, None) => Outcome::Reset,

@@ -110,13 +110,17 @@ impl<T> ConnectionTable<T> {
     }
 
     /// The connection to evict before one from `source` is added: the most idle one of its source at
-    /// that source's limit, else the most idle of all when the table is full.
+    /// that source's limit, else the most idle of all when the table is full. At the source's limit none
+    /// whose reply is delayed: its client would get the reply at once, and come again.
     pub fn eviction_candidate_for(&mut self, source: SourceKey) -> Option<Key> {
         let source = self.source_index.get(&source).copied();
         if let Some(source) = source
             && self.sources[source as usize].count as usize >= self.max_per_source
         {
-            return self.most_idle_of(source);
+            let key = self.most_idle_of(source)?;
+            if self.slots[index_of(key) as usize].timeout != TimeoutKind::Tarpit {
+                return Some(key);
+            }
         }
         if self.counted >= self.max_connections { self.most_idle() } else { None }
     }
@@ -171,7 +175,10 @@ impl<T> ConnectionTable<T> {
         let index = index_of(key);
         let Some(slot) = self.slots.get_mut(index as usize) else { return };
         let before = slot.timeout;
-        if before == timeout && !(timeout.is_extended_by_activity() && active > slot.since) {
+        let is_extended = timeout.is_extended_by_activity() && active > slot.since;
+        // One that waits anew for the same: without this it would be due again at once, for ever.
+        let is_over = slot.since.after(timeout.length(self.idle)) <= now;
+        if before == timeout && !is_extended && !is_over {
             return;
         }
         (slot.timeout, slot.since) = (timeout, now);

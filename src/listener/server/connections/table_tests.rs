@@ -109,7 +109,7 @@ fn activity_extends_a_wait_but_not_the_one_for_the_first_byte() {
     assert_eq!(table.next_timeout(), Some(second(15)));
     assert_eq!(table.timed_out(second(14)), None);
     assert_eq!(table.timed_out(second(15)), Some((silent, TimeoutKind::FirstByte)));
-    table.set_timeout(silent, TimeoutKind::FirstByte, second(15), second(15));
+    table.set_timeout(silent, TimeoutKind::FirstByte, second(14), second(14));
     assert_eq!(table.next_timeout(), Some(second(15)), "a silent client gets no more time");
     table.remove(silent);
     table.set_timeout(idle, TimeoutKind::Idle, second(0), second(100));
@@ -130,4 +130,24 @@ fn a_stale_key_does_not_match_a_reused_slot() {
     table.remove(second);
     assert!(table.is_empty() && table.source_index.is_empty() && table.sources.is_empty());
     assert_eq!((table.counted, table.next_timeout()), (0, None));
+}
+
+#[test]
+fn a_connection_that_waits_anew_for_the_same_is_not_due_at_once() {
+    let mut table = table(9, 9);
+    let key = insert(&mut table, 0, 1, TimeoutKind::Acknowledgement, 0);
+    for round in 1..4 {
+        assert_eq!(table.timed_out(second(round)), Some((key, TimeoutKind::Acknowledgement)));
+        table.set_timeout(key, TimeoutKind::Acknowledgement, second(0), second(round));
+        assert_eq!(table.timed_out(second(round)), None);
+    }
+}
+
+#[test]
+fn a_delayed_connection_does_not_make_room_for_its_own_source() {
+    let mut table = table(9, 1);
+    let delayed = insert(&mut table, 0, 1, TimeoutKind::Tarpit, 0);
+    assert_eq!(table.eviction_candidate_for(address(1)), None);
+    table.set_timeout(delayed, TimeoutKind::Idle, second(0), second(1));
+    assert_eq!(table.eviction_candidate_for(address(1)), Some(delayed));
 }
