@@ -96,7 +96,7 @@ tables! {
             example "6";
     }
 
-    "notice" Optional "The listener, which tells the sentence to whoever still connects." {
+    "notice" Optional "The listener, which tells the sentence to clients that still connect." {
         "port": Port, default Number(63790),
             "Where external = \"notice\" redirects outsiders. Nothing else may use it.",
             example "63790";

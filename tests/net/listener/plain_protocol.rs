@@ -69,7 +69,7 @@ fn a_loop_of_small_requests_is_overtaken_by_newcomers() {
         assert_eq!(read_like(&mut busy, &notice.line()), notice.line());
     }
     // One thread serves all: without a delay who asked first is answered long before. Each newcomer is
-    // another source, because the brake delays one that asks the same again and again.
+    // another source, because the brake delays a source that repeats its question.
     let overtaken = (0..10).any(|round| {
         busy.write_all(b"PING\r\n").unwrap();
         for number in 0..30 {
