@@ -11,13 +11,12 @@ use ipnet::IpNet;
 
 /// Matches the first packet of a TCP connection.
 const FIRST_PACKET: &str = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
-/// The mark of packets to be answered with a reset: "RG" in ASCII and two more bytes, which no other
-/// program should set by chance (MARK in iptables-extensions(8)).
-const MARK_RESET: &str = "0x52470000";
-/// The mark of packets to be dropped.
-const MARK_DROP: &str = "0x52470001";
-/// The mask under which both marks equal [`MARK_RESET`].
-const MARK_MASK: &str = "0xfffffffe";
+/// The hop limit of a packet that may not leave this host: ip_forward() and ip6_forward() in Linux refuse
+/// it before any rule can accept it. Local delivery does not look at it.
+const HOPS_STAY: u8 = 1;
+/// The hop limit of a packet to be reset wherever other rules lead it. One hop is left of it in FORWARD. A
+/// client may send it as well, but it matches only together with a reserved original port.
+const HOPS_RESET: u8 = 2;
 /// The limit of kernel log lines for all sources together, so that forged sources cannot fill a disk
 /// (limit in iptables-extensions(8)).
 const LOG_LINES_PER_SECOND: u8 = 5;
@@ -40,7 +39,12 @@ struct Rules<'a> {
     prerouting: String,
     /// Whether those matches cover ports that are not reserved, which the leaves then have to return.
     is_approximate: bool,
-    /// The original ports of redirected connections; may cover others between them.
+    /// `ttl` or `hl`: what the family calls a packet's hop limit, and the match on it.
+    hops: &'static str,
+    /// The target that sets it.
+    set_hops: &'static str,
+    /// The reserved ports, and those of redirected connections; may cover others between them.
+    covering: Vec<PortRange>,
     redirected: Vec<PortRange>,
     tree: ChainTree<'a>,
     /// The list of sources that were logged in the last minute. Each family needs one of its own: a list
@@ -112,9 +116,9 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
     let notice = spec.redirects().then(|| PortRange::from(spec.notice.port));
     let mut input = reserved.clone();
     input.extend(notice);
-    let (log_list, log_mask) = match family {
-        Family::V4 => ("rg_log_v4", "255.255.255.255"),
-        Family::V6 => ("rg_log_v6", LOG_MASK_V6),
+    let (hops, set_hops, log_list, log_mask) = match family {
+        Family::V4 => ("ttl", "-j TTL --ttl-set", "rg_log_v4", "255.255.255.255"),
+        Family::V6 => ("hl", "-j HL --hl-set", "rg_log_v6", LOG_MASK_V6),
     };
     let rules = Rules {
         spec,
@@ -124,6 +128,9 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         input: multiport(&input),
         prerouting: multiport(&reserved),
         is_approximate: set(&reserved) != set(&all),
+        hops,
+        set_hops,
+        covering: covering_ranges(&all, MULTIPORT_SLOTS),
         redirected: covering_ranges(
             &ports(spec, |external| external == External::Notice),
             MULTIPORT_SLOTS,

@@ -21,6 +21,13 @@ pub(super) fn has_ipv6() -> bool {
     Path::new("/proc/net/if_inet6").exists()
 }
 
+/// Whether the kernel tracks a connection right now. On a host that anybody is logged in to over the network,
+/// it tracks none only if no rule has turned tracking on.
+pub fn tracks_connections() -> bool {
+    let count = fs::read_to_string("/proc/sys/net/netfilter/nf_conntrack_count");
+    count.is_ok_and(|count| count.trim() != "0")
+}
+
 /// Whether the kernel has a module loaded or built in; true where it does not say.
 pub(super) fn has_module(module: &str) -> bool {
     let Ok(loaded) = fs::read_to_string("/proc/modules") else { return true };

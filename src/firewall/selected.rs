@@ -11,6 +11,7 @@ use super::counters::CounterStore;
 use super::drift_cache::RulesetGeneration;
 use super::dry_run_netns::DryRunNetns;
 use super::installed::without_rules;
+use super::iptables::agents;
 use super::iptables::driver::Iptables;
 use super::iptables::other_variant::OtherVariant;
 use super::iptables::variant::Variant;
@@ -21,7 +22,7 @@ use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::family::Family;
 use crate::plan::Scope;
-use crate::spec::Backend;
+use crate::spec::{Backend, Existing};
 
 /// What loads a bundle's rules on this host.
 pub struct Firewall {
@@ -92,6 +93,18 @@ impl Firewall {
             "`firewall-cmd --reload` flushes what iptables has loaded, until the timer finds it; \
              with backend = \"nftables\" it does not",
         )
+    }
+
+    /// Agents whose rules can accept a packet before redisguard's reject it.
+    pub fn agents_note(&self, guard_config: &GuardConfig) -> Option<String> {
+        if self.kind == Backend::Iptables { agents::can_accept_first(guard_config) } else { None }
+    }
+
+    /// Whether the rules make the kernel track connections.
+    pub fn needs_tracking(&self, guard_config: &GuardConfig) -> bool {
+        self.kind == Backend::Iptables
+            || guard_config.redirects()
+            || guard_config.existing == Existing::Cut
     }
 
     /// Refuses to add rules to one variant of iptables where other rules are in the other: neither is

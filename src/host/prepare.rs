@@ -8,9 +8,11 @@ use super::receipt::{self, Origin, Receipt};
 use super::root::Host;
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
-use crate::firewall::Firewall;
+use crate::firewall::{self, Firewall};
+use crate::os::ipvs;
 use crate::os::sockets::{self, PortUsage};
-use crate::plan::{self, Observed, Plan, Wanted};
+use crate::plan::{self, Observed, Plan, Step, Wanted};
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// A bundle, and what it wants of a host.
@@ -97,6 +99,45 @@ impl Prepared<'_> {
     /// What an operator must know of the firewall that was chosen.
     pub fn note(&self) -> Option<&'static str> {
         self.firewall.as_ref().and_then(Firewall::note)
+    }
+
+    /// What an operator should know of this host before the plan is carried out.
+    pub fn notes(&self) -> Vec<String> {
+        let Some(firewall) = &self.firewall else { return Vec::new() };
+        let tracking = self.turns_on_tracking(firewall).then(|| {
+            "these rules turn on connection tracking for all traffic of this host, that of the cluster's \
+             ports too. Beyond net.netfilter.nf_conntrack_max connections the kernel drops new ones"
+                .to_owned()
+        });
+        let agents = firewall.agents_note(&self.target.guard_config);
+        tracking.into_iter().chain(agents).chain(self.ipvs_note()).collect()
+    }
+
+    /// Whether the kernel tracks no connection yet, and will because of the new rules.
+    fn turns_on_tracking(&self, firewall: &Firewall) -> bool {
+        let needs = |bundle: &Bundle| {
+            bundle_source::guard_config(bundle).is_ok_and(|config| firewall.needs_tracking(&config))
+        };
+        let loads = self.plan.steps.iter().any(|step| matches!(step, Step::LoadRules { .. }));
+        loads
+            && needs(&self.target.bundle)
+            && !bundle_source::last_good(self.host).is_ok_and(|bundle| needs(&bundle))
+            && !firewall::tracks_connections()
+    }
+
+    /// Virtual services on reserved ports: the rules cannot tell their addresses from others of this host.
+    fn ipvs_note(&self) -> Option<String> {
+        let reserved = self.target.guard_config.reserved_ports();
+        let services =
+            ipvs::tcp_services().into_iter().filter(|(_, port)| reserved.contains(*port));
+        let names: Vec<_> = services.map(SocketAddr::from).map(|name| name.to_string()).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "IPVS serves {} on this host. Outsiders are blocked there like at the host's other \
+                 addresses; `allow` in [firewall] exempts their networks",
+                names.join(", ")
+            )
+        })
     }
 
     /// Refuses a host that must be put in order first.

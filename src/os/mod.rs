@@ -5,6 +5,7 @@
 
 pub(crate) mod command;
 pub mod deb;
+pub mod ipvs;
 pub mod resolver;
 pub mod sockets;
 pub mod systemd;

@@ -46,7 +46,7 @@ impl Scope {
 /// What was stopped on a reserved port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
-    /// The table that counts: `filter` or `nat` of iptables', or nft's `inet`.
+    /// The table that counts: `mangle`, `filter` or `nat` of iptables', or nft's `inet`.
     pub table: &'static str,
     /// The port or range as it was reserved.
     pub ports: PortRange,

@@ -153,7 +153,7 @@ fn a_bundle_that_does_not_block_is_found() {
     let rules = bundle.join("host/etc/redisguard/rules.v6");
     let text = fs::read_to_string(&rules).unwrap();
     // What stops packets by their port, and what marks them so that they are stopped anyway.
-    let stops = ["-A REDISGUARD-IN -p", "-A REDISGUARD-MARK -p"];
+    let stops = ["-A REDISGUARD-IN -p", "-A REDISGUARD-BLOCK -p"];
     let open: Vec<&str> =
         text.lines().filter(|line| !stops.iter().any(|stop| line.starts_with(stop))).collect();
     fs::write(&rules, format!("{}\n", open.join("\n"))).unwrap();

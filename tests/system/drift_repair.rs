@@ -46,7 +46,7 @@ fn every_way_of_losing_the_rules_is_fixed_in_place() {
                 machine.run(&["iptables", "-D", "INPUT", "3"]).ok();
                 assert_eq!(machine.iptables_save(), rules);
             }
-            4 => assert!(!fixed.contains("9 -j DROP") && fixed.contains("REDISGUARD-MARKED")),
+            4 => assert!(!fixed.contains("9 -j DROP") && fixed.contains("REDISGUARD-MOVED")),
             _ => assert_eq!(fixed, rules, "{damage:?}"),
         }
         assert_clean(&machine);

@@ -131,7 +131,7 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
             }
             redisguard(&machine, &["rules", "load"]).ok();
         }
-        machine.run(&["iptables", "-F", "REDISGUARD-MARKED"]).ok();
+        machine.run(&["iptables", "-F", "REDISGUARD-MOVED"]).ok();
         systemctl(&["start", CHECK]);
     });
     for seen in &seen {

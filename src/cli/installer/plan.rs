@@ -16,6 +16,9 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     refuse(&prepared)?;
     let guard_config = &target.guard_config;
     warn(&prepared);
+    for note in prepared.notes() {
+        err!("note: {note}");
+    }
     let record = confirm::read(&host)?;
     let confirm_by = record.as_ref().map(|record| record.confirm_by.clone());
     let users = prepared.users();

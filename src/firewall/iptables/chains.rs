@@ -3,6 +3,8 @@
 
 use crate::spec::PortRange;
 
+/// The tables that they are in.
+pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 /// How the names of all chains begin.
 pub(super) const PREFIX: &str = "REDISGUARD-";
 /// The chain of the filter table that outsiders' packets meet first.

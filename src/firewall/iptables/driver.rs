@@ -162,7 +162,7 @@ impl RulesBackend for Iptables {
     }
 
     fn counter_tables(&self) -> &'static [&'static str] {
-        &["filter", "nat"]
+        &chains::TABLES
     }
 
     fn marker_chains(&self) -> Vec<(String, &'static str)> {

@@ -1,5 +1,6 @@
 //! iptables: redisguard's own chains in each family's tables, and the jumps into them.
 
+pub(super) mod agents;
 mod chain_rotation;
 mod chains;
 mod drift;

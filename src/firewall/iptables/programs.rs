@@ -1,6 +1,6 @@
 //! Runs `iptables-save` and `iptables-restore`, and words what they refuse.
 
-use super::tables::TABLES;
+use super::chains::TABLES;
 use crate::error::Error;
 use crate::family::Family;
 use crate::os::command::{Output, Program, one_line};

@@ -1,7 +1,7 @@
 //! One family's rules: redisguard's own chains and the jumps into them, as text in the form that
 //! iptables-save prints. Runs nothing.
 
-use super::chains::{LOG, PREFIX, is_jump, is_retired, ports_of};
+use super::chains::{LOG, PREFIX, TABLES, is_jump, is_retired, ports_of};
 use crate::plan::Counter;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +114,7 @@ impl Ruleset {
     }
 
     /// Reads what is installed, as `iptables-save --counters` lists it, with the counters of the rules that
-    /// decide on a port: those of the filter table stop packets, those of nat lead them to the listener.
+    /// decide on a port: those of mangle drop packets, those of filter reset them, those of nat redirect them.
     /// The counters of retired chains are in the second list as well.
     pub fn listed(listing: &str) -> (Self, Vec<Counter>, Vec<Counter>) {
         let mut ruleset = Self::default();
@@ -187,7 +187,7 @@ fn without_counter(line: &str) -> (&str, Option<(u64, u64)>) {
 /// The counter of a rule that decides on a reserved port.
 fn port_counter(table: &str, line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
     let rule = line.strip_prefix("-A ").filter(|rule| rule.starts_with(PREFIX))?;
-    let table = if table == "nat" { "nat" } else { "filter" };
+    let table = TABLES.into_iter().find(|known| *known == table)?;
     Some(Counter { table, ports: ports_of(rule)?, packets, bytes })
 }
 

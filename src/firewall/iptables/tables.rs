@@ -1,14 +1,12 @@
 //! The tables of nf_tables under iptables' names. iptables on nf_tables makes one for the first rule in it,
 //! and never removes it.
 
+use super::chains::TABLES;
 use crate::family::Family;
 use crate::firewall::kernel;
 use crate::firewall::nftables::nft;
 use crate::firewall::types::Tables;
 use serde_json::Value;
-
-/// The tables that redisguard's chains are in.
-pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 
 /// The families that the kernel has.
 pub(super) fn families() -> impl Iterator<Item = Family> {

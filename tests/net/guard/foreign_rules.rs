@@ -121,3 +121,132 @@ fn outsiders_are_told_on_a_link_without_an_address() {
         }
     });
 }
+
+/// Agents accept by marks of their own, put themselves first at each of their syncs, and clear marks.
+const AGENTS: [&str; 3] = [
+    "$T -I INPUT 1 -m mark ! --mark 0 -j ACCEPT; $T -I FORWARD 1 -m mark ! --mark 0 -j ACCEPT",
+    "$T -t mangle -I PREROUTING 1 -j MARK --set-mark 0; $T -t mangle -A PREROUTING -j MARK --set-mark 0",
+    "$T -t mangle -A PREROUTING -j CONNMARK --save-mark; $T -t raw -I PREROUTING 1 -j CONNMARK --restore-mark",
+];
+
+#[test]
+fn no_mark_of_other_agents_opens_a_reserved_port() {
+    on_both(|site| {
+        for agent in AGENTS {
+            for external in ["drop", "reject", "notice"] {
+                site.guard(external, "existing = \"keep\"");
+                let _listener = (external == "notice").then(|| site.listen());
+                site.others(agent);
+                site.others(
+                    "$T -t nat -I PREROUTING 1 -p tcp --dport 6379 -m addrtype --dst-type LOCAL \
+                     -j DNAT --to-destination $BOX",
+                );
+                for (port, met) in ["6379", "6380"].iter().zip(site.meets(["6379", "6380"])) {
+                    let at = format!("{} {external}, {port}: {agent}", site.backend);
+                    match external {
+                        "drop" => assert_eq!(met, SILENCE, "{at}"),
+                        "reject" => assert_eq!(met, REFUSED, "{at}"),
+                        // Published before redisguard could redirect it, it reaches nobody: "no route".
+                        _ if *port == "6379" && site.backend == "iptables" => {
+                            assert!(!met.contains(&"PONG".to_owned()), "{at}");
+                        }
+                        _ => assert!(met.iter().all(|met| met.starts_with("PORTCLOSED")), "{at}"),
+                    }
+                }
+                let removed = site.host.install(&["remove"]);
+                assert!(removed.status.success(), "{}", transcript(&removed));
+                assert_eq!(site.met("6379"), PONG, "{} {external}: {agent}", site.backend);
+                site.others("for t in raw mangle nat filter; do $T -t $t -F; done");
+            }
+        }
+    });
+}
+
+#[test]
+fn plan_names_agents_that_can_accept_what_is_to_be_rejected() {
+    on_both(|site| {
+        let plan = || transcript(&site.host.install(&["--bundle", "/run/bundle", "plan"]));
+        site.guard("reject", "existing = \"keep\"");
+        assert!(!plan().contains("note:"), "{}", plan());
+        site.others("$T -N cali-INPUT; $T -I INPUT 1 -j cali-INPUT; $T -A cali-INPUT -j ACCEPT");
+        // Said where it is so, and only there.
+        let is_open = site.met("6380") == PONG;
+        assert_eq!(is_open, site.backend == "iptables");
+        assert_eq!(
+            plan().contains("note: Calico (chain cali-INPUT) can put"),
+            is_open,
+            "{}",
+            plan()
+        );
+        for external in ["drop", "notice"] {
+            site.guard(external, "existing = \"keep\"");
+            let _listener = (external == "notice").then(|| site.listen());
+            site.others("$T -D INPUT -j cali-INPUT; $T -I INPUT 1 -j cali-INPUT");
+            assert_ne!(site.met("6380"), PONG, "{} {external}", site.backend);
+            assert!(!plan().contains("Calico"), "{}", plan());
+        }
+    });
+}
+
+#[test]
+fn plan_says_that_connection_tracking_is_turned_on() {
+    on_both(|site| {
+        for (existing, turns_on) in [("keep", site.backend == "iptables"), ("cut", true)] {
+            site.guard("drop", &format!("existing = \"{existing}\""));
+            let mut session = Session::open(&site.outside, HOST[0], "7000");
+            assert_eq!(session.ask(), "+PONG");
+            let tracked = site.host.sh("cat /proc/sys/net/netfilter/nf_conntrack_count");
+            assert_eq!(tracked.trim() != "0", turns_on, "{} {existing}", site.backend);
+            site.host.install(&["remove"]);
+            let bare = Host::new();
+            bare.copy_in(&site.bundle(), "/run/bundle");
+            let plan = transcript(&bare.install(&["--bundle", "/run/bundle", "plan"]));
+            let said = plan.contains("note: these rules turn on connection tracking");
+            assert_eq!(said, turns_on, "{} {existing}: {plan}", site.backend);
+        }
+    });
+}
+
+/// Answers what a transparent proxy is given, on IPv4 and IPv6.
+const TRANSPARENT_PROXY: &str = "
+import select, socket
+listeners = []
+for family, level, option in ((socket.AF_INET, 0, 19), (socket.AF_INET6, 41, 75)):
+    listener = socket.socket(family)
+    listener.setsockopt(level, option, 1)
+    if family == socket.AF_INET6:
+        listener.setsockopt(41, socket.IPV6_V6ONLY, 1)
+    listener.bind(('', 7777))
+    listener.listen()
+    listeners.append(listener)
+while True:
+    for listener in select.select(listeners, [], [])[0]:
+        client, _ = listener.accept()
+        client.recv(99)
+        client.sendall(b'+PROXIED\\r\\n')
+        client.close()
+";
+
+#[test]
+fn a_transparent_proxy_for_another_hosts_port_is_left_alone() {
+    on_both(|site| {
+        let _proxy = site.host.start("python3", &["-c", TRANSPARENT_PROXY]);
+        site.others(
+            "TO=${BOX%:6379}; TO=${TO#[}; TO=${TO%]}
+             $T -t mangle -A PREROUTING -i here1 -p tcp --dport 6379 -d $TO \
+             -j TPROXY --on-port 7777 --tproxy-mark 1",
+        );
+        site.host.sh("for ip in 'ip -4' 'ip -6'; do
+               $ip rule add fwmark 1 lookup 100
+               $ip route add local default dev lo table 100
+             done");
+        let elsewhere =
+            || ["198.51.2.2", "fd00:6379:2::2"].map(|box_| met(&site.outside, box_, "6379"));
+        assert!((0..50).any(|_| elsewhere() == ["PROXIED", "PROXIED"]), "{:?}", elsewhere());
+        for external in ["drop", "reject", "notice"] {
+            site.guard(external, "existing = \"cut\"");
+            assert_eq!(elsewhere(), ["PROXIED", "PROXIED"], "{} {external}", site.backend);
+            assert_ne!(site.met("6379"), PONG, "{} {external}", site.backend);
+        }
+    });
+}

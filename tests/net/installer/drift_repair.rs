@@ -64,10 +64,10 @@ const DAMAGES: [Damage; 26] = [
         detail: "REDISGUARD-IN was edited",
     },
     Damage {
-        script: "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MARKED; iptables -X REDISGUARD-MARKED",
+        script: "iptables -D FORWARD 1; iptables -D INPUT 2; iptables -F REDISGUARD-MOVED; iptables -X REDISGUARD-MOVED",
         kind: "rules",
         target: "IPv4",
-        detail: "chain REDISGUARD-MARKED is missing",
+        detail: "chain REDISGUARD-MOVED is missing",
     },
     Damage {
         script: "ip6tables -N REDISGUARD-OLD",
