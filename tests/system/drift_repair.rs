@@ -8,6 +8,10 @@ fn a_flushed_chain_is_named_and_fixed() {
     let rules = machine.iptables_save();
     serve(&machine, 7000);
     machine.run(&["iptables", "-F", "INPUT"]).ok();
+    // New connections are dropped before that.
+    assert_eq!(machine.reaches(6379)[0], Outcome::Silence);
+    let flush = "iptables -F INPUT; iptables -t mangle -F PREROUTING";
+    machine.run(&["sh", "-c", flush]).ok();
     // It is open now, which the test must be able to see.
     assert!(matches!(machine.reaches(6379)[0], Outcome::Notice(_) | Outcome::Refused));
 

@@ -142,9 +142,13 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
     // One who looks like that sees an opening of either family, however short.
     for (tool, family) in [("iptables", 0), ("ip6tables", 1)] {
         let blink = format!(
-            "first=$({tool} -S INPUT 1 | cut -d' ' -f3-); second=$({tool} -S INPUT 2 | cut -d' ' -f3-); \
-             for time in 1 2 3 4 5; do {tool} -D INPUT 1; {tool} -D INPUT 1; \
-             eval \"{tool} -I INPUT 1 $second; {tool} -I INPUT 1 $first\"; done"
+            "early() {{ {tool} -t mangle \"$@\"; }}
+             rule() {{ $1 -S $2 $3 | cut -d' ' -f3-; }}
+             first=$(rule {tool} INPUT 1) second=$(rule {tool} INPUT 2) drops=$(rule early PREROUTING 1)
+             for time in 1 2 3 4 5; do
+                 early -D PREROUTING 1; {tool} -D INPUT 1; {tool} -D INPUT 1
+                 eval \"{tool} -I INPUT 1 $second; {tool} -I INPUT 1 $first; early -I PREROUTING 1 $drops\"
+             done"
         );
         let seen = watched(&machine, || {
             machine.run(&["sh", "-ec", &blink]).ok();
