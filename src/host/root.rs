@@ -112,17 +112,7 @@ impl Host {
                 .help("restore the receipt that redisguard wrote"));
         }
         match tree_path::resolve(&self.root, Path::new(absolute)) {
-            Ok(_) => OWN.iter().filter(|own| absolute.starts_with(*own)).try_for_each(|own| {
-                // A distribution may have links above; what else than a mistake leads to nothing here?
-                let own = self.path(own);
-                if own.is_symlink() {
-                    let cause = format!("{} cannot be followed: it leads nowhere", own.display());
-                    return Err(failed(cause).help(
-                        "remove that link, or make the directory that it leads to in the tree",
-                    ));
-                }
-                Ok(())
-            }),
+            Ok(_) => self.refuse_dangling(absolute),
             Err(Fault::Circle) => Err(failed("its links lead in a circle".to_owned())
                 .help("remove one of these links from the tree")),
             Err(Fault::LeadsOut { link, elsewhere, missing }) => {
@@ -134,6 +124,17 @@ impl Host {
                 )))
             }
         }
+    }
+
+    /// Refuses a link in the place of redisguard's own directory that leads nowhere. A distribution has links
+    /// to directories that only its boot makes (`/usr/local`), but not there.
+    fn refuse_dangling(&self, absolute: &str) -> Result<(), Error> {
+        let own = OWN.iter().filter(|own| absolute.starts_with(*own)).map(|own| self.path(own));
+        let Some(link) = own.into_iter().find(|own| own.is_symlink()) else { return Ok(()) };
+        let cause = format!("{} cannot be followed: it leads nowhere", link.display());
+        let path = self.root.join(absolute.trim_start_matches('/'));
+        Err(Error::new(format!("use {}", path.display()), cause)
+            .help("remove that link, or make the directory that it leads to in the tree"))
     }
 
     /// A file's bytes; `None` where there is none.

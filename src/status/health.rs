@@ -66,8 +66,8 @@ fn namespaces_detail(unit: &str, status: u32) -> String {
         false => String::new(),
     };
     format!(
-        "systemd may not make the namespaces that confine it (status {status}){instead}. On the \
-         container's host, allow nesting (LXD and Incus: `security.nesting=true`; Proxmox: \
+        "systemd may not make the namespaces that confine it (status {status}){instead}; fix: on \
+         the container's host, allow nesting (LXD and Incus: `security.nesting=true`; Proxmox: \
          `features: nesting=1`) and restart the container; elsewhere, raise \
          user.max_mnt_namespaces and user.max_user_namespaces, then run `redisguard-install apply`"
     )
