@@ -22,6 +22,8 @@ pub enum Unit {
     Check,
     /// Starts [`Unit::Check`] every minute.
     CheckTimer,
+    /// Loads the rules where systemd cannot confine [`Unit::Block`] and [`Unit::Check`].
+    Fallback,
     /// Writes the metrics after every check; only where the TOML names a file for them.
     Metrics,
     /// Undoes at boot a change that was not confirmed.
@@ -44,6 +46,7 @@ impl Unit {
             Self::Block => "redis-ports-block.service",
             Self::Check => "redis-ports-check.service",
             Self::CheckTimer => "redis-ports-check.timer",
+            Self::Fallback => "redis-ports-fallback.service",
             Self::Metrics => "redis-ports-metrics.service",
             Self::Revert => "redis-ports-revert.service",
             Self::Unconfirmed => "redis-ports-unconfirmed.service",

@@ -23,8 +23,8 @@ pub struct InstallerArgs {
     pub bundle: Option<PathBuf>,
 
     /// Work on the offline tree at DIR: files and enablement there, kernel and services untouched
-    #[arg(long, value_name = "DIR", default_value = "/", global = true)]
-    pub root: PathBuf,
+    #[arg(long, value_name = "DIR", global = true)]
+    pub root: Option<PathBuf>,
 
     /// Print one JSON object instead of text; none on exit 2, when the text on stderr says why
     #[arg(long, global = true)]

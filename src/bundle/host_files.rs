@@ -4,11 +4,15 @@
 use super::{firewall_rules, guard_config};
 use crate::family::Family;
 use crate::spec::{Listen, PortRange, PortSet, Spec, TextfilePath};
-use crate::unit::Unit;
+use crate::unit::{self, Unit};
 use askama::Template;
 
 /// The path of the installer on a host.
 pub const BINARY: &str = "/usr/local/sbin/redisguard-install";
+
+/// The preset of the units, in the bundle. Before all others, because the first preset that names a unit
+/// decides.
+const PRESET: &str = "host/etc/systemd/system-preset/00-redisguard.preset";
 
 /// The units of Redis and Valkey, as Debian and Fedora name them.
 const REDIS: &str = "redis-server.service redis.service valkey-server.service valkey.service";
@@ -40,6 +44,7 @@ templates_of_spec! {
     WaitUnit "host/etc/systemd/system/redis-port-wait@.service";
     CheckUnit "host/etc/systemd/system/redis-ports-check.service";
     CheckTimer "host/etc/systemd/system/redis-ports-check.timer";
+    FallbackUnit "host/etc/systemd/system/redis-ports-fallback.service";
     RevertUnit "host/etc/systemd/system/redis-ports-revert.service";
     Logrotate "host/etc/logrotate.d/redis-port-notice.logrotate";
     Tmpfiles "host/etc/tmpfiles.d/redisguard.tmpfiles";
@@ -52,6 +57,12 @@ templates_of_spec! {
 struct MetricsUnit<'a> {
     spec: &'a Spec,
     textfile: &'a TextfilePath,
+}
+
+#[derive(Template)]
+#[template(path = "host/etc/systemd/system-preset/00-redisguard.preset")]
+struct Preset<'a> {
+    units: Vec<&'a str>,
 }
 
 #[derive(Template)]
@@ -72,6 +83,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (unit(Unit::Listener), NoticeUnit { spec }.render()?),
         (unit(Unit::Check), CheckUnit { spec }.render()?),
         (unit(Unit::CheckTimer), CheckTimer { spec }.render()?),
+        (unit(Unit::Fallback), FallbackUnit { spec }.render()?),
         (unit(Unit::Revert), RevertUnit { spec }.render()?),
         (Family::V4.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V4)?),
         (Family::V6.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V6)?),
@@ -89,7 +101,18 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         artifacts.push((unit(Unit::Yield), YieldUnit { spec }.render()?));
         artifacts.push((unit(Unit::Wait), WaitUnit { spec }.render()?));
     }
+    let preset = Preset { units: enabled(&artifacts) }.render()?;
+    artifacts.push((PRESET.into(), preset));
     Ok(artifacts)
+}
+
+/// The units that apply enables: those with an \[Install\] section.
+fn enabled(artifacts: &[(String, String)]) -> Vec<&str> {
+    let units = artifacts.iter().filter(|(_, text)| text.contains("\n[Install]\n"));
+    let names = units.filter_map(|(path, _)| unit::below_directory(path.strip_prefix("host")?));
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names
 }
 
 impl Spec {

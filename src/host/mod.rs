@@ -12,6 +12,7 @@ pub mod prepare;
 pub mod receipt;
 mod root;
 pub mod rules_service;
+mod tree_path;
 pub mod units;
 
 pub use self::root::Host;

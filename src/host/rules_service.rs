@@ -224,7 +224,7 @@ fn altered(host: &Host, receipt: &Receipt) -> Result<Option<String>, Error> {
 }
 
 /// The directory of the installed rules.
-pub const DIRECTORY: &str = "/etc/redisguard";
+pub const DIRECTORY: &str = super::root::SETTINGS;
 /// The beginning of their paths.
 const RULES: &str = "/etc/redisguard/";
 

@@ -42,6 +42,24 @@ pub fn control(verb: &str, units: &[Unit]) -> Result<(), Error> {
     systemd::systemctl(&arguments).map(drop)
 }
 
+/// Starts a unit with `start` or `restart`; whether it runs. It does not where systemd may not make the
+/// namespaces that confine it: then [`Unit::Fallback`] loads the rules, and the rest is the administrator's.
+///
+/// # Errors
+/// As [`systemd::systemctl`], for any other failure.
+pub fn start(verb: &str, unit: Unit) -> Result<bool, Error> {
+    let Err(error) = control(verb, &[unit]) else { return Ok(true) };
+    let state = states(&[unit]).ok().and_then(|mut states| states.remove(&unit));
+    if !state.is_some_and(|state| state.lacks_namespaces()) {
+        return Err(error);
+    }
+    if unit == Unit::Block {
+        // systemd has started it already, and this waits for its end. An older bundle has none.
+        let _ = control("start", &[Unit::Fallback]);
+    }
+    Ok(false)
+}
+
 /// Forgets failed starts: they must not count against the next one (systemd.unit(5),
 /// StartLimitBurst=). One that had none is no error.
 pub fn reset_failed(units: &[Unit]) {

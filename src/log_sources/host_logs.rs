@@ -47,11 +47,7 @@ pub fn of_host(
 /// The host's time zone (localtime(5)), for timestamps that name none; UTC where it has none.
 pub fn time_zone(host: &Host) -> TimeZone {
     const PATH: &str = "/etc/localtime";
-    // In an offline tree the link's absolute target is meant within the tree.
-    let path = match host.path(PATH).read_link() {
-        Ok(target) if target.is_absolute() => host.path(&target.to_string_lossy()),
-        _ => host.path(PATH),
-    };
-    let zone = std::fs::read(path).ok().and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok());
+    let zone = host.read_system_file(PATH);
+    let zone = zone.and_then(|bytes| TimeZone::tzif("localtime", &bytes).ok());
     zone.unwrap_or(TimeZone::UTC)
 }

@@ -1,11 +1,14 @@
 //! What the operating system offers, asked through its own programs and files: running programs, the name
-//! service, systemd, the Debian package, open sockets.
+//! service, systemd, the Debian package, open sockets, and whose kernel this is.
 //!
 //! Never: reads a receipt, or decides what a host should be.
 
 pub(crate) mod command;
 pub mod deb;
+mod foreign_kernel;
 pub mod ipvs;
 pub mod resolver;
 pub mod sockets;
 pub mod systemd;
+
+pub use self::foreign_kernel::ForeignKernel;

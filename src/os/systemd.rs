@@ -23,6 +23,8 @@ pub struct UnitState {
     pub active: String,
     /// The main process, 0 where there is none.
     pub pid: u32,
+    /// The exit status of the main process that ended last (`ExecMainStatus=`); 0 where there is none.
+    pub exit_status: u32,
     /// The status that the service has told systemd (sd_notify(3), `STATUS=`), in one line.
     pub says: String,
     /// The file that it was read from; empty where there is none.
@@ -33,13 +35,21 @@ pub struct UnitState {
     pub stale: bool,
 }
 
+impl UnitState {
+    /// Whether systemd could not make the namespaces that confine it, so that its program did not run: the
+    /// statuses USER, NETWORK and NAMESPACE of systemd.exec(5). Containers may forbid it.
+    pub fn lacks_namespaces(&self) -> bool {
+        self.active != "active" && matches!(self.exit_status, 217 | 225 | 226)
+    }
+}
+
 /// The states of units, by name.
 ///
 /// # Errors
 /// systemctl is missing or fails.
 pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
     const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,MainPID,StatusText,\
-                              FragmentPath,DropInPaths,NeedDaemonReload";
+                              ExecMainStatus,FragmentPath,DropInPaths,NeedDaemonReload";
     let mut arguments = vec!["show", PROPERTIES, "--"];
     arguments.extend(units);
     let printed = systemctl(&arguments)?;
@@ -51,6 +61,7 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
             load: of("LoadState"),
             active: of("ActiveState"),
             pid: of("MainPID").parse().unwrap_or_default(),
+            exit_status: of("ExecMainStatus").parse().unwrap_or_default(),
             says: of("StatusText"),
             file: of("FragmentPath"),
             drop_ins: of("DropInPaths").split_whitespace().map(str::to_owned).collect(),

@@ -3,7 +3,7 @@
 use super::findings::{
     another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
-use super::health::{listener_answers, other_rules, unit_findings};
+use super::health::{listener_answers, other_rules, unit_findings, without_namespaces};
 use super::types::{Finding, FindingKind, HostStatus, PortCount};
 use super::{directories, unit_overrides};
 use crate::bundle::GuardConfig;
@@ -16,9 +16,10 @@ use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, bundle_source};
 use crate::log_sources::recent_attempts;
-use crate::os::systemd;
+use crate::os::systemd::{self, UnitState};
 use crate::plan::Observed;
 use crate::spec::PortRange;
+use crate::unit::Unit;
 use std::path::Path;
 
 /// How many recent attempts are told.
@@ -103,14 +104,17 @@ fn compare(
     findings.extend(another);
     by_hand.extend(directories::writable_by_others(host, &receipt));
     status.in_sync = findings.is_empty() && by_hand.is_empty();
+    let mut expected = host.has_systemd();
     if host.has_systemd() {
         let units: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
         let states = systemd::states(&units)?;
         others.extend(unit_overrides::overrides(&states, &findings));
+        others.extend(without_namespaces(&states));
+        expected = !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
         status.listener.unit = unit_findings(host, &states, &mut findings);
     }
     if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
-        add_attempts(host, &target.guard_config, &mut findings, &mut status);
+        add_attempts(host, &target.guard_config, expected, &mut findings, &mut status);
     }
     status.mend = repair.filter(|_| !findings.is_empty());
     status.findings = [findings, by_hand, others].concat();
@@ -121,15 +125,16 @@ fn compare(
     Ok(status)
 }
 
-/// Adds what the listener answers now, and who tried last.
+/// Adds what the listener answers now, which is a finding where it is `expected` to answer and does not, and
+/// who tried last.
 fn add_attempts(
     host: &Host,
     guard_config: &GuardConfig,
+    expected: bool,
     findings: &mut Vec<Finding>,
     status: &mut HostStatus,
 ) {
     if host.is_live() {
-        let expected = host.has_systemd();
         status.listener.answers = listener_answers(guard_config, expected, findings);
     }
     status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);

@@ -24,7 +24,8 @@ pub(super) fn unit_findings(
     findings: &mut Vec<Finding>,
 ) -> Option<String> {
     let main = Unit::MAIN.map(Unit::name);
-    for (name, state) in states.iter().filter(|(name, _)| main.contains(&name.as_str())) {
+    let runnable = states.iter().filter(|(_, state)| !state.lacks_namespaces());
+    for (name, state) in runnable.filter(|(name, _)| main.contains(&name.as_str())) {
         // A check runs for a moment now and then.
         let is_check = name == Unit::Check.name() && state.active != "failed";
         let unit = |detail: String| Finding::new(FindingKind::Unit, name, detail);
@@ -45,6 +46,42 @@ pub(super) fn unit_findings(
     let faults = listener_fault(state).into_iter().chain(stopped_process(state));
     findings.extend(faults.map(listener_finding));
     Some(state.active.clone())
+}
+
+/// The units that systemd cannot start because it may not make the namespaces that confine them. `apply`
+/// repairs none of this.
+pub(super) fn without_namespaces(states: &BTreeMap<String, UnitState>) -> Vec<Finding> {
+    let lacking = states.iter().filter(|(_, state)| state.lacks_namespaces());
+    let finding = |(name, state): (&String, &UnitState)| {
+        Finding::new(FindingKind::Unit, name, namespaces_detail(name, state.exit_status))
+    };
+    lacking.map(finding).collect()
+}
+
+/// What a unit lacks, and the fix. The right is the container's, so it cannot be given from inside.
+fn namespaces_detail(unit: &str, status: u32) -> String {
+    let loads = [Unit::Block, Unit::Check].iter().any(|one| one.name() == unit);
+    let instead = match loads {
+        true => format!("; {} loads the rules", Unit::Fallback),
+        false => String::new(),
+    };
+    format!(
+        "systemd may not make the namespaces that confine it (status {status}){instead}; fix: on \
+         the container's host, allow nesting (LXD and Incus: `security.nesting=true`; Proxmox: \
+         `features: nesting=1`) and restart the container; elsewhere, raise \
+         user.max_mnt_namespaces and user.max_user_namespaces, then run `redisguard-install apply`"
+    )
+}
+
+/// What [`without_namespaces`] finds, for a host to which a bundle was just applied.
+pub fn namespace_warnings() -> Vec<String> {
+    let states = units::states(&Unit::MAIN).unwrap_or_default();
+    let lacking = states.iter().filter(|(_, state)| state.lacks_namespaces());
+    lacking
+        .map(|(unit, state)| {
+            format!("{unit}: {}", namespaces_detail(unit.name(), state.exit_status))
+        })
+        .collect()
 }
 
 fn listener_finding(detail: String) -> Finding {

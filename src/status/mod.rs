@@ -10,5 +10,5 @@ mod types;
 mod unit_overrides;
 
 pub use self::collect::{Probing, collect};
-pub use self::health::listener_warning;
+pub use self::health::{listener_warning, namespace_warnings};
 pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};

@@ -10,6 +10,7 @@ mod files;
 mod needs;
 mod network;
 mod ssh;
+mod user_namespace;
 
 #[allow(unused_imports)]
 pub use self::{
@@ -53,6 +54,8 @@ pub struct Machine {
     container: Option<Container>,
     console: File,
     keys: Option<TempDir>,
+    /// Whether it is a container with users of its own, which may make no mount namespaces.
+    is_small: bool,
 }
 
 /// The network outside of a machine.
@@ -169,6 +172,7 @@ impl Machine {
             container: None,
             console,
             keys: None,
+            is_small: false,
         };
         machine.wait_until_made();
         machine.holder_pid = children(machine.holder.id())[0];
@@ -179,11 +183,18 @@ impl Machine {
     /// Boots a machine that is off, and waits until systemd has nothing left to do.
     pub fn switch_on(&mut self) {
         assert!(self.container.is_none(), "it is on");
+        let network = match self.is_small {
+            false => "--network-namespace-path=/run/netns/guest".to_owned(),
+            true => {
+                let users = user_namespace::USERS;
+                format!("--private-network --private-users={users} --private-users-ownership=chown")
+            }
+        };
         // In a cgroup of its own, so that this process keeps its place.
         let start = format!(
             "echo $$ >/sys/fs/cgroup/{0}/cgroup.procs && exec systemd-nspawn --quiet --boot \
              --directory=/run/machine/root --machine={0} --register=no --keep-unit \
-             --console=pipe --network-namespace-path=/run/netns/guest \
+             --console=pipe {network} \
              --capability=CAP_NET_ADMIN,CAP_NET_RAW --kill-signal=SIGRTMIN+4 \
              --resolv-conf=off --timezone=off --link-journal=no",
             self.name
@@ -198,6 +209,7 @@ impl Machine {
             .expect("nsenter");
         self.container = Some(Container { nspawn, init: 0 });
         let started = Instant::now();
+        let mut is_connected = false;
         loop {
             let container = self.container.as_mut().expect("it was just set");
             let ended = container.nspawn.try_wait().expect("wait for systemd-nspawn");
@@ -205,7 +217,13 @@ impl Machine {
                 panic!("{} did not boot ({ended:?}):\n{}", self.name, self.console());
             }
             container.init = container_init(container.nspawn.id()).unwrap_or_default();
+            let container = self.container.as_ref().expect("it was just set");
             if container.init != 0 {
+                if self.is_small && !is_connected {
+                    is_connected = true;
+                    self.connect(container);
+                    self.limit_namespaces(0);
+                }
                 let state = self.run(&["systemctl", "is-system-running"]).stdout;
                 // The link's last step is a timer of the kernel's; IPv6 waits for it.
                 let link = self.outside(&["ip", "-o", "link", "show", "wire"]).stdout;
@@ -247,7 +265,13 @@ impl Machine {
     /// Runs a command in the machine, as root.
     pub fn run(&self, command: &[&str]) -> Output {
         let container = self.container.as_ref().expect("it is off");
-        output(bounded(container.init, &NAMESPACES).args(command), &[])
+        output(bounded(container.init, &self.namespaces()).args(command), &[])
+    }
+
+    /// What is entered to be in the machine.
+    fn namespaces(&self) -> Vec<&'static str> {
+        let users = self.is_small.then_some("--user");
+        users.into_iter().chain(NAMESPACES).collect()
     }
 
     /// Runs a command of this host in the network of the machine, with its files in

@@ -13,6 +13,8 @@ mod drift_repair;
 mod failed_apply;
 mod firewalls;
 mod first_apply;
+mod first_boot;
+mod foreign_kernel;
 mod interrupted_apply;
 mod local_clients;
 mod local_reserved_ports;
@@ -20,6 +22,7 @@ mod metrics;
 mod offline_tree;
 mod ports_stay_blocked;
 mod removal;
+mod small_containers;
 mod ssh_access;
 mod unit_sandbox;
 

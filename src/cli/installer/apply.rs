@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::firewall::missing_family;
 use crate::host::change::apply::{apply, begin};
 use crate::os::sockets::PortUsage;
-use crate::status::listener_warning;
+use crate::status::{listener_warning, namespace_warnings};
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
     let (host, target) = opened(args)?;
@@ -43,6 +43,9 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     }
     if let Some(warning) = host.has_systemd().then(listener_warning).flatten() {
         err!("warning: {warning}");
+    }
+    if host.has_systemd() {
+        namespace_warnings().iter().for_each(|warning| err!("warning: {warning}"));
     }
     warn(&prepared);
     if host.is_live() && !host.has_systemd() && !args.json {

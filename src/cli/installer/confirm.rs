@@ -1,10 +1,9 @@
 //! `confirm`: keep what `apply --confirm` changed.
 
-use super::input::locked;
+use super::input::{host, locked};
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
-use crate::host::Host;
 use crate::host::change::confirm::confirm;
 use serde::Serialize;
 
@@ -18,7 +17,7 @@ pub(super) struct Confirmed {
 }
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     let _lock = locked(&host)?;
     let bundle = confirm(&host)?;
     if args.json {

@@ -1,15 +1,69 @@
 //! What the options of a verb name: the host and its lock, the bundle.
 
-use crate::args::InstallerArgs;
+use crate::args::{InstallerArgs, Verb};
 use crate::cli::output::err;
 use crate::error::Error;
 use crate::host::lock::Lock;
 use crate::host::prepare::Target;
 use crate::host::{Host, lock};
+use crate::os::ForeignKernel;
+
+/// The host that the options name.
+///
+/// # Errors
+/// A root that is no directory; a running host whose kernel is not that of its files.
+pub(super) fn host(args: &InstallerArgs) -> Result<Host, Error> {
+    let host = Host::named(args.root.as_deref())?;
+    match ForeignKernel::detect().filter(|_| host.is_live()) {
+        None => Ok(host),
+        Some(kernel) => Err(refusal(kernel, &args.verb)),
+    }
+}
+
+/// The verb as it is typed, where it has something to do in an offline tree.
+fn offline_name(verb: &Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Plan => Some("plan"),
+        Verb::Apply(_) => Some("apply"),
+        Verb::Status => Some("status"),
+        Verb::Remove(_) => Some("remove"),
+        Verb::Metrics(_) => Some("metrics"),
+        _ => None,
+    }
+}
+
+fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
+    let looks = matches!(verb, Verb::Plan | Verb::Status | Verb::Metrics(_));
+    let action = if looks { "look at this host" } else { "change this host" };
+    let error = Error::new(action, kernel.cause()).and("nothing was changed");
+    let elsewhere = match kernel {
+        ForeignKernel::OtherNetwork => {
+            return error.help("run it without `ip netns exec` or `nsenter --net`");
+        }
+        ForeignKernel::SharedNetwork => {
+            "guard the container's host, or start the container with \
+                                         a network of its own"
+        }
+        ForeignKernel::NoRight => "start the container with CAP_NET_ADMIN",
+        ForeignKernel::Chroot | ForeignKernel::NoProc | ForeignKernel::Offline => "",
+    };
+    let offline = offline_name(verb).map(|verb| {
+        let here = format!("`redisguard-install --root / {verb}` for the files here alone");
+        let outside = format!("`redisguard-install --root DIR {verb}` from outside");
+        // Without /proc this program cannot read its own file.
+        if kernel == ForeignKernel::NoProc { outside } else { format!("{here}, {outside}") }
+    });
+    let booted = || "run it on the system itself once it has booted".to_owned();
+    match (elsewhere, offline) {
+        ("", offline) => error.help(offline.unwrap_or_else(booted)),
+        (elsewhere, None) => error.help(elsewhere),
+        (elsewhere, Some(offline)) => error.help(format!("{elsewhere}; in an image: {offline}")),
+    }
+}
 
 /// The host that the options name, and the bundle with what it wants.
 pub(super) fn opened(args: &InstallerArgs) -> Result<(Host, Target), Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     let target = Target::open(&host, args.bundle.as_deref())?;
     Ok((host, target))
 }

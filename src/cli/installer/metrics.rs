@@ -1,12 +1,12 @@
 //! `metrics`: the findings of `status` as numbers for Prometheus.
 
+use super::input::host;
 use super::status::collected;
 use crate::args::{InstallerArgs, MetricsArgs};
 use crate::cli::output::{Status, print_text};
 use crate::error::Error;
 use crate::exposition::{Format, Kind, Metric, Sample, render};
 use crate::files;
-use crate::host::Host;
 use crate::status::{HostStatus, PortCount, Probing};
 use jiff::Timestamp;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::path::Path;
 const MODE: u32 = 0o644;
 
 pub(super) fn run(args: &InstallerArgs, verb: &MetricsArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     let status = collected(args, &host, Probing::Passive)?;
     let text = render(&metrics(&status, Timestamp::now()), Format::Text);
     match &verb.textfile {

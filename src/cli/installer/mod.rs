@@ -59,7 +59,7 @@ fn changes_host(verb: &Verb) -> bool {
 
 /// Notes that a package has brought another program: on the PATH, the installed one comes first.
 fn note_newer_package(args: &InstallerArgs) {
-    if Host::at(&args.root).is_ok_and(|host| host.is_live()) && is_outdated() {
+    if Host::named(args.root.as_deref()).is_ok_and(|host| host.is_live()) && is_outdated() {
         err!("note: the package has another program, and this was not it: see `{PROGRAM} plan`");
     }
 }

@@ -1,16 +1,15 @@
 //! `remove`: take away what was applied.
 
-use super::input::locked;
+use super::input::{host, locked};
 use super::output::Steps;
 use crate::args::{InstallerArgs, RemoveArgs};
 use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
-use crate::host::Host;
 use crate::host::change::{confirm, remove};
 use crate::host::receipt::Receipt;
 
 pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     let _lock = if verb.dry_run { None } else { Some(locked(&host)?) };
     let bundle = Receipt::read(&host)?.map(|receipt| receipt.bundle).unwrap_or_default();
     let plan = remove::plan(&host)?;

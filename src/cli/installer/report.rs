@@ -26,7 +26,7 @@ const DEFAULT_TOP_OF_PAGE: usize = 1000;
 const CLOCK_SKEW: UnixMillis = 86_400_000;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ReportArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = Host::named(args.root.as_deref())?;
     let now = Timestamp::now();
     let since = since(verb, now)?;
     let (LogSet { logs, mut errors, .. }, kernel) = log_set(args, verb, &host, since)?;
@@ -163,7 +163,7 @@ fn guard_config(args: &InstallerArgs, host: &Host) -> Result<GuardConfig, Error>
 
 /// The host's name, if it is one that can be printed.
 fn host_name(host: &Host) -> Option<String> {
-    let bytes = files::read(&host.path("/etc/hostname")).ok().flatten()?;
+    let bytes = host.read_system_file("/etc/hostname")?;
     let name = String::from_utf8(bytes).ok()?.trim().to_owned();
     (!name.is_empty() && name.chars().all(|character| character.is_ascii_graphic())).then_some(name)
 }

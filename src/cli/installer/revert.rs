@@ -1,11 +1,10 @@
 //! `revert`: undo a change that was not confirmed.
 
-use super::input::locked;
+use super::input::{host, locked};
 use super::output::Steps;
 use crate::args::{InstallerArgs, RevertArgs};
 use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
-use crate::host::Host;
 use crate::host::change::revert::{Reverted, revert, revert_if_over, wait_until_over};
 use nix::unistd::{dup2_stdout, setsid};
 use std::fs::File;
@@ -17,7 +16,7 @@ use std::time::Duration;
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &InstallerArgs, verb: &RevertArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     if !verb.when_lapsed {
         let _lock = locked(&host)?;
         show_reverted(args, &revert(&host)?);

@@ -1,5 +1,6 @@
 //! `rules load`, `rules save` and `rules unload`: what the block unit calls.
 
+use super::input::host;
 use crate::args::{InstallerArgs, RulesVerb};
 use crate::bundle::GuardConfig;
 use crate::cli::output::{Status, err, out, print_json};
@@ -22,10 +23,10 @@ pub(super) struct RulesChange {
 }
 
 pub(super) fn run(args: &InstallerArgs, verb: &RulesVerb) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     if !host.is_live() {
         return Err(Error::new("load or unload rules", "an offline tree has no kernel")
-            .help("leave out --root"));
+            .help("its own system loads them when it boots"));
     }
     let (answer, text) = match verb {
         RulesVerb::Load => load(args, &host)?,

@@ -1,5 +1,6 @@
 //! `status`: what is wrong, or that nothing is.
 
+use super::input::host;
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::text_layout;
 use std::io;
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
-    let host = Host::at(&args.root)?;
+    let host = host(args)?;
     let status = collected(args, &host, Probing::Connect)?;
     if args.json {
         print_json(&status);

@@ -220,9 +220,13 @@ impl Change<'_> {
             }
             Step::StartUnit { unit, verb, .. } => {
                 self.rules_touched |= *unit == Unit::Block;
-                self.started.push(*unit);
                 units::reset_failed(&[*unit]);
-                units::control(verb, &[*unit])
+                // Pushed first: a unit that failed is stopped when the change is rolled back.
+                self.started.push(*unit);
+                if !units::start(verb, *unit)? {
+                    self.started.pop();
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -154,8 +154,11 @@ fn stop(unit: Unit) -> Result<(), Error> {
     let units = units::with_started(&unit);
     units::control("stop", units)?;
     if unit == Unit::CheckTimer {
-        // Not every bundle has it.
-        let _ = units::control("stop", &[Unit::Metrics]);
+        // Not every bundle has them.
+        for unit in [Unit::Metrics, Unit::Fallback] {
+            let _ = units::control("stop", &[unit]);
+            units::reset_failed(&[unit]);
+        }
     }
     units::reset_failed(units);
     Ok(())

@@ -86,6 +86,16 @@ fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
 }
 
 #[test]
+fn an_empty_path_is_enough_and_a_removal_leaves_nothing_in_run() {
+    let Some(host) = new_host() else { return };
+    for (environment, verb) in [("PATH=", "apply"), ("PATH=:", "status"), ("A=b", "remove")] {
+        let output = host.run("/usr/bin/env", &["-i", environment, INSTALL, verb]);
+        assert_eq!(exit_status(&output), 0, "{verb}: {}", transcript(&output));
+    }
+    assert_eq!(host.sh("find /run -name '*redisguard*'"), "");
+}
+
+#[test]
 fn remove_leaves_the_host_as_it_was_with_foreign_rules_and_files() {
     let Some(host) = new_host() else { return };
     host.sh(

@@ -1,4 +1,4 @@
-//! `--root` reads and writes nothing outside of the tree.
+//! `--root` reads and writes nothing outside of the tree, whose absolute links lead into it.
 
 use super::exit_status;
 use crate::support::{INSTALL, transcript};
@@ -54,6 +54,77 @@ fn a_link_that_leads_out_of_an_offline_tree_is_refused() {
         std::fs::remove_file(&link).unwrap();
         let _ = std::fs::remove_dir(tree.path().join("var"));
     }
+}
+
+#[test]
+fn an_absolute_link_of_a_tree_is_followed_inside_of_it() {
+    for (link, target, is_there) in [
+        ("usr/local", "/var/usrlocal", true),
+        ("usr/local", "/var/usrlocal", false),
+        ("etc/systemd/system", "/usr/etc/units", true),
+        ("etc", "/usr/etc", true),
+        ("var/lib", "/data/lib", true),
+        ("etc/redisguard", "/data/settings", true),
+        ("var/lib/redisguard", "/data/redisguard", true),
+        ("var/log", "/data/log", false),
+        ("var", "/data/./../data/var", true),
+        ("run", "/no/such-directory", false),
+    ] {
+        let tree = tempfile::tempdir().unwrap();
+        let place = tree.path().join(link);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        if is_there {
+            fs::create_dir_all(tree.path().join(&target[1..])).unwrap();
+        }
+        symlink(target, &place).unwrap();
+        let run = |verb: &str, code: i32| {
+            let output =
+                Command::new(INSTALL).arg("--root").arg(tree.path()).arg(verb).output().unwrap();
+            assert_eq!(exit_status(&output), code, "{link} {verb}: {}", transcript(&output));
+        };
+        run("plan", 1);
+        run("apply", 0);
+        assert_eq!(fs::read_link(&place).unwrap(), Path::new(target));
+        // What the tree's own system will find by that link.
+        let program = if link == "usr/local" { target } else { "/usr/local" };
+        let program = tree.path().join(&program[1..]).join("sbin/redisguard-install");
+        assert!(program.is_file(), "{link}");
+        run("status", 0);
+        run("apply", 0);
+        run("remove", 0);
+        assert_eq!(fs::read_link(&place).unwrap(), Path::new(target));
+        let left = redisguard::files::read_tree(tree.path()).unwrap_err().to_string();
+        assert!(left.contains(link), "only the link is left: {left}");
+        fs::remove_file(&place).unwrap();
+        let left = redisguard::files::read_tree(tree.path()).unwrap();
+        assert!(left.is_empty(), "{link}: {left:?}");
+    }
+}
+
+#[test]
+fn a_link_in_a_circle_is_refused() {
+    let tree = tempfile::tempdir().unwrap();
+    fs::create_dir(tree.path().join("usr")).unwrap();
+    symlink("/usr/local", tree.path().join("usr/local")).unwrap();
+    let output =
+        Command::new(INSTALL).arg("--root").arg(tree.path()).arg("apply").output().unwrap();
+    assert_eq!(exit_status(&output), 2, "{}", transcript(&output));
+    assert!(transcript(&output).contains("lead in a circle"), "{}", transcript(&output));
+    assert_eq!(fs::read_dir(tree.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_fix_of_a_link_that_leads_out_is_the_directory_that_the_tree_lacks() {
+    let (tree, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(tree.path().join("usr")).unwrap();
+    symlink(elsewhere.path(), tree.path().join("usr/local")).unwrap();
+    let run =
+        || Command::new(INSTALL).arg("--root").arg(tree.path()).arg("apply").output().unwrap();
+    let refused = transcript(&run());
+    let fix = refused.split('`').find(|text| text.starts_with("mkdir")).expect(&refused);
+    assert!(Command::new("sh").args(["-c", fix]).status().unwrap().success());
+    assert_eq!(exit_status(&run()), 0, "{}", transcript(&run()));
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
 /// A tree in which a foreign file is at the path of a file of redisguard's.

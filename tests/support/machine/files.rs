@@ -1,6 +1,6 @@
 //! Reads and writes files of a machine, and lists those that differ from the base tree.
 
-use super::{Machine, NAMESPACES, bounded, output};
+use super::{Machine, bounded, output};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -65,7 +65,7 @@ impl Machine {
     /// Runs a command of the machine on its files; also while it is off.
     fn in_files(&self, command: &[&str], input: &[u8]) -> super::Output {
         let mut entered = match &self.container {
-            Some(container) => bounded(container.init, &NAMESPACES),
+            Some(container) => bounded(container.init, &self.namespaces()),
             None => {
                 let mut entered = bounded(self.holder_pid, &["--mount", "--pid"]);
                 entered.args(["chroot", "/run/machine/root"]);
