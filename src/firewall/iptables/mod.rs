@@ -1,5 +1,7 @@
 //! iptables: redisguard's own chains in each family's tables, and the jumps into them.
 
+pub(super) mod any_variant;
+mod by_nft;
 mod chain_rotation;
 mod chains;
 mod drift;

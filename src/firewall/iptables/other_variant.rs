@@ -2,6 +2,7 @@
 //! before the variants were switched, which have to go. Rules of others there are a conflict: an operator
 //! who lists one variant misses the rules of the other.
 
+use super::by_nft;
 use super::programs::run_restore;
 use super::ruleset::Ruleset;
 use super::variant::Variant;
@@ -105,6 +106,10 @@ impl RulesBackend for OtherVariant {
 
     fn observe(&self) -> Result<InstalledRules, Error> {
         let rulesets = self.holdings().own;
+        if rulesets.is_empty() && self.0 == Variant::Nft {
+            // Its program may be missing, or unable to list a table.
+            return by_nft::observe();
+        }
         Ok(InstalledRules { present: !rulesets.is_empty(), rulesets, ..InstalledRules::default() })
     }
 
@@ -117,6 +122,9 @@ impl RulesBackend for OtherVariant {
     }
 
     fn restore(&self, before: &InstalledRules, now: &InstalledRules) -> Result<(), Error> {
+        if now.by_nft && !before.present {
+            return by_nft::unload();
+        }
         let none = Ruleset::default();
         for family in Family::BOTH {
             let of = |rules: &InstalledRules| rules.rulesets.get(&family).unwrap_or(&none).clone();
