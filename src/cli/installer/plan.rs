@@ -54,6 +54,6 @@ pub(super) fn warn(prepared: &Prepared<'_>) {
         err!("  where this is a container, its host sets that list");
     }
     if let Some(obstacle) = prepared.obstacle() {
-        err!("warning: {obstacle}");
+        err!("warning: {}", obstacle.replace('\n', "\n  "));
     }
 }

@@ -4,7 +4,7 @@
 use crate::spec::PortRange;
 
 /// How the names of all chains begin.
-pub(super) const PREFIX: &str = "REDISGUARD-";
+pub(in crate::firewall) const PREFIX: &str = "REDISGUARD-";
 /// The chain of the filter table that outsiders' packets meet first.
 pub(super) const INPUT: &str = "REDISGUARD-IN";
 /// The chain that writes to the kernel's log.

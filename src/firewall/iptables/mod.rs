@@ -3,7 +3,7 @@
 pub(super) mod any_variant;
 mod by_nft;
 mod chain_rotation;
-mod chains;
+pub(super) mod chains;
 mod drift;
 pub(super) mod driver;
 pub(super) mod other_variant;
