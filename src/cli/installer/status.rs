@@ -1,5 +1,6 @@
 //! `status`: what is wrong, or that nothing is.
 
+use super::plan::indented;
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
@@ -20,15 +21,15 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     Ok(if status.is_fine() { Status::Same } else { Status::Differs })
 }
 
-/// The host's state. Prints what an operator must know of the firewall that was chosen.
+/// The host's state. Prints its notes.
 pub(super) fn collected(
     args: &InstallerArgs,
     host: &Host,
     probing: Probing,
 ) -> Result<HostStatus, Error> {
     let status = collect(host, args.bundle.as_deref(), probing)?;
-    if let Some(note) = status.note {
-        err!("note: {note}");
+    for note in &status.notes {
+        err!("note: {}", indented(note));
     }
     Ok(status)
 }

@@ -19,7 +19,7 @@ pub(super) fn is_retired(chain: &str) -> bool {
 
 /// Whether a rule leads into a chain of redisguard's. The target ends the rule; a comment may hold the same
 /// words, but ends with its quote.
-pub(super) fn is_jump(rule: &str) -> bool {
+pub(in crate::firewall) fn is_jump(rule: &str) -> bool {
     let mut words = rule.rsplit(' ');
     let target = words.next().is_some_and(|word| word.starts_with(PREFIX) && !word.ends_with('"'));
     target && matches!(words.next(), Some("-j" | "-g"))

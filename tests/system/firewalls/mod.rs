@@ -7,6 +7,7 @@ mod iptables_variants;
 mod missing_features;
 mod nftables_service;
 mod printed_fixes;
+mod saved_rules;
 mod service_hooks;
 mod ufw;
 
