@@ -17,13 +17,25 @@ const XML: &str = r"/^ *<.*REDISGUARD-.*> *$/d";
 /// How many digits of its digest identify a bundle in the comments of rules.
 const DIGEST_LENGTH: usize = 12;
 
+/// In which form rules are saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As iptables-save prints them.
+    Iptables,
+    /// As nft prints redisguard's table.
+    Nft,
+    /// Rules of iptables as nft prints them: it cannot read all of that (xtables compat expressions).
+    IptablesByNft,
+    /// Elements of firewalld's direct.xml.
+    Firewalld,
+}
+
 /// A copy in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedCopy {
     /// The digests of the bundles that its rules name.
     bundles: BTreeSet<String>,
-    /// What loads it as redisguard does; `None` for anything else.
-    backend: Option<Backend>,
+    form: Form,
     /// The command that takes it out of the file, or what a person must do.
     pub fix: String,
 }
@@ -34,19 +46,13 @@ impl SavedCopy {
         let lines = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
         let is_xml = path.ends_with(".xml");
         let (by_iptables, by_nft) = (lines().any(is_of_iptables), lines().any(is_of_nft));
-        let expression = match () {
-            () if is_xml && text.contains(PREFIX) => XML,
+        let (form, expression) = match () {
+            () if is_xml && text.contains(PREFIX) => (Form::Firewalld, XML),
             () if is_xml => return None,
-            () if by_iptables => IPTABLES,
-            () if by_nft => NFT,
+            () if by_iptables => (Form::Iptables, IPTABLES),
+            () if by_nft && lines().any(|line| line.contains(PREFIX)) => (Form::IptablesByNft, NFT),
+            () if by_nft => (Form::Nft, NFT),
             () => return None,
-        };
-        let backend = match expression {
-            IPTABLES => Some(Backend::Iptables),
-            NFT if !text.contains(PREFIX) && text.contains("chain rg_bundle") => {
-                Some(Backend::Nftables)
-            }
-            _ => None,
         };
         // Tried, because files that people wrote have other forms.
         let sed = Program::new("sed").args(["-E", expression]).input(text.as_bytes());
@@ -57,12 +63,21 @@ impl SavedCopy {
         } else {
             format!("edit {path}: take out every line that belongs to redisguard")
         };
-        Some(Self { bundles: digests(text), backend, fix })
+        Some(Self { bundles: digests(text), form, fix })
+    }
+
+    /// Whether nft cannot read the file: then nothing in it is loaded, whosever it is.
+    pub fn is_unreadable(&self) -> bool {
+        self.form == Form::IptablesByNft
     }
 
     /// Whether it is what a bundle loads by this backend: loaded at boot, it changes nothing.
     pub fn is_of(&self, bundle: &str, backend: Backend) -> bool {
-        self.backend == Some(backend) && self.bundles.len() == 1 && self.bundles.contains(bundle)
+        let form = match backend {
+            Backend::Iptables => Form::Iptables,
+            Backend::Nftables => Form::Nft,
+        };
+        self.form == form && self.bundles.len() == 1 && self.bundles.contains(bundle)
     }
 }
 

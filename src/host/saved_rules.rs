@@ -60,6 +60,10 @@ impl SavedRules {
     pub fn described(&self, guard_config: Option<&GuardConfig>) -> String {
         let Self { path, copy } = self;
         let what = match guard_config {
+            _ if copy.is_unreadable() => {
+                "holds redisguard's iptables rules as nft prints them; nft cannot read them, so that the whole \
+                 file may not be loaded at boot"
+            }
             Some(applied) if self.is_of(applied) => {
                 "holds a copy of redisguard's rules; after another bundle is applied or redisguard is removed, \
                  the copy comes back when this file is loaded, as at boot"
