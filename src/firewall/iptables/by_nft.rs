@@ -16,6 +16,9 @@ use std::fmt::Write as _;
 const LIST: &str = "list redisguard's iptables rules with nft";
 const REMOVE: &str = "remove redisguard's iptables rules with nft";
 
+/// The chains that packets meet first, of this version and of 0.1: asked for where nft is not installed.
+const FIRST_CHAINS: [&str; 4] = [INPUT, "REDISGUARD-BLOCK", "REDISGUARD-MARK", "REDISGUARD-PRE"];
+
 /// What one table holds of redisguard's.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct OwnChains {
@@ -82,8 +85,10 @@ fn list() -> Result<Vec<OwnChains>, Error> {
         let words = ["--json", "--handle", "list", "table"].into_iter().chain(table.split(' '));
         let output = nft::run(&words.collect::<Vec<_>>(), LIST, "");
         let output = match output {
-            // Without nft the kernel still says whether the chain is there that stops outsiders.
-            Err(_) if !netlink::has_chain(&table, INPUT) => continue,
+            // Without nft the kernel still says whether a chain is there.
+            Err(_) if !FIRST_CHAINS.iter().any(|chain| netlink::has_chain(&table, chain)) => {
+                continue;
+            }
             output => output?,
         };
         if !output.is_success() {
