@@ -3,6 +3,7 @@
 use super::counters::CounterStore;
 use super::dry_run_netns::DryRunNetns;
 use super::iptables::ruleset::Ruleset;
+use super::nftables::netlink;
 use super::types::InstalledRules;
 use crate::error::Error;
 
@@ -46,6 +47,11 @@ pub(super) trait RulesBackend: Sync {
     /// where nf_tables does not hold them.
     fn marker_chains(&self) -> Vec<(String, &'static str)> {
         Vec::new()
+    }
+
+    /// Whether nf_tables holds such a chain, whatever this backend's program lists.
+    fn is_marked(&self) -> bool {
+        self.marker_chains().iter().any(|(table, chain)| netlink::has_chain(table, chain))
     }
 
     /// The same rules without those that write to the kernel's log; `None` where there are none.

@@ -154,20 +154,29 @@ impl Firewall {
 
     /// Adds what other backends hold.
     fn with_left_over(&self, mut installed: InstalledRules) -> InstalledRules {
-        for (other, _) in self.left_over() {
+        for (other, left) in self.left_over() {
             installed.present = true;
-            let finding = "rules of ours are left over from when it guarded the ports";
-            installed.drift.push((Scope::Backend(other.name()), finding.to_owned()));
+            let finding = match left {
+                Ok(_) => "rules of ours are left over from when it guarded the ports".to_owned(),
+                Err(error) => format!("rules of ours are loaded, but cannot be removed: {error:#}"),
+            };
+            installed.drift.push((Scope::Backend(other.name()), finding));
         }
         installed
     }
 
-    /// The other backends that hold rules. One whose tool cannot list them, on a kernel that lacks it,
-    /// holds none.
-    fn left_over(&self) -> impl Iterator<Item = (&dyn RulesBackend, InstalledRules)> {
+    /// The other backends that hold rules. One whose tool cannot list them holds some where the kernel says
+    /// so, and else is taken to hold none: it must not keep the selected one from guarding.
+    fn left_over(
+        &self,
+    ) -> impl Iterator<Item = (&dyn RulesBackend, Result<InstalledRules, Error>)> {
         self.others.iter().filter_map(|other| {
-            let installed = other.observe().ok().filter(|installed| installed.present)?;
-            Some((other.as_ref(), installed))
+            let left = other.observe();
+            let holds = match &left {
+                Ok(installed) => installed.present,
+                Err(_) => other.is_marked(),
+            };
+            holds.then_some((other.as_ref(), left))
         })
     }
 
@@ -248,14 +257,14 @@ impl Firewall {
         counters: &mut dyn CounterStore,
     ) -> Result<(), Error> {
         load(self.selected.as_ref(), installed, counters)?;
-        self.left_over().try_for_each(|(other, left)| unload(other, &left, counters))
+        self.left_over().try_for_each(|(other, left)| unload(other, &left?, counters))
     }
 }
 
 /// A backend that is not selected, and the other variant of iptables, as far as this host has them.
 fn with_other_variant(other: Backend) -> Vec<Box<dyn RulesBackend>> {
     let variant = OtherVariant::find().map(|variant| Box::new(variant) as Box<dyn RulesBackend>);
-    without_rules(other).into_iter().chain(variant).collect()
+    std::iter::once(without_rules(other)).chain(variant).collect()
 }
 
 /// Whether nftables loads the rules although the bundle may ask for iptables.

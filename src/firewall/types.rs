@@ -27,6 +27,8 @@ pub struct InstalledRules {
     pub retired: Vec<(Family, Counter)>,
     /// redisguard's chains and jumps, where iptables loads them.
     pub(super) rulesets: Rulesets,
+    /// Whether nft found iptables rules that iptables itself could not list.
+    pub(super) by_nft: bool,
     /// redisguard's table, where nft loads it.
     pub(super) table: Option<Listing>,
 }

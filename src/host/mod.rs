@@ -12,6 +12,7 @@ pub mod prepare;
 pub mod receipt;
 mod root;
 pub mod rules_service;
+pub mod saved_rules;
 mod tree_path;
 pub mod units;
 

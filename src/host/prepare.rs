@@ -6,6 +6,7 @@ use super::bundle_source;
 use super::observe::{self, Detail};
 use super::receipt::{self, Origin, Receipt};
 use super::root::Host;
+use super::saved_rules::{self, SavedRules};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::firewall::{self, Firewall};
@@ -163,6 +164,11 @@ impl Prepared<'_> {
     /// the same.
     pub fn obstacle(&self) -> Option<String> {
         self.firewall.as_ref().and_then(|firewall| firewall.obstacle(&self.target.guard_config))
+    }
+
+    /// Files of others that hold a copy of redisguard's rules.
+    pub fn saved_rules(&self) -> Vec<SavedRules> {
+        saved_rules::find(self.host)
     }
 
     /// Who uses the reserved ports; nobody in an offline tree.

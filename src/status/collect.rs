@@ -14,7 +14,7 @@ use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, bundle_source};
+use crate::host::{Host, bundle_source, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
 use crate::plan::Observed;
@@ -47,10 +47,26 @@ pub fn collect(
         None => nothing_applied(host)?,
         Some(receipt) => compare(host, directory, receipt, probing)?,
     };
+    add_saved_rules(host, &mut status);
     let record = confirm::read(host)?;
     status.unconfirmed = record.as_ref().map(|record| record.sentence(host));
     status.confirm_by = record.map(|record| record.confirm_by);
     Ok(status)
+}
+
+/// Adds copies of redisguard's rules in files of others: those of the applied bundle change nothing when they are
+/// loaded, and are notes.
+fn add_saved_rules(host: &Host, status: &mut HostStatus) {
+    let applied = status.bundle.as_ref().and_then(|_| bundle_source::last_good_config(host));
+    for saved in saved_rules::find(host) {
+        let detail = saved.described(applied.as_ref());
+        if applied.as_ref().is_some_and(|applied| saved.is_of(applied)) {
+            status.notes.push(detail);
+        } else {
+            let detail = detail.trim_start_matches(&saved.path).trim_start();
+            status.findings.push(Finding::new(FindingKind::Others, &saved.path, detail));
+        }
+    }
 }
 
 /// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same.
@@ -94,7 +110,7 @@ fn compare(
             status.ports = port_counts(&target.guard_config, observed);
             status.counted_since.clone_from(&observed.counted_since);
         }
-        status.note = prepared.note();
+        status.notes.extend(prepared.note().map(str::to_owned));
     }
     let repair = match (&another, &applied) {
         (Some(_), _) => Some(bundle_source::apply_command(directory)),

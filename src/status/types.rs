@@ -21,9 +21,9 @@ pub struct HostStatus {
     /// What to tell of a family that the host does not have.
     #[serde(skip)]
     pub missing_family: Option<&'static str>,
-    /// What an operator must know of the firewall that was chosen.
+    /// What an operator must know of the firewall that was chosen, and of copies of the applied rules.
     #[serde(skip)]
-    pub note: Option<&'static str>,
+    pub notes: Vec<String>,
     /// The command that fixes what `apply` can fix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,

@@ -45,8 +45,8 @@ pub(super) fn refuse(prepared: &Prepared<'_>) -> Result<(), Error> {
     prepared.refuse()
 }
 
-/// Warns of a list of local reserved ports that cannot be written, and of rules of others that keep
-/// outsiders from the notice: the ports are blocked all the same.
+/// Warns of a list of local reserved ports that cannot be written, of saved copies of redisguard's rules, and of
+/// rules of others that keep outsiders from the notice: the ports are blocked all the same.
 pub(super) fn warn(prepared: &Prepared<'_>) {
     let change = &prepared.observed.local_ports;
     if let Some(fault) = &change.fault {
@@ -56,7 +56,17 @@ pub(super) fn warn(prepared: &Prepared<'_>) {
         }
         err!("  where this is a container, its host sets that list");
     }
-    if let Some(obstacle) = prepared.obstacle() {
-        err!("warning: {obstacle}");
+    let guard_config = &prepared.target.guard_config;
+    for saved in prepared.saved_rules() {
+        let kind = if saved.is_of(guard_config) { "note" } else { "warning" };
+        err!("{kind}: {}", indented(&saved.described(Some(guard_config))));
     }
+    if let Some(obstacle) = prepared.obstacle() {
+        err!("warning: {}", indented(&obstacle));
+    }
+}
+
+/// A text whose lines after the first are indented.
+pub(super) fn indented(text: &str) -> String {
+    text.replace('\n', "\n  ")
 }

@@ -2,11 +2,13 @@
 
 use super::input::{host, locked};
 use super::output::Steps;
+use super::plan::indented;
 use crate::args::{InstallerArgs, RemoveArgs};
-use crate::cli::output::{Status, out, print_json};
+use crate::cli::output::{Status, err, out, print_json};
 use crate::error::Error;
 use crate::host::change::{confirm, remove};
 use crate::host::receipt::Receipt;
+use crate::host::saved_rules;
 
 pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Error> {
     let host = host(args)?;
@@ -17,6 +19,10 @@ pub(super) fn run(args: &InstallerArgs, verb: &RemoveArgs) -> Result<Status, Err
         // However this ends, a change that waits must not be undone behind it.
         confirm::disarm(&host)?;
         remove::remove(&host, &plan)?;
+    }
+    // They are files of others, and stay.
+    for saved in saved_rules::find(&host) {
+        err!("warning: {}", indented(&saved.described(None)));
     }
     let steps = Steps::of(&bundle, &plan);
     if args.json {

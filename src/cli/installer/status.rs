@@ -1,6 +1,7 @@
 //! `status`: what is wrong, or that nothing is.
 
 use super::input::host;
+use super::plan::indented;
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
@@ -21,15 +22,15 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     Ok(if status.is_fine() { Status::Same } else { Status::Differs })
 }
 
-/// The host's state. Prints what an operator must know of the firewall that was chosen.
+/// The host's state. Prints its notes.
 pub(super) fn collected(
     args: &InstallerArgs,
     host: &Host,
     probing: Probing,
 ) -> Result<HostStatus, Error> {
     let status = collect(host, args.bundle.as_deref(), probing)?;
-    if let Some(note) = status.note {
-        err!("note: {note}");
+    for note in &status.notes {
+        err!("note: {}", indented(note));
     }
     Ok(status)
 }
@@ -38,15 +39,19 @@ pub(super) fn collected(
 const WIDTH: usize = 80;
 
 /// A finding in lines that fit a terminal: where target and detail do not fit into one, the
-/// detail follows in lines of its own.
+/// detail follows in lines of its own. A line with a fix stays whole, so that it can be copied.
 fn wrapped(finding: &Finding) -> String {
     const INDENT: &str = "             ";
     let subject = format!("  {:<8} {}:", finding.kind, finding.target);
     let line = format!("{subject} {}", finding.detail);
-    if line.chars().count() <= WIDTH {
+    if line.chars().count() <= WIDTH && !line.contains('\n') {
         return line;
     }
-    format!("{subject}\n{}", text_layout::wrapped(&finding.detail, WIDTH, INDENT, INDENT))
+    let lines = finding.detail.lines().map(|line| match line.starts_with("fix: ") {
+        true => format!("{INDENT}{line}"),
+        false => text_layout::wrapped(line, WIDTH, INDENT, INDENT),
+    });
+    format!("{subject}\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// The verdict in a few words: green where nothing is wrong, yellow where the ports are guarded all the same,

@@ -6,7 +6,7 @@ use crate::spec::PortRange;
 /// The tables that they are in.
 pub(super) const TABLES: [&str; 3] = ["filter", "mangle", "nat"];
 /// How the names of all chains begin.
-pub(super) const PREFIX: &str = "REDISGUARD-";
+pub(in crate::firewall) const PREFIX: &str = "REDISGUARD-";
 /// The chain of the filter table that outsiders' packets meet first.
 pub(super) const INPUT: &str = "REDISGUARD-IN";
 /// The chain that writes to the kernel's log.
@@ -21,7 +21,7 @@ pub(super) fn is_retired(chain: &str) -> bool {
 
 /// Whether a rule leads into a chain of redisguard's. The target ends the rule; a comment may hold the same
 /// words, but ends with its quote.
-pub(super) fn is_jump(rule: &str) -> bool {
+pub(in crate::firewall) fn is_jump(rule: &str) -> bool {
     let mut words = rule.rsplit(' ');
     let target = words.next().is_some_and(|word| word.starts_with(PREFIX) && !word.ends_with('"'));
     target && matches!(words.next(), Some("-j" | "-g"))

@@ -1,8 +1,10 @@
 //! iptables: redisguard's own chains in each family's tables, and the jumps into them.
 
 pub(super) mod agents;
+pub(super) mod any_variant;
+mod by_nft;
 mod chain_rotation;
-mod chains;
+pub(super) mod chains;
 mod drift;
 pub(super) mod driver;
 pub(super) mod other_variant;

@@ -2,6 +2,7 @@
 //! before the variants were switched, which have to go. Rules of others there are a conflict: an operator
 //! who lists one variant misses the rules of the other.
 
+use super::by_nft;
 use super::programs::run_restore;
 use super::ruleset::Ruleset;
 use super::variant::Variant;
@@ -10,8 +11,8 @@ use crate::family::Family;
 use crate::firewall::backend::RulesBackend;
 use crate::firewall::dry_run_netns::DryRunNetns;
 use crate::firewall::types::{InstalledRules, Rulesets};
-use crate::os::command::one_line;
-use std::collections::BTreeMap;
+use crate::os::command::{is_installed, one_line};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// That variant, as a backend that loads nothing new.
 pub struct OtherVariant(Variant);
@@ -86,15 +87,47 @@ impl Holdings {
 
     /// Why nothing can be applied beside them: where they are, and what brings all together.
     pub fn conflict(&self) -> Option<Error> {
-        let (hidden, shown) = (self.variant, self.variant.other());
-        Some(Error::new("guard this host", self.foreign_rules()?).help(format!(
-            "bring all rules together: flush those of {hidden} if nothing needs them, move them \
-             with `{hidden}-save | iptables-restore --noflush`, or make {hidden} the one that \
-             everything uses: `update-alternatives --set iptables /usr/sbin/{hidden}`, and \
-             ip6tables alike, then move those of {shown}",
-            hidden = hidden.program(Family::V4),
-            shown = shown.program(Family::V4),
-        )))
+        let hidden = self.variant.program(Family::V4);
+        let mut help = format!(
+            "bring all rules together\n  fix, if nothing needs those of {hidden}: {}\n  fix, if something needs \
+             them (a chain of the same name is replaced): {}",
+            self.for_each_family(Self::flush_command),
+            self.for_each_family(Self::move_command),
+        );
+        if is_installed("update-alternatives") {
+            let set = Family::BOTH.map(|family| {
+                let program = self.variant.program(family);
+                format!("update-alternatives --set {} /usr/sbin/{program}", family.iptables())
+            });
+            help += &format!(
+                "\n  fix, if everything should use {hidden} (then `plan` says which rules are left to move): {}",
+                set.join(" && ")
+            );
+        }
+        Some(Error::new("guard this host", self.foreign_rules()?).help(help))
+    }
+
+    /// One command line for all families with rules of others.
+    fn for_each_family(&self, command: fn(&Self, Family) -> String) -> String {
+        let families: BTreeSet<Family> = self.foreign.keys().map(|(family, _)| *family).collect();
+        let commands = families.into_iter().map(|family| command(self, family));
+        commands.collect::<Vec<_>>().join(" && ")
+    }
+
+    /// Leaves nothing of others in a family: no rule, no chain, and only policies that accept. redisguard's own
+    /// rules stay until others guard.
+    fn flush_command(&self, family: Family) -> String {
+        let hidden = self.variant.program(family);
+        let rules = r"/REDISGUARD-/!{/^-A |^:[^ ]+ - /d}";
+        let policies = r"s/^(:[^ ]+) [A-Z]+ /\1 ACCEPT /";
+        format!("{hidden}-save | sed -E -e '{rules}' -e '{policies}' | {hidden}-restore")
+    }
+
+    /// Adds the rules of others to those that `iptables` shows, and leaves nothing of them here.
+    fn move_command(&self, family: Family) -> String {
+        let (hidden, shown) = (self.variant.program(family), family.iptables());
+        let flush = self.flush_command(family);
+        format!("{hidden}-save | sed '/REDISGUARD-/d' | {shown}-restore --noflush && {flush}")
     }
 }
 
@@ -105,6 +138,10 @@ impl RulesBackend for OtherVariant {
 
     fn observe(&self) -> Result<InstalledRules, Error> {
         let rulesets = self.holdings().own;
+        if rulesets.is_empty() && self.0 == Variant::Nft {
+            // Its program may be missing, or unable to list a table.
+            return by_nft::observe();
+        }
         Ok(InstalledRules { present: !rulesets.is_empty(), rulesets, ..InstalledRules::default() })
     }
 
@@ -117,6 +154,9 @@ impl RulesBackend for OtherVariant {
     }
 
     fn restore(&self, before: &InstalledRules, now: &InstalledRules) -> Result<(), Error> {
+        if now.by_nft && !before.present {
+            return by_nft::unload();
+        }
         let none = Ruleset::default();
         for family in Family::BOTH {
             let of = |rules: &InstalledRules| rules.rulesets.get(&family).unwrap_or(&none).clone();

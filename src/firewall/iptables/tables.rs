@@ -14,7 +14,7 @@ pub(super) fn families() -> impl Iterator<Item = Family> {
 }
 
 /// A family's tables, as nft names them: `ip filter`.
-pub(super) fn of(family: Family) -> impl Iterator<Item = String> {
+pub(in crate::firewall) fn of(family: Family) -> impl Iterator<Item = String> {
     TABLES.iter().map(move |table| format!("{} {table}", family.kernel_name()))
 }
 

@@ -64,7 +64,7 @@ impl Variant {
 
     /// Whether it may hold any rule of a family. Where it cannot, running its programs would load its
     /// kernel modules for nothing.
-    pub(super) fn may_hold(self, family: Family) -> bool {
+    pub(in crate::firewall) fn may_hold(self, family: Family) -> bool {
         match self {
             Self::Legacy => {
                 // The file is there once the modules are loaded, and empty while there is no table.

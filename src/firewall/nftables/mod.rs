@@ -3,7 +3,7 @@
 pub(super) mod driver;
 mod elements;
 pub(super) mod listing;
-mod names;
+pub(super) mod names;
 pub(super) mod netlink;
 pub(super) mod nft;
 pub(super) mod script;

@@ -28,11 +28,21 @@ const HEADERS: usize = HEADER + 4;
 /// Room for the answer about one object: the kernel's own `NLMSG_GOODSIZE` is no more.
 const ANSWER_LENGTH: usize = 8192;
 
-/// Whether the kernel says that a table does not exist, named as nft names it: `ip filter`. False where it
-/// does not answer: nft says why, and better.
+/// What the kernel answers without nf_tables, or without nfnetlink (`nfnetlink_rcv_msg`, socket(2)).
+const NO_NF_TABLES: [Errno; 2] = [Errno::EINVAL, Errno::EPROTONOSUPPORT];
+
+/// Whether the kernel says that a table does not exist, named as nft names it: `ip filter`; or has no
+/// nf_tables. False where it does not answer: nft says why, and better.
 pub(in crate::firewall) fn is_absent(table: &str) -> bool {
     let Some((family, name)) = split(table) else { return false };
-    request(GET_TABLE, family, &[(TABLE_NAME, name)]).is_err_and(|errno| errno == Errno::ENOENT)
+    request(GET_TABLE, family, &[(TABLE_NAME, name)])
+        .is_err_and(|errno| errno == Errno::ENOENT || NO_NF_TABLES.contains(&errno))
+}
+
+/// Whether the kernel says that a table exists. False where it does not answer.
+pub(in crate::firewall) fn exists(table: &str) -> bool {
+    let Some((family, name)) = split(table) else { return false };
+    request(GET_TABLE, family, &[(TABLE_NAME, name)]).is_ok()
 }
 
 /// Whether a table exists and has a chain.
@@ -42,7 +52,7 @@ pub(in crate::firewall) fn has_chain(table: &str, chain: &str) -> bool {
 }
 
 /// Whether the kernel refuses to tell this process anything of nf_tables (CAP_NET_ADMIN).
-pub(super) fn is_forbidden() -> bool {
+pub(in crate::firewall) fn is_forbidden() -> bool {
     request(GET_GENERATION, NFPROTO_UNSPEC, &[]).is_err_and(|errno| errno == Errno::EPERM)
 }
 

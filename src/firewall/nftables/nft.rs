@@ -23,13 +23,17 @@ pub(in crate::firewall) fn run(
 ///
 /// # Errors
 /// What nft refuses; then nothing has changed.
-pub(super) fn read_script(arguments: &[&str], action: &str, script: &str) -> Result<(), Error> {
+pub(in crate::firewall) fn read_script(
+    arguments: &[&str],
+    action: &str,
+    script: &str,
+) -> Result<(), Error> {
     let output = run(&[arguments, &["--file", "-"]].concat(), action, script)?;
     if output.is_success() { Ok(()) } else { Err(refused(action, &output.stderr)) }
 }
 
 /// The error where nft has refused something.
-pub(super) fn refused(action: &str, stderr: &str) -> Error {
+pub(in crate::firewall) fn refused(action: &str, stderr: &str) -> Error {
     let help = if netlink::is_forbidden() {
         "run it as root"
     } else {

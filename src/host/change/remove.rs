@@ -3,12 +3,12 @@
 //! Guarantees: the receipt goes last, so that a removal that was stopped can be run again. A removal that
 //! fails leaves the ports blocked.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::host::receipt::{self, ORIGINALS, Original, Receipt};
 use crate::host::{Host, bundle_source, local_reserved_ports, rules_service, units};
 use crate::os::systemd;
 use crate::plan::{self, Former, Plan, Removable, Step};
-use crate::spec::PortSet;
+use crate::spec::{Backend, PortSet};
 use crate::unit::Unit;
 use crate::{files, firewall};
 use std::fs;
@@ -25,8 +25,7 @@ pub fn plan(host: &Host) -> Result<Plan, Error> {
         Some(receipt) => listed(host, receipt)?,
         None => Removable::default(),
     };
-    removable.rules_loaded =
-        host.is_live() && (applied_rules_loaded(host)? || firewall::is_any_installed()?);
+    removable.rules_loaded = host.is_live() && is_any_installed(host)?;
     removable.has_state = receipt.is_some() || is_empty_tree(&host.path(receipt::STATE));
     Ok(plan::removal(removable))
 }
@@ -106,8 +105,8 @@ fn rules_state(host: &Host) -> Option<&'static str> {
         return None;
     }
     if let Ok(bundle) = bundle_source::last_good(host) {
-        let firewall = bundle_source::firewall(&bundle).ok()?;
-        if firewall.observe_selected().ok()?.drift.is_empty() {
+        let selected = bundle_source::firewall(&bundle).ok()?.observe_selected();
+        if selected.is_ok_and(|installed| installed.drift.is_empty()) {
             return Some("the rules still guard the ports");
         }
     }
@@ -167,12 +166,7 @@ fn stop(unit: Unit) -> Result<(), Error> {
 /// Unloads the rules; whether there were any. If that fails half-way, it loads them again, so that the
 /// ports stay blocked.
 fn unload(host: &Host) -> Result<bool, Error> {
-    let unloaded =
-        rules_service::unload(host).and_then(|unloaded| match applied_rules_loaded(host)? {
-            true => Err(Error::new("take the rules away", "they are still there")),
-            false => Ok(unloaded),
-        });
-    unloaded.map_err(|error| {
+    rules_service::unload(host).map_err(|error| {
         let loaded =
             bundle_source::last_good(host).and_then(|bundle| rules_service::load_verified(&bundle));
         match loaded {
@@ -182,15 +176,14 @@ fn unload(host: &Host) -> Result<bool, Error> {
     })
 }
 
-/// Whether the rules that were applied are in the kernel. The tool that loaded them must say so: if it
-/// fails for a moment, they must not be forgotten.
-fn applied_rules_loaded(host: &Host) -> Result<bool, Error> {
-    let Ok(bundle) = bundle_source::last_good(host) else { return Ok(false) };
-    match bundle_source::firewall(&bundle)?.observe_selected() {
-        Ok(rules) => Ok(rules.present),
-        Err(error) if error.kind() == ErrorKind::NotInstalled => Ok(false),
-        Err(error) => Err(error),
+/// Whether the kernel holds any rule of redisguard's. All backends must say so: if one fails for a moment, its
+/// rules must not be forgotten.
+fn is_any_installed(host: &Host) -> Result<bool, Error> {
+    let applied = bundle_source::last_good_config(host);
+    if applied.is_some_and(|config| config.backend == Backend::Iptables) {
+        firewall::refuse_unlisted_legacy()?;
     }
+    firewall::is_any_installed()
 }
 
 /// Removes everything that redisguard remembers, the receipt last; then the directories that it made, if

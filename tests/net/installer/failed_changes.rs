@@ -54,13 +54,18 @@ fn a_failed_removal_claims_no_missing_guard() {
              mount -o remount,ro,bind /etc/redisguard");
     let said = transcript(&host.install(&["remove"]));
     assert!(said.contains("no rules guard the ports"), "{said}");
-    // iptables cannot be asked: nobody knows.
+    // iptables cannot be asked, but there is no table.
     host.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/sbin/iptables-save
              chmod 755 /usr/local/sbin/iptables-save");
     let said = transcript(&host.install(&["remove"]));
+    assert!(said.contains("no rules guard the ports"), "{said}");
+    // There is one, and nft cannot be asked either: nobody knows.
+    host.sh("nft 'add table ip filter; add chain ip filter REDISGUARD-IN'
+             cp /usr/local/sbin/iptables-save /usr/local/sbin/nft");
+    let said = transcript(&host.install(&["remove"]));
     assert!(said.contains("error: ") && !said.contains("guard the ports"), "{said}");
     // An offline tree has no rules.
-    host.sh("rm /usr/local/sbin/iptables-save; mkdir /run/tree");
+    host.sh("rm /usr/local/sbin/iptables-save /usr/local/sbin/nft; mkdir /run/tree");
     install(&host, &["--root", "/run/tree", "apply"], 0);
     host.sh("mount --bind /run/tree/etc/redisguard /run/tree/etc/redisguard
              mount -o remount,ro,bind /run/tree/etc/redisguard");

@@ -112,3 +112,35 @@ fn a_switched_iptables_variant_takes_the_guard_along() {
     assert!(removed.contains("REDISGUARD"), "{removed}");
     assert_eq!(machine.iptables_save(), "");
 }
+
+#[test]
+fn the_printed_fixes_for_rules_in_both_variants_bring_all_together() {
+    let Some(machine) = host("together") else { return };
+    let fill = "iptables -A INPUT -p udp --dport 9 -j DROP
+         for tool in iptables-legacy ip6tables-legacy; do
+             $tool -N THEIRS; $tool -A INPUT -j THEIRS; $tool -A THEIRS -p udp --dport 10 -j DROP
+             $tool -P FORWARD DROP; $tool -t nat -A POSTROUTING -p udp --dport 9 -j MASQUERADE
+         done";
+    let theirs = ["-A THEIRS -p udp -m udp --dport 10 -j DROP", "FORWARD DROP", "MASQUERADE"];
+    for (condition, moved) in [("if nothing needs", false), ("if something needs", true)] {
+        sh(&machine, fill);
+        let said = redisguard(&machine, &["plan"]);
+        assert_eq!(said.code, 2, "{said:?}");
+        let fix = said.stderr.lines().find(|line| line.contains(condition)).unwrap();
+        let (_, command) = fix.split_once(": ").unwrap();
+        sh(&machine, command);
+        redisguard(&machine, &["apply"]).ok();
+        assert_clean(&machine);
+        let rules = machine.iptables_save();
+        assert!(!rules.contains("legacy"), "{rules}");
+        assert!(
+            rules.contains("iptables-nft: -A INPUT -p udp -m udp --dport 9 -j DROP"),
+            "{rules}"
+        );
+        for rule in theirs {
+            assert_eq!(rules.contains(rule), moved, "{condition}: {rule} in\n{rules}");
+        }
+        redisguard(&machine, &["remove"]).ok();
+        sh(&machine, "iptables -F INPUT");
+    }
+}

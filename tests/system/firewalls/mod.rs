@@ -6,6 +6,8 @@ mod flushed_tables;
 mod iptables_variants;
 mod missing_features;
 mod nftables_service;
+mod printed_fixes;
+mod saved_rules;
 mod service_hooks;
 mod ufw;
 

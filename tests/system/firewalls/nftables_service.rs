@@ -126,3 +126,30 @@ fn a_table_of_nft_that_keeps_iptables_out_opens_no_port_at_boot() {
     assert_shut(&machine, &[6379, 6380]);
     assert_clean(&machine);
 }
+
+#[test]
+fn remove_opens_the_ports_although_iptables_cannot_list_its_table() {
+    let Some(mut machine) = host("nftables-unlisted") else { return };
+    sh(&machine, "iptables -A INPUT -p udp --dport 9 -j DROP");
+    redisguard(&machine, &["apply"]).ok();
+    sh(
+        &machine,
+        "for family in ip ip6; do
+             nft add rule $family filter INPUT tcp dport '{ 80, 443 }' ct state new accept
+         done",
+    );
+    // The guard holds, and says that it cannot compare; nftables takes over until iptables can.
+    assert_shut(&machine, &[6379, 6380]);
+    assert_says(&redisguard(&machine, &["status"]).stderr, &["`filter' is incompatible"]);
+    machine.run(&["systemctl", "start", CHECK]);
+    assert_shut(&machine, &[6379, 6380]);
+    redisguard(&machine, &["remove"]).ok();
+    serve(&machine, 6379);
+    assert_open(&machine, 6379);
+    let rules = nft_rules(&machine);
+    assert!(!rules.to_lowercase().contains("redisguard"), "{rules}");
+    assert!(rules.contains("udp dport 9") && rules.matches("ct state new").count() == 2, "{rules}");
+    machine.reboot();
+    serve(&machine, 6379);
+    assert_open(&machine, 6379);
+}

@@ -4,6 +4,7 @@ mod backend_switch;
 mod dry_run;
 mod kernel_without_log_target;
 mod nftables_backend;
+mod unlisted_tables;
 
 use super::*;
 

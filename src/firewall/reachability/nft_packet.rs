@@ -1,71 +1,22 @@
-//! Whether clients that are redirected to the listener get there: in nf_tables an `accept` ends one base
-//! chain only, and the base chains of others come behind it. Follows their rules as an outsider's first
-//! packet meets them. What cannot be known of it (its address, its interface) is taken to be what no rule
-//! names.
+//! Follows a redirected client's first packet through what nft lists. Runs nothing.
 
-use super::nftables::nft;
-use crate::bundle::GuardConfig;
+use super::packet::{JUMP_DEPTH, Packet as Client};
 use crate::family::Family;
-use crate::spec::{Backend, External};
+use crate::firewall::iptables::variant::Variant;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// What an address or an interface is that no rule names.
 const UNNAMED: &str = "(unnamed)";
-/// How deep chains may lead into each other: the kernel's own limit (`NFT_JUMP_STACK_SIZE`).
-const JUMP_DEPTH: usize = 16;
 
-/// Which chains of others stop redirected clients, in words with the fix; `None` where none does, where
-/// no port is redirected, or where nft is not installed to tell.
-pub(super) fn obstacle(guard_config: &GuardConfig, backend: Backend) -> Option<String> {
-    let mut reserved = guard_config.reserved.iter();
-    let redirected = reserved.find(|reserved| reserved.external == External::Notice)?;
-    let output = nft::run(&["--json", "list", "ruleset"], "list all rules", "").ok()?;
-    let listing: Value = serde_json::from_slice(&output.stdout).ok()?;
-    let stopping =
-        stopping_chains(&listing, guard_config.notice, redirected.ports.first(), backend);
-    describe(&stopping, guard_config.notice)
-}
-
-/// The chains that stop the packet, by table and name, and over which families.
-type StoppingChains = BTreeMap<(String, String), Vec<Family>>;
-
-fn describe(stopping: &StoppingChains, port: u16) -> Option<String> {
-    let name = |((table, chain), families): (&(String, String), &Vec<Family>)| {
-        let families: Vec<&str> = families.iter().map(|family| family.name()).collect();
-        format!("table {table}, chain {chain} ({})", families.join(", "))
-    };
-    let names: Vec<String> = stopping.iter().map(name).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let firewalld = stopping.keys().any(|(table, _)| table == "inet firewalld");
-    let fix = if firewalld {
-        format!("firewall-cmd --permanent --add-port={port}/tcp, and --reload")
-    } else {
-        format!("a rule there: ct status dnat tcp dport {port} accept")
-    };
-    let names = names.join("; ");
-    Some(format!(
-        "outsiders are stopped before they are told, by {names}; this lets them through to the \
-         notice, and to nothing else: {fix}"
-    ))
-}
-
-/// Every filter chain of others on the way in that stops the packet.
-fn stopping_chains(
-    listing: &Value,
-    listener_port: u16,
-    reserved_port: u16,
-    backend: Backend,
-) -> StoppingChains {
-    let mut stopping = StoppingChains::new();
+/// Every filter chain of others on the way in that stops the packet: its table, its name and the packet's family.
+pub(super) fn stopping_chains(listing: &Value, client: &Client) -> Vec<(String, String, Family)> {
+    let Client { listener_port, reserved_port, shared } = *client;
+    let mut stopping = Vec::new();
     for family in Family::BOTH {
         let packet = Packet { listing, family, listener_port, reserved_port };
         for chain in packet.objects("chain").filter(|chain| chain["hook"] == "input") {
             let (table, name) = (text(chain, "table"), text(chain, "name"));
-            // With iptables redisguard's jump comes first in this one, and what it accepts is through.
-            let is_shared = backend == Backend::Iptables
+            let is_shared = shared == Some(Variant::Nft)
                 && matches!(text(chain, "family"), "ip" | "ip6")
                 && (table, name) == ("filter", "INPUT");
             if table == "redisguard" || is_shared || chain["type"] != "filter" {
@@ -75,7 +26,7 @@ fn stopping_chains(
             let policy = chain["policy"] == "drop";
             if end == End::Stopped || (end == End::Returned && policy) {
                 let table = format!("{} {table}", text(chain, "family"));
-                stopping.entry((table, name.to_owned())).or_default().push(family);
+                stopping.push((table, name.to_owned(), family));
             }
         }
     }
@@ -293,8 +244,10 @@ mod tests {
         all.extend(rules.iter().map(|expr| {
             json!({"rule": {"family": "inet", "table": "filter", "chain": "input", "expr": expr}})
         }));
-        let stopping = stopping_chains(&json!({"nftables": all}), 63790, 6379, Backend::Iptables);
-        stopping.into_values().next().unwrap_or_default()
+        let client =
+            Client { listener_port: 63790, reserved_port: 6379, shared: Some(Variant::Nft) };
+        let stopping = stopping_chains(&json!({"nftables": all}), &client);
+        stopping.into_iter().map(|(.., family)| family).collect()
     }
 
     fn meets(left: &str, op: &str, right: &Value) -> Value {
@@ -351,17 +304,5 @@ mod tests {
         assert_eq!(stopped("accept", &[map("established")]), []);
         let target = json!([{"xt": {"type": "target", "name": "REJECT"}}]);
         assert_eq!(stopped("accept", &[json!([{"accept": null}]), target]), []);
-    }
-
-    #[test]
-    fn the_text_names_the_chain_and_the_fix() {
-        let at = |table: &str| {
-            let chain = (table.to_owned(), "input".to_owned());
-            describe(&StoppingChains::from([(chain, vec![Family::V6])]), 63790).unwrap()
-        };
-        assert!(at("inet filter").contains("table inet filter, chain input (IPv6)"));
-        assert!(at("inet filter").contains("ct status dnat tcp dport 63790 accept"));
-        assert!(at("inet firewalld").contains("--add-port=63790/tcp"));
-        assert_eq!(describe(&StoppingChains::new(), 63790), None);
     }
 }

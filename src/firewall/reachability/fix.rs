@@ -1,0 +1,160 @@
+//! The commands that let redirected clients through, worded for what loads the table: an nft rule in a table of
+//! iptables would keep iptables from listing it, and a rule beside firewalld's or ufw's goes with their next reload.
+//!
+//! Guarantees: each command line can be pasted into a shell as it is. redisguard itself stops clients that connect to
+//! the listener's port directly, so that a rule for that port opens nothing else.
+
+use super::owner::{Owner, Stop};
+use super::packet::IPTABLES_CHAIN;
+use crate::family::Family;
+use crate::firewall::iptables::tables;
+use crate::firewall::iptables::variant::Variant;
+use crate::firewall::nftables::nft;
+use crate::os::command::{Output, Program};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+
+/// Where distributions keep the rules that iptables-restore loads at boot, by family.
+const SAVED_RULES: [(Family, &[&str]); 2] = [
+    (
+        Family::V4,
+        &["/etc/iptables/rules.v4", "/etc/sysconfig/iptables", "/etc/iptables/iptables.rules"],
+    ),
+    (
+        Family::V6,
+        &["/etc/iptables/rules.v6", "/etc/sysconfig/ip6tables", "/etc/iptables/ip6tables.rules"],
+    ),
+];
+/// What nftables.service loads at boot.
+const NFT_FILES: [&str; 3] =
+    ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"];
+
+/// The command lines of one owner, and the tables that they fix until those are loaded anew.
+#[derive(Default)]
+struct Fix {
+    commands: Vec<String>,
+    temporary: BTreeSet<String>,
+}
+
+/// Lines to put behind the description: each command line behind `fix: `, then what a person must do besides.
+pub(super) fn lines(stops: &[Stop], port: u16) -> String {
+    let mut text = String::new();
+    let mut temporary = BTreeSet::new();
+    let of = |wanted: fn(&Owner) -> bool| -> Vec<&Stop> {
+        stops.iter().filter(|stop| wanted(&stop.owner)).collect()
+    };
+    let firewalld = of(|owner| *owner == Owner::Firewalld);
+    let ufw = of(|owner| *owner == Owner::Ufw);
+    let commands = |commands| Fix { commands, ..Fix::default() };
+    let fixes = [
+        commands(if firewalld.is_empty() { Vec::new() } else { by_firewalld(port) }),
+        // Before all other rules of the user's: one of those may be what stops them.
+        commands(ufw.iter().take(1).map(|_| format!("ufw prepend allow {port}/tcp")).collect()),
+        by_iptables(&of(|owner| matches!(owner, Owner::Iptables(..))), port),
+        by_nft(&of(|owner| *owner == Owner::Nft), port),
+    ];
+    for mut fix in fixes.into_iter().filter(|fix| !fix.commands.is_empty()) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\nfix: {}", fix.commands.join(" && "));
+        temporary.append(&mut fix.temporary);
+    }
+    if !temporary.is_empty() {
+        let tables: Vec<&str> = temporary.iter().map(String::as_str).collect();
+        let tables = tables.join(", ");
+        let _ = write!(
+            text,
+            "\nredisguard does not know what loads {tables} at boot: add the same rule there, or it is gone \
+             when the table is loaded again"
+        );
+    }
+    text
+}
+
+/// Now and for good, and without a reload: that flushes the rules of iptables.
+fn by_firewalld(port: u16) -> Vec<String> {
+    let ask = |question| {
+        let asked = Program::new("firewall-cmd").args([question]).run("ask firewalld").ok();
+        asked.filter(Output::is_success).map(Output::text).unwrap_or_default()
+    };
+    // `public (default)`, and below it indented lines with interfaces and sources.
+    let (active, default) = (ask("--get-active-zones"), ask("--get-default-zone"));
+    let lines = active.lines().chain(default.lines());
+    let names = lines.filter(|line| !line.starts_with([' ', '\t']));
+    let zones: BTreeSet<&str> = names.filter_map(|line| line.split_whitespace().next()).collect();
+    let mut zones: Vec<String> = zones.into_iter().map(|zone| format!(" --zone={zone}")).collect();
+    if zones.is_empty() {
+        zones.push(String::new());
+    }
+    let kinds = ["", " --permanent"].into_iter();
+    let each = kinds.flat_map(|kind| zones.iter().map(move |zone| (kind, zone)));
+    each.map(|(kind, zone)| format!("firewall-cmd{kind}{zone} --add-port={port}/tcp")).collect()
+}
+
+fn by_iptables(stops: &[&Stop], port: u16) -> Fix {
+    let rule = format!(
+        "{IPTABLES_CHAIN} -p tcp -m tcp --dport {port} -m conntrack --ctstate DNAT -j ACCEPT"
+    );
+    let mut fix = Fix::default();
+    let mut saved = Vec::new();
+    for Stop { owner, table: table_name, family, .. } in stops {
+        let Owner::Iptables(variant, table) = owner else { continue };
+        let is_selected = Variant::selected() == Some(*variant);
+        let program = if is_selected { family.iptables() } else { variant.program(*family) };
+        let of_table = if *table == "filter" { String::new() } else { format!("-t {table} ") };
+        fix.commands.push(format!("{program} {of_table}-I {rule}"));
+        let files = SAVED_RULES.iter().find(|(of, _)| of == family).map(|(_, files)| *files);
+        let mut files = files.into_iter().flatten().filter(|_| is_selected);
+        match files.find_map(|file| in_saved_rules(file, table, &rule)) {
+            Some(command) => saved.push(command),
+            None => drop(fix.temporary.insert(format!("table {table_name}"))),
+        }
+    }
+    fix.commands.extend(saved);
+    fix
+}
+
+/// The command that adds a rule to a file of iptables-save's: before all others of the chain, whose policy stands
+/// in a line before any rule. `None` where there is no such file, or it does not have the chain.
+fn in_saved_rules(file: &str, table: &str, rule: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().skip_while(|line| *line != format!("*{table}"));
+    let mut lines = lines.by_ref().take_while(|line| *line != "COMMIT");
+    lines.any(|line| line.starts_with(&format!(":{IPTABLES_CHAIN} "))).then(|| {
+        format!(r"sed -i '/^\*{table}$/,/^COMMIT$/s/^:{IPTABLES_CHAIN} .*/&\n-A {rule}/' {file}")
+    })
+}
+
+fn by_nft(stops: &[&Stop], port: u16) -> Fix {
+    let mut chains = Vec::new();
+    for Stop { table, chain, .. } in stops {
+        let known = Family::BOTH.into_iter().flat_map(tables::of).any(|of| of == *table);
+        // iptables can list this rule in a table by its name; one with `ct status` it cannot.
+        let status = if known { "" } else { "ct status dnat " };
+        let rule = format!("insert rule {table} {chain} {status}tcp dport {port} accept");
+        if !chains.contains(&(table, rule.clone())) {
+            chains.push((table, rule));
+        }
+    }
+    let mut fix = Fix::default();
+    for (_, rule) in &chains {
+        fix.commands.push(format!("nft {rule}"));
+    }
+    for (table, rule) in chains {
+        match NFT_FILES.into_iter().find(|file| takes_rule(file, &rule)) {
+            // On a line of its own, also where the last one has no end.
+            Some(file) => fix.commands.push(format!(r"printf '\n{rule}\n' >> {file}")),
+            None => drop(fix.temporary.insert(format!("table {table}"))),
+        }
+    }
+    fix
+}
+
+/// Whether a file that is loaded at boot makes the table and chain of a rule, so that the rule can follow it.
+fn takes_rule(file: &str, rule: &str) -> bool {
+    let Ok(text) = fs::read_to_string(file) else { return false };
+    // Nothing is committed. Without the tables that are loaded now, as at boot.
+    let whole = format!("flush ruleset\n{text}\n{rule}\n");
+    let checked = nft::run(&["--check", "--file", "-"], "check the nftables rules", &whole);
+    checked.is_ok_and(|output| output.is_success())
+}

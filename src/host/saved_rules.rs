@@ -1,0 +1,138 @@
+//! Files of others that hold a copy of redisguard's rules, such as `netfilter-persistent save` writes while they
+//! are loaded, and that bring it back when they are loaded: at boot.
+//!
+//! Never: changes anything.
+
+use super::root::Host;
+use crate::bundle::GuardConfig;
+use crate::firewall::SavedCopy;
+use std::fs;
+
+/// What is loaded at boot by iptables-persistent, iptables-services, the services of Arch, Alpine and Gentoo, scripts
+/// for ifupdown after Debian's manual, ufw and firewalld.
+const FILES: [&str; 22] = [
+    "/etc/iptables/rules.v4",
+    "/etc/iptables/rules.v6",
+    "/etc/iptables/iptables.rules",
+    "/etc/iptables/ip6tables.rules",
+    "/etc/iptables/rules-save",
+    "/etc/iptables/rules6-save",
+    "/etc/sysconfig/iptables",
+    "/etc/sysconfig/ip6tables",
+    "/etc/iptables.rules",
+    "/etc/ip6tables.rules",
+    "/etc/iptables.up.rules",
+    "/etc/ip6tables.up.rules",
+    "/var/lib/iptables/rules-save",
+    "/var/lib/ip6tables/rules-save",
+    "/var/lib/nftables/rules-save",
+    "/etc/ufw/before.rules",
+    "/etc/ufw/before6.rules",
+    "/etc/ufw/user.rules",
+    "/etc/ufw/user6.rules",
+    "/etc/ufw/after.rules",
+    "/etc/ufw/after6.rules",
+    "/etc/firewalld/direct.xml",
+];
+/// What nftables.service loads at boot, with what that includes.
+const NFT_FILES: [&str; 3] =
+    ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf", "/etc/nftables.nft"];
+/// Where nft looks for an included file that is named without a directory (nft(8), include).
+const INCLUDE_DIRECTORY: &str = "/etc";
+/// How deep included files are followed: nft's own limit (`MAX_INCLUDE_DEPTH`).
+const INCLUDE_DEPTH: usize = 16;
+
+/// A file with a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedRules {
+    /// Where the file is, from this process's root.
+    pub path: String,
+    copy: SavedCopy,
+}
+
+impl SavedRules {
+    /// Whether loading it changes nothing on a host with this bundle applied.
+    pub fn is_of(&self, guard_config: &GuardConfig) -> bool {
+        self.copy.is_of(&guard_config.bundle, guard_config.backend)
+    }
+
+    /// What it is, and the fix in a line of its own.
+    pub fn described(&self, guard_config: Option<&GuardConfig>) -> String {
+        let Self { path, copy } = self;
+        let what = match guard_config {
+            _ if copy.is_unreadable() => {
+                "holds redisguard's iptables rules as nft prints them; nft cannot read them, so that the whole \
+                 file may not be loaded at boot"
+            }
+            Some(applied) if self.is_of(applied) => {
+                "holds a copy of redisguard's rules; after another bundle is applied or redisguard is removed, \
+                 the copy comes back when this file is loaded, as at boot"
+            }
+            Some(_) => {
+                "holds a copy of redisguard's rules that is not of this bundle; it comes back when this \
+                 file is loaded, as at boot"
+            }
+            None => {
+                "holds a copy of redisguard's rules; it blocks the ports again when this file is loaded, \
+                 as at boot"
+            }
+        };
+        format!("{path} {what}\nfix: {}", copy.fix)
+    }
+}
+
+/// Every such file of a host. One that cannot be read is left out.
+pub fn find(host: &Host) -> Vec<SavedRules> {
+    let mut paths: Vec<String> = FILES.iter().map(|path| (*path).to_owned()).collect();
+    for file in NFT_FILES {
+        add_nft_file(host, file, INCLUDE_DEPTH, &mut paths);
+    }
+    paths.iter().filter_map(|path| saved(host, path)).collect()
+}
+
+/// Adds a file of nft's, and those that it includes.
+fn add_nft_file(host: &Host, path: &str, depth: usize, paths: &mut Vec<String>) {
+    if depth == 0 || paths.iter().any(|known| known == path) {
+        return;
+    }
+    let Ok(Some(bytes)) = host.read(path) else { return };
+    paths.push(path.to_owned());
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        let included = line.trim().strip_prefix("include").map(str::trim);
+        let included = included.and_then(|rest| rest.strip_prefix('"')?.split('"').next());
+        for path in included.into_iter().flat_map(|pattern| matching(host, pattern)) {
+            add_nft_file(host, &path, depth - 1, paths);
+        }
+    }
+}
+
+/// The files that a pattern of nft's names: one, or with a `*` in its last part several of a directory.
+fn matching(host: &Host, pattern: &str) -> Vec<String> {
+    let pattern = match pattern.starts_with('/') {
+        true => pattern.to_owned(),
+        false => format!("{INCLUDE_DIRECTORY}/{pattern}"),
+    };
+    let (directory, name) = pattern.rsplit_once('/').unwrap_or_default();
+    let Some((before, after)) = name.split_once('*') else { return vec![pattern] };
+    let entries = fs::read_dir(host.path(directory)).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let fits = |name: &String| {
+        name.strip_prefix(before).is_some_and(|rest| rest.ends_with(after))
+            && !name.starts_with('.')
+    };
+    let mut found: Vec<String> =
+        names.filter(fits).map(|name| format!("{directory}/{name}")).collect();
+    found.sort_unstable();
+    found
+}
+
+fn saved(host: &Host, path: &str) -> Option<SavedRules> {
+    if !host.path(path).is_file() {
+        return None;
+    }
+    let bytes = host.read(path).ok()??;
+    // The fix must change the file, and not replace a link to it.
+    let path = host.path(path).canonicalize().ok()?.display().to_string();
+    let copy = SavedCopy::find(&path, &String::from_utf8_lossy(&bytes))?;
+    Some(SavedRules { path, copy })
+}
