@@ -26,6 +26,9 @@ use crate::listener::tls::Identity;
 /// Runnable connections that are driven in one round: new ones wait for a few of those that send
 /// without end, not for all of them.
 const MAX_SCHEDULED: usize = 4;
+/// Connections that are driven in one round because their wait is over: those of a pool were delayed at
+/// once, and would all be answered before a client that has just come.
+const MAX_TIMED_OUT: usize = 4;
 /// From so many new connections in one round on, each is driven a second time before epoll watches
 /// it: most are over by then, and to be watched costs as much as a reply.
 const CROWD: usize = 4;
@@ -180,7 +183,8 @@ impl Server {
     }
 
     fn run_timers(&mut self) {
-        while let Some((key, timeout)) = self.connections.timed_out(self.now) {
+        for _ in 0..MAX_TIMED_OUT {
+            let Some((key, timeout)) = self.connections.timed_out(self.now) else { break };
             self.drive(key, Wakeup::TimedOut(timeout));
         }
         if self.accept_retry.is_some_and(|when| when <= self.now) {
