@@ -1,9 +1,7 @@
 //! The listener's monotonic clock: whole milliseconds, read once for many connections.
 
 use std::num::NonZeroU64;
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Milliseconds since the listener started, plus one, so that `Option<Tick>` takes 8 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +27,7 @@ impl Tick {
     }
 }
 
-/// Converts between tokio's instants and ticks.
+/// Tells the present tick.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -44,10 +42,5 @@ impl Clock {
     /// The present tick.
     pub fn now(self) -> Tick {
         Tick::default().after(self.start.elapsed())
-    }
-
-    /// The instant at which `tick` begins.
-    pub fn instant(self, tick: Tick) -> Instant {
-        self.start + tick.since(Tick::default())
     }
 }

@@ -4,9 +4,9 @@
 //! `--bench`, as `cargo test --all-targets` calls it, a small run only shows that it works.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "notice/abuse.rs"]
+#[path = "notice/abuse/mod.rs"]
 mod abuse;
-#[path = "notice/abuser.rs"]
+#[path = "notice/abuse/abuser.rs"]
 mod abuser;
 #[path = "notice/account.rs"]
 mod account;
@@ -16,7 +16,7 @@ mod clients;
 mod contestants;
 #[path = "notice/cpu.rs"]
 mod cpu;
-#[path = "notice/crowd.rs"]
+#[path = "notice/abuse/crowd.rs"]
 mod crowd;
 #[path = "notice/latency.rs"]
 mod latency;
@@ -34,6 +34,8 @@ mod rounds;
 mod server;
 #[path = "notice/stage.rs"]
 mod stage;
+#[path = "notice/abuse/storm.rs"]
+mod storm;
 #[path = "notice/table.rs"]
 mod table;
 
@@ -61,6 +63,7 @@ fn main() {
             Measurement::Latency => latency::measure(&stage, options.scale),
             Measurement::Pipeline => pipeline::measure(&stage, options.scale),
             Measurement::Abuse => abuse::measure(&stage, options.scale),
+            Measurement::Storm => storm::measure(&stage, options.scale),
             Measurement::Memory => memory::measure(&stage, options.scale),
         };
         let text = if options.markdown { table.markdown() } else { table.text() };

@@ -322,6 +322,17 @@ impl<'a> Line<'a> {
         if quoted {
             self.out.push(b'"');
         }
+        if plain {
+            self.out.extend_from_slice(&value[..value.len().min(max_bytes)]);
+        } else {
+            self.escaped_up_to(value, max_bytes);
+        }
+        if quoted {
+            self.out.push(b'"');
+        }
+    }
+
+    fn escaped_up_to(&mut self, value: &[u8], max_bytes: usize) {
         let end = self.out.len() + max_bytes;
         for byte in value {
             let before = self.out.len();
@@ -330,9 +341,6 @@ impl<'a> Line<'a> {
                 self.out.truncate(before);
                 break;
             }
-        }
-        if quoted {
-            self.out.push(b'"');
         }
     }
 

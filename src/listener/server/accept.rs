@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::connections::{CloseReason, Connection, Progress, Wakeup};
+use super::connections::{CloseReason, Connection, Key, Progress, Wakeup};
 use super::event_loop::Server;
 use crate::listener::net::bind::{BACKLOG, ListenPort};
+use crate::listener::net::epoll::Interest;
 use crate::listener::net::original_dst::{OriginalDestination, conntrack_destination};
 use crate::listener::source::Source;
 
@@ -22,24 +23,32 @@ const RETRY_DELAY: Duration = Duration::from_millis(10);
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Server {
-    /// Accepts a batch from a listener, which goes on in the next round if more may wait there.
+    /// Accepts from a listener that is ready; it is reported again while more wait there. A client alone is
+    /// the usual case, and to find that no other waits costs as much as to accept one: so only a second
+    /// round in a row takes a batch.
     pub(super) fn accept(&mut self, listener: usize) {
-        if self.accept_batch(listener) && !self.backlogged.contains(&listener) {
-            self.backlogged.push(listener);
-        }
+        let most = if self.is_crowded { MAX_ACCEPTED } else { 1 };
+        self.accept_batch(listener, most);
+        self.has_accepted = true;
+    }
+
+    /// Accepts again at all listeners, after that failed.
+    pub(super) fn resume_accepting(&mut self) {
+        self.accept_retry = None;
+        self.watch_listeners(Interest::AnyInput);
     }
 
     /// Accepts all that waits when the listener stops: the kernel would reset these connections.
     pub(super) fn drain_backlogs(&mut self) {
         for listener in 0..self.listeners.len() {
             let mut batches = 0..usize::from(BACKLOG) / MAX_ACCEPTED;
-            while batches.next().is_some() && self.accept_batch(listener) {}
+            while batches.next().is_some() && self.accept_batch(listener, MAX_ACCEPTED) {}
         }
     }
 
-    /// Accepts a batch; says whether more may wait.
-    fn accept_batch(&mut self, listener: usize) -> bool {
-        for _ in 0..MAX_ACCEPTED {
+    /// Accepts `most` connections; says whether more may wait.
+    fn accept_batch(&mut self, listener: usize, most: usize) -> bool {
+        for _ in 0..most {
             let Some(listener) = self.listeners.get(listener) else { return false };
             let port = listener.port;
             match listener.socket.accept() {
@@ -47,6 +56,8 @@ impl Server {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => return false,
                 Err(cause) => {
                     if !self.recover(&cause) {
+                        // What waits would be reported all the time.
+                        self.watch_listeners(Interest::Nothing);
                         self.accept_retry = Some(self.now.after(RETRY_DELAY));
                         return false;
                     }
@@ -54,6 +65,16 @@ impl Server {
             }
         }
         true
+    }
+
+    /// Changes what all listeners are watched for. If that fails, it is tried again like accepting.
+    fn watch_listeners(&mut self, interest: Interest) {
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if let Err(cause) = self.poller.modify(&listener.socket, index as Key, interest) {
+                tracing::warn!("could not watch a listening socket: {cause}");
+                self.accept_retry = Some(self.now.after(RETRY_DELAY));
+            }
+        }
     }
 
     /// Makes room for a new connection, and drives it for the first time.

@@ -4,20 +4,15 @@
 //! Never: spins, waits while a connection could go on, or lets one connection keep it for long.
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
 use std::io;
 use std::mem;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::sync::Notify;
-use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
 
 use super::connections::{
     CloseReason, Connection, ConnectionTable, FIRST_KEY, Key, Progress, Wakeup,
 };
+use super::requests::{Request, Requests};
 use super::shared::WorkerState;
 use crate::listener::clock::{Clock, Tick};
 use crate::listener::local_clients::Identifier;
@@ -31,9 +26,14 @@ use crate::listener::tls::Identity;
 /// Runnable connections that are driven in one round: new ones wait for a few of those that send
 /// without end, not for all of them.
 const MAX_SCHEDULED: usize = 4;
+/// Connections that are driven in one round because their wait is over: those of a pool were delayed at
+/// once, and would all be answered before a client that has just come.
+const MAX_TIMED_OUT: usize = 4;
 /// From so many new connections in one round on, each is driven a second time before epoll watches
 /// it: most are over by then, and to be watched costs as much as a reply.
 const CROWD: usize = 4;
+/// The key of the requests; listeners have the keys below it.
+const REQUESTS: Key = FIRST_KEY - 1;
 
 /// What was served, for the line that says that the listener stopped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,8 +55,9 @@ pub(super) struct Server {
     pub(super) connections: ConnectionTable<Connection>,
     /// Watched under their index as the key.
     pub(super) listeners: Vec<Listener>,
-    /// Indices of listeners at which more connections may wait.
-    pub(super) backlogged: Vec<usize>,
+    /// Whether a connection was accepted in this round, and in the one before.
+    pub(super) has_accepted: bool,
+    pub(super) is_crowded: bool,
     /// Connections that could go on at once, in the order of their turns.
     pub(super) runnable: VecDeque<Key>,
     /// Connections of the latest round that epoll does not watch yet.
@@ -66,6 +67,8 @@ pub(super) struct Server {
     /// When a failure to accept was last logged.
     pub(super) accept_warning: Option<Tick>,
     pub(super) identifier: Identifier,
+    requests: Requests,
+    is_stop_requested: bool,
     journal: Journal,
     summary: Summary,
     /// For Prometheus, where metrics are served.
@@ -76,7 +79,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A server for `listeners`; call it within a tokio runtime with its I/O and time drivers enabled.
+    /// A server for `listeners` that carries out `requests`.
     ///
     /// # Errors
     /// The kernel has no epoll instance to give, or cannot watch a listener.
@@ -86,6 +89,7 @@ impl Server {
         identity: Identity,
         log: Log,
         counters: Option<Arc<Counters>>,
+        requests: Requests,
     ) -> io::Result<Server> {
         let server = Server {
             connections: ConnectionTable::new(
@@ -98,7 +102,10 @@ impl Server {
             state: WorkerState::new(settings, identity),
             poller: Poller::new()?,
             listeners: listeners.sockets,
-            backlogged: Vec::new(),
+            has_accepted: false,
+            is_crowded: false,
+            requests,
+            is_stop_requested: false,
             runnable: VecDeque::new(),
             unwatched: Vec::new(),
             accept_retry: None,
@@ -109,66 +116,48 @@ impl Server {
             clock: Clock::start(),
         };
         for (index, listener) in server.listeners.iter().enumerate() {
-            server.poller.add(&listener.socket, index as Key, Interest::Read)?;
+            server.poller.add(&listener.socket, index as Key, Interest::AnyInput)?;
         }
+        server.poller.add(&server.requests, REQUESTS, Interest::AnyInput)?;
         Ok(server)
     }
 
-    /// Serves until `shutdown` resolves, then lets open connections end within a short bounded time.
+    /// Serves until it is asked to stop.
     ///
     /// # Errors
     /// The kernel cannot wait for sockets.
-    pub(super) async fn serve(
-        mut self,
-        rotation: &Notify,
-        shutdown: impl Future<Output = ()>,
-    ) -> io::Result<Summary> {
-        let mut shutdown = pin!(shutdown);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut shutdown => break,
-                () = rotation.notified() => {
-                    self.journal.rotate(self.now);
-                    self.state.identity.reload();
-                }
-                result = self.run_round() => result?,
-            }
+    pub(super) fn serve(&mut self) -> io::Result<()> {
+        while !self.is_stop_requested {
+            self.run_round()?;
         }
+        Ok(())
+    }
+
+    /// Lets open connections end within a short bounded time.
+    ///
+    /// # Errors
+    /// The kernel cannot wait for sockets.
+    pub(super) fn finish(mut self) -> io::Result<Summary> {
         self.stop();
         while !self.connections.is_empty() {
-            self.run_round().await?;
+            self.run_round()?;
         }
         self.journal.finish(self.now);
         Ok(Summary { delayed: self.state.brake.delayed, ..self.summary })
     }
 
     /// Waits until something can be done, and does it.
-    async fn run_round(&mut self) -> io::Result<()> {
-        let due = self.next_due();
-        let timer = async {
-            match due {
-                Some(due) => sleep_until(due).await,
-                None => pending().await,
-            }
-        };
+    fn run_round(&mut self) -> io::Result<()> {
         let scheduled = self.runnable.len().min(MAX_SCHEDULED);
-        let has_work = scheduled + self.unwatched.len() + self.backlogged.len() > 0;
-        let mut ready = 0;
-        // With work at hand, one look at epoll and at the signals, and no sleep.
-        tokio::select! {
-            biased;
-            result = self.poller.ready() => ready = result?,
-            () = yield_now(), if has_work => {}
-            () = timer => {}
-        }
+        let has_work = scheduled + self.unwatched.len() > 0;
+        // With work at hand, one look at epoll, and no sleep.
+        let timeout = if has_work { Some(Duration::ZERO) } else { self.time_to_next_due() };
+        let ready = self.poller.wait(timeout)?;
         self.now = self.clock.now();
         let unwatched = mem::take(&mut self.unwatched);
+        self.is_crowded = mem::take(&mut self.has_accepted);
         for index in 0..ready {
             self.dispatch(self.poller.event(index));
-        }
-        for listener in mem::take(&mut self.backlogged) {
-            self.accept(listener);
         }
         for _ in 0..scheduled {
             let Some(key) = self.runnable.pop_front() else { break };
@@ -187,19 +176,19 @@ impl Server {
         Ok(())
     }
 
-    /// When there is something to do even if no socket becomes ready.
-    fn next_due(&self) -> Option<Instant> {
+    /// How long until there is something to do even if no socket becomes ready.
+    fn time_to_next_due(&self) -> Option<Duration> {
         let ticks = [self.connections.next_timeout(), self.accept_retry, self.journal.due()];
-        ticks.into_iter().flatten().min().map(|tick| self.clock.instant(tick))
+        ticks.into_iter().flatten().min().map(|tick| tick.since(self.clock.now()))
     }
 
     fn run_timers(&mut self) {
-        while let Some((key, timeout)) = self.connections.timed_out(self.now) {
+        for _ in 0..MAX_TIMED_OUT {
+            let Some((key, timeout)) = self.connections.timed_out(self.now) else { break };
             self.drive(key, Wakeup::TimedOut(timeout));
         }
         if self.accept_retry.is_some_and(|when| when <= self.now) {
-            self.accept_retry = None;
-            (0..self.listeners.len()).for_each(|listener| self.accept(listener));
+            self.resume_accepting();
         }
         self.journal.tend(self.now);
         if let Some(counters) = &self.counters {
@@ -208,10 +197,22 @@ impl Server {
     }
 
     fn dispatch(&mut self, ready: Ready) {
-        if ready.key < FIRST_KEY {
-            self.accept(ready.key as usize);
-        } else {
-            self.drive(ready.key, Wakeup::Ready(ready));
+        match ready.key {
+            REQUESTS => self.take_requests(),
+            listener @ ..FIRST_KEY => self.accept(listener as usize),
+            key => self.drive(key, Wakeup::Ready(ready)),
+        }
+    }
+
+    fn take_requests(&mut self) {
+        for request in self.requests.take() {
+            match request {
+                Request::Reload => {
+                    self.journal.rotate(self.now);
+                    self.state.identity.reload();
+                }
+                Request::Stop => self.is_stop_requested = true,
+            }
         }
     }
 

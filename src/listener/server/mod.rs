@@ -4,5 +4,6 @@ mod accept;
 mod brake;
 mod connections;
 pub(super) mod event_loop;
+mod requests;
 pub(super) mod run;
 mod shared;

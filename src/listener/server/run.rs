@@ -8,13 +8,14 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::event_loop::{Server, Summary};
+use super::requests::{Request, Requester, requests};
 use crate::error::Error;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
@@ -70,23 +71,28 @@ fn serve(
     log: Log,
 ) -> io::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let rotation = Notify::new();
-        let shutdown = until_stopped(&rotation)?;
-        let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
-        let mut no_metrics = None;
-        // Without its metrics the listener still serves: the error is one line of the status.
-        if let Some((port, counters)) = settings.scrape_port.zip(counters.clone())
-            && let Err(cause) = http::start(port, counters).await
-        {
-            no_metrics = Some(format!("no metrics on port {port}: {cause}"));
-        }
-        let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
-        // Ready is said last: everything that can fail is set up, and every descriptor is open.
-        let server = Server::new(listeners, settings, identity, log, counters)?;
-        report_ready(&bound, &left_alone, &server.state.identity, no_metrics);
-        server.serve(&rotation, shutdown).await
-    })
+    let (requester, requests) = requests()?;
+    let signals = {
+        let _context = runtime.enter();
+        Signals::take_over()?
+    };
+    let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
+    let mut no_metrics = None;
+    // Without its metrics the listener still serves: the error is one line of the status.
+    if let Some((port, counters)) = settings.scrape_port.zip(counters.clone())
+        && let Err(cause) = runtime.block_on(http::start(port, counters))
+    {
+        no_metrics = Some(format!("no metrics on port {port}: {cause}"));
+    }
+    let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
+    let mut server = Server::new(listeners, settings, identity, log, counters, requests)?;
+    let forward = move || runtime.block_on(signals.forward(requester));
+    thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
+    // Ready is said last: everything that can fail is set up, and every descriptor is open.
+    report_ready(&bound, &left_alone, &server.state.identity, no_metrics);
+    server.serve()?;
+    notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    server.finish()
 }
 
 /// Tells the log and the service manager what is listened on, and what does not work.
@@ -144,20 +150,34 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Takes over the signals. The future resolves at SIGTERM or SIGINT; until then each SIGHUP requests
-/// a rotation.
-fn until_stopped(rotation: &Notify) -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(async move {
+/// The signals that the listener handles.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Takes them over; call it within a tokio runtime with its I/O driver enabled.
+    fn take_over() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Passes them on as requests until the event loop has ended.
+    async fn forward(mut self, mut requester: Requester) {
         loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hang_up.recv() => rotation.notify_one(),
+            let request = tokio::select! {
+                _ = self.terminate.recv() => Request::Stop,
+                _ = self.interrupt.recv() => Request::Stop,
+                _ = self.hang_up.recv() => Request::Reload,
+            };
+            if requester.ask(request).is_err() {
+                return;
             }
         }
-        notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
-    })
+    }
 }

@@ -1,12 +1,13 @@
 //! Owns the command line: which measurements, how large, and in which form they are printed.
 
 /// What can be measured, by name, in the order in which it is.
-const ALL: [(&str, Measurement); 5] = [
+const ALL: [(&str, Measurement); 6] = [
     ("cpu", Measurement::Cpu),
     ("latency", Measurement::Latency),
     ("pipeline", Measurement::Pipeline),
     ("memory", Measurement::Memory),
     ("abuse", Measurement::Abuse),
+    ("storm", Measurement::Storm),
 ];
 
 /// What can be measured.
@@ -17,6 +18,7 @@ pub enum Measurement {
     Pipeline,
     Memory,
     Abuse,
+    Storm,
 }
 
 /// How much is measured.

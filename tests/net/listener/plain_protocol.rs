@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use crate::listener::harness::many_clients::{connect_from, source};
+use crate::listener::harness::process_usage::times_slept;
 use crate::listener::harness::{Notice, around, read_like, read_to_end, wait_until};
+use crate::support::tools;
 
 #[test]
 fn nothing_is_sent_before_the_client_speaks() {
@@ -199,4 +203,29 @@ fn idle_peers_are_evicted_when_descriptors_run_out() {
         assert_eq!(read_like(stream, &notice.line()), notice.line());
     }
     assert!(notice.diagnostics().contains("could not accept"), "{}", notice.diagnostics());
+}
+
+#[test]
+fn without_a_descriptor_it_waits_without_spinning_and_then_goes_on() {
+    if !tools(&["prlimit"]) {
+        return;
+    }
+    let notice = Notice::start("");
+    let limit = |most: usize| {
+        let (pid, limit) = (notice.pid().to_string(), format!("--nofile={most}:"));
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    };
+    let is_free =
+        |number: &usize| !Path::new(&format!("/proc/{}/fd/{number}", notice.pid())).exists();
+    limit((0..).find(is_free).unwrap());
+    let mut stream = notice.connect();
+    stream.write_all(b"PING\r\n").unwrap();
+    wait_until("accepting fails", || notice.diagnostics().contains("could not accept"));
+    let before = times_slept(notice.pid());
+    wait_until("it sleeps between its tries", || times_slept(notice.pid()) >= before + 20);
+    limit(1000);
+    assert_eq!(read_like(&mut stream, &notice.line()), notice.line());
+    let mut another = notice.connect();
+    another.write_all(b"PING\r\n").unwrap();
+    assert_eq!(read_like(&mut another, &notice.line()), notice.line());
 }

@@ -78,15 +78,12 @@ impl Pair {
 
 #[test]
 fn a_blocked_socket_that_is_not_watched_yet_needs_no_change_of_interest() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let poller = Poller::new().unwrap();
-        let mut pair = Pair::new();
-        pair.fill_send_buffer();
-        pair.connection.update_interest(&poller, 1).unwrap();
-        pair.connection.watch(&poller, 1).unwrap();
-        pair.connection.update_interest(&poller, 1).unwrap();
-    });
+    let poller = Poller::new().unwrap();
+    let mut pair = Pair::new();
+    pair.fill_send_buffer();
+    pair.connection.update_interest(&poller, 1).unwrap();
+    pair.connection.watch(&poller, 1).unwrap();
+    pair.connection.update_interest(&poller, 1).unwrap();
 }
 
 #[test]

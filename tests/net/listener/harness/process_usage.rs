@@ -24,6 +24,11 @@ pub fn descriptors(pid: i32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
 }
 
+/// How often its first thread has gone to sleep. One that spins never does, however busy the machine is.
+pub fn times_slept(pid: i32) -> u64 {
+    status(pid, "voluntary_ctxt_switches:")
+}
+
 /// The time on a processor that all its threads have used so far.
 fn processor_time(pid: i32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
