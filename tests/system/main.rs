@@ -22,6 +22,7 @@ mod ports_stay_blocked;
 mod removal;
 mod ssh_access;
 mod unit_sandbox;
+mod upgrade_from_0_1;
 
 use redisguard::probe::Outcome;
 use serde_json::Value;
