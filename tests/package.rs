@@ -175,7 +175,7 @@ fn the_scripts_of_the_package_and_those_that_make_it_are_sound() {
     for script in ["postinst", "prerm", "postrm"] {
         shellcheck.arg(root().join("templates/package").join(script));
     }
-    for script in ["dist", "package", "releases"] {
+    for script in ["dist", "former-version", "package", "releases", "run-tests"] {
         shellcheck.arg(root().join("tests/tools").join(script));
     }
     let output = shellcheck.output().unwrap();

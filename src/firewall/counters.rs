@@ -25,7 +25,7 @@ type Counts = BTreeMap<String, Count>;
 pub struct CounterTotals {
     /// When counting began (RFC 3339); empty until then.
     since: String,
-    /// The boot that `current` and `leaving` are of.
+    /// The boot that `current` and `leaving` are of; empty where that is unknown.
     boot: String,
     /// What counters held that no longer exist, by `FAMILY PORTS`.
     gone: Counts,
@@ -57,15 +57,18 @@ impl CounterStore for CounterTotals {
 impl CounterTotals {
     /// Records what the counters of these tables hold now.
     pub fn record(&mut self, tables: &[&str], installed: &InstalledRules) {
-        self.record_at(&kernel::boot_id().unwrap_or_default(), tables, installed);
+        self.record_at(kernel::uncovered_boot_id().as_deref(), tables, installed);
     }
 
-    fn record_at(&mut self, boot: &str, tables: &[&str], installed: &InstalledRules) {
+    /// Without a boot the counters show what happened: those that are gone, or hold less, began anew.
+    fn record_at(&mut self, boot: Option<&str>, tables: &[&str], installed: &InstalledRules) {
         let was_read = |key: &String| tables.contains(&key.split(' ').next().unwrap_or_default());
-        if self.boot != boot {
-            self.leaving.clear();
-            for (key, count) in std::mem::take(&mut self.current) {
-                add(&mut self.gone, without_table(&key), count);
+        if let Some(boot) = boot.filter(|boot| self.boot != *boot) {
+            if !self.boot.is_empty() {
+                self.leaving.clear();
+                for (key, count) in std::mem::take(&mut self.current) {
+                    add(&mut self.gone, without_table(&key), count);
+                }
             }
             boot.clone_into(&mut self.boot);
         }

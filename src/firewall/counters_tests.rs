@@ -26,11 +26,11 @@ fn total(totals: &CounterTotals) -> u64 {
     total.0
 }
 
-/// The total after each of these readings; it is saved and read back each time.
+/// The total after each of these readings, each in a boot (empty: unknown); it is saved and read back each time.
 fn recorded(readings: &[(&str, InstalledRules)]) -> Vec<u64> {
     let mut totals = CounterTotals::default();
     let read = |(boot, installed): &(&str, InstalledRules)| {
-        totals.record_at(boot, &TABLES, installed);
+        totals.record_at(Some(*boot).filter(|boot| !boot.is_empty()), &TABLES, installed);
         totals = serde_json::from_str(&serde_json::to_string(&totals).unwrap()).unwrap();
         total(&totals)
     };
@@ -62,37 +62,49 @@ fn counters_that_begin_anew_add_to_the_total() {
 }
 
 #[test]
+fn a_boot_that_is_unknown_to_one_of_two_readers_doubles_nothing() {
+    let readings = ["", "a", "", "a", "", "b"].map(|boot| (boot, installed(&[("filter", 7)], &[])));
+    assert_eq!(recorded(&readings), [7, 7, 7, 7, 7, 14]);
+    let container_restarted = [
+        ("a", installed(&[("filter", 7)], &[])),
+        ("a", installed(&[], &[])),
+        ("", installed(&[("filter", 9)], &[])),
+    ];
+    assert_eq!(recorded(&container_restarted), [7, 7, 16]);
+}
+
+#[test]
 fn removed_counters_count_once_wherever_a_run_is_interrupted() {
     let both = installed(&[("filter", 2)], &[("filter", 7)]);
     let mut totals = CounterTotals::default();
-    totals.record_at("a", &TABLES, &both);
+    totals.record_at(Some("a"), &TABLES, &both);
     totals.expect_removal(&both);
     assert_eq!(total(&totals), 9);
     // The run is killed before it removes them, and more is counted.
     let mut before = totals.clone();
-    before.record_at("a", &TABLES, &installed(&[("filter", 4)], &[("filter", 7)]));
+    before.record_at(Some("a"), &TABLES, &installed(&[("filter", 4)], &[("filter", 7)]));
     assert_eq!(total(&before), 11);
     // The run is killed after it has removed them: also where the new counter exceeds the old one already.
     for new in [2, 4, 40] {
         let mut after = totals.clone();
-        after.record_at("a", &TABLES, &installed(&[("filter", new)], &[]));
+        after.record_at(Some("a"), &TABLES, &installed(&[("filter", new)], &[]));
         assert_eq!(total(&after), 7 + new);
-        after.record_at("a", &TABLES, &installed(&[("filter", new + 1)], &[]));
+        after.record_at(Some("a"), &TABLES, &installed(&[("filter", new + 1)], &[]));
         assert_eq!(total(&after), 8 + new);
     }
     // The machine died.
-    totals.record_at("b", &TABLES, &installed(&[("filter", 1)], &[]));
+    totals.record_at(Some("b"), &TABLES, &installed(&[("filter", 1)], &[]));
     assert_eq!(total(&totals), 10);
 }
 
 #[test]
 fn counters_of_tables_that_were_not_read_stay() {
     let mut totals = CounterTotals::default();
-    totals.record_at("a", &TABLES, &installed(&[("filter", 7)], &[]));
-    totals.record_at("a", &["inet"], &installed(&[("inet", 2)], &[]));
+    totals.record_at(Some("a"), &TABLES, &installed(&[("filter", 7)], &[]));
+    totals.record_at(Some("a"), &["inet"], &installed(&[("inet", 2)], &[]));
     assert_eq!(total(&totals), 9);
-    totals.record_at("a", &TABLES, &installed(&[("filter", 8)], &[]));
+    totals.record_at(Some("a"), &TABLES, &installed(&[("filter", 8)], &[]));
     assert_eq!(total(&totals), 10);
-    totals.record_at("a", &TABLES, &installed(&[], &[]));
+    totals.record_at(Some("a"), &TABLES, &installed(&[], &[]));
     assert_eq!(total(&totals), 10);
 }

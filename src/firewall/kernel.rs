@@ -4,10 +4,19 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 /// The name of this boot (random(4)); `None` where the kernel does not say.
 pub(super) fn boot_id() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = fs::read_to_string(BOOT_ID).ok()?;
     Some(id.trim().to_owned())
+}
+
+/// [`boot_id`] where it is the kernel's. Container managers (systemd-nspawn) mount a file of their own over it,
+/// and a unit with a /proc of its own (ProtectProc=) does not see that file.
+pub(super) fn uncovered_boot_id() -> Option<String> {
+    let device = |path: &str| fs::metadata(path).ok().map(|metadata| metadata.dev());
+    boot_id().filter(|_| device(BOOT_ID) == device("/proc"))
 }
 
 /// The network namespace of this process, as `DEVICE:INODE` of its file (namespaces(7)).

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
 pub mod corpus;
+pub mod former_version;
 pub mod hostile_texts;
 pub mod machine;
 pub mod namespace;

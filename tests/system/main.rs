@@ -25,6 +25,7 @@ mod removal;
 mod small_containers;
 mod ssh_access;
 mod unit_sandbox;
+mod upgrade_from_0_1;
 
 use redisguard::probe::Outcome;
 use serde_json::Value;

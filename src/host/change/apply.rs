@@ -79,9 +79,22 @@ fn carry_out(prepared: &Prepared<'_>) -> Result<(), Error> {
     match change.carry_out() {
         Ok(()) => {
             change.journal.commit();
+            remove_empty_directories(prepared.host, &mut change.receipt);
             Ok(())
         }
         Err(error) => Err(roll_back(change, error.or_help(HELP))),
+    }
+}
+
+/// Removes the directories that were made for files of an earlier bundle, once they are empty. One that cannot
+/// be removed goes with the guard.
+fn remove_empty_directories(host: &Host, receipt: &mut Receipt) {
+    let made: Vec<_> = receipt.directories.iter().map(|path| host.path(path)).collect();
+    files::remove_directories(&made);
+    receipt.directories.retain(|path| host.exists(path));
+    if receipt.directories.len() < made.len() {
+        // One that is listed and gone is no obstacle to anything.
+        let _ = receipt.write(host);
     }
 }
 

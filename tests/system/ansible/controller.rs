@@ -59,21 +59,18 @@ pub fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
 
-/// A repository in which everything is built, to run playbooks from.
-fn repository() -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let root = directory.path();
-    for name in TREE {
-        copy(&support::root().join(name), root);
-    }
+/// Makes a repository in which everything is built, to run playbooks from.
+pub fn repository(root: &Path, tree: &Path, program: &Path) {
     fs::create_dir_all(root.join("target/release")).unwrap();
+    for name in TREE {
+        copy(&tree.join(name), root);
+    }
     let stripped = Command::new("strip")
-        .arg(support::INSTALL)
+        .arg(program)
         .arg("-o")
         .arg(root.join("target/release/redisguard-install"))
         .status();
     assert!(stripped.unwrap().success());
-    directory
 }
 
 pub struct Controller {
@@ -114,7 +111,8 @@ impl Controller {
                 ssh.key.display()
             ));
         }
-        let directory = repository();
+        let directory = tempfile::tempdir().unwrap();
+        repository(directory.path(), support::root(), Path::new(support::INSTALL));
         fs::write(directory.path().join("inventory.yml"), inventory).unwrap();
         Some(Self { programs, names, machines, directory })
     }
@@ -133,11 +131,23 @@ impl Controller {
     }
 
     pub fn play_with(&self, engine: Engine, playbook: &str, options: &[&str]) -> Played {
+        self.play_from(self.directory.path(), engine, playbook, options)
+    }
+
+    /// The same from the root of another repository.
+    pub fn play_from(
+        &self,
+        root: &Path,
+        engine: Engine,
+        playbook: &str,
+        options: &[&str],
+    ) -> Played {
         let programs = &self.programs[engine as usize];
         let program = programs.join("ansible-playbook");
         let mut command = self.machines[0].outside_command(program.to_str().unwrap());
-        prepare(&mut command, programs, self.directory.path());
-        Played(said(command.args(["-i", "inventory.yml", playbook]).args(options)))
+        prepare(&mut command, programs, root);
+        command.arg("-i").arg(self.path("inventory.yml"));
+        Played(said(command.arg(playbook).args(options)))
     }
 
     /// Runs a program of Ansible's that goes to no host.

@@ -1,8 +1,8 @@
 //! A fleet is guarded, changed, rolled back and freed by the playbooks over SSH.
 
 mod collection;
-mod controller;
-mod fleet_rollout;
+pub(crate) mod controller;
+pub(crate) mod fleet_rollout;
 mod package_install;
 mod playbook_run;
 mod refused_changes;
@@ -11,7 +11,7 @@ use controller::{Controller, Engine, assert_same};
 use fleet_rollout::{AT_ONCE, UP};
 use std::fs;
 
-const SITE: &str = "ansible/site.yml";
+pub(crate) const SITE: &str = "ansible/site.yml";
 const REMOVE: &str = "ansible/remove.yml";
 const HOSTS: [&str; 3] = ["one", "two", "three"];
 

@@ -6,7 +6,7 @@ use super::*;
 
 /// As Docker has it with `iptables` and `ip6tables` on: a bridge, a container with a Redis on 6379,
 /// its chains, and two ports of the host that lead there.
-const ENGINE: &str = r#"#!/bin/sh -eu
+pub(crate) const ENGINE: &str = r#"#!/bin/sh -eu
 both() { iptables -w "$@"; ip6tables -w "$@"; }
 four=172.17.0 six=fd17::
 

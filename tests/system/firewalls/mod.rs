@@ -1,6 +1,6 @@
 //! Beside the firewalls of others the guard holds, and a removal leaves them as they were.
 
-mod container_engine;
+pub(crate) mod container_engine;
 mod firewalld;
 mod flushed_tables;
 mod iptables_variants;
@@ -95,7 +95,7 @@ fn assert_unchanged(machine: &Machine, before: &Look) {
 /// What nft lists, without counters: every line with its table and chain, in the order of the names,
 /// for who makes a chain anew puts it last. Without base chains in which nothing is: iptables makes
 /// them for a rule, or for a listing, and leaves them.
-fn nft_rules(machine: &Machine) -> String {
+pub(crate) fn nft_rules(machine: &Machine) -> String {
     let listing = machine.beside(&["nft", "--stateless", "list", "ruleset"]).ok();
     let (mut table, mut blocks) = (String::new(), BTreeMap::<String, Vec<&str>>::new());
     let mut block = None;
@@ -138,7 +138,7 @@ fn assert_says(text: &str, words: &[&str]) {
 
 /// Runs a shell script in the machine; it must succeed.
 #[track_caller]
-fn sh(machine: &Machine, script: &str) -> String {
+pub(crate) fn sh(machine: &Machine, script: &str) -> String {
     machine.run(&["sh", "-euc", script]).ok()
 }
 
