@@ -39,6 +39,7 @@ templates_of_spec! {
     YieldUnit "host/etc/systemd/system/redis-port-yield@.service";
     WaitUnit "host/etc/systemd/system/redis-port-wait@.service";
     CheckUnit "host/etc/systemd/system/redis-ports-check.service";
+    CheckAfterUnit "host/etc/systemd/system/redis-ports-check@.service";
     CheckTimer "host/etc/systemd/system/redis-ports-check.timer";
     RevertUnit "host/etc/systemd/system/redis-ports-revert.service";
     Logrotate "host/etc/logrotate.d/redis-port-notice.logrotate";
@@ -71,6 +72,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (unit(Unit::Block), BlockUnit { spec }.render()?),
         (unit(Unit::Listener), NoticeUnit { spec }.render()?),
         (unit(Unit::Check), CheckUnit { spec }.render()?),
+        (unit(Unit::CheckAfter), CheckAfterUnit { spec }.render()?),
         (unit(Unit::CheckTimer), CheckTimer { spec }.render()?),
         (unit(Unit::Revert), RevertUnit { spec }.render()?),
         (Family::V4.rules_path().to_owned(), firewall_rules::iptables(spec, digest, Family::V4)?),
@@ -104,6 +106,14 @@ impl Spec {
     pub(super) fn yielded(&self) -> PortSet {
         let yielded = self.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
         yielded.map(|reserved| reserved.ports).collect()
+    }
+
+    /// The instances of [`Unit::CheckAfter`] that run after a firewall has reloaded.
+    fn checks_after_firewalls(&self) -> String {
+        let instances = FIREWALLS.split_whitespace();
+        let instances = instances
+            .map(|firewall| Unit::CheckAfter.name().replace("@.service", &format!("@{firewall}")));
+        instances.collect::<Vec<_>>().join(" ")
     }
 
     /// The listener's limit of file descriptors: one a connection, two a port (IPv4 and IPv6), and 64

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::os::systemd::{self, UnitState};
+use crate::os::unit_jobs::{self, Queued};
 use crate::plan::UnitStatus;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
@@ -19,8 +20,11 @@ pub fn states(units: &[Unit]) -> Result<BTreeMap<Unit, UnitState>, Error> {
 
 /// The part of them that a plan needs.
 pub fn statuses(states: &BTreeMap<Unit, UnitState>) -> BTreeMap<Unit, UnitStatus> {
-    let status =
-        |state: &UnitState| UnitStatus { load: state.load.clone(), active: state.active.clone() };
+    let status = |state: &UnitState| UnitStatus {
+        load: state.load.clone(),
+        active: state.active.clone(),
+        has_job: state.has_job,
+    };
     states.iter().map(|(unit, state)| (*unit, status(state))).collect()
 }
 
@@ -30,6 +34,14 @@ pub fn with_started(unit: &Unit) -> &[Unit] {
         Unit::CheckTimer => &[Unit::CheckTimer, Unit::Check],
         unit => std::slice::from_ref(unit),
     }
+}
+
+/// Starts or restarts a unit. `Some`: systemd starts it later.
+///
+/// # Errors
+/// As [`unit_jobs::start`].
+pub fn start(verb: &str, unit: Unit) -> Result<Option<Queued>, Error> {
+    unit_jobs::start(verb, unit.name())
 }
 
 /// Runs `systemctl VERB UNIT...`.

@@ -8,3 +8,5 @@ pub mod deb;
 pub mod resolver;
 pub mod sockets;
 pub mod systemd;
+pub mod unit_jobs;
+pub mod unit_order;

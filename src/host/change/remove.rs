@@ -149,13 +149,19 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
     }
 }
 
+/// The instances of [`Unit::CheckAfter`] that systemd knows.
+const CHECKS_AFTER: &str = "redis-ports-check@*.service";
+
 /// Stops a unit. With the timer go the units that it starts: they must not load rules that were unloaded.
 fn stop(unit: Unit) -> Result<(), Error> {
     let units = units::with_started(&unit);
     units::control("stop", units)?;
     if unit == Unit::CheckTimer {
-        // Not every bundle has it.
+        // Not every bundle has them.
         let _ = units::control("stop", &[Unit::Metrics]);
+        for verb in ["stop", "reset-failed"] {
+            let _ = systemd::systemctl(&[verb, CHECKS_AFTER]);
+        }
     }
     units::reset_failed(units);
     Ok(())
