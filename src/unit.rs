@@ -20,6 +20,8 @@ pub enum Unit {
     Block,
     /// Checks the rules once, and loads them where they are not in place.
     Check,
+    /// Checks the rules after a firewall or Docker has started, one instance for each.
+    CheckAfter,
     /// Starts [`Unit::Check`] every minute.
     CheckTimer,
     /// Loads the rules where systemd cannot confine [`Unit::Block`] and [`Unit::Check`].
@@ -37,6 +39,31 @@ impl Unit {
     /// are started.
     pub const MAIN: [Self; 4] = [Self::Block, Self::Listener, Self::Check, Self::CheckTimer];
 
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Listener,
+        Self::Wait,
+        Self::Yield,
+        Self::Block,
+        Self::Check,
+        Self::CheckAfter,
+        Self::CheckTimer,
+        Self::Metrics,
+        Self::Revert,
+        Self::Unconfirmed,
+    ];
+
+    /// Whether a unit has the name of one of them, or of an instance of one.
+    pub fn is_name(name: &str) -> bool {
+        Self::ALL.into_iter().map(Self::name).any(|own| match own.split_once("@.") {
+            Some((front, kind)) => name
+                .strip_prefix(front)
+                .and_then(|rest| rest.strip_suffix(kind))
+                .is_some_and(|rest| rest.starts_with('@') && rest.ends_with('.')),
+            None => name == own,
+        })
+    }
+
     /// The name that systemd knows it by.
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,6 +72,7 @@ impl Unit {
             Self::Yield => "redis-port-yield@.service",
             Self::Block => "redis-ports-block.service",
             Self::Check => "redis-ports-check.service",
+            Self::CheckAfter => "redis-ports-check@.service",
             Self::CheckTimer => "redis-ports-check.timer",
             Self::Fallback => "redis-ports-fallback.service",
             Self::Metrics => "redis-ports-metrics.service",

@@ -43,6 +43,7 @@ templates_of_spec! {
     YieldUnit "host/etc/systemd/system/redis-port-yield@.service";
     WaitUnit "host/etc/systemd/system/redis-port-wait@.service";
     CheckUnit "host/etc/systemd/system/redis-ports-check.service";
+    CheckAfterUnit "host/etc/systemd/system/redis-ports-check@.service";
     CheckTimer "host/etc/systemd/system/redis-ports-check.timer";
     FallbackUnit "host/etc/systemd/system/redis-ports-fallback.service";
     RevertUnit "host/etc/systemd/system/redis-ports-revert.service";
@@ -82,6 +83,7 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         (unit(Unit::Block), BlockUnit { spec }.render()?),
         (unit(Unit::Listener), NoticeUnit { spec }.render()?),
         (unit(Unit::Check), CheckUnit { spec }.render()?),
+        (unit(Unit::CheckAfter), CheckAfterUnit { spec }.render()?),
         (unit(Unit::CheckTimer), CheckTimer { spec }.render()?),
         (unit(Unit::Fallback), FallbackUnit { spec }.render()?),
         (unit(Unit::Revert), RevertUnit { spec }.render()?),
@@ -127,6 +129,14 @@ impl Spec {
     pub(super) fn yielded(&self) -> PortSet {
         let yielded = self.reserved.iter().filter(|reserved| reserved.listen == Listen::IfFree);
         yielded.map(|reserved| reserved.ports).collect()
+    }
+
+    /// The instances of [`Unit::CheckAfter`] that run after a firewall has reloaded.
+    fn checks_after_firewalls(&self) -> String {
+        let instances = FIREWALLS.split_whitespace();
+        let instances = instances
+            .map(|firewall| Unit::CheckAfter.name().replace("@.service", &format!("@{firewall}")));
+        instances.collect::<Vec<_>>().join(" ")
     }
 
     /// The listener's limit of file descriptors: one a connection, two a port (IPv4 and IPv6), and 64

@@ -1,6 +1,7 @@
 //! All effects on a host: files, rules, services, the receipt. A host is observed, a plan is computed from
 //! that by [`crate::plan`], and [`change`] carries it out or undoes it.
 
+pub mod boot_order;
 pub mod bundle_source;
 pub mod change;
 pub mod counters;

@@ -2,6 +2,7 @@
 //!
 //! Never: changes anything.
 
+use super::boot_order;
 use super::bundle_source;
 use super::observe::{self, Detail};
 use super::receipt::{self, Origin, Receipt};
@@ -147,6 +148,7 @@ impl Prepared<'_> {
     /// Says what is in the way, and the fix.
     pub fn refuse(&self) -> Result<(), Error> {
         self.refuse_irregular()?;
+        boot_order::refuse_cycle(self.host, &self.target.wanted)?;
         self.firewall.iter().try_for_each(Firewall::refuse_hidden_rules)
     }
 

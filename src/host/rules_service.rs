@@ -8,7 +8,7 @@ use super::receipt::{self, Receipt, State};
 use super::root::Host;
 use super::{bundle_source, lock};
 use crate::bundle::{Bundle, sha256_hex};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files;
 use crate::firewall::drift_cache::RulesetGeneration;
 use crate::firewall::{
@@ -66,14 +66,37 @@ fn load_with(
     observe: fn(&Firewall) -> Result<InstalledRules, Error>,
     dry_run: &DryRunNetns,
 ) -> Result<Loaded, Error> {
+    // At boot other firewalls flush the tables while this loads.
+    const MAX_TRIES: usize = 5;
     let _lock = lock::take_for_rules()?;
+    let mut tries = 1;
+    loop {
+        let generation = firewall.generation();
+        let loaded = load_once(firewall, observe, dry_run, generation.as_ref());
+        let is_changed = generation.is_none() || firewall.generation() != generation;
+        match &loaded {
+            // A tool that is missing or hangs is no better the next time.
+            Err(error) if error.kind() == ErrorKind::Other && is_changed && tries < MAX_TRIES => {
+                tries += 1;
+            }
+            _ => return loaded,
+        }
+    }
+}
+
+/// [`load_with`], once and under the lock of the rules. `generation` is that of the ruleset before.
+fn load_once(
+    firewall: &Firewall,
+    observe: fn(&Firewall) -> Result<InstalledRules, Error>,
+    dry_run: &DryRunNetns,
+    generation: Option<&RulesetGeneration>,
+) -> Result<Loaded, Error> {
     let mut counters = StoredCounters::read();
-    let generation = firewall.generation();
     let installed = observe(firewall)?;
     counters.totals().record(firewall.counter_tables(), &installed);
     counters.save_if_possible();
     if installed.drift.is_empty() {
-        generation.iter().for_each(RulesetGeneration::mark_verified);
+        generation.into_iter().for_each(RulesetGeneration::mark_verified);
         return Ok(Loaded::InPlace);
     }
     let checked = firewall.check(&installed, dry_run);

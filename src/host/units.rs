@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::os::systemd::{self, UnitState};
+use crate::os::unit_jobs::{self, Queued};
 use crate::plan::UnitStatus;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
@@ -19,8 +20,11 @@ pub fn states(units: &[Unit]) -> Result<BTreeMap<Unit, UnitState>, Error> {
 
 /// The part of them that a plan needs.
 pub fn statuses(states: &BTreeMap<Unit, UnitState>) -> BTreeMap<Unit, UnitStatus> {
-    let status =
-        |state: &UnitState| UnitStatus { load: state.load.clone(), active: state.active.clone() };
+    let status = |state: &UnitState| UnitStatus {
+        load: state.load.clone(),
+        active: state.active.clone(),
+        has_job: state.has_job,
+    };
     states.iter().map(|(unit, state)| (*unit, status(state))).collect()
 }
 
@@ -42,13 +46,27 @@ pub fn control(verb: &str, units: &[Unit]) -> Result<(), Error> {
     systemd::systemctl(&arguments).map(drop)
 }
 
-/// Starts a unit with `start` or `restart`; whether it runs. It does not where systemd may not make the
-/// namespaces that confine it: then [`Unit::Fallback`] loads the rules, and the rest is the administrator's.
+/// How the start of a unit ended.
+pub enum Started {
+    /// It runs.
+    Runs,
+    /// systemd starts it after other jobs.
+    Later(Queued),
+    /// It does not run, because systemd may not make the namespaces that confine it. [`Unit::Fallback`] has
+    /// loaded the rules if it was the block unit; anything else is the administrator's to change.
+    Unconfined,
+}
+
+/// Starts a unit with `start` or `restart`.
 ///
 /// # Errors
-/// As [`systemd::systemctl`], for any other failure.
-pub fn start(verb: &str, unit: Unit) -> Result<bool, Error> {
-    let Err(error) = control(verb, &[unit]) else { return Ok(true) };
+/// As [`unit_jobs::start`], unless the unit cannot be confined.
+pub fn start(verb: &str, unit: Unit) -> Result<Started, Error> {
+    let error = match unit_jobs::start(verb, unit.name()) {
+        Ok(None) => return Ok(Started::Runs),
+        Ok(Some(queued)) => return Ok(Started::Later(queued)),
+        Err(error) => error,
+    };
     let state = states(&[unit]).ok().and_then(|mut states| states.remove(&unit));
     if !state.is_some_and(|state| state.lacks_namespaces()) {
         return Err(error);
@@ -57,7 +75,7 @@ pub fn start(verb: &str, unit: Unit) -> Result<bool, Error> {
         // systemd has started it already, and this waits for its end. An older bundle has none.
         let _ = control("start", &[Unit::Fallback]);
     }
-    Ok(false)
+    Ok(Started::Unconfined)
 }
 
 /// Forgets failed starts: they must not count against the next one (systemd.unit(5),

@@ -74,6 +74,12 @@ impl<'a> Program<'a> {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Sets what it reads from its standard input; nothing otherwise.
     pub(crate) fn input(mut self, input: &'a [u8]) -> Self {
         self.input = input;

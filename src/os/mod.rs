@@ -10,5 +10,7 @@ pub mod ipvs;
 pub mod resolver;
 pub mod sockets;
 pub mod systemd;
+pub mod unit_jobs;
+pub mod unit_order;
 
 pub use self::foreign_kernel::ForeignKernel;

@@ -12,7 +12,7 @@ const HELP: &str =
     "systemd manages this host, and systemctl must work: mend it and run the same again";
 
 /// How long systemctl may take: it waits until a unit has started, and that for the units before it.
-const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(300);
+pub(super) const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(300);
 
 /// The state of a unit, in systemd's words (systemctl(1), `show`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -21,6 +21,8 @@ pub struct UnitState {
     pub load: String,
     /// `active`, `inactive`, `failed`, …
     pub active: String,
+    /// Whether a job of it waits or runs, such as its start while the host boots.
+    pub has_job: bool,
     /// The main process, 0 where there is none.
     pub pid: u32,
     /// The exit status of the main process that ended last (`ExecMainStatus=`); 0 where there is none.
@@ -48,7 +50,7 @@ impl UnitState {
 /// # Errors
 /// systemctl is missing or fails.
 pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
-    const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,MainPID,StatusText,\
+    const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,Job,MainPID,StatusText,\
                               ExecMainStatus,FragmentPath,DropInPaths,NeedDaemonReload";
     let mut arguments = vec!["show", PROPERTIES, "--"];
     arguments.extend(units);
@@ -60,6 +62,7 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
         let state = UnitState {
             load: of("LoadState"),
             active: of("ActiveState"),
+            has_job: !matches!(of("Job").as_str(), "" | "0"),
             pid: of("MainPID").parse().unwrap_or_default(),
             exit_status: of("ExecMainStatus").parse().unwrap_or_default(),
             says: of("StatusText"),
@@ -77,10 +80,14 @@ pub fn states(units: &[&str]) -> Result<BTreeMap<String, UnitState>, Error> {
 /// # Errors
 /// systemctl is missing, or fails: its first line, and where to read more.
 pub fn systemctl(arguments: &[&str]) -> Result<String, Error> {
+    systemctl_within(arguments, SYSTEMCTL_LIMIT)
+}
+
+/// [`systemctl`] with another limit. Where it ends, the job that was asked for goes on.
+pub(super) fn systemctl_within(arguments: &[&str], limit: Duration) -> Result<String, Error> {
     let action = format!("run systemctl {}", arguments.join(" "));
     let systemctl = Program::new("systemctl").args(["--no-ask-password"]).args(arguments);
-    let output =
-        systemctl.limit(SYSTEMCTL_LIMIT).run(&action).map_err(|error| error.or_help(HELP))?;
+    let output = systemctl.limit(limit).run(&action).map_err(|error| error.or_help(HELP))?;
     if output.is_success() {
         return Ok(output.text());
     }

@@ -144,7 +144,8 @@ mod tests {
     }
 
     fn in_place() -> Observed {
-        let active = UnitStatus { load: "loaded".to_owned(), active: "active".to_owned() };
+        let active =
+            UnitStatus { load: "loaded".to_owned(), active: "active".to_owned(), has_job: false };
         Observed {
             files: wanted().files,
             links: wanted().links,

@@ -33,7 +33,9 @@ pub fn removal(removable: Removable) -> Plan {
     let mut steps = Vec::new();
     let is_up = |unit: &Unit| {
         let status = units.get(unit);
-        status.is_some_and(|status| status.active != "inactive" && status.load != "not-found")
+        status.is_some_and(|status| {
+            (status.active != "inactive" || status.has_job) && status.load != "not-found"
+        })
     };
     steps.extend(STOP_ORDER.into_iter().filter(is_up).map(|unit| Step::StopUnit { unit }));
     steps.extend(links.into_iter().map(|(path, former)| Step::RestoreLink { path, former }));
@@ -67,7 +69,11 @@ mod tests {
 
     #[test]
     fn the_rules_go_behind_all_else_and_the_receipt_last() {
-        let status = |active: &str| UnitStatus { load: "loaded".into(), active: active.into() };
+        let status = |active: &str| UnitStatus {
+            load: "loaded".into(),
+            active: active.into(),
+            has_job: false,
+        };
         let units =
             [(Unit::Listener, "active"), (Unit::Check, "inactive"), (Unit::CheckTimer, "failed")];
         let local_ports = |fault: Option<&str>| LocalPorts {

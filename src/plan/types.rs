@@ -56,13 +56,15 @@ pub struct Counter {
     pub bytes: u64,
 }
 
-/// What systemd says of a unit (systemctl(1), show): LoadState= and ActiveState=.
+/// What systemd says of a unit (systemctl(1), show): LoadState=, ActiveState= and Job=.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitStatus {
     /// `loaded`, `not-found`, `masked`, …
     pub load: String,
     /// `active`, `inactive`, `failed`, …
     pub active: String,
+    /// Whether a job of it waits or runs, such as its start while the host boots.
+    pub has_job: bool,
 }
 
 impl UnitStatus {

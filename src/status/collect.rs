@@ -3,7 +3,7 @@
 use super::findings::{
     another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
-use super::health::{listener_answers, other_rules, unit_findings, without_namespaces};
+use super::health::{cycles, listener_answers, other_rules, unit_findings, without_namespaces};
 use super::types::{Finding, FindingKind, HostStatus, PortCount};
 use super::{directories, unit_overrides};
 use crate::bundle::GuardConfig;
@@ -106,6 +106,9 @@ fn compare(
         findings.extend(drift.filter(|found| !observed.irregular.contains_key(&found.target)));
         by_hand = local_ports_read_only(host, observed, &receipt);
         others = other_rules(firewall.as_ref(), &target.guard_config);
+        if probing == Probing::Connect {
+            others.extend(cycles(host, &target.wanted));
+        }
         if host.is_live() {
             status.ports = port_counts(&target.guard_config, observed);
             status.counted_since.clone_from(&observed.counted_since);

@@ -4,10 +4,12 @@ use super::findings::masked;
 use super::types::{Finding, FindingKind};
 use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
+use crate::host::boot_order::{self, CycleFinding};
 use crate::host::listener_health::{Answer, ask, stopped_process};
 use crate::host::{Host, units};
 use crate::listener_contract;
 use crate::os::systemd::UnitState;
+use crate::plan::Wanted;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -109,6 +111,19 @@ pub(super) fn other_rules(firewall: Option<&Firewall>, guard_config: &GuardConfi
     let obstacle = firewall.and_then(|firewall| firewall.obstacle(guard_config));
     let obstacle = obstacle.map(|found| Finding::new(FindingKind::Notice, "outsiders", found));
     hidden.into_iter().chain(obstacle).collect()
+}
+
+/// Cycles in the order of redisguard's units. What runs now has findings of its own.
+pub(super) fn cycles(host: &Host, wanted: &Wanted) -> Vec<Finding> {
+    if !host.has_systemd() {
+        return Vec::new();
+    }
+    let found = boot_order::cycle_findings(host, wanted).into_iter();
+    let finding = |CycleFinding { unit, detail }: CycleFinding| Finding {
+        broken: false,
+        ..Finding::new(FindingKind::Unit, &unit, detail)
+    };
+    found.map(finding).collect()
 }
 
 /// Connects to the ports that the listener must answer on, over both families. Wrong answers are findings

@@ -5,7 +5,9 @@
 mod support;
 
 mod ansible;
+mod apply_while_booting;
 mod boot_and_restart;
+mod boot_order;
 mod certificate_handover;
 mod commit_confirm;
 mod debian_package;

@@ -28,7 +28,8 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     if !args.json {
         show_losses(plan);
     }
-    let confirm_by = apply(&prepared, verb.confirm)?;
+    let applied = apply(&prepared, verb.confirm)?;
+    let confirm_by = applied.confirm_by.clone();
     if plan.is_empty() && !args.json {
         out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
@@ -36,7 +37,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
         }
     } else {
         let heading = format!("applied bundle {}:", guard_config.bundle);
-        show(args, guard_config, plan, users, confirm_by.clone(), &heading);
+        show(args, guard_config, plan, users, applied, &heading);
     }
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");

@@ -4,7 +4,9 @@ use crate::args::{InstallerArgs, Verb};
 use crate::bundle::GuardConfig;
 use crate::cli::output::{coloured, out, print_json};
 use crate::cli::unified_diff;
+use crate::host::change::apply::Applied;
 use crate::os::sockets::{Listener, Peer, PortUsage};
+use crate::os::unit_jobs::Queued;
 use crate::plan::{Plan, StepView};
 use serde::Serialize;
 use std::io;
@@ -25,6 +27,10 @@ pub(super) struct Steps<'a> {
     /// What listens on a reserved port; absent where nothing does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+    /// The units that systemd starts later, because their starts wait for other jobs, as while the host boots;
+    /// absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub queued: Vec<Queued>,
     /// Until when `confirm` must come, where a change waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_by: Option<String>,
@@ -50,6 +56,15 @@ impl<'a> Steps<'a> {
         for text in self.steps.iter().filter_map(|step| step.diff.as_deref()) {
             out!("\n{}", shortened(text, colour));
         }
+        if !self.queued.is_empty() {
+            out!("\nnot started and not checked yet:");
+        }
+        for queued in &self.queued {
+            out!("  {queued}");
+        }
+        if !self.queued.is_empty() {
+            out!("then this tells whether they run:\n  redisguard-install status");
+        }
     }
 }
 
@@ -65,10 +80,10 @@ pub(super) fn show(
     guard_config: &GuardConfig,
     plan: &Plan,
     users: PortUsage,
-    confirm_by: Option<String>,
+    Applied { confirm_by, queued }: Applied,
     heading: &str,
 ) {
-    let mut steps = Steps::of(&guard_config.bundle, plan);
+    let mut steps = Steps { queued, ..Steps::of(&guard_config.bundle, plan) };
     if args.json {
         let PortUsage { listeners, peers } = users;
         print_json(&Steps { peers, listeners, confirm_by, ..steps });

@@ -5,6 +5,7 @@ use super::output::{NOW, show, show_users};
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, err, out};
 use crate::error::Error;
+use crate::host::change::apply::Applied;
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, prepare};
@@ -28,7 +29,8 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
         show_users(&users, NOW);
     } else {
         let heading = format!("apply would change this, for bundle {}:", guard_config.bundle);
-        show(args, guard_config, plan, users, confirm_by, &heading);
+        let queued = Vec::new();
+        show(args, guard_config, plan, users, Applied { confirm_by, queued }, &heading);
     }
     if let Some(record) = record.filter(|_| !args.json) {
         out!("\n{}", record.sentence(&host));

@@ -48,8 +48,9 @@ fn detach() -> io::Result<()> {
     Ok(dup2_stdout(File::options().write(true).open("/dev/null")?)?)
 }
 
-fn show_reverted(args: &InstallerArgs, Reverted { bundle, plan }: &Reverted) {
+fn show_reverted(args: &InstallerArgs, Reverted { bundle, plan, queued }: &Reverted) {
     let mut steps = Steps::of(bundle.as_deref().unwrap_or_default(), plan);
+    steps.queued.clone_from(queued);
     if args.json {
         print_json(&steps);
         return;

@@ -17,10 +17,12 @@ use crate::host::lock::{self, Lock};
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{self, Receipt, State};
+use crate::host::units::Started;
 use crate::host::{
     Host, bundle_source, listener_health, local_reserved_ports, rules_service, units,
 };
 use crate::os::systemd;
+use crate::os::unit_jobs::Queued;
 use crate::plan::{self, InPlace, Step};
 use crate::report::to_rfc3339;
 use crate::unit::Unit;
@@ -46,25 +48,39 @@ pub fn begin<'a>(
     Ok((lock, prepare(host, target, Detail::Drift)?))
 }
 
+/// What a change has left to be done.
+#[derive(Default)]
+pub struct Applied {
+    /// Until when the change can be confirmed, in UTC; `None` where it needs no confirmation.
+    pub confirm_by: Option<String>,
+    /// The units that systemd starts later, because their starts wait for other jobs.
+    pub queued: Vec<Queued>,
+}
+
 /// Carries out a plan that was just computed under the lock, if it has any step. With a `window` the change
-/// is undone after that unless it is confirmed; until when it can be, in UTC.
+/// is undone after that unless it is confirmed.
 ///
 /// # Errors
 /// Names the step and its cause; files, rules and units are as they were. What keeps this host from undoing
 /// the change by itself.
-pub fn apply(prepared: &Prepared<'_>, window: Option<Duration>) -> Result<Option<String>, Error> {
+pub fn apply(prepared: &Prepared<'_>, window: Option<Duration>) -> Result<Applied, Error> {
     if prepared.plan.is_empty() {
-        return Ok(None);
+        return Ok(Applied::default());
     }
-    let Some(window) = window else { return carry_out(prepared).map(|()| None) };
+    let Some(window) = window else {
+        return carry_out(prepared).map(|queued| Applied { confirm_by: None, queued });
+    };
     let record = arm(prepared, window)?;
     match carry_out(prepared) {
-        Ok(()) => Ok(Some(record.restart_window(prepared.host, window))),
+        Ok(queued) => {
+            let confirm_by = Some(record.restart_window(prepared.host, window));
+            Ok(Applied { confirm_by, queued })
+        }
         Err(error) => Err(confirm::disarm(prepared.host).err().into_iter().fold(error, Error::and)),
     }
 }
 
-fn carry_out(prepared: &Prepared<'_>) -> Result<(), Error> {
+fn carry_out(prepared: &Prepared<'_>) -> Result<Vec<Queued>, Error> {
     refuse_masked(prepared)?;
     prepared.target.load()?;
     let mut change = Change {
@@ -75,12 +91,13 @@ fn carry_out(prepared: &Prepared<'_>) -> Result<(), Error> {
         kernel_rules: None,
         rules_touched: false,
         started: Vec::new(),
+        queued: Vec::new(),
     };
     match change.carry_out() {
         Ok(()) => {
             change.journal.commit();
             remove_empty_directories(prepared.host, &mut change.receipt);
-            Ok(())
+            Ok(change.queued)
         }
         Err(error) => Err(roll_back(change, error.or_help(HELP))),
     }
@@ -236,8 +253,16 @@ impl Change<'_> {
                 units::reset_failed(&[*unit]);
                 // Pushed first: a unit that failed is stopped when the change is rolled back.
                 self.started.push(*unit);
-                if !units::start(verb, *unit)? {
-                    self.started.pop();
+                match units::start(verb, *unit)? {
+                    Started::Runs => {}
+                    Started::Unconfined => drop(self.started.pop()),
+                    Started::Later(queued) => {
+                        if *unit == Unit::Block {
+                            // The ports are guarded now, and its unit finds the rules in place.
+                            rules_service::load(&target.bundle, &DryRunNetns::default())?;
+                        }
+                        self.queued.push(queued);
+                    }
                 }
                 Ok(())
             }
@@ -262,19 +287,22 @@ impl Change<'_> {
     }
 
     /// Whether the units that were started run, and the listener answers. One that dies at once, or does
-    /// not answer, is a step that failed.
+    /// not answer, is a step that failed. Those that systemd starts later cannot be judged.
     fn check_units(&self) -> Result<(), Error> {
-        if self.started.is_empty() {
+        let is_queued = |unit: &Unit| self.queued.iter().any(|queued| queued.unit == unit.name());
+        let started = self.started.iter().copied().filter(|unit| !is_queued(unit));
+        let started: Vec<Unit> = started.collect();
+        if started.is_empty() {
             return Ok(());
         }
-        if self.started.contains(&Unit::Listener) {
+        if started.contains(&Unit::Listener) {
             let guard_config = &self.prepared.target.guard_config;
             if let Some(wrong) = listener_health::wrong_answer(guard_config, LISTENER_TIMEOUT) {
                 let error = Error::new(format!("have {} answer", Unit::Listener), wrong);
                 return Err(error.and(systemd::last_words(Unit::Listener.name())));
             }
         }
-        for (unit, state) in units::states(&self.started)? {
+        for (unit, state) in units::states(&started)? {
             if state.active != "active" {
                 let error = Error::new(format!("keep {unit} running"), state.active);
                 return Err(error.and(systemd::last_words(unit.name())));

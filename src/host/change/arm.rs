@@ -105,7 +105,12 @@ fn start_waiting(host: &Host) -> Result<(), Error> {
         let run = ["--quiet", "--no-ask-password", &unit, description, "--service-type=exec"];
         // It tries again until it succeeds.
         let again = ["--property=Restart=on-failure", "--property=RestartSec=5s", "--"];
-        let command = Program::new("systemd-run").args(run).args(again).args([program]).args(WAIT);
+        // It starts at once, also where apply runs before sysinit.target and systemd waits for that.
+        let early =
+            ["DefaultDependencies=no", "Conflicts=shutdown.target", "Before=shutdown.target"];
+        let early = early.map(|property| format!("--property={property}"));
+        let command = Program::new("systemd-run").args(run).args(early).args(again);
+        let command = command.args([program]).args(WAIT);
         let output = command.run(&action)?;
         if output.is_success() {
             return Ok(());

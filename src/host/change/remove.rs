@@ -148,15 +148,20 @@ fn put_back(host: &Host, receipt: &Receipt, path: &str) -> Result<(), Error> {
     }
 }
 
+/// The instances of [`Unit::CheckAfter`] that systemd knows.
+const CHECKS_AFTER: &str = "redis-ports-check@*.service";
+
 /// Stops a unit. With the timer go the units that it starts: they must not load rules that were unloaded.
 fn stop(unit: Unit) -> Result<(), Error> {
     let units = units::with_started(&unit);
     units::control("stop", units)?;
     if unit == Unit::CheckTimer {
         // Not every bundle has them.
-        for unit in [Unit::Metrics, Unit::Fallback] {
-            let _ = units::control("stop", &[unit]);
-            units::reset_failed(&[unit]);
+        for verb in ["stop", "reset-failed"] {
+            let others = [Unit::Metrics.name(), Unit::Fallback.name(), CHECKS_AFTER];
+            for name in others {
+                let _ = systemd::systemctl(&[verb, name]);
+            }
         }
     }
     units::reset_failed(units);

@@ -8,6 +8,7 @@ use crate::host::observe::Detail;
 use crate::host::prepare::{Target, prepare};
 use crate::host::receipt::Origin;
 use crate::host::{Host, bundle_source};
+use crate::os::unit_jobs::Queued;
 use crate::plan::Plan;
 use std::thread;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Reverted {
     pub bundle: Option<String>,
     /// What was done for that.
     pub plan: Plan,
+    /// The units that systemd starts later, because their starts wait for other jobs.
+    pub queued: Vec<Queued>,
 }
 
 /// Undoes the change that waits now, under the lock.
@@ -61,20 +64,20 @@ pub fn revert_if_over(host: &Host) -> Result<Option<Reverted>, Error> {
 
 fn undo(host: &Host, mut record: Record) -> Result<Reverted, Error> {
     record.begin_undoing(host);
-    let plan = if record.former.is_some() {
+    let (plan, queued) = if record.former.is_some() {
         let target = former_target(host, record.origin)?;
         let prepared = prepare(host, &target, Detail::Drift)?;
         prepared.refuse_irregular()?;
-        apply::apply(&prepared, None)?;
-        prepared.plan
+        let applied = apply::apply(&prepared, None)?;
+        (prepared.plan, applied.queued)
     } else {
         let plan = remove::plan(host)?;
         remove::remove(host, &plan)?;
-        plan
+        (plan, Vec::new())
     };
     // The process that waits sees that the record is gone, and ends; it may be this one.
     forget(host)?;
-    Ok(Reverted { bundle: record.former, plan })
+    Ok(Reverted { bundle: record.former, plan, queued })
 }
 
 /// The bundle from before, and the program that was installed with it.

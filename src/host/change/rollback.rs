@@ -43,17 +43,22 @@ fn restore_units(change: &Change<'_>) -> Result<(), Error> {
     let observed = &change.prepared.observed;
     let former = |unit: Unit| observed.units.as_ref().and_then(|units| units.get(&unit));
     let former_state = |unit| former(unit).map_or("inactive", |status| status.active.as_str());
+    // The host boots, and systemd was about to start it.
+    let was_queued = |unit| former(unit).is_some_and(|status| status.has_job);
     for unit in change.started.iter().rev().copied() {
         // A check that the timer has started would load the rules of this change again.
         let units = units::with_started(&unit);
         units::reset_failed(units);
-        if matches!(former_state(unit), "inactive" | "deactivating") {
+        let is_down = matches!(former_state(unit), "inactive" | "deactivating");
+        if is_down && was_queued(unit) {
+            let _ = units::start("start", unit);
+        } else if is_down {
             // systemctl fails for a unit whose file was never written; it does not run either.
             let _ = units::control("stop", units);
             units::reset_failed(units);
         } else {
             // A unit that had failed before may fail again: that is as it was.
-            let _ = units::control("restart", &[unit]);
+            let _ = units::start("restart", unit);
         }
     }
     if change.started.is_empty() {
@@ -62,7 +67,7 @@ fn restore_units(change: &Change<'_>) -> Result<(), Error> {
     for (unit, state) in units::statuses(&units::states(&change.started)?) {
         let ran = former(unit).is_some_and(UnitStatus::is_running);
         let former = former_state(unit);
-        if ran != state.is_running() && former != "failed" {
+        if ran != state.is_running() && former != "failed" && !was_queued(unit) && !state.has_job {
             let cause = format!("it was {former} and is {}", state.active);
             return Err(Error::new(format!("put {unit} back"), cause));
         }

@@ -4,6 +4,7 @@ use super::rollback_journal::Journal;
 use crate::firewall::Snapshot;
 use crate::host::prepare::Prepared;
 use crate::host::receipt::Receipt;
+use crate::os::unit_jobs::Queued;
 use crate::unit::Unit;
 
 /// A change under way.
@@ -21,4 +22,6 @@ pub(super) struct Change<'a> {
     pub rules_touched: bool,
     /// Units that were started or restarted; the others run on as they were.
     pub started: Vec<Unit>,
+    /// Those among them that systemd starts later.
+    pub queued: Vec<Queued>,
 }
