@@ -20,8 +20,9 @@ pub type Count = (u64, u64);
 /// By `TABLE FAMILY PORTS`, which names one counter of the kernel's, or by `FAMILY PORTS`.
 type Counts = BTreeMap<String, Count>;
 
-/// The totals, in the form in which they are kept on disk.
+/// The totals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "stored::Totals", into = "stored::Totals")]
 pub struct CounterTotals {
     /// When counting began (RFC 3339); empty until then.
     since: String,
@@ -30,7 +31,6 @@ pub struct CounterTotals {
     /// What counters held that no longer exist, by `FAMILY PORTS`.
     gone: Counts,
     /// What the existing counters held when they were last read.
-    #[serde(rename = "seen")]
     current: Counts,
     /// The part of `current` whose counters are about to be removed.
     leaving: Counts,
@@ -155,6 +155,9 @@ fn by_key(counters: &[(Family, Counter)]) -> Counts {
     }
     counts
 }
+
+#[path = "stored_totals.rs"]
+mod stored;
 
 #[cfg(test)]
 #[path = "counters_tests.rs"]

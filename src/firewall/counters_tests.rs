@@ -108,3 +108,26 @@ fn counters_of_tables_that_were_not_read_stay() {
     totals.record_at(Some("a"), &TABLES, &installed(&[], &[]));
     assert_eq!(total(&totals), 10);
 }
+
+#[test]
+fn version_0_1_finds_the_counters_of_mangle_among_those_of_filter() {
+    const ALL: [&str; 3] = ["filter", "mangle", "nat"];
+    let counts = [("filter", 5), ("mangle", 7), ("nat", 2)];
+    let mut totals = CounterTotals::default();
+    totals.record_at(Some("a"), &ALL, &installed(&counts, &[("mangle", 3)]));
+    totals.expect_removal(&installed(&[], &[("mangle", 3)]));
+    let text = serde_json::to_string(&totals).unwrap();
+    assert_eq!(serde_json::from_str::<CounterTotals>(&text).unwrap(), totals);
+    // What 0.1 reads.
+    let stored: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let packets = |list: &str, key: &str| stored[list][key][0].as_u64();
+    let seen = ["filter v4 6379", "mangle v4 6379", "nat v4 6379"].map(|key| packets("seen", key));
+    assert_eq!(seen, [Some(15), None, Some(2)]);
+    assert_eq!(packets("leaving", "filter v4 6379"), Some(3));
+    // What 0.1 wrote since has one number for both.
+    let by_former = r#"{"since": "", "boot": "a", "gone": {}, "leaving": {},
+        "seen": {"filter v4 6379": [20, 1200]}}"#;
+    let mut totals: CounterTotals = serde_json::from_str(by_former).unwrap();
+    totals.record_at(Some("a"), &ALL, &installed(&[("filter", 20), ("mangle", 4)], &[]));
+    assert_eq!(total(&totals), 24);
+}

@@ -45,6 +45,7 @@ fn look(machine: &Machine) -> Look {
     let units =
         "systemctl list-units --all --plain --no-legend 'redis-port*' | awk '{ print $1, $2, $3 }'
         systemctl list-unit-files --no-legend 'redis-port*' | awk '{ print $1, $2 }'";
+    at_rest(machine, CHECK);
     let local_ports = machine.read_file("/proc/sys/net/ipv4/ip_local_reserved_ports");
     let rules = nft_rules(machine);
     // The sources that were logged of late are no rules.
