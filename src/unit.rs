@@ -40,7 +40,7 @@ impl Unit {
     pub const MAIN: [Self; 4] = [Self::Block, Self::Listener, Self::Check, Self::CheckTimer];
 
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Listener,
         Self::Wait,
         Self::Yield,
@@ -48,6 +48,7 @@ impl Unit {
         Self::Check,
         Self::CheckAfter,
         Self::CheckTimer,
+        Self::Fallback,
         Self::Metrics,
         Self::Revert,
         Self::Unconfirmed,

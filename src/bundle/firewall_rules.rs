@@ -12,10 +12,11 @@ use ipnet::IpNet;
 /// Matches the first packet of a TCP connection.
 const FIRST_PACKET: &str = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN";
 /// The hop limit of a packet that may not leave this host: ip_forward() and ip6_forward() in Linux refuse
-/// it before any rule can accept it. Local delivery does not look at it.
+/// it before any rule can accept it. Local delivery does not look at it, and a bridge does not either.
 const HOPS_STAY: u8 = 1;
-/// The hop limit of a packet to be reset wherever other rules lead it. One hop is left of it in FORWARD. A
-/// client may send it as well, but it matches only together with a reserved original port.
+/// The hop limit of a packet to be reset wherever other rules lead it. A router takes one off before FORWARD,
+/// a bridge does not. A client may send it as well, but it matches only together with a reserved original
+/// port.
 const HOPS_RESET: u8 = 2;
 /// The limit of kernel log lines for all sources together, so that forged sources cannot fill a disk
 /// (limit in iptables-extensions(8)).

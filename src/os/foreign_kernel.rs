@@ -60,7 +60,8 @@ impl ForeignKernel {
             Self::NoProc => "/proc is not mounted, so this may be a chroot on another system",
             Self::Offline => "SYSTEMD_OFFLINE is set: an image is being made, and no system runs",
             Self::SharedNetwork => {
-                "this container shares the network of its host: rules would be the host's"
+                "another system with systemd uses this network, such as the host of this container: the \
+                 rules would be that system's"
             }
             Self::OtherNetwork => {
                 "this is another network namespace than that of systemd, whose units would guard \

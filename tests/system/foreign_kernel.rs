@@ -53,7 +53,7 @@ fn a_chroot_changes_nothing_outside_and_names_root() {
     refused(&machine, &format!("{chroot} apply"), "this is a chroot");
     machine.run(&["umount", "--lazy", &format!("{TREE}/run")]).ok();
     let apart = format!("unshare --pid --fork --mount-proc={TREE}/proc {chroot} apply");
-    refused(&machine, &apart, "shares the network of its host");
+    refused(&machine, &apart, "such as the host of this container");
     let no_right = format!(
         "unshare --pid --net --fork --mount-proc={TREE}/proc setpriv \
         --bounding-set=-net_admin --inh-caps=-net_admin {chroot} apply"
@@ -85,6 +85,10 @@ fn the_environment_counts_as_for_systemctl_and_another_network_is_refused() {
     refused(&machine, &format!("SYSTEMD_OFFLINE=1 {PROGRAM} apply"), "--root / apply`");
     refused(&machine, &format!("unshare --net {PROGRAM} apply"), "another network namespace");
     refused(&machine, &format!("unshare --net {PROGRAM} status"), "ip netns exec");
+    // What changes nothing here runs anywhere.
+    machine.run(&[PROGRAM, "rehearse"]).ok();
+    let probe = machine.run(&["unshare", "--net", PROGRAM, "probe", "192.0.2.1"]);
+    assert!(!probe.stderr.contains("network namespace"), "{probe:?}");
     // The same files, and the same network: a login with mounts of its own.
     machine.run(&["unshare", "--mount", PROGRAM, "apply"]).ok();
     assert_clean(&machine);

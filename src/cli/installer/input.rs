@@ -35,7 +35,8 @@ fn offline_name(verb: &Verb) -> Option<&'static str> {
 fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
     let looks = matches!(verb, Verb::Plan | Verb::Status | Verb::Metrics(_));
     let action = if looks { "look at this host" } else { "change this host" };
-    let error = Error::new(action, kernel.cause()).and("nothing was changed");
+    let error = Error::new(action, kernel.cause());
+    let error = if looks { error } else { error.and("nothing was changed") };
     let elsewhere = match kernel {
         ForeignKernel::OtherNetwork => {
             return error.help("run it without `ip netns exec` or `nsenter --net`");
@@ -44,7 +45,9 @@ fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
             "guard the container's host, or start the container with \
                                          a network of its own"
         }
-        ForeignKernel::NoRight => "start the container with CAP_NET_ADMIN",
+        ForeignKernel::NoRight => {
+            "run it in a shell of root, or start the container or the service with CAP_NET_ADMIN"
+        }
         ForeignKernel::Chroot | ForeignKernel::NoProc | ForeignKernel::Offline => "",
     };
     let offline = offline_name(verb).map(|verb| {
@@ -59,6 +62,12 @@ fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
         (elsewhere, None) => error.help(elsewhere),
         (elsewhere, Some(offline)) => error.help(format!("{elsewhere}; in an image: {offline}")),
     }
+}
+
+/// The bundle that the options name, for a verb that changes nothing on this host and may run anywhere.
+pub(super) fn opened_anywhere(args: &InstallerArgs) -> Result<Target, Error> {
+    let host = Host::named(args.root.as_deref())?;
+    Target::open(&host, args.bundle.as_deref())
 }
 
 /// The host that the options name, and the bundle with what it wants.

@@ -1,6 +1,6 @@
 //! `probe`: what this machine gets from the ports of other hosts, compared with what the bundle promises.
 
-use super::input::opened;
+use super::input::opened_anywhere;
 use crate::args::{InstallerArgs, ProbeArgs};
 use crate::bundle::GuardConfig;
 use crate::cli::output::{Status, err, out, print_json};
@@ -12,7 +12,7 @@ use crate::spec::PortSet;
 use serde::Serialize;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Error> {
-    let (_, Target { guard_config, .. }) = opened(args)?;
+    let Target { guard_config, .. } = opened_anywhere(args)?;
     let options = Options { control: verb.control.clone(), timeout: verb.timeout };
     let hosts = probe_hosts(&guard_config, &verb.hosts, &options)?;
     let as_promised = hosts.iter().filter(|host| host.as_promised).count();

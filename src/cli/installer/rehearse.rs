@@ -1,6 +1,6 @@
 //! `rehearse`: tries the bundle in network namespaces of its own.
 
-use super::input::opened;
+use super::input::opened_anywhere;
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, out, print_json};
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     if stage == Stage::Outside {
         return rehearse::outside().map(|()| Status::Same);
     }
-    let (_, Target { bundle, guard_config, .. }) = opened(args)?;
+    let Target { bundle, guard_config, .. } = opened_anywhere(args)?;
     let with_bundle: Vec<&OsStr> = match &args.bundle {
         Some(directory) => vec![OsStr::new("--bundle"), directory.as_os_str()],
         None => Vec::new(),

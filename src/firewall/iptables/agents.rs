@@ -1,5 +1,5 @@
-//! Agents that put their own jump first in INPUT each time they synchronise their rules. Whatever they
-//! accept there never meets redisguard's rules in INPUT.
+//! Agents that put their own jump first each time they synchronise their rules. Whatever they accept in INPUT
+//! never meets redisguard's rules there.
 
 use super::programs::save;
 use super::tables;
@@ -18,7 +18,7 @@ const AGENTS: [(&str, &str); 6] = [
 ];
 
 /// What the agents of this host can do to ports that reset outsiders; `None` where there is no such port
-/// or agent. The other policies decide in PREROUTING, where no rule of INPUT precedes them.
+/// or agent. The other policies decide before INPUT.
 pub(in crate::firewall) fn can_accept_first(guard_config: &GuardConfig) -> Option<String> {
     let reserved = guard_config.reserved.iter();
     let reset = reserved.filter(|reserved| reserved.external == External::Reject);
@@ -35,8 +35,7 @@ pub(in crate::firewall) fn can_accept_first(guard_config: &GuardConfig) -> Optio
         found.iter().map(|(chain, agent)| format!("{agent} (chain {chain})")).collect();
     Some(format!(
         "{} can put rules before redisguard's in INPUT. Outsiders whose packets are accepted there reach \
-         what listens on {}, because external = \"reject\" decides in INPUT; \"drop\" and \"notice\" decide \
-         earlier",
+         what listens on {}, because external = \"reject\" decides in INPUT",
         named.join(", "),
         ports.join(", ")
     ))

@@ -71,8 +71,12 @@ impl RulesBackend for AnyIptables {
         match (before.by_nft, now.by_nft) {
             (false, false) => self.0.restore(before, now),
             (_, true) if !before.present => by_nft::unload(),
-            _ if before.present == now.present => Ok(()),
+            (true, _) if before.present == now.present => Ok(()),
             // The rules that were loaded since stay: they guard.
+            (false, _) => Err(Error::new(
+                "put the iptables rules back",
+                "another program's rule has made their table unreadable for iptables",
+            )),
             _ => Err(Error::new(
                 "put the iptables rules back",
                 "nft removed them from a table that iptables cannot list",

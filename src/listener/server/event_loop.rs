@@ -26,7 +26,7 @@ use crate::listener::tls::Identity;
 /// Runnable connections that are driven in one round: new ones wait for a few of those that send
 /// without end, not for all of them.
 const MAX_SCHEDULED: usize = 4;
-/// Connections that are driven in one round because their wait is over: those of a pool were delayed at
+/// Connections that are driven in a quiet round because their wait is over: those of a pool were delayed at
 /// once, and would all be answered before a client that has just come.
 const MAX_TIMED_OUT: usize = 4;
 /// From so many new connections in one round on, each is driven a second time before epoll watches
@@ -172,7 +172,7 @@ impl Server {
                 self.watch(key);
             }
         }
-        self.run_timers();
+        self.run_timers(ready);
         Ok(())
     }
 
@@ -182,8 +182,9 @@ impl Server {
         ticks.into_iter().flatten().min().map(|tick| tick.since(self.clock.now()))
     }
 
-    fn run_timers(&mut self) {
-        for _ in 0..MAX_TIMED_OUT {
+    /// Drives connections whose wait is over: at least as many as were ready, so that no crowd delays them.
+    fn run_timers(&mut self, ready: usize) {
+        for _ in 0..MAX_TIMED_OUT.max(ready) {
             let Some((key, timeout)) = self.connections.timed_out(self.now) else { break };
             self.drive(key, Wakeup::TimedOut(timeout));
         }

@@ -207,6 +207,51 @@ fn plan_says_that_connection_tracking_is_turned_on() {
     });
 }
 
+#[test]
+fn an_address_in_another_routing_table_is_guarded() {
+    on_both(|site| {
+        // As a VRF has it: the kernel does not call such an address "local" without its interface.
+        site.host.sh(
+            "ip addr add 198.51.1.77/32 dev here1; ip addr add fd00:6379:1::77/128 dev here1 nodad
+             for address in 198.51.1.77 fd00:6379:1::77; do
+               ip=\"ip -$(case $address in *:*) echo 6;; *) echo 4;; esac)\"
+               $ip route add local $address dev here1 table 100
+               $ip route del local $address table local
+               $ip rule add to $address lookup 100
+             done",
+        );
+        let met = || ["198.51.1.77", "fd00:6379:1::77"].map(|to| met(&site.outside, to, "6380"));
+        assert_eq!(met(), PONG, "{}", site.backend);
+        for (external, wanted) in [("drop", SILENCE), ("reject", REFUSED), ("notice", REFUSED)] {
+            site.guard(external, "");
+            assert_eq!(met(), wanted, "{} {external}", site.backend);
+        }
+    });
+}
+
+#[test]
+fn a_container_on_the_outsiders_bridge_gets_no_connection() {
+    on_both(|site| {
+        // Bridged packets meet the rules without being routed.
+        site.host.sh("ip link add bridge0 type bridge; ip link set bridge0 up
+             for link in here1 here2; do ip addr flush dev $link; ip link set $link master bridge0; done
+             ip addr add 198.51.1.1/24 dev bridge0
+             echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables");
+        site.container.sh("ip addr flush dev there2; ip addr add 198.51.1.3/24 dev there2");
+        site.host.sh("iptables -t nat -A PREROUTING -d 198.51.1.1 -p tcp --dport 6379 -j DNAT --to-destination 198.51.1.3:6379");
+        let met = || met(&site.outside, HOST[0], "6379");
+        assert!((0..50).any(|_| met() == "PONG"), "{}: {}", site.backend, met());
+        for external in ["drop", "reject", "notice"] {
+            site.guard(external, "");
+            // A container engine that puts its rule before redisguard's.
+            site.host.sh("iptables -t nat -I PREROUTING 1 -d 198.51.1.1 -p tcp --dport 6379 -j DNAT --to-destination 198.51.1.3:6379
+                 nft 'add table ip theirs; add chain ip theirs early { type nat hook prerouting priority -150; }
+                      add rule ip theirs early ip daddr 198.51.1.1 tcp dport 6379 dnat to 198.51.1.3:6379'");
+            assert_ne!(met(), "PONG", "{} {external}", site.backend);
+        }
+    });
+}
+
 /// Answers what a transparent proxy is given, on IPv4 and IPv6.
 const TRANSPARENT_PROXY: &str = "
 import select, socket

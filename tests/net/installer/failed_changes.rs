@@ -154,14 +154,16 @@ fn a_load_that_fails_between_two_tables_is_rolled_back() {
     let other = bundle(OTHER);
     host.copy_in(&other.path().join("generated"), "/run/other");
     let before = host.rules();
-    // Loads the first table for real, and fails, once: not where the rules are only tried.
+    // Loads the first table of the other bundle for real, and fails; not where the rules are only tried.
     host.sh(r#"real=$(command -v ip6tables-restore)
+        digest=$(sed -n 's/^bundle *= "\(.*\)"/\1/p' /run/other/host/etc/redisguard/guard.toml)
         cat > /usr/local/sbin/ip6tables-restore <<END
 #!/bin/sh
 [ "\$(readlink /proc/self/ns/net)" = "\$(readlink /proc/\$PPID/ns/net)" ] || exec $real "\$@"
-[ -e /run/failed ] && exec $real "\$@"
+cat > /run/transaction.\$\$
+grep -q "^-I.*redisguard:$digest" /run/transaction.\$\$ || exec $real "\$@" < /run/transaction.\$\$
 touch /run/failed
-sed '/^COMMIT/q' | $real "\$@"
+sed '/^COMMIT/q' /run/transaction.\$\$ | $real "\$@"
 echo 'no such target' >&2
 exit 1
 END

@@ -208,12 +208,11 @@ impl<T> ConnectionTable<T> {
         TimeoutKind::ALL.iter().filter_map(|kind| self.first(*kind).map(|(_, due)| due)).min()
     }
 
-    /// A connection whose wait is over by `now`, and what it waited for.
+    /// The connection whose wait was over first, if it is over by `now`, and what it waited for.
     pub fn timed_out(&self, now: Tick) -> Option<(Key, TimeoutKind)> {
-        TimeoutKind::ALL.iter().find_map(|kind| {
-            let (index, due) = self.first(*kind)?;
-            (due <= now).then(|| (self.key(index), *kind))
-        })
+        let waits = TimeoutKind::ALL.iter().filter_map(|kind| Some((*kind, self.first(*kind)?)));
+        let (kind, (index, due)) = waits.min_by_key(|(_, (_, due))| *due)?;
+        (due <= now).then(|| (self.key(index), kind))
     }
 
     /// The keys of all connections.
