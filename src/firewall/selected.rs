@@ -157,8 +157,12 @@ impl Firewall {
         for (other, left) in self.left_over() {
             installed.present = true;
             let finding = match left {
-                Ok(_) => "rules of ours are left over from when it guarded the ports".to_owned(),
-                Err(error) => format!("rules of ours are loaded, but cannot be removed: {error:#}"),
+                Ok(_) => {
+                    "redisguard's rules are left over from when it guarded the ports".to_owned()
+                }
+                Err(error) => {
+                    format!("redisguard's rules are loaded, but cannot be removed: {error:#}")
+                }
             };
             installed.drift.push((Scope::Backend(other.name()), finding));
         }

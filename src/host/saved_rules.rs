@@ -3,10 +3,11 @@
 //!
 //! Never: changes anything.
 
-use super::root::Host;
+use super::root::{Host, SETTINGS};
 use crate::bundle::GuardConfig;
 use crate::firewall::SavedCopy;
 use std::fs;
+use std::path::Path;
 
 /// What is loaded at boot by iptables-persistent, iptables-services, the services of Arch, Alpine and Gentoo, scripts
 /// for ifupdown after Debian's manual, ufw and firewalld.
@@ -51,20 +52,24 @@ pub struct SavedRules {
 }
 
 impl SavedRules {
-    /// Whether loading it changes nothing on a host with this bundle applied.
-    pub fn is_of(&self, guard_config: &GuardConfig) -> bool {
-        self.copy.is_of(&guard_config.bundle, guard_config.backend)
+    /// Whether nothing is wrong while this bundle is applied: loading the file changes nothing.
+    pub fn is_note(&self, guard_config: Option<&GuardConfig>) -> bool {
+        let is_of = |applied: &GuardConfig| self.copy.is_of(&applied.bundle, applied.backend);
+        self.copy.is_include() || guard_config.is_some_and(is_of)
     }
 
     /// What it is, and the fix in a line of its own.
     pub fn described(&self, guard_config: Option<&GuardConfig>) -> String {
         let Self { path, copy } = self;
         let what = match guard_config {
+            _ if copy.is_include() => {
+                "includes redisguard's rules file; nft cannot load this file after redisguard is removed"
+            }
             _ if copy.is_unreadable() => {
                 "holds redisguard's iptables rules as nft prints them; nft cannot read them, so that the whole \
                  file may not be loaded at boot"
             }
-            Some(applied) if self.is_of(applied) => {
+            Some(_) if self.is_note(guard_config) => {
                 "holds a copy of redisguard's rules; after another bundle is applied or redisguard is removed, \
                  the copy comes back when this file is loaded, as at boot"
             }
@@ -92,7 +97,7 @@ pub fn find(host: &Host) -> Vec<SavedRules> {
 
 /// Adds a file of nft's, and those that it includes.
 fn add_nft_file(host: &Host, path: &str, depth: usize, paths: &mut Vec<String>) {
-    if depth == 0 || paths.iter().any(|known| known == path) {
+    if depth == 0 || is_own(host, path) || paths.iter().any(|known| known == path) {
         return;
     }
     let Ok(Some(bytes)) = host.read(path) else { return };
@@ -127,7 +132,7 @@ fn matching(host: &Host, pattern: &str) -> Vec<String> {
 }
 
 fn saved(host: &Host, path: &str) -> Option<SavedRules> {
-    if !host.path(path).is_file() {
+    if !host.path(path).is_file() || is_own(host, path) {
         return None;
     }
     let bytes = host.read(path).ok()??;
@@ -135,4 +140,63 @@ fn saved(host: &Host, path: &str) -> Option<SavedRules> {
     let path = host.path(path).canonicalize().ok()?.display().to_string();
     let copy = SavedCopy::find(&path, &String::from_utf8_lossy(&bytes))?;
     Some(SavedRules { path, copy })
+}
+
+/// Whether a path is redisguard's own file or leads to one: such a file is not a copy.
+fn is_own(host: &Host, path: &str) -> bool {
+    let (path, settings) = (host.path(path), host.path(SETTINGS));
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.starts_with(&settings) || real(&path).starts_with(real(&settings))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_include_of_redisguards_file_is_a_note_and_that_file_is_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let etc = folder.path().canonicalize().unwrap().join("etc");
+        fs::create_dir_all(etc.join("redisguard")).unwrap();
+        let rules = "table inet redisguard {\n}\n";
+        fs::write(etc.join("redisguard/redisguard.nft"), rules).unwrap();
+        let main = etc.join("nftables.conf");
+        let host = Host::at(folder.path()).unwrap();
+        for (include, others) in [
+            ("/etc/redisguard/redisguard.nft", ""),
+            ("/etc/redisguard/*.nft", "include \"/etc/x/../redisguard/redisguard.nft\"\n"),
+        ] {
+            fs::write(&main, format!("{others}include \"{include}\"\n")).unwrap();
+            let found = find(&host);
+            let [saved] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!(saved.path, main.display().to_string());
+            assert!(saved.is_note(None));
+            let described = saved.described(None);
+            assert!(described.contains("nftables.conf includes redisguard's"), "{described}");
+            assert!(!described.contains("copy"), "{described}");
+        }
+        // A file beside the include that holds a copy is still named.
+        fs::write(etc.join("copy.nft"), rules).unwrap();
+        fs::write(&main, "include \"/etc/redisguard/redisguard.nft\"\ninclude \"copy.nft\"\n")
+            .unwrap();
+        let copies = find(&host).into_iter().filter(|saved| !saved.is_note(None));
+        let paths: Vec<String> = copies.map(|saved| saved.path).collect();
+        assert_eq!(paths, [etc.join("copy.nft").display().to_string()]);
+    }
+
+    #[test]
+    fn a_link_to_redisguards_file_is_no_copy() {
+        let folder = tempfile::tempdir().unwrap();
+        let etc = folder.path().join("etc");
+        fs::create_dir_all(etc.join("redisguard")).unwrap();
+        fs::create_dir_all(etc.join("iptables")).unwrap();
+        fs::write(etc.join("redisguard/rules.v4"), ":REDISGUARD-IN - [0:0]\n").unwrap();
+        let link = etc.join("iptables/rules.v4");
+        std::os::unix::fs::symlink("../redisguard/rules.v4", link).unwrap();
+        let host = Host::at(folder.path()).unwrap();
+        assert!(is_own(&host, "/etc/iptables/rules.v4"));
+        assert!(!is_own(&host, "/etc/redisguard2/rules.v4"));
+        assert_eq!(find(&host), []);
+    }
 }

@@ -54,13 +54,13 @@ pub fn collect(
     Ok(status)
 }
 
-/// Adds copies of redisguard's rules in files of others: those of the applied bundle change nothing when they are
-/// loaded, and are notes.
+/// Adds files of others that load redisguard's rules: copies of the applied bundle and includes of redisguard's own
+/// file change nothing when they are loaded, and are notes.
 fn add_saved_rules(host: &Host, status: &mut HostStatus) {
     let applied = status.bundle.as_ref().and_then(|_| bundle_source::last_good_config(host));
     for saved in saved_rules::find(host) {
         let detail = saved.described(applied.as_ref());
-        if applied.as_ref().is_some_and(|applied| saved.is_of(applied)) {
+        if saved.is_note(applied.as_ref()) {
             status.notes.push(detail);
         } else {
             let detail = detail.trim_start_matches(&saved.path).trim_start();

@@ -60,7 +60,7 @@ pub(super) fn warn(prepared: &Prepared<'_>) {
     }
     let guard_config = &prepared.target.guard_config;
     for saved in prepared.saved_rules() {
-        let kind = if saved.is_of(guard_config) { "note" } else { "warning" };
+        let kind = if saved.is_note(Some(guard_config)) { "note" } else { "warning" };
         err!("{kind}: {}", indented(&saved.described(Some(guard_config))));
     }
     if let Some(obstacle) = prepared.obstacle() {

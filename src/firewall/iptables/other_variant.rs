@@ -77,7 +77,7 @@ impl Holdings {
         let (hidden, shown) = (self.variant, self.variant.other());
         (!counted.is_empty()).then(|| {
             format!(
-                "rules of others stand in {} ({}), but `iptables` is {} here and does not show them",
+                "other programs' rules are in {} ({}), but `iptables` is {} here and does not show them",
                 hidden.program(Family::V4),
                 counted.join(", "),
                 shown.program(Family::V4)
@@ -165,7 +165,7 @@ impl RulesBackend for OtherVariant {
                 continue;
             }
             let program = format!("{}-restore", self.0.program(family));
-            let action = format!("change our rules with {program}");
+            let action = format!("change redisguard's rules with {program}");
             let output = run_restore(&program, &[], &action, &before.transaction(&now))?;
             if !output.is_success() {
                 return Err(Error::new(action, one_line(&output.stderr)));

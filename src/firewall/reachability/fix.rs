@@ -10,10 +10,12 @@ use crate::family::Family;
 use crate::firewall::iptables::tables;
 use crate::firewall::iptables::variant::Variant;
 use crate::firewall::nftables::nft;
+use crate::firewall::saved_copy::shell_word;
 use crate::os::command::{Output, Program};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 /// Where distributions keep the rules that iptables-restore loads at boot, by family.
 const SAVED_RULES: [(Family, &[&str]); 2] = [
@@ -117,10 +119,13 @@ fn by_iptables(stops: &[&Stop], port: u16) -> Fix {
 /// The command that adds a rule to a file of iptables-save's: before all others of the chain, whose policy stands
 /// in a line before any rule. `None` where there is no such file, or it does not have the chain.
 fn in_saved_rules(file: &str, table: &str, rule: &str) -> Option<String> {
-    let text = fs::read_to_string(file).ok()?;
+    // sed would replace a link by a file.
+    let file = Path::new(file).canonicalize().ok()?;
+    let text = fs::read_to_string(&file).ok()?;
     let mut lines = text.lines().skip_while(|line| *line != format!("*{table}"));
     let mut lines = lines.by_ref().take_while(|line| *line != "COMMIT");
     lines.any(|line| line.starts_with(&format!(":{IPTABLES_CHAIN} "))).then(|| {
+        let file = shell_word(&file.display().to_string());
         format!(r"sed -i '/^\*{table}$/,/^COMMIT$/s/^:{IPTABLES_CHAIN} .*/&\n-A {rule}/' {file}")
     })
 }
@@ -157,4 +162,24 @@ fn takes_rule(file: &str, rule: &str) -> bool {
     let whole = format!("flush ruleset\n{text}\n{rule}\n");
     let checked = nft::run(&["--check", "--file", "-"], "check the nftables rules", &whole);
     checked.is_ok_and(|output| output.is_success())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fix_changes_the_file_that_a_link_leads_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("it's 4"), folder.path().join("rules.v4"));
+        fs::write(&file, "*filter\n:INPUT DROP [0:0]\nCOMMIT\n").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let fix = in_saved_rules(link.to_str().unwrap(), "filter", "INPUT -j ACCEPT").unwrap();
+        let done = std::process::Command::new("sh").args(["-c", &fix]).status().unwrap();
+        assert!(done.success(), "{fix}");
+        assert!(link.is_symlink(), "{fix}");
+        let text = fs::read_to_string(&file).unwrap();
+        assert_eq!(text, "*filter\n:INPUT DROP [0:0]\n-A INPUT -j ACCEPT\nCOMMIT\n");
+    }
 }

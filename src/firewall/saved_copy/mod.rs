@@ -2,16 +2,19 @@
 //! bring back rules that were removed or replaced. Changes nothing.
 
 use super::iptables::chains::{PREFIX, is_jump};
-use super::nftables::names::TABLE;
 use crate::os::command::{Output, Program};
 use crate::spec::Backend;
+use nft_block::{is_include, is_of_nft};
 use std::collections::BTreeSet;
+
+mod nft_block;
 
 /// What is redisguard's in lines of iptables-save, as an expression of sed: its chains and the jumps there.
 const IPTABLES: &str = r#"/^ *(\[[0-9:]+\] *)?(:REDISGUARD-|-[AIN] +REDISGUARD-)|^ *[^# ].* -[jg] +REDISGUARD-[^ "]* *$/d"#;
-/// The same for what nft prints: redisguard's table, its chains in the tables of iptables and the jumps there, and
-/// an include of its own file, which goes when redisguard is removed.
-const NFT: &str = r#"/^table inet redisguard \{$/,/^\}$/d;/^(add |delete |flush )?table inet redisguard$/d;/^[[:space:]]*chain REDISGUARD-[^ ]* \{$/,/^[[:space:]]*\}$/d;/ (jump|goto) REDISGUARD-[^ ]*( |$)/d;/^[[:space:]]*include "\/etc\/redisguard\//d"#;
+/// The same for what nft prints: redisguard's table, its chains in the tables of iptables and the jumps there.
+const NFT: &str = r#"/^table inet redisguard \{$/,/^\}$/d;/^(add |delete |flush )?table inet redisguard$/d;/^[[:space:]]*chain REDISGUARD-[^ ]* \{$/,/^[[:space:]]*\}$/d;/ (jump|goto) REDISGUARD-[^ ]*( |$)/d"#;
+/// The same for a line that includes redisguard's own file, which goes when redisguard is removed.
+const INCLUDE: &str = r#"/^[[:space:]]*include "\/etc\/redisguard\//d"#;
 /// The same for elements of firewalld's direct.xml, which it writes one a line.
 const XML: &str = r"/^ *<.*REDISGUARD-.*> *$/d";
 /// How many digits of its digest identify a bundle in the comments of rules.
@@ -26,8 +29,42 @@ enum Form {
     Nft,
     /// Rules of iptables as nft prints them: it cannot read all of that (xtables compat expressions).
     IptablesByNft,
+    /// No rules, but a line that has nft load redisguard's own file.
+    Include,
     /// Elements of firewalld's direct.xml.
     Firewalld,
+}
+
+impl Form {
+    /// What takes it out of a file, as an expression of sed.
+    fn expression(self) -> String {
+        match self {
+            Self::Iptables => IPTABLES.to_owned(),
+            Self::Nft | Self::IptablesByNft => format!("{NFT};{INCLUDE}"),
+            Self::Include => INCLUDE.to_owned(),
+            Self::Firewalld => XML.to_owned(),
+        }
+    }
+
+    /// Whether a line names redisguard's rules, whatever else it holds.
+    fn names(self, line: &str) -> bool {
+        match self {
+            Self::Iptables => is_of_iptables(line),
+            Self::Nft | Self::IptablesByNft | Self::Include => is_of_nft(line) || is_include(line),
+            Self::Firewalld => line.contains(PREFIX),
+        }
+    }
+
+    /// Which lines hold nothing but what is redisguard's.
+    fn owned(self, lines: &[&str]) -> Vec<bool> {
+        match self {
+            Self::Nft | Self::IptablesByNft | Self::Include => nft_block::owned(lines),
+            Self::Firewalld => {
+                lines.iter().map(|line| self.names(line) && is_one_element(line)).collect()
+            }
+            Self::Iptables => lines.iter().map(|line| self.names(line)).collect(),
+        }
+    }
 }
 
 /// A copy in a file.
@@ -46,24 +83,33 @@ impl SavedCopy {
         let lines = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
         let is_xml = path.ends_with(".xml");
         let (by_iptables, by_nft) = (lines().any(is_of_iptables), lines().any(is_of_nft));
-        let (form, expression) = match () {
-            () if is_xml && text.contains(PREFIX) => (Form::Firewalld, XML),
+        let form = match () {
+            () if is_xml && text.contains(PREFIX) => Form::Firewalld,
             () if is_xml => return None,
-            () if by_iptables => (Form::Iptables, IPTABLES),
-            () if by_nft && lines().any(|line| line.contains(PREFIX)) => (Form::IptablesByNft, NFT),
-            () if by_nft => (Form::Nft, NFT),
+            () if by_iptables => Form::Iptables,
+            () if by_nft && lines().any(|line| line.contains(PREFIX)) => Form::IptablesByNft,
+            () if by_nft => Form::Nft,
+            () if lines().any(is_include) => Form::Include,
             () => return None,
         };
-        // Tried, because files that people wrote have other forms.
-        let sed = Program::new("sed").args(["-E", expression]).input(text.as_bytes());
-        let rest = sed.run("try a fix").ok().filter(Output::is_success).map(Output::text);
-        let is_fixed = rest.is_some_and(|rest| rest != text && Self::find(path, &rest).is_none());
-        let fix = if is_fixed {
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let wholly = form.owned(&lines);
+        let partly = lines.iter().zip(&wholly).map(|(line, wholly)| *wholly || form.names(line));
+        let partly: Vec<bool> = partly.collect();
+        let expression = form.expression();
+        // Tried, because files that people wrote have other forms: it must take out redisguard's lines, and no others.
+        let fix = if wholly == partly && removed_by(&expression, &lines).as_ref() == Some(&wholly) {
             format!("sed -i -E '{expression}' {}", shell_word(path))
         } else {
-            format!("edit {path}: take out every line that belongs to redisguard")
+            let numbers = line_numbers(&partly);
+            format!("edit {path}: take out what belongs to redisguard in lines {numbers}")
         };
         Some(Self { bundles: digests(text), form, fix })
+    }
+
+    /// Whether the file holds no rules of redisguard's, but has nft load the installed ones.
+    pub fn is_include(&self) -> bool {
+        self.form == Form::Include
     }
 
     /// Whether nft cannot read the file: then nothing in it is loaded, whosever it is.
@@ -95,15 +141,38 @@ fn is_of_iptables(line: &str) -> bool {
     }
 }
 
-/// Whether a line of an nft script makes redisguard's table or chains, leads there, or reads its file.
-fn is_of_nft(line: &str) -> bool {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let text = words.join(" ");
-    text.contains(&format!("table {TABLE}"))
-        || text.starts_with("include \"/etc/redisguard/")
-        || words
-            .windows(2)
-            .any(|pair| matches!(pair[0], "chain" | "jump" | "goto") && pair[1].starts_with(PREFIX))
+/// Whether a line of firewalld's direct.xml is one element, and whole.
+fn is_one_element(line: &str) -> bool {
+    let line = line.trim();
+    let ends = line.matches("</").count();
+    let name = line.trim_start_matches('<').split([' ', '>']).next().unwrap_or_default();
+    line.matches('<').count() == ends + 1
+        && matches!(name, "chain" | "rule" | "passthrough")
+        && match ends {
+            0 => line.ends_with("/>"),
+            _ => ends == 1 && line.ends_with(&format!("</{name}>")),
+        }
+}
+
+/// Which lines an expression of sed deletes; `None` where sed fails.
+fn removed_by(expression: &str, lines: &[&str]) -> Option<Vec<bool>> {
+    // `=` prints the numbers of the lines that are kept.
+    let sed = Program::new("sed").args(["-n", "-E", &format!("{expression};=")]);
+    let sed = sed.input(lines.concat().as_bytes()).run("try a fix");
+    let kept = sed.ok().filter(Output::is_success).map(Output::text)?;
+    let kept: BTreeSet<usize> = kept.lines().filter_map(|number| number.parse().ok()).collect();
+    Some((1..=lines.len()).map(|number| !kept.contains(&number)).collect())
+}
+
+/// The numbers of chosen lines, in words: `1, 4-9`.
+fn line_numbers(chosen: &[bool]) -> String {
+    let numbered = chosen.iter().zip(1..).collect::<Vec<(&bool, usize)>>();
+    let ranges = numbered.chunk_by(|a, b| a.0 == b.0).filter(|range| *range[0].0);
+    let words = ranges.map(|range| match range {
+        [(_, first), .., (_, last)] => format!("{first}-{last}"),
+        _ => range[0].1.to_string(),
+    });
+    words.collect::<Vec<String>>().join(", ")
 }
 
 /// Every digest of a bundle in comments: `redisguard:DIGEST"`.
@@ -117,7 +186,7 @@ fn digests(text: &str) -> BTreeSet<String> {
 }
 
 /// A path as one word of a shell's.
-fn shell_word(path: &str) -> String {
+pub(super) fn shell_word(path: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+@".contains(letter);
     match path.chars().all(is_plain) {
         true => path.to_owned(),
@@ -191,7 +260,51 @@ mod tests {
         let copy = |text: &str| SavedCopy::find("/etc/nftables.conf", text).unwrap();
         assert!(copy(table).is_of("0123456789ab", Backend::Nftables));
         let by_hand = "table inet redisguard { chain rg_input { tcp dport 6379 drop; }; }\n";
-        assert!(copy(by_hand).fix.starts_with("edit /etc/nftables.conf"));
+        let fix = "edit /etc/nftables.conf: take out what belongs to redisguard in lines 1";
+        assert_eq!(copy(by_hand).fix, fix);
+    }
+
+    #[test]
+    fn an_include_is_taken_out_and_is_no_copy() {
+        let include = "\tinclude \"/etc/redisguard/redisguard.nft\"\n";
+        let copy = SavedCopy::find("/etc/nftables.conf", include).unwrap();
+        assert!(copy.is_include());
+        assert_eq!(fixed("nftables.conf", &format!("flush ruleset\n{include}")), "flush ruleset\n");
+    }
+
+    #[test]
+    fn no_command_is_printed_that_removes_lines_of_others() {
+        let edit = |path: &str, text: &str, numbers: &str| {
+            let fix = SavedCopy::find(path, text).unwrap().fix;
+            assert!(fix.starts_with("edit ") && fix.ends_with(numbers), "{text}{fix}");
+        };
+        let theirs = "table inet theirs {\n\tchain input {\n\t}\n}\n";
+        for end in ["} # end", "  }", "};", "} table ip x {\n}"] {
+            let text = format!("table inet redisguard {{\n\tchain a {{\n\t}}\n{end}\n{theirs}");
+            edit("/etc/nftables.conf", &text, if end.contains('x') { "1-3" } else { "1-4" });
+        }
+        let chain = "table ip x {\n\tchain y { meta mark 1 accept; jump REDISGUARD-IN ; }\n}\n";
+        edit("/etc/nftables.conf", chain, "lines 2");
+        let part = "table inet redisguard {\n}\n# before jump REDISGUARD-IN \n";
+        edit("/etc/nftables.conf", part, "lines 1-2");
+        let element = "<chain ipv=\"ipv4\" table=\"filter\" chain=\"REDISGUARD-IN\"/>";
+        let other = element.replace("REDISGUARD-IN", "THEIRS");
+        for line in [
+            format!("{element}{other}"),
+            format!("<direct>{element}</direct>"),
+            "<rule ipv=\"ipv4\">-j REDISGUARD-IN</rule><rule>-j THEIRS</rule>".to_owned(),
+        ] {
+            edit("/etc/firewalld/direct.xml", &format!("<?xml?>\n{line}\n"), "lines 2");
+        }
+    }
+
+    #[test]
+    fn a_table_of_another_name_is_no_copy() {
+        let find = |text: &str| SavedCopy::find("/etc/nftables.conf", text);
+        assert_eq!(find("table inet redisguard_stats {\n}\n"), None);
+        assert!(find("table inet redisguard{\n}\n").is_some());
+        let by_old_nft = "\t\tmeta l4proto tcp # xt_multiport counter jump REDISGUARD-IN\n";
+        assert_eq!(fixed("nftables.conf", by_old_nft), "");
     }
 
     #[test]
