@@ -30,7 +30,7 @@ fn leftover_rules_of_another_backend_go_with_the_next_apply() {
     apply(&host, "nftables");
     host.sh("iptables-restore --noflush < /run/iptables/host/etc/redisguard/rules.v4");
     let output = host.install(&["status"]);
-    assert_contains(&output, "iptables: redisguard's rules are left over");
+    assert_contains(&output, "redisguard's rules are left over");
     apply(&host, "nftables");
     assert_eq!(guards(&host), "table inet redisguard\n");
     install(&host, &["status"], 0);
