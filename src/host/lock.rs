@@ -35,7 +35,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While the lock is held: whoever waits for it then looks for the file again.
+        // Removed while the lock is held: a process that waits for it finds another file, or none, and tries again.
         if let Some(path) = self.path.as_ref().filter(|_| self.is_current()) {
             let _ = fs::remove_file(path);
         }

@@ -72,7 +72,7 @@ fn add_saved_rules(host: &Host, status: &mut HostStatus) {
 /// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same.
 fn nothing_applied(host: &Host) -> Result<HostStatus, Error> {
     let detail = if host.is_live() && firewall::is_any_installed()? {
-        "rules of ours are in the kernel, but nothing says what was applied: apply again"
+        "redisguard's rules are in the kernel, but its record of what was applied is missing: apply again"
     } else {
         "nothing is applied here: run `redisguard-install apply`"
     };

@@ -53,7 +53,7 @@ fn former_bundle(prepared: &Prepared<'_>) -> Result<Option<Bundle>, Error> {
         Some(receipt) if receipt.sum == target.bundle.sum() => Ok(Some(target.bundle.clone())),
         Some(receipt) if receipt.state == State::Applied => Err(failed(error.cause().to_owned())),
         _ if prepared.observed.rules_loaded => {
-            Err(failed("rules of ours are loaded, but not known is of which bundle".to_owned()))
+            Err(failed("redisguard's rules are loaded, but their bundle is unknown".to_owned()))
         }
         _ => Ok(None),
     }

@@ -167,3 +167,14 @@ fn is_fixed_at_all(machine: &Machine, words: &[&str]) {
     check(machine);
     redisguard(machine, &["status"]).ok();
 }
+
+/// A unit that loads saved rules at boot as netfilter-persistent does, without its package.
+fn write_stand_in_for_netfilter_persistent(machine: &Machine) {
+    machine.write_file(
+        "/etc/systemd/system/netfilter-persistent.service",
+        "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=network-pre.target\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/bin/sh -ec 'iptables-restore </etc/iptables/rules.v4; \
+         ip6tables-restore </etc/iptables/rules.v6'\n[Install]\nWantedBy=multi-user.target\n",
+    );
+}

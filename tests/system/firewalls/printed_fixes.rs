@@ -71,7 +71,8 @@ fn rules_of_iptables_stay_listed_when_the_fix_is_followed() {
         "mkdir -p /etc/iptables; iptables-save >/etc/iptables/rules.v4
                   ip6tables-save >/etc/iptables/rules.v6",
     );
-    stand_in_for_netfilter_persistent(&machine);
+    write_stand_in_for_netfilter_persistent(&machine);
+    sh(&machine, "systemctl --quiet enable --now netfilter-persistent");
     apply_by(&machine, "nftables", "notice");
     assert_shut(&machine, &[6379, 6380]);
     let before = machine.iptables_save();
@@ -86,18 +87,6 @@ fn rules_of_iptables_stay_listed_when_the_fix_is_followed() {
     machine.reboot();
     assert_listed(&machine, &before);
     assert_fixed(&machine);
-}
-
-/// What netfilter-persistent does at boot, without its package.
-fn stand_in_for_netfilter_persistent(machine: &Machine) {
-    machine.write_file(
-        "/etc/systemd/system/netfilter-persistent.service",
-        "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=network-pre.target\n\
-         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         ExecStart=/bin/sh -ec 'iptables-restore </etc/iptables/rules.v4; \
-         ip6tables-restore </etc/iptables/rules.v6'\n[Install]\nWantedBy=multi-user.target\n",
-    );
-    sh(machine, "systemctl --quiet enable --now netfilter-persistent");
 }
 
 #[test]

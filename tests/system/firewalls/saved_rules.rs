@@ -2,15 +2,9 @@
 
 use super::*;
 
-/// Loads what was saved of iptables at boot, as netfilter-persistent does, and saves all rules.
+/// Saves all rules of iptables where netfilter-persistent loads them at boot.
 fn save_by_iptables(machine: &Machine) {
-    machine.write_file(
-        "/etc/systemd/system/netfilter-persistent.service",
-        "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=network-pre.target\n\
-         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         ExecStart=/bin/sh -ec 'iptables-restore </etc/iptables/rules.v4; \
-         ip6tables-restore </etc/iptables/rules.v6'\n[Install]\nWantedBy=multi-user.target\n",
-    );
+    write_stand_in_for_netfilter_persistent(machine);
     sh(
         machine,
         "systemctl --quiet enable netfilter-persistent; mkdir -p /etc/iptables

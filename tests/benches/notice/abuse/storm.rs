@@ -70,7 +70,7 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
         }
     });
     let title = format!(
-        "Other clients of ours during a storm, {:.0} a second, {rounds} rounds of {clients}",
+        "Other clients of the listener during a storm, {:.0} a second, {rounds} rounds of {clients}",
         1.0 / EVERY.as_secs_f64()
     );
     let head = [
@@ -82,7 +82,7 @@ pub fn measure(stage: &Stage, scale: Scale) -> Table {
         "p99 µs",
         "/quiet",
         "from-to",
-        "CPU of ours",
+        "listener CPU",
     ];
     let mut table = Table::new(title, &head);
     let quiet = &results[0];
