@@ -55,7 +55,7 @@ fn nothing_is_changed_if_a_rollback_cannot_be_prepared() {
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
     refused("SHA256SUMS");
     host.sh("rm -r /var/lib/redisguard");
-    refused("rules of ours are loaded");
+    refused("redisguard's rules are loaded");
 
     let tree = tempfile::tempdir().unwrap();
     let offline = ["apply", "--confirm", "1h", "--root"];
