@@ -4,10 +4,12 @@
 //! Never: takes a label from a client. Labels come from the settings and from [`Outcome`], so their
 //! number is known.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exposition::{Kind, Metric, Sample};
+use crate::listener::health::Health;
 use crate::listener::log::{Attempt, Outcome, Told};
 use crate::listener::settings::Settings;
 
@@ -23,6 +25,7 @@ pub struct Counters {
     open: AtomicU64,
     /// Seconds since 1970.
     started: u64,
+    health: Arc<Health>,
 }
 
 /// The counters of one reservation.
@@ -49,8 +52,8 @@ impl ReservationCounters {
 }
 
 impl Counters {
-    /// Zeros, for the reservations of `settings`.
-    pub fn new(settings: &Settings) -> Counters {
+    /// Zeros, for the reservations of `settings`; the metrics say too what `health` knows.
+    pub fn new(settings: &Settings, health: Arc<Health>) -> Counters {
         let mut by_reservation: Vec<_> = settings
             .reserved
             .iter()
@@ -61,7 +64,7 @@ impl Counters {
             })
             .collect();
         by_reservation.sort_by_key(|counters| counters.first);
-        Counters { by_reservation, started: unix_time(), ..Counters::default() }
+        Counters { by_reservation, started: unix_time(), health, ..Counters::default() }
     }
 
     /// Counts a connection that ended.
@@ -100,7 +103,7 @@ impl Counters {
             labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
-        vec![
+        let counted = vec![
             by_port(
                 "redisguard_notice_connections",
                 Counter,
@@ -149,7 +152,8 @@ impl Counters {
                 "When the listener was started, in seconds since 1970.",
                 self.started,
             ),
-        ]
+        ];
+        [counted, self.health.metrics()].concat()
     }
 }
 

@@ -178,7 +178,8 @@ impl Server {
 
     /// How long until there is something to do even if no socket becomes ready.
     fn time_to_next_due(&self) -> Option<Duration> {
-        let ticks = [self.connections.next_timeout(), self.accept_retry, self.journal.due()];
+        let (journal, identity) = (self.journal.due(), self.state.identity.due());
+        let ticks = [self.connections.next_timeout(), self.accept_retry, journal, identity];
         ticks.into_iter().flatten().min().map(|tick| tick.since(self.clock.now()))
     }
 
@@ -192,6 +193,7 @@ impl Server {
             self.resume_accepting();
         }
         self.journal.tend(self.now);
+        self.state.identity.tend(self.now);
         if let Some(counters) = &self.counters {
             counters.set_open(self.connections.len());
         }

@@ -11,44 +11,38 @@ use std::sync::Arc;
 use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::event_loop::{Server, Summary};
 use super::requests::{Request, Requester, requests};
 use crate::error::Error;
+use crate::listener::health::Health;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
 use crate::listener::net::bind::{LeftAlone, Listeners};
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
-use crate::listener_contract::DEGRADED;
 
 /// Ports that the status line names one by one; a thousand would make it unreadable.
 const MAX_NAMED_PORTS: usize = 16;
 
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
-/// certificate. An unusable certificate does not stop it: plain clients must still get the notice.
+/// certificate. An unusable certificate, a log that cannot be written and a metrics port that is taken do not
+/// stop it: clients must still get the notice.
 ///
 /// # Errors
-/// The listener could not start: a port, the log, or the runtime.
+/// The listener could not start: a port, a thread, or the runtime.
 pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
     raise_descriptor_limit();
     let listeners = Listeners::bind(&settings)?;
-    let log = Log::open(&log, settings.log_format).map_err(|cause| {
-        let error = Error::io(format!("open {log}"), &cause);
-        match log {
-            LogTarget::File(_) => error.help(
-                "its directory must exist and be writable for the listener; --log - writes to \
-                 standard output instead",
-            ),
-            LogTarget::Stdout => error,
-        }
-    })?;
+    let health = Arc::new(Health::default());
+    let log = Log::open(&log, settings.log_format, Arc::clone(&health))
+        .map_err(|cause| Error::io(format!("open {log}"), &cause))?;
     let credentials = env::var_os("CREDENTIALS_DIRECTORY");
-    let identity = Identity::read(settings.tls.clone(), credentials.as_deref());
-    let summary = serve(listeners, settings, identity, log)
+    let identity =
+        Identity::read(settings.tls.clone(), credentials.as_deref(), Arc::clone(&health));
+    let summary = serve(listeners, settings, identity, log, &health)
         .map_err(|cause| Error::io("set up the listener", &cause))?;
     tracing::info!(
         connections = summary.connections,
@@ -69,6 +63,7 @@ fn serve(
     settings: Settings,
     identity: Identity,
     log: Log,
+    health: &Arc<Health>,
 ) -> io::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (requester, requests) = requests()?;
@@ -76,49 +71,32 @@ fn serve(
         let _context = runtime.enter();
         Signals::take_over()?
     };
-    let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
-    let mut no_metrics = None;
-    // Without its metrics the listener still serves: the error is one line of the status.
-    if let Some((port, counters)) = settings.scrape_port.zip(counters.clone())
-        && let Err(cause) = runtime.block_on(http::start(port, counters))
-    {
-        no_metrics = Some(format!("no metrics on port {port}: {cause}"));
+    let counters =
+        settings.scrape_port.map(|_| Arc::new(Counters::new(&settings, Arc::clone(health))));
+    // Without its metrics the listener still serves.
+    if let Some((port, counters)) = settings.scrape_port.zip(counters.clone()) {
+        runtime.block_on(http::start(port, counters, Arc::clone(health)));
     }
     let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
     let mut server = Server::new(listeners, settings, identity, log, counters, requests)?;
     let forward = move || runtime.block_on(signals.forward(requester));
     thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
     // Ready is said last: everything that can fail is set up, and every descriptor is open.
-    report_ready(&bound, &left_alone, &server.state.identity, no_metrics);
+    report_ready(&bound, &left_alone, health);
     server.serve()?;
-    notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    health.stopping();
     server.finish()
 }
 
-/// Tells the log and the service manager what is listened on, and what does not work.
-fn report_ready(
-    bound: &[SocketAddr],
-    left_alone: &[LeftAlone],
-    identity: &Identity,
-    no_metrics: Option<String>,
-) {
+/// Tells the diagnostics and the service manager what is listened on, and what does not work.
+fn report_ready(bound: &[SocketAddr], left_alone: &[LeftAlone], health: &Health) {
     for address in bound {
         tracing::info!("listening on {address}");
     }
     for left in left_alone {
         tracing::info!("port {} is left alone: {}", left.port, left.reason);
     }
-    if let Some(no_metrics) = &no_metrics {
-        tracing::warn!("{no_metrics}");
-    }
-    let ports = bound.iter().map(SocketAddr::port).collect();
-    let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
-    let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
-    let mut status = format!("{}{through_tls}", ports_status(&ports));
-    if !degraded.is_empty() {
-        status = format!("{status}{DEGRADED}{}", degraded.join(", "));
-    }
-    notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    health.ready(ports_status(&bound.iter().map(SocketAddr::port).collect()));
 }
 
 fn ports_status(ports: &BTreeSet<u16>) -> String {
@@ -132,12 +110,6 @@ fn ports_status(ports: &BTreeSet<u16>) -> String {
         rest => format!(" and {rest} more"),
     };
     format!("answers on port {}{rest}", named.join(", "))
-}
-
-fn notify_manager(states: &[NotifyState<'_>]) {
-    if let Err(cause) = sd_notify::notify(states) {
-        tracing::warn!("could not notify the service manager: {cause}");
-    }
 }
 
 /// Raises the soft limit of descriptors, often 1024, to the hard one: each connection takes one. If

@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::harness::{
-    Notice, free_port, notice_command, read_like, read_to_end, run, wait_until, write_settings,
+    Manager, Notice, free_port, notice_command, read_like, read_to_end, run, wait_until,
+    write_settings,
 };
 use crate::support::tools;
 
@@ -159,4 +160,22 @@ fn the_service_manager_is_notified_of_ready_and_stop() {
     assert!(ready.contains(&format!("STATUS=answers on port {}", notice.port)), "{ready}");
     notice.stop();
     assert!(hear().contains("STOPPING=1"));
+}
+
+#[test]
+fn a_metrics_port_that_is_taken_is_named_and_taken_when_it_is_free() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let manager = Manager::new();
+    let settings = format!("scrape-port = {port}");
+    let notice = Notice::start_with(&settings, |command| manager.known_to(command));
+    manager.hears_of(&format!("no metrics on port {port}: Address already in use"));
+    let mut stream = notice.connect();
+    stream.write_all(b"QUIT\r\n").unwrap();
+    assert_eq!(read_to_end(&mut stream), "+OK\r\n");
+    drop(held);
+    manager.hears_that_all_works();
+    let mut scrape = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    scrape.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    assert!(read_to_end(&mut scrape).contains("redisguard_notice_log_writable 1\n"));
 }
