@@ -1,17 +1,29 @@
-//! Whether this host's listener answers local clients with the notice.
+//! Whether this host's listener answers local clients with the notice, and what it says does not work.
 //!
 //! Never: changes anything. The listener neither counts nor logs these connections where root asks.
 
-use crate::bundle::GuardConfig;
+use super::Host;
+use crate::bundle::{Bundle, GuardConfig};
 use crate::expectation::{Expectation, Origin, OutcomeKind, PortRole, expectation};
 use crate::family::Family;
+use crate::listener::{Settings, validity_on_disk};
+use crate::listener_contract::{self, METRICS_FAULT};
+use crate::os::appendable::{self, Obstacle};
+use crate::os::sockets;
 use crate::os::systemd::UnitState;
 use crate::probe::probe;
 use crate::spec::Listen;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
+
+/// The listener's settings in a bundle.
+const SETTINGS: &str = "host/etc/redisguard/notice.toml";
+/// What starts the listener again.
+const APPLY: &str = "`redisguard-install apply`";
 
 /// What a local client of a port got, as `status --json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +81,107 @@ pub fn stopped_process(listener: &UnitState) -> Option<String> {
     let state = status.lines().find_map(|line| line.strip_prefix("State:"))?;
     // proc_pid_status(5): `T (stopped)`, and `t (tracing stop)` where a debugger holds it on purpose.
     state.trim().starts_with('T').then(|| "its process is stopped".to_owned())
+}
+
+/// Something of a listener that runs that does not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What does not work, and why: one line.
+    pub text: String,
+    /// What a person must do first; `None` where a restart of the listener is enough.
+    pub first: Option<String>,
+    /// Whether clients or operators lack something now, and not only soon.
+    pub broken: bool,
+}
+
+/// What of a listener that runs does not work: by what it has told systemd, and by what root sees.
+pub fn faults(
+    host: &Host,
+    state: &UnitState,
+    bundle: &Bundle,
+    guard_config: &GuardConfig,
+) -> Vec<Fault> {
+    if state.active != "active" {
+        return Vec::new();
+    }
+    let settings = String::from_utf8_lossy(bundle.get(SETTINGS).unwrap_or_default());
+    let settings = Settings::parse(&settings).ok();
+    let (of_log, others): (Vec<&str>, Vec<&str>) = listener_contract::faults(&state.says)
+        .partition(|fault| fault.starts_with(listener_contract::LOG_FAULT));
+    let log = host.path(&guard_config.log_file);
+    let others = others.into_iter().map(|told| fault(told, settings.as_ref()));
+    log_fault(of_log.first().copied(), &log).into_iter().chain(others).collect()
+}
+
+/// What is wrong with the log: its disk may be full before a line is lost.
+fn log_fault(told: Option<&str>, log: &Path) -> Option<Fault> {
+    let obstacle = appendable::obstacle(log);
+    let seen = match &obstacle {
+        None => None,
+        Some(Obstacle::NoDirectory) => Some("its directory is gone"),
+        Some(Obstacle::Other { cause, .. }) => Some(cause.as_str()),
+    };
+    let path = log.display();
+    let seen = seen.map(|cause| format!("{}{path}: {cause}", listener_contract::LOG_FAULT));
+    let text = told.map(str::to_owned).or(seen)?;
+    let first = match obstacle {
+        // systemd makes the directory when it starts the unit (LogsDirectory=).
+        None | Some(Obstacle::NoDirectory) => None,
+        Some(Obstacle::Other { action, .. }) => Some(format!("{action}, then run {APPLY}")),
+    };
+    Some(Fault { text, first, broken: true })
+}
+
+/// A fault that a listener has told.
+fn fault(told: &str, settings: Option<&Settings>) -> Fault {
+    let broken = !told.contains(listener_contract::ENDS_SOON);
+    let first = if listener_contract::CERTIFICATE_FAULTS.iter().any(|of| told.starts_with(of)) {
+        certificate_action(settings)
+    } else if let Some((port, _)) =
+        told.strip_prefix(METRICS_FAULT).and_then(|told| told.split_once(':'))
+    {
+        Some(metrics_action(port.parse().unwrap_or_default()))
+    } else {
+        Some("see `journalctl -u redis-port-notice.service`".to_owned())
+    };
+    Fault { text: told.to_owned(), first, broken }
+}
+
+/// What a person must do about a certificate, unless good files are there by now: the listener got copies of
+/// them when it started.
+fn certificate_action(settings: Option<&Settings>) -> Option<String> {
+    let files = settings?.tls.as_ref()?;
+    let now = Timestamp::now();
+    match validity_on_disk(files) {
+        Ok(Some(validity)) if validity.fault(&files.cert, now).is_none() => None,
+        Ok(_) => Some(format!("renew {}, then run {APPLY}", files.cert.display())),
+        Err(error) => {
+            let error = error.to_string();
+            let still = error.lines().next().unwrap_or_default();
+            Some(format!("put a certificate and its key there (now: {still}), then run {APPLY}"))
+        }
+    }
+}
+
+/// What a person must do about a metrics port that another program has.
+fn metrics_action(port: u16) -> String {
+    let holders = sockets::listeners_on(port).into_iter();
+    let mut holders: Vec<String> = holders
+        .map(|holder| match (holder.program, holder.pid) {
+            (Some(program), Some(pid)) => format!("{program} (pid {pid})"),
+            _ => "a program that cannot be seen".to_owned(),
+        })
+        .collect();
+    holders.dedup();
+    if holders.is_empty() {
+        return "wait: the listener tries again every 2 seconds, and nothing has the port now"
+            .to_owned();
+    }
+    format!(
+        "stop {}, which has port {port}, or choose another [metrics] scrape-port; the listener takes the \
+         port when it is free",
+        holders.join(" and ")
+    )
 }
 
 /// The first wrong answer of the ports that the listener must hold, in words.

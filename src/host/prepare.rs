@@ -92,7 +92,7 @@ pub fn prepare<'a>(
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, guard_config)?) } else { None };
     let rules = firewall.as_ref().map(|firewall| (firewall, detail));
-    let observed = observe::observe(host, bundle, wanted, receipt.as_ref(), rules)?;
+    let observed = observe::observe(host, bundle, guard_config, wanted, receipt.as_ref(), rules)?;
     let plan = plan::compute(wanted, &observed);
     Ok(Prepared { host, target, receipt, firewall, observed, plan })
 }

@@ -1,5 +1,6 @@
 //! What uses the reserved ports right now: the sockets that listen there, and the outside clients that are
-//! connected. Changes nothing, and never fails: what the kernel does not show is left out.
+//! connected; and what listens on another port. Changes nothing, and never fails: what the kernel does not show
+//! is left out.
 
 use crate::bundle::{BINARY, GuardConfig};
 use ipnet::IpNet;
@@ -74,6 +75,18 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     usage.peers.sort();
     usage.peers.dedup();
     usage
+}
+
+/// The sockets that listen on a port, of any address.
+pub fn listeners_on(port: u16) -> Vec<Listener> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
+    let sockets = tables.flat_map(|table| lines(table).skip(1));
+    let sockets = sockets.filter_map(|line| Socket::parse(&line));
+    let listening = sockets.filter(|socket| socket.is_listening && socket.port == port);
+    let open = listening.map(|Socket { address, inode, .. }| {
+        (inode, Open::Listener(Listener { port, address, program: None, pid: None }))
+    });
+    with_processes(open.collect()).listeners
 }
 
 fn lines(path: &str) -> impl Iterator<Item = String> {
@@ -260,6 +273,15 @@ mod tests {
         let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
         assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
         assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_found() {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let found = listeners_on(address.port());
+        let holders: Vec<_> = found.iter().map(|found| (found.address, found.pid)).collect();
+        assert_eq!(holders, [(address.ip(), Some(std::process::id()))]);
     }
 
     #[test]

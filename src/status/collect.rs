@@ -5,7 +5,7 @@ use super::findings::{
 };
 use super::health::{cycles, listener_answers, other_rules, unit_findings, without_namespaces};
 use super::types::{Finding, FindingKind, HostStatus, PortCount};
-use super::{directories, unit_overrides};
+use super::{directories, listener, unit_overrides};
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::family::Family;
@@ -130,7 +130,18 @@ fn compare(
         others.extend(unit_overrides::overrides(&states, &findings));
         others.extend(without_namespaces(&states));
         expected = !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
-        status.listener.unit = unit_findings(host, &states, &mut findings);
+        unit_findings(host, &states, &mut findings);
+        if let Some(state) = states.get(Unit::Listener.name()) {
+            listener::add_status(state, &mut status.listener);
+            let found = listener::findings(host, state, applied.as_ref());
+            findings.extend(found.by_apply);
+            others.extend(found.by_person);
+        }
+        let metrics = applied.as_ref().zip(states.get(Unit::Metrics.name()));
+        others.extend(
+            metrics
+                .and_then(|(target, state)| listener::textfile(host, &target.guard_config, state)),
+        );
     }
     if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
         add_attempts(host, &target.guard_config, expected, &mut findings, &mut status);

@@ -5,9 +5,8 @@ use super::types::{Finding, FindingKind};
 use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
 use crate::host::boot_order::{self, CycleFinding};
-use crate::host::listener_health::{Answer, ask, stopped_process};
+use crate::host::listener_health::{Answer, ask};
 use crate::host::{Host, units};
-use crate::listener_contract;
 use crate::os::systemd::UnitState;
 use crate::plan::Wanted;
 use crate::unit::Unit;
@@ -19,12 +18,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many of its ports are connected to.
 const MAX_PORTS: usize = 16;
 
-/// Adds the main units that should run and do not; returns the state of the listener's unit.
+/// Adds the main units that should run and do not.
 pub(super) fn unit_findings(
     host: &Host,
     states: &BTreeMap<String, UnitState>,
     findings: &mut Vec<Finding>,
-) -> Option<String> {
+) {
     let main = Unit::MAIN.map(Unit::name);
     let runnable = states.iter().filter(|(_, state)| !state.lacks_namespaces());
     for (name, state) in runnable.filter(|(name, _)| main.contains(&name.as_str())) {
@@ -44,10 +43,6 @@ pub(super) fn unit_findings(
             findings.push(found);
         }
     }
-    let state = states.get(Unit::Listener.name())?;
-    let faults = listener_fault(state).into_iter().chain(stopped_process(state));
-    findings.extend(faults.map(listener_finding));
-    Some(state.active.clone())
 }
 
 /// The units that systemd cannot start because it may not make the namespaces that confine them. `apply`
@@ -88,20 +83,6 @@ pub fn namespace_warnings() -> Vec<String> {
 
 fn listener_finding(detail: String) -> Finding {
     Finding::new(FindingKind::Listener, Unit::Listener.name(), detail)
-}
-
-/// What keeps a listener that runs from telling some clients, in its own words (STATUS= of sd_notify(3)).
-fn listener_fault(listener: &UnitState) -> Option<String> {
-    let text = Some(&listener.says).filter(|_| listener.active == "active");
-    let fault = listener_contract::degraded(text?)?;
-    Some(format!("{fault} (the cure: journalctl -u {})", Unit::Listener))
-}
-
-/// The same for a listener that was just started. No reason to undo a change: the ports are blocked.
-pub fn listener_warning() -> Option<String> {
-    let states = units::states(&[Unit::Listener]).ok()?;
-    let fault = listener_fault(states.get(&Unit::Listener)?)?;
-    Some(format!("{}: {fault}", Unit::Listener))
 }
 
 /// Rules of others that hide from redisguard's tool, and those that stop outsiders before the notice.

@@ -6,9 +6,11 @@ mod collect;
 mod directories;
 mod findings;
 mod health;
+mod listener;
 mod types;
 mod unit_overrides;
 
 pub use self::collect::{Probing, collect};
-pub use self::health::{listener_warning, namespace_warnings};
+pub use self::health::namespace_warnings;
+pub use self::listener::listener_warnings;
 pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};

@@ -3,14 +3,14 @@
 use super::confirm_cut;
 use super::input::{note_wait, opened};
 use super::output::{show, show_losses};
-use super::plan::{refuse, warn};
+use super::plan::{indented, refuse, warn};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
 use crate::error::Error;
 use crate::firewall::missing_family;
 use crate::host::change::apply::{apply, begin};
 use crate::os::sockets::PortUsage;
-use crate::status::{listener_warning, namespace_warnings};
+use crate::status::{listener_warnings, namespace_warnings};
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
     let (host, target) = opened(args)?;
@@ -30,8 +30,16 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     }
     let applied = apply(&prepared, verb.confirm)?;
     let confirm_by = applied.confirm_by.clone();
+    let mut warnings = Vec::new();
+    if host.has_systemd() {
+        warnings = [listener_warnings(&host, &target), namespace_warnings()].concat();
+    }
     if plan.is_empty() && !args.json {
-        out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
+        let change = match warnings.is_empty() {
+            true => "nothing to change",
+            false => "nothing that apply can change",
+        };
+        out!("{change}: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
             out!("nothing to confirm");
         }
@@ -42,12 +50,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");
     }
-    if let Some(warning) = host.has_systemd().then(listener_warning).flatten() {
-        err!("warning: {warning}");
-    }
-    if host.has_systemd() {
-        namespace_warnings().iter().for_each(|warning| err!("warning: {warning}"));
-    }
+    warnings.iter().for_each(|warning| err!("warning: {}", indented(warning)));
     warn(&prepared);
     if host.is_live() && !host.has_systemd() && !args.json {
         out!("\nno systemd runs here; this starts the listener:");
