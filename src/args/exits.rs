@@ -50,8 +50,8 @@ exit_statuses! {
         0 "the host is as it was",
         2 "no change waits for its confirmation, or going back failed";
     "redisguard-install status":
-        0 "everything is in place and works",
-        1 "something is not, or nothing was applied",
+        0 "OK: outsiders are blocked and nothing is wrong",
+        1 "OPEN, UNKNOWN or BLOCKED, or nothing was ever applied",
         2 "the host cannot be looked at";
     "redisguard-install report":
         0 "all logs were read",

@@ -92,6 +92,13 @@ pub fn last_good_config(host: &Host) -> Option<GuardConfig> {
     GuardConfig::parse(&String::from_utf8_lossy(&kept)).ok()
 }
 
+/// The guard config that is installed; `None` where there is none, or it cannot be read.
+pub fn installed_config(host: &Host) -> Option<GuardConfig> {
+    let path = GUARD_CONFIG.strip_prefix("host").unwrap_or(GUARD_CONFIG);
+    let installed = files::read(&host.path(path)).ok()??;
+    GuardConfig::parse(&String::from_utf8_lossy(&installed)).ok()
+}
+
 /// The command that applies the bundle of the receipt again: the last good one where this program has
 /// another one built in.
 pub fn repair_command(receipt: &Receipt) -> String {

@@ -14,7 +14,7 @@ use crate::firewall::drift_cache::RulesetGeneration;
 use crate::firewall::{
     self, CounterStore, DryRunNetns, Firewall, InstalledRules, Tables, drift_cache,
 };
-use crate::plan::Scope;
+use crate::plan::{RuleFault, Scope};
 
 /// Exists while nftables guards a host that iptables should guard.
 pub const MEANWHILE: &str = "/run/redisguard.meanwhile";
@@ -25,7 +25,7 @@ pub enum Loaded {
     /// They were in place already; nothing was touched.
     InPlace,
     /// They were loaded, because the kernel's rules differed like this.
-    Because(Vec<(Scope, String)>),
+    Because(Vec<(Scope, RuleFault)>),
     /// They were loaded without those that write to the kernel's log, for this reason.
     WithoutLog(Error),
 }

@@ -3,7 +3,7 @@
 
 use crate::bundle::{BINARY, GuardConfig};
 use ipnet::IpNet;
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -76,6 +76,25 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     usage
 }
 
+/// An address by which other hosts may reach this one: IPv4 first. `None` where it has none but its own.
+pub fn outside_address() -> Option<IpAddr> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let addresses: Vec<IpAddr> = interfaces.filter_map(|one| ip_address(&one)).collect();
+    let is_outside = |address: &&IpAddr| match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    };
+    let mut outside: Vec<&IpAddr> = addresses.iter().filter(is_outside).collect();
+    outside.sort_by_key(|address| address.is_ipv6());
+    outside.first().copied().copied()
+}
+
+fn ip_address(interface: &InterfaceAddress) -> Option<IpAddr> {
+    let address = interface.address?;
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+}
+
 fn lines(path: &str) -> impl Iterator<Item = String> {
     let file = File::open(path).ok().map(BufReader::new);
     file.into_iter().flat_map(|file| file.lines().map_while(Result::ok))
@@ -98,11 +117,7 @@ impl<'a> Guard<'a> {
             reserved[usize::from(port)] = true;
         }
         let interfaces = getifaddrs().into_iter().flatten();
-        let own = interfaces.filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        });
+        let own = interfaces.filter_map(|interface| ip_address(&interface));
         Self { reserved, allow: &guard_config.allow, own: own.collect() }
     }
 

@@ -13,7 +13,7 @@ pub use self::bytes::Bytes;
 pub use self::diff::{compute, local_ports, masked, masked_unit};
 pub use self::removal::{Removable, removal};
 pub use self::types::{
-    Counter, FileState, Former, InPlace, LOCAL_PORTS, LocalPorts, Observed, Plan, RECEIPT, STATE,
-    Scope, Step, UnitStatus, Wanted,
+    Counter, FileState, Former, InPlace, LOCAL_PORTS, LocalPorts, Observed, Plan, RECEIPT,
+    RuleFault, STATE, Scope, Step, UnitStatus, Wanted,
 };
 pub use self::view::{StepView, attributes};

@@ -5,6 +5,7 @@ use crate::family::Family;
 use crate::spec::{PortRange, PortSet};
 use crate::unit::Unit;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The directory of everything that redisguard remembers of a host.
 pub const STATE: &str = "/var/lib/redisguard";
@@ -39,6 +40,36 @@ impl Scope {
         match self {
             Self::Family(family) => family.name(),
             Self::Backend(name) => name,
+        }
+    }
+}
+
+/// One difference between the kernel's rules and the wanted ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault {
+    /// The table that it is in (`filter`, `inet redisguard`); `None`: it is about all rules.
+    pub table: Option<String>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+impl RuleFault {
+    /// A fault of all rules.
+    pub fn of_all(what: impl Into<String>) -> Self {
+        Self { table: None, what: what.into() }
+    }
+
+    /// A fault in a table.
+    pub fn in_table(table: &str, what: impl Into<String>) -> Self {
+        Self { table: Some(table.to_owned()), what: what.into() }
+    }
+}
+
+impl fmt::Display for RuleFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.table {
+            Some(table) => write!(formatter, "{table}: {}", self.what),
+            None => formatter.write_str(&self.what),
         }
     }
 }
@@ -95,7 +126,7 @@ pub struct Observed {
     /// Paths that hold neither a file nor a link, and what they hold, in words.
     pub irregular: BTreeMap<String, &'static str>,
     /// Every difference between the kernel's rules and the wanted ones. `None`: not compared.
-    pub rule_drift: Option<Vec<(Scope, String)>>,
+    pub rule_drift: Option<Vec<(Scope, RuleFault)>>,
     /// What was stopped so far: packets and bytes by port and family.
     pub stopped: BTreeMap<(PortRange, Family), (u64, u64)>,
     /// When that counting began (RFC 3339), if anything was counted.
@@ -188,7 +219,7 @@ pub enum Step {
     /// Load the rules.
     LoadRules {
         /// How those in the kernel differ.
-        drift: Vec<(Scope, String)>,
+        drift: Vec<(Scope, RuleFault)>,
     },
     /// Start or restart a unit.
     StartUnit {

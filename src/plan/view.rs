@@ -1,7 +1,9 @@
 //! A step as it is printed and serialised.
 
 use super::diff::masked_unit;
-use super::types::{FileState, Former, InPlace, LOCAL_PORTS, RECEIPT, STATE, Scope, Step};
+use super::types::{
+    FileState, Former, InPlace, LOCAL_PORTS, RECEIPT, RuleFault, STATE, Scope, Step,
+};
 use crate::bundle::BINARY;
 use serde::Serialize;
 
@@ -75,7 +77,8 @@ impl Step {
                 local_ports(format!("leave {ports} in: it cannot be written ({cause})"))
             }
             Self::LoadRules { drift } => {
-                let line = |(scope, found): &(Scope, String)| format!("{}: {found}", scope.name());
+                let line =
+                    |(scope, found): &(Scope, RuleFault)| format!("{}: {found}", scope.name());
                 let lines: Vec<String> = drift.iter().map(line).collect();
                 rules(&format!("load ({})", lines.join("; ")))
             }
