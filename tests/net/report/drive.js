@@ -3,7 +3,7 @@
 //
 //   node drive.js URL ARGUMENT…
 //
-// An argument of its own kind comes before the page is loaded or where it stands:
+// Arguments that are no expressions:
 //   media:NAME=VALUE    emulates a media feature, such as forced-colors=active
 //   size:WIDTHxHEIGHT   emulates a screen
 //   no-script           runs no script of the page; expressions are evaluated all the same

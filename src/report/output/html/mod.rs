@@ -1,7 +1,7 @@
 //! The report as one HTML file, with its style, script and charts inside.
 //!
 //! Guarantees: the page's Content-Security-Policy admits that style and that script and nothing else, and
-//! the template escapes every value, so that nothing in a log runs in a browser.
+//! the template escapes every value, and `data` those for the script, so that nothing in a log runs in a browser.
 
 mod cells;
 mod charts;
