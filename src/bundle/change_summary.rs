@@ -65,6 +65,11 @@ impl Comparison<'_> {
             |network| format!("{network} is let past the guard: the host's own rules decide"),
             |network| format!("{network} is no longer let past the guard"),
         );
+        self.list(
+            |spec| &spec.firewall.service_networks,
+            |network| format!("connections to the service addresses {network} are left alone"),
+            |network| format!("connections to the service addresses {network} are guarded again"),
+        );
     }
 
     fn backend(&mut self) {

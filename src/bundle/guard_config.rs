@@ -25,6 +25,9 @@ pub struct GuardConfig {
     pub existing: Existing,
     /// Networks that the rules exempt.
     pub allow: Vec<IpNet>,
+    /// Destinations that the rules leave alone.
+    #[serde(default)]
+    pub service_networks: Vec<IpNet>,
     /// The cluster's client ports.
     #[serde(deserialize_with = "parsed")]
     pub cluster: PortSet,

@@ -127,16 +127,20 @@ impl Prepared<'_> {
             && !firewall::tracks_connections()
     }
 
-    /// Virtual services on reserved ports: the rules cannot tell their addresses from others of this host.
+    /// Virtual services on reserved ports, but for those that the bundle exempts: the rules cannot tell their
+    /// addresses from others of this host.
     fn ipvs_note(&self) -> Option<String> {
-        let reserved = self.target.guard_config.reserved_ports();
-        let services =
-            ipvs::tcp_services().into_iter().filter(|(_, port)| reserved.contains(*port));
+        let config = &self.target.guard_config;
+        let reserved = config.reserved_ports();
+        let is_exempt = |to| config.service_networks.iter().any(|network| network.contains(&to));
+        let services = ipvs::tcp_services()
+            .into_iter()
+            .filter(|(address, port)| reserved.contains(*port) && !is_exempt(*address));
         let names: Vec<_> = services.map(SocketAddr::from).map(|name| name.to_string()).collect();
         (!names.is_empty()).then(|| {
             format!(
                 "IPVS serves {} on this host. Outsiders are blocked there like at the host's other \
-                 addresses; `allow` in [firewall] exempts their networks",
+                 addresses; `service-networks` in [firewall] exempts such addresses",
                 names.join(", ")
             )
         })

@@ -74,6 +74,8 @@ pub struct Firewall {
     pub backend: Backend,
     /// Networks that the rules exempt.
     pub allow: Vec<IpNet>,
+    /// Destinations that the rules leave alone, because other machines serve them.
+    pub service_networks: Vec<IpNet>,
     /// What happens to connections that are open already.
     pub existing: Existing,
     /// Kernel log lines a minute for one source whose packets are dropped or rejected; 0 for none.

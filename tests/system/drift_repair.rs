@@ -28,6 +28,23 @@ fn a_flushed_chain_is_named_and_fixed() {
 }
 
 #[test]
+fn no_other_user_can_keep_the_rules_from_being_fixed() {
+    let Some(machine) = guarded("locks") else { return };
+    let hold = "setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '
+        for file in /proc/self/ns/net /run/redisguard-rules.lock /run/xtables.lock; do
+            (flock -n 9 && exec sleep 300) 9<$file >/dev/null 2>&1 &
+        done'";
+    machine.run(&["sh", "-c", hold]).ok();
+    machine.run(&["iptables", "-t", "mangle", "-F", "PREROUTING"]).ok();
+    machine.run(&["iptables", "-F", "INPUT"]).ok();
+    machine.run(&["timeout", "30", "systemctl", "start", CHECK]).ok();
+    assert_clean(&machine);
+    redisguard(&machine, &["apply"]).ok();
+    let left = machine.run(&["sh", "-c", "ls /run | grep 'redisguard.*lock'"]);
+    assert_eq!(left.stdout, "", "{left:?}");
+}
+
+#[test]
 fn every_way_of_losing_the_rules_is_fixed_in_place() {
     let Some(machine) = guarded("lost") else { return };
     machine.run(&["iptables", "-A", "INPUT", "-p", "udp", "--dport", "9", "-j", "DROP"]).ok();

@@ -87,6 +87,10 @@ tables! {
         "allow": Networks, default Empty,
             "Networks that the guard lets past; the host's own rules decide about them.",
             example "[\"10.20.0.0/16\", \"2001:db8::/32\"]";
+        "service-networks": Networks, default Empty,
+            "Networks of service addresses, which IPVS or kube-proxy on the host forwards to other \
+             machines. Connections to them are left alone.",
+            example "[\"10.96.0.0/12\", \"fd00:96::/112\"]";
         "existing": Choice(Existing::CHOICES), default Text("cut"),
             "What becomes of sessions of outsiders that are open when the guard comes up.",
             example "\"keep\"";

@@ -49,30 +49,31 @@ pub fn firewall(table: &Table<'_>) -> Firewall {
     Firewall {
         backend: table.choice().into_inner(),
         existing: table.choice().into_inner(),
-        allow: allowed_networks(table),
+        allow: networks(table, "allow"),
+        service_networks: networks(table, "service-networks"),
         log_per_source: table.number("log-per-source"),
     }
 }
 
-fn allowed_networks(table: &Table<'_>) -> Vec<IpNet> {
-    let networks = table.texts("allow", Check::Network, network);
+fn networks(table: &Table<'_>, key: &str) -> Vec<IpNet> {
+    let networks = table.texts(key, Check::Network, network);
     let mut first_spans = BTreeMap::new();
     for spanned in &networks {
         let (network, span) = (*spanned.get_ref(), spanned.span());
         if let Some(first) = first_spans.insert(network, span.clone()) {
-            let message = format!("{network} stands in `allow` twice");
+            let message = format!("{network} stands in `{key}` twice");
             let problem = Problem::new(Check::NetworkTwice, span, message);
             table.report(problem.help("remove one").related(first, "here first"));
         }
     }
     let first = networks.first().map(Spanned::span);
-    let allow = networks.into_iter().map(Spanned::into_inner).collect();
-    if let Some(span) = first.filter(|_| covers_half_of_a_family(&allow)) {
-        let message = "together the networks in `allow` let nearly everyone past";
+    let networks = networks.into_iter().map(Spanned::into_inner).collect();
+    if let Some(span) = first.filter(|_| covers_half_of_a_family(&networks)) {
+        let message = format!("together the networks in `{key}` exempt nearly everything");
         let problem = Problem::new(Check::Network, span, message);
         table.report(problem.help("name the networks that you mean"));
     }
-    allow
+    networks
 }
 
 /// Whether the networks together hold half of the addresses of IPv4 or IPv6, or more.
