@@ -123,7 +123,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
 
-    /// List the N with the most attempts: 20 as text and 1000 on a page unless given, else all
+    /// List the N with the most attempts: 20 as text unless given, else all. A page lists 1000 or N at once
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
 

@@ -17,7 +17,8 @@ pub use self::diagnostics::{
     Severity, Source,
 };
 pub use self::parse::values::{
-    DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath, network,
+    DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
+    network,
 };
 pub use self::ports::{PortRange, PortSet};
 pub use self::types::{

@@ -24,6 +24,7 @@ mod metrics;
 mod offline_tree;
 mod ports_stay_blocked;
 mod removal;
+mod runbook;
 mod small_containers;
 mod ssh_access;
 mod unit_sandbox;

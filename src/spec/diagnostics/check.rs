@@ -48,7 +48,7 @@ checks! {
     Contact Error "contact" "The contact's address and the cluster's host are plain names.";
     Network Error "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
     NetworkTwice Error "network-twice" "No network stands in `allow` twice.";
-    Path Error "path" "The log is an absolute path under /var/log, certificate, key and the file for metrics are absolute paths; documents are relative Markdown files.";
+    Path Error "path" "The log is an absolute path under /var/log, certificate, key and the file for metrics are absolute paths; documents are relative Markdown files; the runbook is an http or https address.";
     PathTwice Error "path-twice" "No document has two roles.";
     ReservedTwice Error "reserved-twice" "No port is reserved twice.";
     ReservedCluster Error "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";

@@ -53,6 +53,12 @@ texts! {
 
     /// A Markdown file's path, relative to the root of the repository.
     DocumentPath;
+
+    /// The address of a page, http or https, without a fragment.
+    WebAddress;
+
+    /// The name of a label of Prometheus that redisguard's own metrics do not have.
+    TargetLabel;
 }
 
 impl Line {
@@ -253,6 +259,59 @@ impl DocumentPath {
         }
         if text.split('/').any(|part| part.starts_with('.')) {
             return Err("a part of it begins with `.`".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl WebAddress {
+    /// # Errors
+    /// The reason why the text is no plain address of a page.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 200 {
+            return Err(format!("it has {} bytes; at most 200 fit", text.len()));
+        }
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let rest = rest.ok_or("it must begin with https:// or http://")?;
+        // The characters of RFC 3986, less those that are syntax in a format that holds the address.
+        let plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!&()*+,;=%".contains(&byte);
+        if let Some(odd) = rest.chars().find(|odd| !odd.is_ascii() || !plain(*odd as u8)) {
+            return Err(match odd {
+                '#' => "it may not have a fragment: each alert adds its own".to_owned(),
+                odd => format!("`{}` may not stand in it", odd.escape_default()),
+            });
+        }
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "1"));
+        if port.parse::<u16>().is_err() || Host::parse(host).is_err() {
+            return Err("it must name a host, such as https://wiki.example.org/runbook".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TargetLabel {
+    /// Labels that the metrics or the alerts set themselves.
+    pub const TAKEN: [&'static str; 8] =
+        ["instance", "bundle", "port", "family", "ending", "severity", "team", "alertname"];
+
+    /// # Errors
+    /// The reason why no scrape target can be told apart by such a label.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 60 {
+            return Err(format!("it has {} bytes; at most 60 fit", text.len()));
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        if !text.bytes().all(plain) || !text.as_bytes().first().is_some_and(begins) {
+            return Err("a label's name has letters, digits and _, and begins with no digit".into());
+        }
+        if text.starts_with("__") {
+            return Err("Prometheus drops labels that begin with __".into());
+        }
+        if Self::TAKEN.contains(&text) {
+            return Err(format!("`{text}` has another meaning in redisguard's metrics and alerts"));
         }
         Ok(Self(text.to_owned()))
     }

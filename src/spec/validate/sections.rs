@@ -2,7 +2,9 @@
 
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::parse::Table;
-use crate::spec::parse::values::{Email, Host, LogPath, PemPath, TextfilePath, network};
+use crate::spec::parse::values::{
+    Email, Host, LogPath, PemPath, TargetLabel, TextfilePath, network,
+};
 use crate::spec::ports::PortSet;
 use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Site, Tls};
 use ipnet::IpNet;
@@ -115,5 +117,7 @@ pub fn metrics(table: &Table<'_>) -> (Metrics, Option<Spanned<u16>>) {
     let textfile = table.text("textfile", Check::Path, TextfilePath::parse);
     let port = table.port("scrape-port", "the port for metrics is one port");
     let scrape_port = port.as_ref().map(|port| *port.get_ref());
-    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port }, port)
+    let label = table.text_or_default("environment-label", Check::Text, TargetLabel::parse);
+    let environment_label = label.into_inner();
+    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port, environment_label }, port)
 }
