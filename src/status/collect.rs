@@ -25,7 +25,7 @@ use std::path::Path;
 /// How many recent attempts are told.
 const MAX_RECENT_ATTEMPTS: usize = 5;
 
-/// Whether the listener is connected to. It counts and logs that like any other connection.
+/// Whether the listener is connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Probing {
     /// Connect to its ports.

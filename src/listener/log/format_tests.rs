@@ -107,6 +107,7 @@ fn the_longest_line_is_within_the_bound() {
         name: Rc::new(Name::Path(vec![0xff; 4096].into())),
         uid: Some(u32::MAX),
         cgroup: None,
+        is_own: false,
     };
     let longest = Attempt {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
@@ -144,7 +145,8 @@ fn what_is_stated_and_refused_is_named() {
 fn every_field_is_documented() {
     let page = include_str!("../../../docs/reference/log.md");
     let client = ClientInfo { tls: Some(TlsOutcome::Version13), ..everything_stated() };
-    let local = |name| LocalClient { name: Rc::new(name), uid: Some(0), cgroup: None };
+    let local =
+        |name| LocalClient { name: Rc::new(name), uid: Some(0), cgroup: None, is_own: false };
     for name in [Name::Unit((*b"a").into()), Name::Container((*b"a").into()), Name::Unknown] {
         let local = local(name);
         let attempt = Attempt { local: Some(&local), ..attempt(&client) };
@@ -178,7 +180,7 @@ fn a_local_client_is_named_and_its_name_breaks_no_line() {
         (Name::Id(4711), Some(7), r##"cgroup="#4711" uid=7"##),
         (Name::Unknown, None, "cgroup=unknown"),
     ] {
-        let local = LocalClient { name: Rc::new(name), uid, cgroup: None };
+        let local = LocalClient { name: Rc::new(name), uid, cgroup: None, is_own: false };
         let attempt = Attempt { local: Some(&local), ..attempt(&client) };
         let line = line(&attempt, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
         assert!(line.contains(&format!(" duration-ms=12 {fields} told=true ")), "{line}");
@@ -299,7 +301,8 @@ fn the_report_reads_the_name_of_every_local_client() {
             Name::Id(u64::MAX),
             Name::Unknown,
         ] {
-            let local = LocalClient { name: Rc::new(name), uid: Some(7), cgroup: None };
+            let local =
+                LocalClient { name: Rc::new(name), uid: Some(7), cgroup: None, is_own: false };
             let attempt = Attempt { local: Some(&local), ..attempt(&client) };
             let mut text = line(&attempt, format, Timestamp::UNIX_EPOCH).into_bytes();
             let (source, attempts) = (FoldedSource::Address(attempt.peer.ip()), 7);

@@ -183,6 +183,7 @@ mod tests {
             name: Rc::new(Name::Unit(name.as_bytes().into())),
             uid: None,
             cgroup: NonZeroU64::new(id),
+            is_own: false,
         };
         let (billing, orders) = (service("billing.service", 1), service("orders.service", 2));
         for _ in 0..3 {
