@@ -61,6 +61,11 @@ impl Comparison<'_> {
             |network| format!("{network} is let past the guard: the host's own rules decide"),
             |network| format!("{network} is no longer let past the guard"),
         );
+        self.list(
+            |spec| &spec.probe.from,
+            |network| format!("attempts from {network} are counted apart, as probes"),
+            |network| format!("attempts from {network} are counted like those of all outsiders"),
+        );
     }
 
     fn backend(&mut self) {

@@ -25,6 +25,8 @@ const LOG_BURST: u8 = 100;
 /// The beginnings of kernel log lines; `report` finds the lines by them.
 const LOG_PREFIX_DROP: &str = "redisguard drop: ";
 const LOG_PREFIX_REJECT: &str = "redisguard reject: ";
+const LOG_PREFIX_PROBE_DROP: &str = "redisguard probe drop: ";
+const LOG_PREFIX_PROBE_REJECT: &str = "redisguard probe reject: ";
 /// One source in IPv6 is a /64: a host can use every address of its network (RFC 4862).
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
 
@@ -35,6 +37,8 @@ struct Rules<'a> {
     digest: &'a str,
     family: Family,
     allow: Vec<IpNet>,
+    /// The networks that probe.
+    probes: Vec<IpNet>,
     /// The match of the jump in INPUT, and that of the jumps in PREROUTING.
     input: String,
     prerouting: String,
@@ -126,6 +130,7 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         digest,
         family,
         allow: spec.allowed(family),
+        probes: spec.probing(family),
         input: multiport(&input),
         prerouting: multiport(&reserved),
         is_approximate: set(&reserved) != set(&all),
@@ -170,6 +175,12 @@ impl Spec {
     fn allowed(&self, family: Family) -> Vec<IpNet> {
         let allowed = self.firewall.allow.iter().copied();
         allowed.filter(|network| Family::of(network.addr()) == family).collect()
+    }
+
+    /// The networks of one family that probe.
+    fn probing(&self, family: Family) -> Vec<IpNet> {
+        let probing = self.probe.from.iter().copied();
+        probing.filter(|network| Family::of(network.addr()) == family).collect()
     }
 }
 

@@ -17,9 +17,9 @@ use crate::host::receipt::{Receipt, State};
 use crate::host::{Host, bundle_source, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
-use crate::plan::Observed;
 use crate::spec::PortRange;
 use crate::unit::Unit;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many recent attempts are told.
@@ -110,7 +110,10 @@ fn compare(
             others.extend(cycles(host, &target.wanted));
         }
         if host.is_live() {
-            status.ports = port_counts(&target.guard_config, observed);
+            status.ports = port_counts(&target.guard_config, &observed.stopped);
+            if !target.guard_config.probe.is_empty() {
+                status.probes = port_counts(&target.guard_config, &observed.stopped_probes);
+            }
             status.counted_since.clone_from(&observed.counted_since);
         }
         status.notes.extend(prepared.note().map(str::to_owned));
@@ -160,7 +163,10 @@ fn add_attempts(
 }
 
 /// What was stopped, by reserved port and family; zero where nothing was.
-fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount> {
+fn port_counts(
+    guard_config: &GuardConfig,
+    counts: &BTreeMap<(PortRange, Family), (u64, u64)>,
+) -> Vec<PortCount> {
     let mut ports: Vec<PortRange> =
         guard_config.reserved.iter().map(|reserved| reserved.ports).collect();
     ports.sort_unstable();
@@ -168,7 +174,7 @@ fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount
     let families = || Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
     let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
     let count = |(ports, family)| {
-        let count = observed.stopped.get(&(ports, family)).copied().unwrap_or_default();
+        let count = counts.get(&(ports, family)).copied().unwrap_or_default();
         PortCount::new(ports, family, count)
     };
     each.map(count).collect()

@@ -2,9 +2,11 @@
 
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::parse::Table;
-use crate::spec::parse::values::{Email, Host, LogPath, PemPath, TextfilePath, network};
+use crate::spec::parse::values::{
+    Email, Host, LogPath, PemPath, TextfilePath, network, probe_network,
+};
 use crate::spec::ports::PortSet;
-use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Site, Tls};
+use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Probe, Site, Tls};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -53,24 +55,39 @@ pub fn firewall(table: &Table<'_>) -> Firewall {
 }
 
 fn allowed_networks(table: &Table<'_>) -> Vec<IpNet> {
-    let networks = table.texts("allow", Check::Network, network);
+    let everyone = "together the networks in `allow` let nearly everyone past";
+    distinct_networks(table, "allow", network, everyone)
+}
+
+pub fn probe(table: &Table<'_>) -> Probe {
+    let everyone = "together the networks in `from` hold nearly everyone";
+    Probe { from: distinct_networks(table, "from", probe_network, everyone) }
+}
+
+/// The networks of a key, none of them twice; `everyone` says what is wrong where they hold half of a family.
+fn distinct_networks(
+    table: &Table<'_>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<IpNet, String>,
+    everyone: &str,
+) -> Vec<IpNet> {
+    let networks = table.texts(key, Check::Network, parse);
     let mut first_spans = BTreeMap::new();
     for spanned in &networks {
         let (network, span) = (*spanned.get_ref(), spanned.span());
         if let Some(first) = first_spans.insert(network, span.clone()) {
-            let message = format!("{network} stands in `allow` twice");
+            let message = format!("{network} stands in `{key}` twice");
             let problem = Problem::new(Check::NetworkTwice, span, message);
             table.report(problem.help("remove one").related(first, "here first"));
         }
     }
     let first = networks.first().map(Spanned::span);
-    let allow = networks.into_iter().map(Spanned::into_inner).collect();
-    if let Some(span) = first.filter(|_| covers_half_of_a_family(&allow)) {
-        let message = "together the networks in `allow` let nearly everyone past";
-        let problem = Problem::new(Check::Network, span, message);
+    let networks = networks.into_iter().map(Spanned::into_inner).collect();
+    if let Some(span) = first.filter(|_| covers_half_of_a_family(&networks)) {
+        let problem = Problem::new(Check::Network, span, everyone);
         table.report(problem.help("name the networks that you mean"));
     }
-    allow
+    networks
 }
 
 /// Whether the networks together hold half of the addresses of IPv4 or IPv6, or more.
