@@ -70,6 +70,11 @@ impl Comparison<'_> {
             |network| format!("connections to the service addresses {network} are left alone"),
             |network| format!("connections to the service addresses {network} are guarded again"),
         );
+        self.list(
+            |spec| &spec.probe.from,
+            |network| format!("attempts from {network} are counted apart, as probes"),
+            |network| format!("attempts from {network} are counted like those of all outsiders"),
+        );
     }
 
     fn backend(&mut self) {

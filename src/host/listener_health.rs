@@ -6,10 +6,9 @@ use crate::bundle::GuardConfig;
 use crate::expectation::{Expectation, Origin, OutcomeKind, PortRole, expectation};
 use crate::family::Family;
 use crate::os::systemd::UnitState;
-use crate::probe::probe;
+use crate::probe::probe_own_host;
 use crate::spec::Listen;
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -44,11 +43,7 @@ pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<An
     let asked: Vec<(u16, Family)> = asked.collect();
     let ask_one = |(port, family): (u16, Family)| {
         let expectation = expectation(guard_config, Origin::Local, PortRole::Reserved, port);
-        let address: IpAddr = match family {
-            Family::V4 => Ipv4Addr::LOCALHOST.into(),
-            Family::V6 => Ipv6Addr::LOCALHOST.into(),
-        };
-        let outcome = probe(SocketAddr::new(address, port), timeout);
+        let outcome = probe_own_host(port, family, timeout);
         // Another server that holds an `if-free` port may hold it on one family only.
         let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
         Answer { port, family, outcome: outcome.kind(), expected }

@@ -81,6 +81,8 @@ pub struct Counter {
     pub table: &'static str,
     /// The port or range as it was reserved.
     pub ports: PortRange,
+    /// Whether it counts probes.
+    pub is_probe: bool,
     /// Packets.
     pub packets: u64,
     /// Their bytes.
@@ -129,6 +131,8 @@ pub struct Observed {
     pub rule_drift: Option<Vec<(Scope, RuleFault)>>,
     /// What was stopped so far: packets and bytes by port and family.
     pub stopped: BTreeMap<(PortRange, Family), (u64, u64)>,
+    /// What was stopped of probes, which `stopped` does not include.
+    pub stopped_probes: BTreeMap<(PortRange, Family), (u64, u64)>,
     /// When that counting began (RFC 3339), if anything was counted.
     pub counted_since: Option<String>,
     /// Whether any of redisguard's rules is in the kernel.

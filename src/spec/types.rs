@@ -112,6 +112,13 @@ pub struct Tls {
     pub key: PemPath,
 }
 
+/// `[probe]`: which outsiders are the operators' own probes.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Networks whose attempts are logged and counted apart.
+    pub from: Vec<IpNet>,
+}
+
 /// `[metrics]`: what Prometheus can read.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -151,6 +158,8 @@ pub struct Spec {
     pub firewall: Firewall,
     /// The listener.
     pub notice: Notice,
+    /// Which outsiders probe.
+    pub probe: Probe,
     /// Where Prometheus finds metrics.
     pub metrics: Metrics,
     /// The paths of the documents.

@@ -21,15 +21,15 @@ use crate::host::{Host, bundle_source, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
 use crate::os::{self, sockets};
-use crate::plan::Observed;
 use crate::spec::PortRange;
 use crate::unit::Unit;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many recent attempts are told.
 const MAX_RECENT_ATTEMPTS: usize = 5;
 
-/// Whether the listener is connected to. It counts and logs that like any other connection.
+/// Whether the listener is connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Probing {
     /// Connect to its ports.
@@ -188,7 +188,10 @@ fn compare(
             let drifts = observed.rule_drift.as_ref().is_some_and(|drift| !drift.is_empty());
             let look = drifts.then(|| firewall::exposure(&target.guard_config));
             exposure = Some(look.unwrap_or_default());
-            status.ports = port_counts(&target.guard_config, observed);
+            status.ports = port_counts(&target.guard_config, &observed.stopped);
+            if !target.guard_config.probe.is_empty() {
+                status.probes = port_counts(&target.guard_config, &observed.stopped_probes);
+            }
             status.counted_since.clone_from(&observed.counted_since);
         }
         status.notes.extend(prepared.note().map(str::to_owned));
@@ -250,7 +253,10 @@ fn add_attempts(
 }
 
 /// What was stopped, by reserved port and family; zero where nothing was.
-fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount> {
+fn port_counts(
+    guard_config: &GuardConfig,
+    counts: &BTreeMap<(PortRange, Family), (u64, u64)>,
+) -> Vec<PortCount> {
     let mut ports: Vec<PortRange> =
         guard_config.reserved.iter().map(|reserved| reserved.ports).collect();
     ports.sort_unstable();
@@ -258,7 +264,7 @@ fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount
     let families = || Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
     let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
     let count = |(ports, family)| {
-        let count = observed.stopped.get(&(ports, family)).copied().unwrap_or_default();
+        let count = counts.get(&(ports, family)).copied().unwrap_or_default();
         PortCount::new(ports, family, count)
     };
     each.map(count).collect()

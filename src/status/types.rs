@@ -53,6 +53,10 @@ pub struct HostStatus {
     /// What the rules stopped or told in all that time, by reservation and family: it outlives reloads,
     /// changed bundles and reboots.
     pub ports: Vec<PortCount>,
+    /// The same of the networks in `[probe] from`, which `ports` does not include; absent where the bundle names
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<PortCount>,
     /// The latest attempts from outside and of identified programs on this host, the latest first, each source
     /// at each port once; from the ends of the listener's log and, of the last day, of the kernel's.
     pub knocks: Vec<RecentAttempt>,

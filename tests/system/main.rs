@@ -22,6 +22,7 @@ mod local_clients;
 mod local_reserved_ports;
 mod metrics;
 mod offline_tree;
+mod own_questions;
 mod ports_stay_blocked;
 mod removal;
 mod runbook;

@@ -104,6 +104,10 @@ fn show(status: &HostStatus) {
         out!("{missing}");
     }
     show_ports(status);
+    if !status.probes.is_empty() {
+        let packets: u64 = status.probes.iter().map(|count| count.packets).sum();
+        out!("probes, not counted above: {packets} packets (--json has them by port)");
+    }
     show_attempts(&status.knocks);
     if !status.listener.answers.is_empty() {
         let unit = status.listener.unit.as_deref().unwrap_or("not under systemd");

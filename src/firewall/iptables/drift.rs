@@ -80,7 +80,8 @@ fn name(rule: &str) -> String {
     let comment =
         rule.split_once("--comment \"redisguard:").and_then(|(_, rest)| rest.split_once('"'));
     match (ports_of(rule), comment) {
-        (Some(ports), _) => format!("the rule for port {ports}"),
+        (Some((ports, false)), _) => format!("the rule for port {ports}"),
+        (Some((ports, true)), _) => format!("the rule for probes of port {ports}"),
         (None, Some((comment, _))) => format!("the rule \"{comment}\""),
         (None, None) => format!("the rule `{rule}`"),
     }

@@ -31,7 +31,10 @@ fn drift(listing: &str) -> String {
 fn a_host_with_the_rules_in_place_does_not_drift() {
     assert_eq!(drift(LISTING), "");
     let counters = Ruleset::listed(LISTING).1;
-    assert_eq!(counters, [Counter { table: "filter", ports: 6379.into(), packets: 7, bytes: 420 }]);
+    assert_eq!(
+        counters,
+        [Counter { table: "filter", ports: 6379.into(), is_probe: false, packets: 7, bytes: 420 }]
+    );
 }
 
 #[test]
@@ -84,7 +87,13 @@ fn a_comment_that_reads_like_a_jump_to_us_is_somebodys() {
 fn what_is_redirected_is_counted_too() {
     let nat = "*nat\n:REDISGUARD-PRE - [0:0]\n[3:180] -A REDISGUARD-PRE -p tcp -m comment \
                --comment \"redisguard:6379:redirect x\" -j REDIRECT\nCOMMIT\n";
-    let counter = |table, packets, bytes| Counter { table, ports: 6379.into(), packets, bytes };
+    let counter = |table, packets, bytes| Counter {
+        table,
+        ports: 6379.into(),
+        is_probe: false,
+        packets,
+        bytes,
+    };
     let counters = Ruleset::listed(&format!("{LISTING}{nat}")).1;
     assert_eq!(counters, [counter("filter", 7, 420), counter("nat", 3, 180)]);
 }

@@ -191,14 +191,17 @@ fn comment(line: &str) -> Option<String> {
     Some(comment.strip_prefix(COMMENT_PREFIX)?.strip_suffix('"')?.to_owned())
 }
 
-/// The value of `counter port_8000-8010_v4`, from its line `packets 1 bytes 60`.
+/// The value of `counter port_8000-8010_v4` or `counter probe_8000-8010_v4`, from its line `packets 1 bytes 60`.
 fn counter_value(name: &str, line: &str) -> Option<(Family, Counter)> {
-    let (ports, family) = name.strip_prefix("counter port_")?.rsplit_once('_')?;
+    let of_probes = name.strip_prefix("counter probe_");
+    let name = of_probes.or_else(|| name.strip_prefix("counter port_"))?;
+    let (ports, family) = name.rsplit_once('_')?;
     let family = Family::BOTH.into_iter().find(|known| known.short() == family)?;
     let mut words = line.split(' ');
     let mut number = || words.nth(1)?.parse().ok();
     let (packets, bytes) = (number()?, number()?);
-    Some((family, Counter { table: COUNTER_TABLE, ports: ports.parse().ok()?, packets, bytes }))
+    let (ports, is_probe) = (ports.parse().ok()?, of_probes.is_some());
+    Some((family, Counter { table: COUNTER_TABLE, ports, is_probe, packets, bytes }))
 }
 
 /// What a block lacks of the wanted one, as far as it can be told: elements of a set, rules by their comments.
@@ -263,7 +266,13 @@ mod tests {
         assert_eq!(drift(&sealed()), "");
         assert_eq!(drift(&sealed().replace("packets 7", "packets 8")), "");
         assert_eq!(drift(&sealed().replace("size 65535", "size 65535\t# count 2")), "");
-        let counter = Counter { table: COUNTER_TABLE, ports: 6379.into(), packets: 7, bytes: 420 };
+        let counter = Counter {
+            table: COUNTER_TABLE,
+            ports: 6379.into(),
+            is_probe: false,
+            packets: 7,
+            bytes: 420,
+        };
         assert_eq!(Listing::read(LOADED).unwrap().counters, [(Family::V6, counter)]);
         assert_eq!(Listing::read(""), None);
     }

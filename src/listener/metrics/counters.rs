@@ -21,6 +21,8 @@ pub struct Counters {
     by_outcome: [AtomicU64; Outcome::ALL.len()],
     replies: AtomicU64,
     open: AtomicU64,
+    /// Whether the settings name networks that probe.
+    has_probes: bool,
     /// Seconds since 1970.
     started: u64,
 }
@@ -33,6 +35,8 @@ struct ReservationCounters {
     connections: AtomicU64,
     told: AtomicU64,
     told_unknown: AtomicU64,
+    /// Connections of probes, which nothing else here counts.
+    probes: AtomicU64,
     /// When the latest connection ended, in seconds since 1970; 0 before the first.
     latest: AtomicU64,
 }
@@ -61,16 +65,22 @@ impl Counters {
             })
             .collect();
         by_reservation.sort_by_key(|counters| counters.first);
-        Counters { by_reservation, started: unix_time(), ..Counters::default() }
+        let has_probes = !settings.probe_from.is_empty();
+        Counters { by_reservation, has_probes, started: unix_time(), ..Counters::default() }
     }
 
     /// Counts a connection that ended.
     pub fn record(&self, attempt: &Attempt<'_>) {
-        self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
-        self.replies.fetch_add(attempt.replies, Relaxed);
         let after = self.by_reservation.partition_point(|found| found.first <= attempt.port);
         let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
-        if let Some(found) = found.filter(|found| attempt.port <= found.last) {
+        let found = found.filter(|found| attempt.port <= found.last);
+        if attempt.is_probe {
+            let _ = found.map(|found| found.probes.fetch_add(1, Relaxed));
+            return;
+        }
+        self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
+        self.replies.fetch_add(attempt.replies, Relaxed);
+        if let Some(found) = found {
             found.connections.fetch_add(1, Relaxed);
             let _ = match attempt.told {
                 Told::Yes => found.told.fetch_add(1, Relaxed),
@@ -100,6 +110,15 @@ impl Counters {
             labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
+        let mut probes = by_port(
+            "redisguard_notice_probes",
+            Counter,
+            "Connections from the networks in [probe] from, which no other metric counts.",
+            |counters| &counters.probes,
+        );
+        if !self.has_probes {
+            probes.samples.clear();
+        }
         vec![
             by_port(
                 "redisguard_notice_connections",
@@ -125,6 +144,7 @@ impl Counters {
                 "When the latest of them ended, in seconds since 1970; 0 if there was none since the listener was started.",
                 |counters| &counters.latest,
             ),
+            probes,
             Metric {
                 name: "redisguard_notice_endings",
                 kind: Counter,

@@ -38,7 +38,7 @@ const REQUESTS: Key = FIRST_KEY - 1;
 /// What was served, for the line that says that the listener stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
-    /// Connections accepted.
+    /// Connections accepted, without those of probes.
     pub(super) connections: u64,
     /// Those whose own call was answered by the notice, and the answer arrived.
     pub(super) told: u64,
@@ -259,12 +259,17 @@ impl Server {
     pub(super) fn record(&mut self, connection: &Connection) {
         let local = connection.local.and_then(|index| self.state.local_clients.remove(index));
         let attempt = Attempt { local: local.as_ref(), ..connection.attempt(self.now) };
+        // A program of this host is none of the outsiders that probe, even if it has such an address.
+        let is_probe = local.is_none() && self.state.settings.is_probe(attempt.peer.ip());
+        let attempt = Attempt { is_probe, ..attempt };
         if attempt.is_own_question() {
             return;
         }
-        self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.told == Told::Yes);
-        self.summary.replies += attempt.replies;
+        if !is_probe {
+            self.summary.connections += 1;
+            self.summary.told += u64::from(attempt.told == Told::Yes);
+            self.summary.replies += attempt.replies;
+        }
         if let Some(counters) = &self.counters {
             counters.record(&attempt);
         }

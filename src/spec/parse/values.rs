@@ -317,11 +317,25 @@ impl TargetLabel {
     }
 }
 
-/// Parses a network in canonical CIDR notation, without host bits.
+/// Parses a network of [firewall] in canonical CIDR notation, without host bits.
 ///
 /// # Errors
 /// The reason, and the canonical notation where there is one.
 pub fn network(text: &str) -> Result<IpNet, String> {
+    let everyone = "it lets everyone past: nothing would be guarded";
+    canonical_network(text, everyone, "it lets very many past; name the networks that you mean")
+}
+
+/// The same for `[probe] from`.
+///
+/// # Errors
+/// As [`network`].
+pub fn probe_network(text: &str) -> Result<IpNet, String> {
+    let everyone = "it holds everyone: no attempt would be counted";
+    canonical_network(text, everyone, "it holds very many addresses; name those that probe")
+}
+
+fn canonical_network(text: &str, everyone: &str, very_many: &str) -> Result<IpNet, String> {
     let net: IpNet = match (text.parse(), text.parse::<IpAddr>()) {
         (Ok(net), _) => net,
         (_, Ok(address)) => {
@@ -331,14 +345,14 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         _ => return Err("it is not a network such as 10.20.0.0/16 or 2001:db8::/32".into()),
     };
     if net.prefix_len() == 0 {
-        return Err("it lets everyone past: nothing would be guarded".into());
+        return Err(everyone.into());
     }
     // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
     let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
     let address = net.network();
     // 0.0.0.0/1 to /7 and ::/1 to /7 hold a large part of a family: rather a typing error than a wish.
     if address.is_unspecified() && net.prefix_len() < 8 {
-        return Err("it lets very many past; name the networks that you mean".into());
+        return Err(very_many.into());
     }
     if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
         return Err("no packet from outside comes from there".into());

@@ -135,6 +135,12 @@ tables! {
             example "\"/etc/ssl/redisguard/privkey.pem\"";
     }
 
+    "probe" Optional "Where monitoring probes from. Probes meet what other outsiders meet." {
+        "from": Networks, default Empty,
+            "Networks whose attempts are logged and counted apart: they are no attempts of users.",
+            example "[\"10.0.9.7/32\", \"2001:db8:9::/64\"]";
+    }
+
     "metrics" Optional
         "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every \
          bundle." {
