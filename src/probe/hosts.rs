@@ -180,7 +180,8 @@ async fn probe_host(
         let origin = match source_address(address) {
             Ok(from) => {
                 let origin = Origin::of(guard_config, from, address.ip());
-                if origin != Origin::Local && !guard_config.is_probe(from) {
+                // An allowed network meets no rule that counts.
+                if origin == Origin::Outside && !guard_config.is_probe(from) {
                     result.unnamed_from.insert(from);
                 }
                 origin

@@ -114,10 +114,13 @@ fn what_redisguard_asks_leaves_no_trace() {
     let before = traces(&machine);
     assert!(before.latest.to_string().contains("\"port\":6379"), "{before:?}");
 
-    let verbs = "cd /root && for verb in status plan metrics 'rules load'; do
-        seq 50 | xargs -P 4 -I{} sh -c \"./redisguard-install --bundle bundle $verb >/dev/null || echo $verb\"
-        done && seq 150 | xargs -P 4 -I{} sh -c './redisguard-install status >/dev/null || echo status'";
-    assert_eq!(machine.run(&["sh", "-c", verbs]).ok(), "", "some fail");
+    for verb in ["status"; 10].into_iter().chain(["plan", "metrics", "rules load"]) {
+        let many = format!(
+            "cd /root && seq 20 | xargs -P 4 -I{{}} \
+             sh -c './redisguard-install --bundle bundle {verb} >/dev/null || echo {verb} failed'"
+        );
+        assert_eq!(machine.run(&["sh", "-c", &many]).ok(), "");
+    }
     redisguard(&machine, &["--bundle", "/root/bundle", "apply"]).ok();
     machine.run(&["systemctl", "start", CHECK]).ok();
     assert_eq!(traces(&machine), before);
