@@ -42,7 +42,7 @@ exit_statuses! {
         2 "the host cannot be looked at, or must be put in order first";
     "redisguard-install apply":
         0 "the host is as the bundle says",
-        2 "it was refused, or failed and was taken back";
+        2 "it was refused, or failed and was undone";
     "redisguard-install confirm":
         0 "the change is kept",
         2 "it came too late, or no change waits for it";

@@ -109,6 +109,11 @@ fn load_once(
     Ok(Loaded::Because(installed.drift))
 }
 
+/// Whether anything of a bundle is on this host.
+fn is_installed(host: &Host) -> bool {
+    [receipt::PATH, receipt::BUNDLE, RULES].iter().any(|path| host.exists(path))
+}
+
 /// Loads the installed rules, or the last good ones where the installed ones are not what was applied.
 ///
 /// # Errors
@@ -116,9 +121,7 @@ fn load_once(
 /// caller must fail visibly although the ports are blocked.
 pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
     let receipt = Receipt::read(host);
-    let nothing =
-        matches!(receipt, Ok(None)) && !host.exists(receipt::BUNDLE) && !host.exists(RULES);
-    if nothing {
+    if !is_installed(host) {
         return Err(Error::new("load the rules", "nothing is installed on this host")
             .help("run `redisguard-install apply`, or name a bundle with --bundle"));
     }

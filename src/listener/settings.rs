@@ -79,7 +79,7 @@ pub struct Reservation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Listen {
-    /// It does; a busy port is an error.
+    /// It does, and waits for a busy port until that is free.
     #[default]
     Always,
     /// It does unless another program has the port in either family.

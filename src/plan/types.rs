@@ -298,6 +298,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The paths of files that it creates.
+    pub fn created(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::WriteFile { path, old: None, link: None, .. } => Some(path.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

@@ -8,16 +8,17 @@ use super::health::{cycles, listener_answers, other_rules, unit_findings, withou
 use super::missing_record::{self, Remains};
 use super::types::{Command, Finding, FindingKind, HostStatus, PortCount, Remedy, Verdict};
 use super::verdict::{Evidence, decide};
-use super::{directories, unit_overrides};
+use super::{directories, health, unit_overrides};
 use crate::bundle::GuardConfig;
 use crate::error::Error;
 use crate::family::Family;
 use crate::firewall::{self, Exposure, missing_family};
+use crate::host::busy_ports::BusyPort;
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
 use crate::host::receipt::{Origin, Receipt, State};
-use crate::host::{Host, bundle_source, saved_rules};
+use crate::host::{Host, bundle_source, busy_ports, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
 use crate::os::{self, sockets};
@@ -215,8 +216,11 @@ fn compare(
         expected = !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
         status.listener.unit = unit_findings(host, &states, &mut findings);
     }
+    let busy = applied.as_ref().filter(|_| host.has_systemd());
+    let busy = busy.map(|target| busy_ports::find(host, &target.guard_config)).unwrap_or_default();
+    by_hand.extend(health::busy_ports(&busy));
     if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
-        add_attempts(host, &target.guard_config, expected, &mut findings, status);
+        add_attempts(host, &target.guard_config, expected, &busy, &mut findings, status);
     }
     for finding in findings.iter_mut().filter(|finding| finding.remedy == Remedy::default()) {
         finding.remedy.command = Some(Command::Apply);
@@ -243,11 +247,12 @@ fn add_attempts(
     host: &Host,
     guard_config: &GuardConfig,
     expected: bool,
+    busy: &[BusyPort],
     findings: &mut Vec<Finding>,
     status: &mut HostStatus,
 ) {
     if host.is_live() {
-        status.listener.answers = listener_answers(guard_config, expected, findings);
+        status.listener.answers = listener_answers(guard_config, expected, busy, findings);
     }
     status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
 }

@@ -5,6 +5,7 @@ use super::types::{Command, Finding, FindingKind};
 use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
 use crate::host::boot_order::{self, CycleFinding};
+use crate::host::busy_ports::BusyPort;
 use crate::host::listener_health::{Answer, ask, stopped_process};
 use crate::host::{Host, units};
 use crate::listener_contract;
@@ -105,6 +106,11 @@ pub fn namespace_warnings() -> Vec<String> {
         .collect()
 }
 
+/// Ports of the listener that another program has: a person decides which of both is to have them.
+pub(super) fn busy_ports(busy: &[BusyPort]) -> Vec<Finding> {
+    busy.iter().map(|busy| listener_finding(busy.cause()).first(busy.fix())).collect()
+}
+
 fn listener_finding(detail: String) -> Finding {
     Finding::new(FindingKind::Listener, Unit::Listener.name(), detail)
 }
@@ -156,14 +162,17 @@ pub(super) fn cycles(host: &Host, wanted: &Wanted) -> Vec<Finding> {
 }
 
 /// Connects to the ports that the listener must answer on, over both families. Wrong answers are findings
-/// where the listener is `expected` to run.
+/// where the listener is `expected` to run, but for ports that another program has.
 pub(super) fn listener_answers(
     guard_config: &GuardConfig,
     expected: bool,
+    busy: &[BusyPort],
     findings: &mut Vec<Finding>,
 ) -> Vec<Answer> {
     let answers = ask(guard_config, MAX_PORTS, ANSWER_TIMEOUT);
+    let is_busy = |port: u16| busy.iter().any(|busy| busy.port == port);
     let wrong = answers.iter().filter(|answer| expected && !answer.expected);
+    let wrong = wrong.filter(|answer| !is_busy(answer.port));
     findings.extend(wrong.map(|answer| listener_finding(answer.to_string())));
     answers
 }
