@@ -4,7 +4,7 @@ use super::types::{Command, Finding, FindingKind};
 use crate::unit::Unit;
 
 /// How many paths, rules or answers one sentence names.
-const MOST_NAMED: usize = 4;
+const MOST_NAMED: usize = 6;
 
 /// What is wrong, one sentence a cause.
 pub(super) fn causes(findings: &[Finding]) -> Vec<String> {
@@ -186,11 +186,11 @@ mod tests {
 
     #[test]
     fn many_paths_are_one_cause() {
-        let paths = ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e"];
+        let paths = ["/etc/a", "/etc/b", "/etc/c", "/etc/d", "/etc/e", "/etc/f", "/etc/g"];
         let missing = paths.map(|path| Finding::new(File, path, "is missing"));
         assert_eq!(
             causes(&missing),
-            ["5 paths: each is missing: /etc/a, /etc/b, /etc/c, /etc/d and 1 more"]
+            ["7 paths: each is missing: /etc/a, /etc/b, /etc/c, /etc/d, /etc/e, /etc/f and 1 more"]
         );
     }
 

@@ -175,7 +175,7 @@ fn enabled_by(link: &str) -> Option<(&str, &str)> {
 /// The finding of a unit that an administrator has masked.
 pub(super) fn masked(host: &Host, unit: &str) -> Finding {
     let unmask = format!("{} unmask {unit}", host.systemctl());
-    Finding::new(FindingKind::Unit, unit, "is masked by an administrator")
+    Finding::new(FindingKind::Unit, unit, "is masked")
         .first(format!("{unit} is masked by an administrator. If it may run: {unmask}"))
         .command(Command::Apply)
 }

@@ -49,7 +49,7 @@ pub(super) fn decide(evidence: &Evidence) -> (Verdict, String) {
     }
     if !exposure.unknown.is_empty() {
         let words = format!(
-            "redisguard's rules do not surely stop outsiders at {}; other rules may",
+            "redisguard's rules are missing or edited; outsiders may get through to {}",
             ports(&exposure.unknown)
         );
         return (Verdict::Unknown, words);
@@ -74,11 +74,11 @@ fn but(findings: &[Finding]) -> Option<&'static str> {
     let has = |kind| findings.iter().any(|finding| finding.kind == kind);
     let is_broken = |kind| findings.iter().any(|finding| finding.kind == kind && finding.broken);
     let worst = [
-        (has(Rules), "redisguard's rules are not as they were loaded"),
+        (has(Rules), "the rules are not as they were loaded"),
         (has(Notice), "they are not told where to go"),
         (has(Listener), "the listener does not answer as it should"),
         (is_broken(Unit), "a unit does not run"),
-        (has(Receipt), "redisguard's record is damaged"),
+        (has(Receipt), "redisguard's record is missing or damaged"),
         (has(File) || has(Link) || has(Sysctl), "the host is not as it was applied"),
         (has(Unit), "a unit is not as it was applied"),
         (has(Bundle), "another bundle was not applied yet"),
@@ -132,7 +132,7 @@ mod tests {
         let rules = [Finding::new(FindingKind::Rules, "IPv4", "x")];
         for (exposure, early, findings, verdict, words) in [
             (&open, &["x"][..], &rules[..], Verdict::Open, "reach ports 6379-6380 (IPv4, IPv6)"),
-            (&unknown, &[], &rules, Verdict::Unknown, "stop outsiders at port 6380 (IPv4, IPv6)"),
+            (&unknown, &[], &rules, Verdict::Unknown, "may get through to port 6380 (IPv4, IPv6)"),
             (&closed, &["a", "b"], &rules, Verdict::Unknown, "but a and b decide before them"),
             (&closed, &[], &rules, Verdict::Blocked, "rules are not as they were loaded"),
             (&closed, &[], &[], Verdict::Ok, "everything is as it was applied"),

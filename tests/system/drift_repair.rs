@@ -119,7 +119,7 @@ fn a_unit_that_is_stopped_disabled_or_replaced_is_named_and_fixed() {
     };
     let before = look();
     let said = redisguard(&machine, &["status"]).ended(1);
-    assert_eq!(said.matches("is masked").count(), 1, "{said}");
+    assert_eq!(said.matches("is masked by an administrator").count(), 1, "{said}");
     let refused = redisguard(&machine, &["apply"]);
     assert_eq!(refused.code, 2, "{refused:?}");
     assert!(refused.stderr.contains(&format!("systemctl unmask {NOTICE}")), "{refused:?}");

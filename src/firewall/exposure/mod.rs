@@ -56,14 +56,24 @@ pub fn exposure(guard_config: &GuardConfig) -> Exposure {
             continue;
         }
         let chains = loaded.chains(family);
+        let ports = guard_config.reserved.iter().flat_map(|reserved| sampled(reserved.ports));
+        let levels: Vec<(PortRange, Level)> = ports
+            .map(|(ports, port)| {
+                let packet = Packet {
+                    family,
+                    reserved: port,
+                    port: Some(port),
+                    hops: None,
+                    unsure_hops: false,
+                    listener: guard_config.notice,
+                    allow: &guard_config.allow,
+                };
+                (ports, reached(&chains, &packet, loaded.is_incomplete))
+            })
+            .collect();
         let of = |wanted: Level| -> PortSet {
-            let ports = guard_config.reserved.iter().flat_map(|reserved| sampled(reserved.ports));
-            ports
-                .filter(|(_, port)| {
-                    reached(&chains, *port, family, guard_config, loaded.is_incomplete) == wanted
-                })
-                .map(|(ports, _)| ports)
-                .collect()
+            let found = levels.iter().filter(|(_, level)| *level == wanted);
+            found.map(|(ports, _)| *ports).collect()
         };
         let (open, unknown) = (of(Level::Sure), of(Level::Perhaps));
         exposure.open.extend((!open.is_empty()).then_some((family, open)));
@@ -84,26 +94,11 @@ fn sampled(ports: PortRange) -> impl Iterator<Item = (PortRange, u16)> {
 
 /// Whether outsiders get through at a port: for sure only where no rule of anybody stops them. What rules of others
 /// stop today is open tomorrow, when their owner loads other ones, so that it is no guard.
-fn reached(
-    chains: &BaseChains,
-    port: u16,
-    family: Family,
-    guard_config: &GuardConfig,
-    is_incomplete: bool,
-) -> Level {
-    let packet = Packet {
-        family,
-        reserved: port,
-        port: Some(port),
-        hops: None,
-        unsure_hops: false,
-        listener: guard_config.notice,
-        allow: &guard_config.allow,
-    };
-    match arrival(chains, &packet, Stoppers::Own) {
+fn reached(chains: &BaseChains, packet: &Packet, is_incomplete: bool) -> Level {
+    match arrival(chains, packet, Stoppers::Own) {
         Level::No => Level::No,
         _ if is_incomplete => Level::Perhaps,
-        _ => match arrival(chains, &packet, Stoppers::All) {
+        _ => match arrival(chains, packet, Stoppers::All) {
             Level::Sure => Level::Sure,
             _ => Level::Perhaps,
         },
@@ -184,7 +179,10 @@ fn saved_by(variant: Variant, family: Family) -> Option<String> {
 /// The flowtables of all programs, in words: they forward packets of known connections before any rule.
 pub fn flowtables() -> BTreeSet<String> {
     let listing = is_installed("nft").then(|| list(&["--json", "list", "flowtables"])).flatten();
-    let listing = listing.unwrap_or_default();
+    named_flowtables(&listing.unwrap_or_default())
+}
+
+fn named_flowtables(listing: &Value) -> BTreeSet<String> {
     let objects = listing["nftables"].as_array().into_iter().flatten();
     let named = objects.filter_map(|object| {
         let of = |key: &str| object["flowtable"][key].as_str();
@@ -192,3 +190,6 @@ pub fn flowtables() -> BTreeSet<String> {
     });
     named.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,11 +154,18 @@ impl Listing {
         text
     }
 
+    /// Whether no chain has a rule.
+    fn is_flushed(&self) -> bool {
+        let mut chains = self.blocks.iter().filter(|(name, _)| name.starts_with("chain "));
+        chains.all(|(_, block)| is_empty(block))
+    }
+
     /// Every difference from the bundle's table as it was loaded, in words. `wanted` is that table as the bundle
     /// has it: it says what an edited block lacks.
     pub(super) fn drift(&self, bundle: &str, wanted: Option<&Self>) -> Vec<RuleFault> {
         if self.bundle != bundle {
             return vec![RuleFault::of_all(match self.bundle.as_str() {
+                "" if self.is_flushed() => format!("table {TABLE} was flushed"),
                 "" => "redisguard's rules are loaded, but their bundle is unknown".to_owned(),
                 other => format!("the rules are of bundle {other}"),
             })];

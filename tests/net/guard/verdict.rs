@@ -192,3 +192,25 @@ fn redirected_ports_are_open_where_an_outsider_gets_through() {
         check(&mut site, "notice");
     });
 }
+
+#[test]
+fn a_program_that_decides_before_the_rules_is_named() {
+    on_both(|site| {
+        site.guard("drop", "");
+        assert_eq!(verdict(&site).0, "ok");
+        site.host.sh("tc qdisc add dev here1 clsact
+             tc filter add dev here1 ingress bpf bytecode '1,6 0 0 4294967295,'");
+        let shown = String::from_utf8(site.host.install(&["status"]).stdout).unwrap();
+        let said = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let first =
+            "UNKNOWN: redisguard's rules are loaded, but an eBPF program (tc) at here1 decides";
+        assert!(said.starts_with(first), "{shown}");
+        let test = "\ntest with: redisguard-install --bundle DIR probe 198.51.";
+        assert!(shown.contains(test), "{shown}");
+        assert_eq!(verdict(&site).0, "unknown");
+        // What leaves the host is not asked.
+        site.host.sh("tc filter del dev here1 ingress
+             tc filter add dev here1 egress bpf bytecode '1,6 0 0 4294967295,'");
+        assert_eq!(verdict(&site).0, "ok");
+    });
+}

@@ -38,6 +38,7 @@ fn drift_of_nftables_is_named_and_apply_fixes_it() {
             "rg_guard was edited",
         ),
         ("nft flush chain inet redisguard rg_seal", "were not sealed when they were loaded"),
+        ("nft flush table inet redisguard", "table inet redisguard was flushed"),
         ("nft delete table inet redisguard", "redisguard's rules are not loaded"),
         ("nft flush ruleset", "redisguard's rules are not loaded"),
     ] {
