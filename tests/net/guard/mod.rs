@@ -9,6 +9,7 @@ mod kernel_log;
 mod outside_probe;
 mod packet_counters;
 mod port_policies;
+mod told;
 
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::{CUT, Session, met, redis};
