@@ -4,6 +4,9 @@
 //! The TOML's reference and the listener read their defaults from here, so that a `notice.toml`
 //! that lacks a key means what the TOML without that key means.
 
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
 /// The most bytes of the notice as a Redis error line, `-` and CR LF included.
 pub const MAX_NOTICE_BYTES: usize = 512;
 /// The most bytes of a line of the listener's log, its end included.
@@ -32,6 +35,11 @@ pub const MAX_LOCAL_CLIENT_BYTES: usize = 128;
 
 /// The name (`CLIENT SETNAME`) by which redisguard's own questions to a listener are known.
 pub const OWN_CLIENT_NAME: &str = "redisguard";
+
+/// The source ports of redisguard's own questions to a listener on the same host, between loopback addresses. The
+/// kernel gives a port below 1024 only to root (ip(7)), so no other local user can pass for redisguard. IANA has
+/// assigned none of these to a service (RFC 6335), so that no service misses one.
+pub const OWN_SOURCE_PORTS: RangeInclusive<u16> = 925..=952;
 
 /// In the listener's status line for the service manager: the faults come after it.
 pub const DEGRADED: &str = "; trouble: ";
@@ -89,6 +97,13 @@ pub fn faults(status: &str) -> impl Iterator<Item = &str> {
     degraded(status).into_iter().flat_map(|faults| faults.split(NEXT_FAULT))
 }
 
+/// The port of a fault that says which address the listener lacks: the fault begins with the address.
+#[must_use]
+pub fn unbound_port(fault: &str) -> Option<u16> {
+    let address: SocketAddr = fault.split(' ').next()?.parse().ok()?;
+    Some(address.port())
+}
+
 /// When the certificate ends that TLS clients are shown, from a status line (RFC 3339).
 #[must_use]
 pub fn certificate_end(status: &str) -> Option<&str> {
@@ -109,5 +124,11 @@ mod tests {
         let line = status_line(works, Some("2026-12-01T00:00:00Z"), ["a; b\n", "c: d"]);
         assert_eq!(certificate_end(&line), Some("2026-12-01T00:00:00Z"));
         assert_eq!(faults(&line).collect::<Vec<_>>(), ["a, b ", "c: d"]);
+    }
+
+    #[test]
+    fn only_a_fault_that_begins_with_an_address_is_about_a_port_that_is_not_bound() {
+        assert_eq!(unbound_port("[::]:6379 is in use by another program"), Some(6379));
+        assert_eq!(unbound_port("no metrics on port 9637: Address already in use"), None);
     }
 }

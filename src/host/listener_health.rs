@@ -2,28 +2,26 @@
 //!
 //! Never: changes anything. The listener neither counts nor logs these connections where root asks.
 
-use super::Host;
-use crate::bundle::{Bundle, GuardConfig};
+use super::busy_ports;
+use super::root::Host;
+use crate::bundle::{Bundle, GuardConfig, ReservedConfig};
 use crate::expectation::{Expectation, Origin, OutcomeKind, PortRole, expectation};
 use crate::family::Family;
 use crate::listener::{Settings, validity_on_disk};
-use crate::listener_contract::{self, METRICS_FAULT};
+use crate::listener_contract::{self, CERTIFICATE_FAULTS, LOG_FAULT, METRICS_FAULT};
 use crate::os::appendable::{self, Obstacle};
-use crate::os::sockets;
 use crate::os::systemd::UnitState;
-use crate::probe::probe;
-use crate::spec::Listen;
+use crate::probe::probe_own_host;
+use crate::spec::{Listen, PortRange};
+use crate::unit::Unit;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 /// The listener's settings in a bundle.
 const SETTINGS: &str = "host/etc/redisguard/notice.toml";
-/// What starts the listener again.
-const APPLY: &str = "`redisguard-install apply`";
 
 /// What a local client of a port got, as `status --json` prints it.
 #[derive(Clone, Debug, Serialize)]
@@ -56,11 +54,7 @@ pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<An
     let asked: Vec<(u16, Family)> = asked.collect();
     let ask_one = |(port, family): (u16, Family)| {
         let expectation = expectation(guard_config, Origin::Local, PortRole::Reserved, port);
-        let address: IpAddr = match family {
-            Family::V4 => Ipv4Addr::LOCALHOST.into(),
-            Family::V6 => Ipv6Addr::LOCALHOST.into(),
-        };
-        let outcome = probe(SocketAddr::new(address, port), timeout);
+        let outcome = probe_own_host(port, family, timeout);
         // Another server that holds an `if-free` port may hold it on one family only.
         let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
         Answer { port, family, outcome: outcome.kind(), expected }
@@ -88,8 +82,10 @@ pub fn stopped_process(listener: &UnitState) -> Option<String> {
 pub struct Fault {
     /// What does not work, and why: one line.
     pub text: String,
-    /// What a person must do first; `None` where a restart of the listener is enough.
+    /// What a person must do first.
     pub first: Option<String>,
+    /// Whether the listener must be restarted after that.
+    pub needs_restart: bool,
     /// Whether clients or operators lack something now, and not only soon.
     pub broken: bool,
 }
@@ -106,8 +102,8 @@ pub fn faults(
     }
     let settings = String::from_utf8_lossy(bundle.get(SETTINGS).unwrap_or_default());
     let settings = Settings::parse(&settings).ok();
-    let (of_log, others): (Vec<&str>, Vec<&str>) = listener_contract::faults(&state.says)
-        .partition(|fault| fault.starts_with(listener_contract::LOG_FAULT));
+    let (of_log, others): (Vec<&str>, Vec<&str>) =
+        listener_contract::faults(&state.says).partition(|fault| fault.starts_with(LOG_FAULT));
     let log = host.path(&guard_config.log_file);
     let others = others.into_iter().map(|told| fault(told, settings.as_ref()));
     log_fault(of_log.first().copied(), &log).into_iter().chain(others).collect()
@@ -121,73 +117,70 @@ fn log_fault(told: Option<&str>, log: &Path) -> Option<Fault> {
         Some(Obstacle::NoDirectory) => Some("its directory is gone"),
         Some(Obstacle::Other { cause, .. }) => Some(cause.as_str()),
     };
-    let path = log.display();
-    let seen = seen.map(|cause| format!("{}{path}: {cause}", listener_contract::LOG_FAULT));
+    let seen = seen.map(|cause| format!("{LOG_FAULT}{}: {cause}", log.display()));
     let text = told.map(str::to_owned).or(seen)?;
+    // The listener opens the log again by itself; systemd makes its directory when it starts the unit
+    // (LogsDirectory=).
     let first = match obstacle {
-        // systemd makes the directory when it starts the unit (LogsDirectory=).
         None | Some(Obstacle::NoDirectory) => None,
-        Some(Obstacle::Other { action, .. }) => Some(format!("{action}, then run {APPLY}")),
+        Some(Obstacle::Other { action, .. }) => Some(action),
     };
-    Some(Fault { text, first, broken: true })
+    Some(Fault { text, needs_restart: first.is_none(), first, broken: true })
 }
 
 /// A fault that a listener has told.
 fn fault(told: &str, settings: Option<&Settings>) -> Fault {
-    let broken = !told.contains(listener_contract::ENDS_SOON);
-    let first = if listener_contract::CERTIFICATE_FAULTS.iter().any(|of| told.starts_with(of)) {
-        certificate_action(settings)
-    } else if let Some((port, _)) =
-        told.strip_prefix(METRICS_FAULT).and_then(|told| told.split_once(':'))
-    {
-        Some(metrics_action(port.parse().unwrap_or_default()))
-    } else {
-        Some("see `journalctl -u redis-port-notice.service`".to_owned())
+    let text = told.to_owned();
+    if CERTIFICATE_FAULTS.iter().any(|certificate| told.starts_with(certificate)) {
+        let broken = !told.contains(listener_contract::ENDS_SOON);
+        return Fault { text, first: certificate_action(settings), needs_restart: true, broken };
+    }
+    let metrics_port = told.strip_prefix(METRICS_FAULT).and_then(|told| told.split_once(':'));
+    let metrics_port = metrics_port.and_then(|(port, _)| port.parse().ok());
+    let first = match (metrics_port, listener_contract::unbound_port(told)) {
+        (Some(port), _) => {
+            format!("{}, or choose another `scrape-port` in [metrics] of the TOML", free(port))
+        }
+        (None, Some(port)) => free(port),
+        (None, None) => format!("do what this says: journalctl -u {}", Unit::Listener),
     };
-    Fault { text: told.to_owned(), first, broken }
+    Fault { text, first: Some(first), needs_restart: false, broken: true }
 }
 
 /// What a person must do about a certificate, unless good files are there by now: the listener got copies of
 /// them when it started.
 fn certificate_action(settings: Option<&Settings>) -> Option<String> {
     let files = settings?.tls.as_ref()?;
-    let now = Timestamp::now();
     match validity_on_disk(files) {
-        Ok(Some(validity)) if validity.fault(&files.cert, now).is_none() => None,
-        Ok(_) => Some(format!("renew {}, then run {APPLY}", files.cert.display())),
+        Ok(Some(validity)) if validity.fault(&files.cert, Timestamp::now()).is_none() => None,
+        Ok(_) => Some(format!("renew {}", files.cert.display())),
         Err(error) => {
             let error = error.to_string();
             let still = error.lines().next().unwrap_or_default();
-            Some(format!("put a certificate and its key there (now: {still}), then run {APPLY}"))
+            Some(format!("put a certificate and its key there (now: {still})"))
         }
     }
 }
 
-/// What a person must do about a metrics port that another program has.
-fn metrics_action(port: u16) -> String {
-    let holders = sockets::listeners_on(port).into_iter();
-    let mut holders: Vec<String> = holders
-        .map(|holder| match (holder.program, holder.pid) {
-            (Some(program), Some(pid)) => format!("{program} (pid {pid})"),
-            _ => "a program that cannot be seen".to_owned(),
-        })
-        .collect();
-    holders.dedup();
-    if holders.is_empty() {
-        return "wait: the listener tries again every 2 seconds, and nothing has the port now"
-            .to_owned();
-    }
-    format!(
-        "stop {}, which has port {port}, or choose another [metrics] scrape-port; the listener takes the \
-         port when it is free",
-        holders.join(" and ")
-    )
+/// What a person must do about a port that another program has: the listener takes it once it is free.
+fn free(port: u16) -> String {
+    busy_ports::free(port).unwrap_or_else(|| {
+        let unit = Unit::Listener;
+        format!(
+            "wait, the listener tries again every few seconds: nothing that this host shows has port {port} \
+             (journalctl -u {unit} names the cause)"
+        )
+    })
 }
 
-/// The first wrong answer of the ports that the listener must hold, in words.
-pub fn wrong_answer(guard_config: &GuardConfig, timeout: Duration) -> Option<String> {
+/// The first wrong answer of the ports that the listener must hold, in words. It waits for those that another
+/// program has, and says so itself.
+pub fn wrong_answer(host: &Host, guard_config: &GuardConfig, timeout: Duration) -> Option<String> {
+    let busy = busy_ports::find(host, guard_config);
+    let is_busy = |ports: PortRange| busy.iter().any(|busy| ports.contains(busy.port));
     let mut guard_config = guard_config.clone();
-    guard_config.reserved.retain(|reserved| reserved.listen == Listen::Always);
+    let always = |reserved: &ReservedConfig| reserved.listen == Listen::Always;
+    guard_config.reserved.retain(|reserved| always(reserved) && !is_busy(reserved.ports));
     let answers = ask(&guard_config, 1, timeout);
     answers.iter().find(|answer| !answer.expected).map(ToString::to_string)
 }

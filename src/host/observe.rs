@@ -84,13 +84,14 @@ pub fn observe(
                 rules.join().unwrap_or_else(|_| Err(died("look at the rules")))?;
             observed.rule_drift = Some(rules.drift);
             observed.stopped = counters.totals();
+            observed.stopped_probes = counters.probe_totals();
             observed.counted_since = counters.since().map(str::to_owned);
             observed.rules_loaded = rules.present;
         }
         if let Some(states) = unit_states {
             let states = states.join().unwrap_or_else(|_| Err(died("ask systemd")))?;
             observed.listener_fault = states.get(&Unit::Listener).and_then(|state| {
-                let restart_helps = |fault: &Fault| fault.first.is_none();
+                let restart_helps = |fault: &Fault| fault.first.is_none() && fault.needs_restart;
                 let mut faults =
                     listener_health::faults(host, state, bundle, guard_config).into_iter();
                 let fault = || faults.find(restart_helps).map(|fault| fault.text);

@@ -15,6 +15,8 @@ use crate::listener_contract;
 /// A part of the listener that can fail while the others work, in the order of the status line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
+    /// Ports that the listener should have, by address: other programs have them.
+    Ports,
     /// The certificate, or its key.
     Certificate,
     /// The log of connections.
@@ -35,7 +37,7 @@ struct State {
     works: String,
     /// When the certificate ends that TLS clients are shown.
     certificate_end: Option<Timestamp>,
-    faults: BTreeMap<Part, String>,
+    faults: BTreeMap<Part, Vec<String>>,
     /// Lines that the log lacks, since the start.
     lost_lines: u64,
     /// The service manager knows that the listener is ready, and not that it stops.
@@ -52,6 +54,14 @@ impl Health {
         state.tell(&[]);
     }
 
+    /// Stores what the status line begins with, and which ports the listener lacks.
+    pub fn set_ports(&self, works: String, faults: Vec<String>) {
+        let mut state = self.lock();
+        state.works = works;
+        state.set(Part::Ports, faults);
+        state.tell(&[]);
+    }
+
     /// Stores when the certificate ends that TLS clients are shown, and what is wrong with it.
     pub fn set_certificate(&self, end: Option<Timestamp>, fault: Option<String>) {
         let mut state = self.lock();
@@ -65,10 +75,9 @@ impl Health {
         self.lock().lost_lines = lines;
     }
 
-    /// Tells the service manager that the listener is ready, what `works`, and all faults.
-    pub fn ready(&self, works: String) {
+    /// Tells the service manager that the listener is ready, what works, and all faults.
+    pub fn ready(&self) {
         let mut state = self.lock();
-        state.works = works;
         state.is_serving = true;
         state.tell(&[NotifyState::Ready]);
     }
@@ -114,17 +123,18 @@ impl Health {
 }
 
 impl State {
-    fn set(&mut self, part: Part, fault: Option<String>) {
-        match fault {
-            Some(fault) => self.faults.insert(part, fault),
-            None => self.faults.remove(&part),
-        };
+    fn set(&mut self, part: Part, faults: impl IntoIterator<Item = String>) {
+        let faults: Vec<String> = faults.into_iter().collect();
+        self.faults.remove(&part);
+        if !faults.is_empty() {
+            self.faults.insert(part, faults);
+        }
     }
 
     /// Sends the status line if it has changed, behind `states`.
     fn tell(&mut self, states: &[NotifyState<'_>]) {
         let end = self.certificate_end.map(|end| end.to_string());
-        let faults = self.faults.values().map(String::as_str);
+        let faults = self.faults.values().flatten().map(String::as_str);
         let line = listener_contract::status_line(&self.works, end.as_deref(), faults);
         if self.is_serving && line != self.told {
             notify(&[states, &[NotifyState::Status(&line)]].concat());

@@ -6,6 +6,7 @@
 pub mod appendable;
 pub(crate) mod command;
 pub mod deb;
+mod early_programs;
 mod foreign_kernel;
 pub mod ipvs;
 pub mod resolver;
@@ -14,4 +15,5 @@ pub mod systemd;
 pub mod unit_jobs;
 pub mod unit_order;
 
+pub use self::early_programs::early_programs;
 pub use self::foreign_kernel::ForeignKernel;

@@ -85,9 +85,11 @@ fn json(line: &[u8]) -> Result<Line<'_>, SkipReason> {
 /// timestamp is left at 0.
 fn packet(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
     let text = message.strip_prefix(PREFIX).map(String::from_utf8_lossy);
-    let (answer, packet) = match text.as_deref().and_then(|text| text.split_once(": ")) {
-        Some(("drop", packet)) => (AnswerKind::Dropped, packet),
-        Some(("reject", packet)) => (AnswerKind::Reset, packet),
+    let (answer, is_probe, packet) = match text.as_deref().and_then(|text| text.split_once(": ")) {
+        Some(("drop", packet)) => (AnswerKind::Dropped, false, packet),
+        Some(("reject", packet)) => (AnswerKind::Reset, false, packet),
+        Some(("probe drop", packet)) => (AnswerKind::Dropped, true, packet),
+        Some(("probe reject", packet)) => (AnswerKind::Reset, true, packet),
         _ => return Err(SkipReason::Foreign),
     };
     let (mut source, mut protocol, mut port) = (None, None, None);
@@ -119,6 +121,7 @@ fn packet(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
     Ok(Attempt {
         at: 0,
         source,
+        is_probe,
         port: Some(port),
         answer,
         attempts: 1,
@@ -185,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn probes_have_a_prefix_of_their_own() {
+        let logged = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
+        for (prefix, wanted) in [
+            ("drop", (false, AnswerKind::Dropped)),
+            ("reject", (false, AnswerKind::Reset)),
+            ("probe drop", (true, AnswerKind::Dropped)),
+            ("probe reject", (true, AnswerKind::Reset)),
+        ] {
+            let text = logged.replace(" drop: ", &format!(" {prefix}: "));
+            let mut timestamps = TimestampParser::new(TimeZone::UTC, MODIFIED);
+            let Ok(Line::Attempt(attempt)) = parse(text.as_bytes(), &mut timestamps) else {
+                panic!("{text}")
+            };
+            assert_eq!((attempt.is_probe, attempt.answer), wanted);
+        }
+    }
+
+    #[test]
     fn a_line_that_the_kernel_did_not_write_is_foreign() {
         let logged = format!("Nov 27 05:45:00 web kernel: {DROPPED}");
         let json = format!(
@@ -196,6 +217,7 @@ mod tests {
             logged.replace("web kernel:", "web mallory: kernel:"),
             logged.replace("redisguard drop", "x redisguard drop"),
             logged.replace("redisguard drop", "redisguard allow"),
+            logged.replace("redisguard drop", "redisguard probe allow"),
             logged.replace("redisguard", "redisguards"),
             logged.replace("kernel: ", "kernel: [mallory] "),
             json,

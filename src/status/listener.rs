@@ -1,11 +1,12 @@
 //! What of a listener that runs does not work, and the metrics that `metrics` cannot write.
 
-use super::types::{Finding, FindingKind, ListenerStatus};
+use super::types::{Command, Finding, FindingKind, ListenerStatus};
 use crate::bundle::GuardConfig;
+use crate::host::busy_ports::BusyPort;
 use crate::host::listener_health::{Fault, stopped_process};
 use crate::host::prepare::Target;
 use crate::host::{Host, listener_health, units};
-use crate::listener_contract::{self, LOG_FAULT};
+use crate::listener_contract::{self, LOG_FAULT, unbound_port};
 use crate::os::appendable::{self, Obstacle};
 use crate::os::systemd::UnitState;
 use crate::unit::Unit;
@@ -20,13 +21,13 @@ pub(super) struct ListenerFindings {
     pub(super) by_person: Vec<Finding>,
 }
 
-/// What does not work in a listener that systemd calls active.
+/// What does not work in a listener that systemd calls active, but for ports that are known to be `busy`.
 pub(super) fn findings(
     host: &Host,
     state: &UnitState,
     target: Option<&Target>,
+    busy: &[BusyPort],
 ) -> ListenerFindings {
-    let finding = |detail| Finding::new(FindingKind::Listener, Unit::Listener.name(), detail);
     let mut found = ListenerFindings::default();
     found.by_apply.extend(stopped_process(state).map(finding));
     let Some(target) = target else {
@@ -35,23 +36,26 @@ pub(super) fn findings(
         found.by_person.extend(told.map(str::to_owned).map(finding));
         return found;
     };
-    for fault in listener_health::faults(host, state, &target.bundle, &target.guard_config) {
-        let place = match fault.first {
-            Some(_) => &mut found.by_person,
-            None => &mut found.by_apply,
-        };
-        let broken = fault.broken;
-        place.push(Finding { broken, ..finding(sentence(&fault)) });
+    let is_busy = |fault: &str| {
+        busy.iter().any(|busy| unbound_port(fault).is_some_and(|port| port == busy.port))
+    };
+    let faults = listener_health::faults(host, state, &target.bundle, &target.guard_config);
+    for Fault { text, first, needs_restart, broken } in faults {
+        if is_busy(&text) {
+            continue;
+        }
+        let mut found_one = Finding { broken, ..finding(text) };
+        found_one.remedy.command = needs_restart.then_some(Command::Apply);
+        match first {
+            Some(first) => found.by_person.push(found_one.first(first)),
+            None => found.by_apply.push(found_one),
+        }
     }
     found
 }
 
-/// A fault, and what a person must do first.
-fn sentence(Fault { text, first, .. }: &Fault) -> String {
-    match first {
-        Some(first) => format!("{text}\nfirst: {first}"),
-        None => text.clone(),
-    }
+fn finding(detail: String) -> Finding {
+    Finding::new(FindingKind::Listener, Unit::Listener.name(), detail)
 }
 
 /// What a listener says of itself in its status line.
@@ -72,7 +76,17 @@ pub fn listener_warnings(host: &Host, target: &Target) -> Vec<String> {
     let states = units::states(&[Unit::Listener]).unwrap_or_default();
     let Some(state) = states.get(&Unit::Listener) else { return Vec::new() };
     let faults = listener_health::faults(host, state, &target.bundle, &target.guard_config);
-    faults.iter().map(|fault| format!("{}: {}", Unit::Listener, sentence(fault))).collect()
+    faults.iter().map(warning).collect()
+}
+
+fn warning(Fault { text, first, needs_restart, .. }: &Fault) -> String {
+    let first = first.as_deref().unwrap_or_default();
+    let restart = match (needs_restart, first) {
+        (false, _) => "",
+        (true, "") => "redisguard-install apply",
+        (true, _) => ", then run: redisguard-install apply",
+    };
+    format!("{}: {text}\n  fix: {first}{restart}", Unit::Listener)
 }
 
 /// The file of metrics that cannot be written. Nobody is guarded or told the worse for it.
@@ -82,27 +96,28 @@ pub(super) fn textfile(
     state: &UnitState,
 ) -> Option<Finding> {
     let textfile = guard_config.textfile.as_deref()?;
-    let detail = match appendable::obstacle(&host.path(textfile)) {
+    let unit = Unit::Metrics;
+    let finding = |detail: String| {
+        let finding = Finding::new(FindingKind::Unit, unit.name(), detail);
+        Finding { broken: false, ..finding }
+    };
+    match appendable::obstacle(&host.path(textfile)) {
         Some(Obstacle::NoDirectory) => {
             let directory = Path::new(textfile).parent()?.display();
-            format!(
-                "cannot write {textfile}: there is no directory {directory}\n\
-                 first: install node_exporter, or name the directory that it reads in [metrics] textfile"
-            )
+            let detail = format!("cannot write {textfile}: there is no directory {directory}");
+            Some(finding(detail).first(
+                "install node_exporter, or name the directory that it reads in `textfile` in [metrics]",
+            ))
         }
         Some(Obstacle::Other { cause, action }) => {
-            format!("cannot write {textfile}: {cause}\nfirst: {action}")
+            Some(finding(format!("cannot write {textfile}: {cause}")).first(action))
         }
         None if state.active == "failed" => {
-            let unit = Unit::Metrics;
-            format!(
-                "is failed: `journalctl -u {unit}` says why, `systemctl start {unit}` tries again"
-            )
+            let failed = finding(format!("has failed (journalctl -u {unit} says why)"));
+            Some(failed.command(Command::Shell(format!("systemctl start {unit}"))))
         }
-        None => return None,
-    };
-    let finding = Finding::new(FindingKind::Unit, Unit::Metrics.name(), detail);
-    Some(Finding { broken: false, ..finding })
+        None => None,
+    }
 }
 
 #[cfg(test)]

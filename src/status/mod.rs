@@ -2,13 +2,16 @@
 //!
 //! Never: prints, or changes anything.
 
+mod causes;
 mod collect;
 mod directories;
 mod findings;
 mod health;
 mod listener;
+mod missing_record;
 mod types;
 mod unit_overrides;
+mod verdict;
 
 pub use self::collect::{Probing, collect};
 pub use self::health::namespace_warnings;

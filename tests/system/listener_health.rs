@@ -58,21 +58,21 @@ fn finds(machine: &Machine, words: &[&str]) -> Value {
     status
 }
 
-/// The finding is a person's: no command is printed that fixes nothing, and `apply` does not say that all is well.
+/// The finding is a person's: `status` says first what to do, and `apply` does not say that all is well.
 #[track_caller]
-fn only_a_person_helps(machine: &Machine, status: &Value) {
-    assert_eq!(status["mend"], Value::Null, "{status:#}");
-    assert!(status["findings"][0]["detail"].as_str().unwrap().contains("\nfirst: "), "{status:#}");
+fn only_a_person_helps(machine: &Machine, status: &Value, first: &str) {
+    assert!(status["fix"][0].as_str().unwrap().starts_with(first), "{status:#}");
     let applied = redisguard(machine, &["--bundle", BUNDLE, "apply"]);
     assert_eq!(applied.code, 0, "{applied:?}");
     assert!(applied.stdout.starts_with("nothing that apply can change: "), "{applied:?}");
     assert!(applied.stderr.contains("warning: redis-port-notice.service: "), "{applied:?}");
+    assert!(applied.stderr.contains(&format!("\n    fix: {first}")), "{applied:?}");
 }
 
 /// The command that status prints puts all right.
 #[track_caller]
 fn the_fix_fixes(machine: &Machine, status: &Value) {
-    assert!(!status["findings"][0]["detail"].as_str().unwrap().contains("first: "), "{status:#}");
+    assert_eq!(status["fix"].as_array().unwrap().len(), 1, "{status:#}");
     let fix = status["mend"].as_str().unwrap_or_else(|| panic!("{status:#}"));
     machine.run(&["sh", "-c", fix]).ok();
     redisguard(machine, &["status"]).ok();
@@ -101,12 +101,11 @@ fn a_certificate_that_clients_refuse_is_found_until_a_good_one_is_used() {
     ] {
         bring_certificate(&machine, from, until);
         machine.run(&["systemctl", "restart", NOTICE]).ok();
-        let first = "\nfirst: renew /etc/notice/cert.pem, then run `redisguard-install apply`";
-        let status = finds(&machine, &["the certificate /etc/notice/cert.pem", words, first]);
+        let status = finds(&machine, &["the certificate /etc/notice/cert.pem", words]);
         assert_eq!(status["healthy"], healthy, "{status:#}");
         let line = format!("\nredisguard_healthy {}\n", u8::from(healthy));
         assert!(metrics(&machine).contains(&line), "{}", metrics(&machine));
-        only_a_person_helps(&machine, &status);
+        only_a_person_helps(&machine, &status, "renew /etc/notice/cert.pem");
         bring_certificate(&machine, 0, 100 * DAY);
         the_fix_fixes(&machine, &finds(&machine, &[words]));
     }
@@ -116,7 +115,7 @@ fn a_certificate_that_clients_refuse_is_found_until_a_good_one_is_used() {
     machine.write_file(&format!("{FOLDER}/key.pem"), good);
     machine.run(&["systemctl", "restart", NOTICE]).ok();
     let status = finds(&machine, &["TLS clients get an alert", "belongs to another one"]);
-    only_a_person_helps(&machine, &status);
+    only_a_person_helps(&machine, &status, "put a certificate and its key there (now: ");
     assert!(!metrics(&machine).contains(shown), "no certificate is shown");
     machine.write_file(&format!("{FOLDER}/key.pem"), matching);
     the_fix_fixes(&machine, &finds(&machine, &["belongs to another one"]));
@@ -135,7 +134,8 @@ fn a_log_that_cannot_be_written_is_found_until_it_can_be() {
     let status = finds(&machine, &[LOG, "cannot be written since 20", "No space left on device"]);
     assert_eq!(status["healthy"], false, "{status:#}");
     assert!(metrics(&machine).contains(unwritable), "{}", metrics(&machine));
-    only_a_person_helps(&machine, &status);
+    only_a_person_helps(&machine, &status, "free space on the disk of /var/log/redisguard");
+    assert_eq!(status["mend"], Value::Null, "no command is needed: {status:#}");
     sh(&format!("rm {LOGS}/filler"));
     recovers(&machine);
     assert!(!metrics(&machine).contains(unwritable), "{}", metrics(&machine));
@@ -143,8 +143,8 @@ fn a_log_that_cannot_be_written_is_found_until_it_can_be() {
     sh(&format!("systemctl stop {NOTICE}; umount {LOGS}/; systemctl start {NOTICE}"));
     recovers(&machine);
     sh(&format!("rm -f {LOG}; mkdir {LOG}"));
-    let status = finds(&machine, &[LOG, "Is a directory", "first: move the directory"]);
-    only_a_person_helps(&machine, &status);
+    let status = finds(&machine, &[LOG, "Is a directory"]);
+    only_a_person_helps(&machine, &status, "move the directory ");
     // A restart does not make it worse.
     machine.run(&["systemctl", "restart", NOTICE]).ok();
     finds(&machine, &["Is a directory"]);
@@ -179,10 +179,11 @@ fn a_metrics_port_that_is_taken_is_found_with_its_holder_until_it_is_free() {
     serve(&machine, 9637);
     machine.run(&["systemctl", "start", NOTICE]).ok();
     let pid = unit(&machine, "serve-9637.service", "MainPID");
-    let holder = format!("(pid {pid}), which has port 9637");
-    let status = finds(&machine, &["no metrics on port 9637: Address already in use", &holder]);
+    let status = finds(&machine, &["no metrics on port 9637: Address already in use"]);
+    let fix = status["fix"][0].as_str().unwrap();
+    assert!(fix.contains(&format!("(pid {pid}, serve-9637.service) has: systemctl ")), "{fix}");
     assert!(ping(&machine, 6379).starts_with("PORTCLOSED"));
-    only_a_person_helps(&machine, &status);
+    only_a_person_helps(&machine, &status, "free port 9637, which ");
     stop_serving(&machine, 9637);
     recovers(&machine);
 }

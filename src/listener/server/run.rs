@@ -2,11 +2,9 @@
 //!
 //! Never: daemonises or prints; diagnostics go through `tracing`.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
@@ -20,19 +18,16 @@ use crate::listener::health::Health;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
-use crate::listener::net::bind::{LeftAlone, Listeners};
+use crate::listener::net::bind::Listeners;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
-
-/// Ports that the status line names one by one; a thousand would make it unreadable.
-const MAX_NAMED_PORTS: usize = 16;
 
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
 /// certificate. An unusable certificate, a log that cannot be written and a metrics port that is taken do not
 /// stop it: clients must still get the notice.
 ///
 /// # Errors
-/// The listener could not start: a port, a thread, or the runtime.
+/// The listener could not start: every port, a thread, or the runtime.
 pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
     raise_descriptor_limit();
     let listeners = Listeners::bind(&settings)?;
@@ -77,39 +72,16 @@ fn serve(
     if let Some((port, counters)) = settings.scrape_port.zip(counters.clone()) {
         runtime.block_on(http::start(port, counters, Arc::clone(health)));
     }
-    let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
-    let mut server = Server::new(listeners, settings, identity, log, counters, requests)?;
+    let left_alone = mem::take(&mut listeners.left_alone);
+    let mut server =
+        Server::new(listeners, settings, identity, log, counters, Arc::clone(health), requests)?;
     let forward = move || runtime.block_on(signals.forward(requester));
     thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
     // Ready is said last: everything that can fail is set up, and every descriptor is open.
-    report_ready(&bound, &left_alone, health);
+    server.announce_ready(&left_alone);
     server.serve()?;
     health.stopping();
     server.finish()
-}
-
-/// Tells the diagnostics and the service manager what is listened on, and what does not work.
-fn report_ready(bound: &[SocketAddr], left_alone: &[LeftAlone], health: &Health) {
-    for address in bound {
-        tracing::info!("listening on {address}");
-    }
-    for left in left_alone {
-        tracing::info!("port {} is left alone: {}", left.port, left.reason);
-    }
-    health.ready(ports_status(&bound.iter().map(SocketAddr::port).collect()));
-}
-
-fn ports_status(ports: &BTreeSet<u16>) -> String {
-    if ports.is_empty() {
-        tracing::warn!("no port is left to listen on");
-        return "left every port to its holder".to_owned();
-    }
-    let named: Vec<String> = ports.iter().take(MAX_NAMED_PORTS).map(u16::to_string).collect();
-    let rest = match ports.len().saturating_sub(MAX_NAMED_PORTS) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
-    format!("answers on port {}{rest}", named.join(", "))
 }
 
 /// Raises the soft limit of descriptors, often 1024, to the hard one: each connection takes one. If

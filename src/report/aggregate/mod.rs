@@ -5,10 +5,12 @@
 
 mod details;
 mod libraries;
+mod probes;
 mod top_values;
 
 pub use self::details::{Details, MAX_STATED_PEERS, MAX_VALUES};
 pub use self::libraries::{Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES};
+pub use self::probes::Probes;
 pub use self::top_values::TopValues;
 
 use super::histogram::{Histogram, TimeAxis};
@@ -117,6 +119,8 @@ pub struct Aggregate {
     pub ports: BTreeMap<Option<u16>, PortRow>,
     /// The attempts at ports beyond [`MAX_PORTS`].
     pub port_overflow: u64,
+    /// The probes, which nothing else here counts.
+    pub probes: Probes,
     /// The lines that the listener could not write.
     pub lost: LostLines,
     /// The lines that were counted and skipped.
@@ -146,7 +150,10 @@ impl Aggregate {
                     self.lines.outside += 1;
                     return;
                 }
-                self.count(&attempt);
+                match attempt.is_probe {
+                    true => self.probes.add(&attempt),
+                    false => self.count(&attempt),
+                }
             }
         }
         self.lines.counted += 1;
@@ -280,6 +287,7 @@ impl Aggregate {
         self.evicted.rows += other.evicted.rows;
         self.evicted.totals.merge(&other.evicted.totals);
         self.port_overflow = self.port_overflow.saturating_add(other.port_overflow);
+        self.probes.merge(other.probes);
         self.add_lost(other.lost);
         self.lines.merge(&other.lines);
     }

@@ -213,6 +213,14 @@ fn notes(summary: &Summary) -> Vec<String> {
     if !skipped.is_empty() {
         notes.push(format!("not counted: {}", skipped.join(", ")));
     }
+    let probes = &summary.probes;
+    if let Some(last) = &probes.last {
+        let (attempts, from) = (grouped(probes.attempts), probes.sources.join(", "));
+        let last = minute(last);
+        notes.push(format!(
+            "probes, not counted above: {attempts}, the last {last} UTC, from {from}"
+        ));
+    }
     if summary.lost.lines > 0 {
         let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
         notes.push(format!("the listener could not write {lines} lines, of {attempts} attempts"));

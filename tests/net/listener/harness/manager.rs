@@ -26,14 +26,25 @@ impl Manager {
         command.env("NOTIFY_SOCKET", self.folder.path().join("manager"))
     }
 
+    /// The next message to it; `None` where none comes.
+    fn next(&self) -> Option<String> {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+    }
+
+    /// The next message to it.
+    #[track_caller]
+    pub fn hear(&self) -> String {
+        self.next().expect("nothing was heard")
+    }
+
     /// The next status line that is `awaited`.
     #[track_caller]
     pub fn hears(&self, awaited: impl Fn(&str) -> bool) -> String {
         let mut heard = Vec::new();
         loop {
-            let mut buffer = [0; 4096];
-            let Ok(length) = self.socket.recv(&mut buffer) else { panic!("heard only {heard:#?}") };
-            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let Some(text) = self.next() else { panic!("heard only {heard:#?}") };
             let status = text.lines().find_map(|line| line.strip_prefix("STATUS="));
             if let Some(status) = status.filter(|status| awaited(status)) {
                 return status.to_owned();
