@@ -3,5 +3,6 @@
 pub mod csv;
 mod details;
 pub mod html;
+pub mod skipped;
 pub mod sparkline;
 pub mod table;

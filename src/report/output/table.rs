@@ -70,7 +70,7 @@ pub fn text(summary: &Summary, glyphs: Glyphs) -> String {
 
 fn headline(summary: &Summary) -> String {
     let (Some(first), Some(last)) = (&summary.first, &summary.last) else {
-        return "nobody knocks".to_owned();
+        return summary.undated_headline();
     };
     let sources = match summary.sources {
         1 => "1 source".to_owned(),
@@ -201,17 +201,38 @@ fn notes(summary: &Summary) -> Vec<String> {
     let lines = summary.lines;
     notes.push(format!("read {} lines of {read}{kernel}", grouped(lines.read)));
     let skipped = [
-        ("of others", lines.foreign),
-        ("out of what was asked for", lines.outside),
-        ("torn", lines.torn),
-        ("malformed", lines.malformed),
-        ("without a time that can be", lines.misdated),
+        ("written by other programs", lines.foreign),
+        ("not about what was asked for", lines.outside),
+        ("counted in another log of the kernel", lines.repeated),
+        ("cut off", lines.torn),
+        ("with a field that redisguard never writes", lines.malformed),
+        ("without a possible timestamp", lines.misdated),
+        ("their timestamps lie in the future", lines.future),
+        ("without the name of their author", lines.unattributed),
     ];
-    let skipped = skipped.iter().filter(|(_, count)| *count > 0);
-    let skipped: Vec<String> =
-        skipped.map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
-    if !skipped.is_empty() {
-        notes.push(format!("not counted: {}", skipped.join(", ")));
+    for (reason, count) in skipped.iter().filter(|(_, count)| *count > 0) {
+        notes.push(match count {
+            1 => format!(
+                "1 line skipped: {}",
+                reason.replace("their timestamps lie", "its timestamp lies")
+            ),
+            count => format!("{} lines skipped: {reason}", grouped(*count)),
+        });
+    }
+    if summary.uncounted > 0 {
+        notes.push(format!(
+            "{} of them may be about attempts: report --skipped shows them",
+            grouped(summary.uncounted)
+        ));
+    }
+    if summary.undated > 0 {
+        notes.push(format!(
+            "{} attempts have no known time: their lines have none, or do not say of which year",
+            grouped(summary.undated)
+        ));
+    }
+    for missing in &summary.missing {
+        notes.push(format!("not found: {missing}"));
     }
     if summary.lost.lines > 0 {
         let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
