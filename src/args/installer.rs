@@ -14,11 +14,12 @@ const EXIT_STATUS: &str =
 /// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
 ///
 /// The bundle is the one built into this program unless --bundle names a directory made by
-/// redisguard-gen. What is used of it is checked against its SHA256SUMS before anything else happens.
+/// redisguard-gen. Without --bundle, plan and apply use the copy that the host keeps where the last
+/// bundle came from a directory. Every bundle is checked against its SHA256SUMS before it is used.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "redisguard-install", version, after_help = EXIT_STATUS)]
 pub struct InstallerArgs {
-    /// Use the bundle in this directory instead of the built-in one
+    /// Use the bundle in this directory; `built-in` is the one in this program
     #[arg(long, value_name = "DIR", global = true)]
     pub bundle: Option<PathBuf>,
 
@@ -40,7 +41,7 @@ pub struct InstallerArgs {
 pub enum Verb {
     /// Show what apply would change; exit 1 if anything
     #[command(after_help = exits::of("redisguard-install plan"))]
-    Plan,
+    Plan(PlanArgs),
     /// Make the host match the bundle: all or nothing
     #[command(after_help = exits::of("redisguard-install apply"))]
     Apply(ApplyArgs),
@@ -76,14 +77,22 @@ pub enum Verb {
     Notice(NoticeArgs),
 }
 
+/// How much of a plan to show.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// Show every file and link by itself, and the content of new files
+    #[arg(long)]
+    pub diff: bool,
+}
+
 /// How to apply.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
-    /// Cut open sessions of outsiders without asking, where the bundle has existing = "cut"
+    /// Close open connections from outside without asking, where the bundle has existing = "cut"
     #[arg(long)]
     pub cut_sessions: bool,
 
-    /// Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot
+    /// Undo the change after TIME (60s, 5m, 1h30m) unless you run `confirm`, also after a reboot
     #[arg(long, value_name = "TIME", value_parser = confirmation_time)]
     pub confirm: Option<Duration>,
 }
@@ -123,7 +132,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
 
-    /// List the N with the most attempts: 20 as text and 1000 on a page unless given, else all
+    /// List the N with the most attempts: 20 as text unless given, else all. A page lists 1000 or N at once
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
 

@@ -25,6 +25,8 @@ const LOG_BURST: u8 = 100;
 /// The beginnings of kernel log lines; `report` finds the lines by them.
 const LOG_PREFIX_DROP: &str = "redisguard drop: ";
 const LOG_PREFIX_REJECT: &str = "redisguard reject: ";
+const LOG_PREFIX_PROBE_DROP: &str = "redisguard probe drop: ";
+const LOG_PREFIX_PROBE_REJECT: &str = "redisguard probe reject: ";
 /// One source in IPv6 is a /64: a host can use every address of its network (RFC 4862).
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
 
@@ -35,6 +37,9 @@ struct Rules<'a> {
     digest: &'a str,
     family: Family,
     allow: Vec<IpNet>,
+    services: Vec<IpNet>,
+    /// The networks that probe.
+    probes: Vec<IpNet>,
     /// The match of the jump in INPUT, and that of the jumps in PREROUTING.
     input: String,
     prerouting: String,
@@ -59,6 +64,9 @@ struct Rules<'a> {
 struct NftRules<'a> {
     spec: &'a Spec,
     digest: &'a str,
+    allow: Vec<IpNet>,
+    services: Vec<IpNet>,
+    probes: Vec<IpNet>,
     /// Whether a range is among the reserved ports.
     ranges: bool,
     /// The elements of the sets of ports, one string a line.
@@ -125,7 +133,9 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         spec,
         digest,
         family,
-        allow: spec.allowed(family),
+        allow: of_family(&spec.firewall.allow, family),
+        services: of_family(&spec.firewall.service_networks, family),
+        probes: of_family(&spec.probe.from, family),
         input: multiport(&input),
         prerouting: multiport(&reserved),
         is_approximate: set(&reserved) != set(&all),
@@ -154,9 +164,15 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         let lines = ports.chunk_by(|one, next| one / 10 == next / 10);
         lines.map(|line| line.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")).collect()
     };
+    let by_family = |networks: &[IpNet]| {
+        Family::BOTH.into_iter().flat_map(|family| of_family(networks, family)).collect()
+    };
     let rules = NftRules {
         spec,
         digest,
+        allow: by_family(&spec.firewall.allow),
+        services: by_family(&spec.firewall.service_networks),
+        probes: by_family(&spec.probe.from),
         ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),
@@ -165,12 +181,9 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
     rules.render()
 }
 
-impl Spec {
-    /// The allowed networks of one family.
-    fn allowed(&self, family: Family) -> Vec<IpNet> {
-        let allowed = self.firewall.allow.iter().copied();
-        allowed.filter(|network| Family::of(network.addr()) == family).collect()
-    }
+/// The networks of one family.
+fn of_family(networks: &[IpNet], family: Family) -> Vec<IpNet> {
+    networks.iter().copied().filter(|network| Family::of(network.addr()) == family).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod bundle_rules;
 mod counters;
 pub mod drift_cache;
 mod dry_run_netns;
+mod exposure;
 pub mod firewalld;
 mod installed;
 mod iptables;
@@ -22,6 +23,7 @@ mod types;
 
 pub use self::counters::{CounterStore, CounterTotals};
 pub use self::dry_run_netns::DryRunNetns;
+pub use self::exposure::{Exposure, exposure, flowtables};
 pub use self::installed::{Snapshot, is_any_installed, unload_all};
 pub use self::iptables::any_variant::refuse_unlisted_legacy;
 pub use self::iptables::tables::{drop_empty_tables, existing_tables};

@@ -21,7 +21,7 @@ use super::{firewalld, kernel, reachability};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::family::Family;
-use crate::plan::Scope;
+use crate::plan::{RuleFault, Scope};
 use crate::spec::{Backend, Existing};
 
 /// What loads a bundle's rules on this host.
@@ -164,7 +164,7 @@ impl Firewall {
                     format!("redisguard's rules are loaded, but cannot be removed: {error:#}")
                 }
             };
-            installed.drift.push((Scope::Backend(other.name()), finding));
+            installed.drift.push((Scope::Backend(other.name()), RuleFault::of_all(finding)));
         }
         installed
     }

@@ -9,12 +9,14 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file of a running host's lock.
 const FILE: &str = "/run/redisguard.lock";
+/// The file of the lock of the rules in the host's own network.
+const RULES_FILE: &str = "/run/redisguard-rules.lock";
 
 /// Held while the host is changed.
 pub struct Lock {
@@ -70,14 +72,25 @@ fn take_file(path: &Path, action: &str, on_wait: impl FnOnce()) -> Result<Lock, 
     }
 }
 
-/// Waits for the lock of the rules alone: the block unit takes it while apply holds that of the host. It
-/// is on the network namespace, which the rules belong to.
+/// Waits for the lock of the rules alone: the block unit takes it while apply holds that of the host. In the
+/// host's own network it is a file that only root can open, since any user could hold a lock on the network
+/// namespace. It is on the namespace elsewhere, as for a rehearsal, and where /run cannot be written.
 ///
 /// # Errors
 /// A kernel that has no such file.
 pub fn take_for_rules() -> Result<Lock, Error> {
-    let file = wait("lock the rules", File::open("/proc/self/ns/net"), || {})?;
-    Ok(Lock { file, path: None })
+    const ACTION: &str = "lock the rules";
+    let network = |process| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let of_the_namespace = || {
+        let file = wait(ACTION, File::open("/proc/self/ns/net"), || {})?;
+        Ok(Lock { file, path: None })
+    };
+    // A confined unit may not read it: only the host's own network has such units.
+    let is_elsewhere = network("1").is_some_and(|hosts| network("self") != Some(hosts));
+    if is_elsewhere {
+        return of_the_namespace();
+    }
+    take_file(Path::new(RULES_FILE), ACTION, || {}).or_else(|_| of_the_namespace())
 }
 
 fn wait(
@@ -85,8 +98,14 @@ fn wait(
     file: io::Result<File>,
     on_wait: impl FnOnce(),
 ) -> Result<Flock<File>, Error> {
-    let failed = |error: &dyn Display| Error::new(action, error).help("run it as root");
-    let mut file = file.map_err(|error| failed(&error))?;
+    let failed = |error: &dyn Display| Error::new(action, error);
+    let mut file = file.map_err(|error| match error.kind() {
+        ErrorKind::StorageFull => failed(&error).help("free some space in /run, then run it again"),
+        ErrorKind::ReadOnlyFilesystem => {
+            failed(&error).help("make /run writable, then run it again")
+        }
+        _ => failed(&error).help("run it as root"),
+    })?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => return Ok(locked),
         Err((held, _)) => file = held,

@@ -101,7 +101,7 @@ fn key(attempt: &RecentAttempt) -> (&str, Option<&str>, u16) {
 
 /// The attempt and its time, if it is one to list.
 fn recent(attempt: &Attempt<'_>) -> Option<(UnixMillis, RecentAttempt)> {
-    if !is_listed(&attempt.source) {
+    if attempt.is_probe || !is_listed(&attempt.source) {
         return None;
     }
     let library = attempt
@@ -197,6 +197,7 @@ mod tests {
         text.push_str(&line(2602, "::1", 6379, " cgroup=\"/user.slice\""));
         text.push_str(&line(2603, "127.0.0.1", 6379, " unit=billing.service uid=1000"));
         text.push_str(&line(2604, "192.0.2.5", 6379, " cgroup=unknown"));
+        text.push_str(&line(2604, "192.0.2.6", 6379, " probe=true"));
         for own in ["unit=redis-ports-check.service", "cgroup=unknown"] {
             text.push_str(&line(2605, "127.0.0.1", 6379, &format!(" {own}")));
         }

@@ -21,7 +21,8 @@ mod totals;
 
 pub use self::aggregate::{
     Aggregate, Details, Evicted, Filter, Libraries, LibrariesUsed, LibraryId, LibraryRow,
-    MAX_LIBRARIES, MAX_PORTS, MAX_ROWS, MAX_STATED_PEERS, MAX_VALUES, PortRow, Row, TopValues,
+    MAX_LIBRARIES, MAX_PORTS, MAX_ROWS, MAX_STATED_PEERS, MAX_VALUES, PortRow, Probes, Row,
+    TopValues,
 };
 pub use self::client_values::{AddressUse, CommandUse, NameUse, UidUse};
 pub use self::histogram::{Histogram, MAX_STEPS, TimeAxis};
@@ -33,7 +34,8 @@ pub use self::record::{
 };
 pub use self::source::{LocalClient, Source, UNIDENTIFIED};
 pub use self::summary::{
-    LibrarySummary, LibraryUse, PortSummary, SourceSummary, Summary, TimelineStep, Unlisted,
+    LibrarySummary, LibraryUse, PortSummary, ProbeSummary, SourceSummary, Summary, TimelineStep,
+    Unlisted,
 };
 pub use self::timestamp::{TimestampParser, to_rfc3339};
 pub use self::totals::{AnswerCounts, Totals};

@@ -189,6 +189,8 @@ pub struct Attempt<'a> {
     pub at: UnixMillis,
     /// The client.
     pub source: Source<'a>,
+    /// Whether it came from a network in `[probe] from`. Probes are counted apart.
+    pub is_probe: bool,
     /// The reserved port that the client asked for, where the line names one.
     pub port: Option<u16>,
     /// How it was answered.

@@ -1,7 +1,7 @@
 //! The report as plain data: sorted, cut to the rows that were asked for, timestamps as text. Every output
 //! format is rendered from it; as JSON it is what `report --json` prints.
 
-use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Row};
+use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Probes, Row};
 use super::client_values::{AddressUse, CommandUse, NameUse, UidUse, listed};
 use super::histogram::Histogram;
 use super::line_counts::{LineCounts, SkippedLine};
@@ -47,6 +47,8 @@ pub struct Summary {
     pub step_seconds: i64,
     /// Every step from the first attempt to the last.
     pub timeline: Vec<TimelineStep>,
+    /// The attempts from the networks in `[probe] from`, which no other number includes.
+    pub probes: ProbeSummary,
     /// What the listener could not write, by its own count.
     pub lost: LostLines,
     /// How many lines were counted and skipped.
@@ -187,6 +189,21 @@ pub struct LibrarySummary {
     pub last: String,
 }
 
+/// The attempts of probes.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProbeSummary {
+    /// The number of attempts.
+    pub attempts: u64,
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The first attempt; null where none has a known time.
+    pub first: Option<String>,
+    /// The last attempt; null where none has a known time.
+    pub last: Option<String>,
+    /// At most 8 sources, those with the most attempts first.
+    pub sources: Vec<String>,
+}
+
 /// One step of the timeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct TimelineStep {
@@ -238,6 +255,7 @@ impl Summary {
             libraries: libraries(aggregate),
             step_seconds: aggregate.axis.width() / 1000,
             timeline: timeline(aggregate),
+            probes: probes(&aggregate.probes),
             lost: aggregate.lost,
             lines: aggregate.lines,
             uncounted: aggregate.uncounted,
@@ -261,6 +279,17 @@ impl Summary {
         for source in &mut self.by_source {
             source.name = source.address.and_then(|address| names.get(&address).cloned());
         }
+    }
+}
+
+fn probes(Probes { totals, sources }: &Probes) -> ProbeSummary {
+    let is_dated = totals.is_dated();
+    ProbeSummary {
+        attempts: totals.attempts(),
+        answers: totals.answers,
+        first: is_dated.then(|| to_rfc3339(totals.first)),
+        last: is_dated.then(|| to_rfc3339(totals.last)),
+        sources: sources.sorted().into_iter().map(|(source, _)| source.to_string()).collect(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The checked redisguard.toml as types.
 
 use super::choice::{Backend, Existing, External, Listen, LogFormat};
-use super::parse::values::{DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath};
+use super::parse::values::{
+    DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
+};
 use super::ports::{PortRange, PortSet};
 use ipnet::IpNet;
 
@@ -72,6 +74,8 @@ pub struct Firewall {
     pub backend: Backend,
     /// Networks that the rules exempt.
     pub allow: Vec<IpNet>,
+    /// Destinations that the rules leave alone, because other machines serve them.
+    pub service_networks: Vec<IpNet>,
     /// What happens to connections that are open already.
     pub existing: Existing,
     /// Kernel log lines a minute for one source whose packets are dropped or rejected; 0 for none.
@@ -108,6 +112,13 @@ pub struct Tls {
     pub key: PemPath,
 }
 
+/// `[probe]`: which outsiders are the operators' own probes.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Networks whose attempts are logged and counted apart.
+    pub from: Vec<IpNet>,
+}
+
 /// `[metrics]`: what Prometheus can read.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -115,6 +126,8 @@ pub struct Metrics {
     pub textfile: Option<TextfilePath>,
     /// The port of 127.0.0.1 on which the listener serves its metrics; `None`: it does not.
     pub scrape_port: Option<u16>,
+    /// The label of scrape targets that tells environments apart.
+    pub environment_label: TargetLabel,
 }
 
 /// `[docs]`: the paths of the documents.
@@ -126,6 +139,8 @@ pub struct Docs {
     pub reservations: DocumentPath,
     /// Guides in which redisguard fills the marked sections.
     pub guides: Vec<DocumentPath>,
+    /// Where operators read the runbook; `None`: alerts name its path in redisguard's repository.
+    pub runbook: Option<WebAddress>,
 }
 
 /// A checked redisguard.toml.
@@ -143,6 +158,8 @@ pub struct Spec {
     pub firewall: Firewall,
     /// The listener.
     pub notice: Notice,
+    /// Which outsiders probe.
+    pub probe: Probe,
     /// Where Prometheus finds metrics.
     pub metrics: Metrics,
     /// The paths of the documents.

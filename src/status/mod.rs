@@ -2,12 +2,15 @@
 //!
 //! Never: prints, or changes anything.
 
+mod causes;
 mod collect;
 mod directories;
 mod findings;
 mod health;
+mod missing_record;
 mod types;
 mod unit_overrides;
+mod verdict;
 
 pub use self::collect::{Probing, collect};
 pub use self::health::{listener_warning, namespace_warnings};

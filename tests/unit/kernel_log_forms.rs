@@ -3,7 +3,7 @@
 use crate::support::cases;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use redisguard::report::{Aggregate, Filter, LineFormat, TimestampParser, read_lines};
+use redisguard::report::{Aggregate, AnswerKind, Filter, LineFormat, TimestampParser, read_lines};
 
 /// 2026-11-27T05:45:00Z, when the logs were last written.
 const MODIFIED: i64 = 1_795_758_300_000;
@@ -222,6 +222,20 @@ fn a_packet_counts_once_in_every_form() {
 }
 
 #[test]
+fn a_probe_counts_as_one_in_every_form() {
+    for form in FORMS {
+        for (answer, kind) in [("drop", AnswerKind::Dropped), ("reject", AnswerKind::Reset)] {
+            let log = filled(form, PACKET).replace(" drop: ", &format!(" probe {answer}: "));
+            assert_eq!(counts(&log), (0, 0, 0, None), "{}: {log}", form.0);
+            let probes = aggregate(&log, LineFormat::Detect).probes.totals;
+            let first = probes.is_dated().then(|| probes.first.div_euclid(1000));
+            assert_eq!((probes.answers.of(kind), probes.attempts()), (1, 1), "{}: {log}", form.0);
+            assert_eq!(first, form.2, "{}: {log}", form.0);
+        }
+    }
+}
+
+#[test]
 fn what_holds_the_prefix_counts_or_makes_the_report_say_so() {
     for form in [
         // Nothing says who wrote it, or when.
@@ -294,6 +308,9 @@ fn forged_lines_never_count_and_are_no_reason_to_doubt_the_report() {
     for form in FORGED {
         let log = filled(&Form("", form, None), PACKET);
         assert_eq!(counts(&log), (0, 0, 0, None), "{log}");
+        let probe = log.replace(" drop: ", " probe drop: ");
+        assert_eq!(counts(&probe), (0, 0, 0, None), "{probe}");
+        assert_eq!(aggregate(&probe, LineFormat::Detect).probes.totals.attempts(), 0, "{probe}");
     }
     // A field with line ends has its length before it: what it holds is no field.
     let inner = format!(

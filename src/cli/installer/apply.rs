@@ -1,30 +1,46 @@
 //! `apply`: make the host match the bundle.
 
 use super::confirm_cut;
-use super::input::{note_wait, opened};
+use super::input::{host, note_wait, target};
 use super::output::{show, show_losses};
 use super::plan::{refuse, warn};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
 use crate::error::Error;
 use crate::firewall::missing_family;
+use crate::host::Host;
 use crate::host::change::apply::{apply, begin};
+use crate::host::change::rules_first;
 use crate::os::sockets::PortUsage;
 use crate::status::{listener_warning, namespace_warnings};
+use std::time::Instant;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
-    let (host, target) = opened(args)?;
+    let started = Instant::now();
+    let host = host(args)?;
+    // Whatever kept it from being applied: the ports must not stay open for that.
+    let status = change(&host, args, verb).map_err(|error| rules_first::explained(&host, error))?;
+    if !args.json {
+        out!("done in {:.1} s", started.elapsed().as_secs_f64());
+    }
+    Ok(status)
+}
+
+fn change(host: &Host, args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
+    let target = target(host, args)?;
     let guard_config = &target.guard_config;
     if verb.confirm.is_some() && !host.is_live() {
         return Err(Error::new("wait for a confirmation", "an offline tree does not run")
             .help("leave out --confirm or --root"));
     }
-    let (_lock, prepared) = begin(&host, &target, note_wait)?;
+    let (_lock, prepared) = begin(host, &target, note_wait)?;
     refuse(&prepared)?;
     let plan = &prepared.plan;
     // Without a change nobody is affected.
     let users = if plan.is_empty() { PortUsage::default() } else { prepared.users() };
-    confirm_cut::allow(args, verb, guard_config, plan, &users.peers)?;
+    if !prepared.is_repaired() {
+        confirm_cut::allow(args, verb, guard_config, plan, &users.peers)?;
+    }
     if !args.json {
         show_losses(plan);
     }
@@ -37,7 +53,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
         }
     } else {
         let heading = format!("applied bundle {}:", guard_config.bundle);
-        show(args, guard_config, plan, users, applied, &heading);
+        show(args, &prepared, users, applied, &heading);
     }
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");
@@ -61,8 +77,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
 
 fn print_confirm_by(args: &InstallerArgs, by: &str) {
     let text = format!(
-        "it is taken back at {by} unless this comes before, best from a new login:\n  \
-         redisguard-install confirm"
+        "it is undone at {by}, unless you run this from a new login:\n  redisguard-install confirm"
     );
     if !args.json {
         out!("\n{text}");

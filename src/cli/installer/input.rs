@@ -23,7 +23,7 @@ pub(super) fn host(args: &InstallerArgs) -> Result<Host, Error> {
 /// The verb as it is typed, where it has something to do in an offline tree.
 fn offline_name(verb: &Verb) -> Option<&'static str> {
     match verb {
-        Verb::Plan => Some("plan"),
+        Verb::Plan(_) => Some("plan"),
         Verb::Apply(_) => Some("apply"),
         Verb::Status => Some("status"),
         Verb::Remove(_) => Some("remove"),
@@ -33,7 +33,7 @@ fn offline_name(verb: &Verb) -> Option<&'static str> {
 }
 
 fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
-    let looks = matches!(verb, Verb::Plan | Verb::Status | Verb::Metrics(_));
+    let looks = matches!(verb, Verb::Plan(_) | Verb::Status | Verb::Metrics(_));
     let action = if looks { "look at this host" } else { "change this host" };
     let error = Error::new(action, kernel.cause());
     let error = if looks { error } else { error.and("nothing was changed") };
@@ -70,11 +70,13 @@ pub(super) fn opened_anywhere(args: &InstallerArgs) -> Result<Target, Error> {
     Target::open(&host, args.bundle.as_deref())
 }
 
-/// The host that the options name, and the bundle with what it wants.
-pub(super) fn opened(args: &InstallerArgs) -> Result<(Host, Target), Error> {
-    let host = host(args)?;
-    let target = Target::open(&host, args.bundle.as_deref())?;
-    Ok((host, target))
+/// The bundle that the options or the host's receipt name. Prints which one that is where it is not obvious.
+pub(super) fn target(host: &Host, args: &InstallerArgs) -> Result<Target, Error> {
+    let target = Target::for_change(host, args.bundle.as_deref())?;
+    if let Some(note) = &target.note {
+        err!("note: {note}");
+    }
+    Ok(target)
 }
 
 /// Locks the host. Prints a line if it has to wait for another process.

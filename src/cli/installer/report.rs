@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// The guard config of the installed bundle.
 const GUARD_CONFIG: &str = "/etc/redisguard/guard.toml";
-/// How many sources are listed without `--top`: what fits a few screens, or a page that browsers filter
+/// How many sources are listed without `--top`: what fits a few screens, and what a browser lays out at once
 /// without a pause. JSON and CSV list all.
 const DEFAULT_TOP_OF_TEXT: usize = 20;
 const DEFAULT_TOP_OF_PAGE: usize = 1000;
@@ -68,8 +68,8 @@ fn show(
 ) -> Result<(), Error> {
     match &verb.html {
         Some(path) => {
-            let page =
-                html::text(summary, now).map_err(|cause| Error::new("make the page", cause))?;
+            let page = html::text(summary, verb.top.unwrap_or(DEFAULT_TOP_OF_PAGE), now)
+                .map_err(|cause| Error::new("make the page", cause))?;
             if path == Path::new("-") {
                 out!("{page}");
             } else {
@@ -101,7 +101,8 @@ fn glyphs() -> Glyphs {
 /// How many sources are listed.
 fn top(args: &InstallerArgs, verb: &ReportArgs) -> usize {
     let default = match verb.html {
-        Some(_) => DEFAULT_TOP_OF_PAGE,
+        // The page's filters search all of them; `top` only says how many its table lists at once.
+        Some(_) => return usize::MAX,
         None if args.json || verb.csv => usize::MAX,
         None => DEFAULT_TOP_OF_TEXT,
     };

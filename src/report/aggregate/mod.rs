@@ -5,10 +5,12 @@
 
 mod details;
 mod libraries;
+mod probes;
 mod top_values;
 
 pub use self::details::{Details, MAX_STATED_PEERS, MAX_VALUES};
 pub use self::libraries::{Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES};
+pub use self::probes::Probes;
 pub use self::top_values::TopValues;
 
 use super::histogram::{Histogram, TimeAxis};
@@ -119,6 +121,8 @@ pub struct Aggregate {
     pub ports: BTreeMap<Option<u16>, PortRow>,
     /// The attempts at ports beyond [`MAX_PORTS`].
     pub port_overflow: u64,
+    /// The probes, which nothing else here counts.
+    pub probes: Probes,
     /// The lines that the listener could not write.
     pub lost: LostLines,
     /// The lines that were counted and skipped.
@@ -149,13 +153,15 @@ impl Aggregate {
                 if let Some(unwanted) = self.at_unwanted_time(attempt.at, filter) {
                     return unwanted;
                 }
-                self.attempt(&attempt, filter, Self::count)
+                self.attempt(&attempt, filter, Self::count, Probes::add)
             }
             // Whether it was in the time that is asked for is not known.
             Ok(Line::Undated(_)) if filter.since > EARLIEST => {
                 self.skip(Skipped::of_kernel(SkipReason::Misdated), filter)
             }
-            Ok(Line::Undated(attempt)) => self.attempt(&attempt, filter, Self::count_undated),
+            Ok(Line::Undated(attempt)) => {
+                self.attempt(&attempt, filter, Self::count_undated, Probes::add_undated)
+            }
         }
     }
 
@@ -170,13 +176,17 @@ impl Aggregate {
         attempt: &Attempt<'_>,
         filter: &Filter,
         count: fn(&mut Self, &Attempt<'_>),
+        count_probe: fn(&mut Probes, &Attempt<'_>),
     ) -> Option<SkipReason> {
         let is_wanted = |port| filter.ports.contains(&port);
         if !filter.ports.is_empty() && !attempt.port.is_some_and(is_wanted) {
             self.lines.outside += 1;
             return None;
         }
-        count(self, attempt);
+        match attempt.is_probe {
+            true => count_probe(&mut self.probes, attempt),
+            false => count(self, attempt),
+        }
         self.lines.counted += 1;
         None
     }
@@ -352,6 +362,7 @@ impl Aggregate {
         self.evicted.rows += other.evicted.rows;
         self.evicted.totals.merge(&other.evicted.totals);
         self.port_overflow = self.port_overflow.saturating_add(other.port_overflow);
+        self.probes.merge(other.probes);
         self.add_lost(other.lost);
         self.lines.merge(&other.lines);
         self.undated = self.undated.saturating_add(other.undated);

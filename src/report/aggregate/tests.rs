@@ -19,6 +19,7 @@ fn attempt(host: u32) -> Attempt<'static> {
     Attempt {
         at: NOW,
         source: address(host),
+        is_probe: false,
         port: Some(6379),
         answer: AnswerKind::NoticeSent,
         attempts: 1,
@@ -278,4 +279,28 @@ fn no_count_overflows() {
     let mut both = aggregate((0..4).map(most));
     both.merge(aggregate((0..4).map(most)));
     assert_eq!(both.totals.attempts(), u64::MAX);
+}
+
+#[test]
+fn probes_are_counted_apart_from_everything_else() {
+    let probe = |turn: u32| Attempt {
+        is_probe: true,
+        attempts: 2,
+        at: NOW - 60_000 * i64::from(turn),
+        ..attempt(turn % 9)
+    };
+    let lines =
+        |whose: fn(u32) -> bool| (0..20).map(probe).zip(0..).filter(move |(_, turn)| whose(*turn));
+    let both = |whose| aggregate(lines(whose).map(|(probe, _)| probe).chain([attempt(7)]));
+    let mut apart = both(|turn| turn < 10);
+    let users = aggregate([attempt(7)]);
+    let same = |one: &Aggregate| {
+        (one.totals, one.histograms.clone(), one.rows.len(), one.ports.len(), one.axis)
+    };
+    assert_eq!(same(&apart), same(&users));
+    apart.merge(aggregate(lines(|turn| turn >= 10).map(|(probe, _)| probe)));
+    assert_eq!(same(&apart), same(&users));
+    assert_eq!(apart.probes.totals.attempts(), 40);
+    assert_eq!((apart.probes.totals.first, apart.probes.totals.last), (NOW - 19 * 60_000, NOW));
+    assert_eq!(apart.probes.sources.sorted().len(), 8);
 }

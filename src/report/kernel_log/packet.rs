@@ -7,7 +7,12 @@ use crate::report::source::Source;
 pub const PREFIX: &[u8] = b"redisguard ";
 /// The beginnings of messages: the prefix, the answer, and the first field of every packet (nf_log_syslog of the
 /// kernel).
-const BEGINNINGS: [&[u8]; 2] = [b"redisguard drop: IN=", b"redisguard reject: IN="];
+const BEGINNINGS: [&[u8]; 4] = [
+    b"redisguard drop: IN=",
+    b"redisguard reject: IN=",
+    b"redisguard probe drop: IN=",
+    b"redisguard probe reject: IN=",
+];
 
 /// Whether a text begins like a message.
 pub fn begins(text: &[u8]) -> bool {
@@ -25,9 +30,11 @@ pub fn is_cut(text: &[u8]) -> bool {
 /// Why the line is skipped.
 pub fn parse(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
     let text = message.strip_prefix(PREFIX).map(String::from_utf8_lossy);
-    let (answer, packet) = match text.as_deref().and_then(|text| text.split_once(": ")) {
-        Some(("drop", packet)) => (AnswerKind::Dropped, packet),
-        Some(("reject", packet)) => (AnswerKind::Reset, packet),
+    let (answer, is_probe, packet) = match text.as_deref().and_then(|text| text.split_once(": ")) {
+        Some(("drop", packet)) => (AnswerKind::Dropped, false, packet),
+        Some(("reject", packet)) => (AnswerKind::Reset, false, packet),
+        Some(("probe drop", packet)) => (AnswerKind::Dropped, true, packet),
+        Some(("probe reject", packet)) => (AnswerKind::Reset, true, packet),
         _ => return Err(SkipReason::Torn),
     };
     let (mut source, mut protocol, mut port) = (None, None, None);
@@ -61,6 +68,7 @@ pub fn parse(message: &[u8]) -> Result<Attempt<'static>, SkipReason> {
     Ok(Attempt {
         at: 0,
         source,
+        is_probe,
         port: Some(port),
         answer,
         attempts: 1,

@@ -26,10 +26,25 @@ fn the_prefix_gives_the_answer_and_both_families_are_parsed() {
 }
 
 #[test]
+fn probes_have_a_prefix_of_their_own() {
+    for (prefix, expected) in [
+        ("drop", (false, AnswerKind::Dropped)),
+        ("reject", (false, AnswerKind::Reset)),
+        ("probe drop", (true, AnswerKind::Dropped)),
+        ("probe reject", (true, AnswerKind::Reset)),
+    ] {
+        let attempt = read(&LOGGED.replace(" drop: ", &format!(" {prefix}: "))).unwrap();
+        assert_eq!((attempt.is_probe, attempt.answer), expected, "{prefix}");
+    }
+}
+
+#[test]
 fn text_that_only_names_the_prefix_is_foreign() {
     for text in [
         LOGGED.replace("redisguard drop", "x redisguard drop"),
         LOGGED.replace("redisguard drop", "redisguard allow"),
+        LOGGED.replace("redisguard drop", "redisguard probe allow"),
+        LOGGED.replace("redisguard drop", "redisguard probe"),
         LOGGED.replace("redisguard", "redisguards"),
         LOGGED.replace("IN=eth0", "what is IN=eth0"),
         "Nov 27 05:45:00 web sshd[1]: Accepted publickey".to_owned(),

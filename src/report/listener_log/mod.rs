@@ -69,6 +69,7 @@ fn logfmt<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'
             b"peer" => fields.peer.replace(text()?).is_some(),
             b"port" => fields.port.replace(number(text()?)?).is_some(),
             b"protocol" => fields.protocol.replace(protocol(text()?)?).is_some(),
+            b"probe" => fields.probe.replace(text()?).is_some(),
             b"told" => fields.told.replace(told(text()?)?).is_some(),
             b"refused" => fields.refused.replace(text()?).is_some(),
             b"client-name" => fields.client_name.replace(text()?.into()).is_some(),

@@ -3,8 +3,8 @@
 //! Names of libraries, clients and sources are printable ASCII by the time they get here: see `record::Library` and
 //! `os::reverse_lookup`.
 
-use super::details;
 use super::sparkline::Glyphs;
+use super::{details, notes};
 use crate::report::format::{day, grouped, library, minute, shortened, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
 use crate::text_layout::wrapped;
@@ -64,7 +64,7 @@ pub fn text(summary: &Summary, glyphs: Glyphs) -> String {
     lines.extend(ports(summary, glyphs));
     lines.extend(libraries(summary));
     lines.push(String::new());
-    lines.extend(notes(summary));
+    lines.extend(footer(summary));
     lines.join("\n")
 }
 
@@ -188,7 +188,7 @@ fn libraries(summary: &Summary) -> Vec<String> {
 }
 
 /// What was read, what was skipped, and how complete the counts are.
-fn notes(summary: &Summary) -> Vec<String> {
+fn footer(summary: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     let read = match summary.logs.as_slice() {
         [one] => one.clone(),
@@ -198,46 +198,8 @@ fn notes(summary: &Summary) -> Vec<String> {
         Some(kernel) => format!("; the kernel's lines from {kernel}"),
         None => String::new(),
     };
-    let lines = summary.lines;
-    notes.push(format!("read {} lines of {read}{kernel}", grouped(lines.read)));
-    let skipped = [
-        ("written by other programs", lines.foreign),
-        ("not about what was asked for", lines.outside),
-        ("counted in another log of the kernel", lines.repeated),
-        ("cut off", lines.torn),
-        ("with a field that redisguard never writes", lines.malformed),
-        ("without a possible timestamp", lines.misdated),
-        ("their timestamps lie in the future", lines.future),
-        ("without the name of their author", lines.unattributed),
-    ];
-    for (reason, count) in skipped.iter().filter(|(_, count)| *count > 0) {
-        notes.push(match count {
-            1 => format!(
-                "1 line skipped: {}",
-                reason.replace("their timestamps lie", "its timestamp lies")
-            ),
-            count => format!("{} lines skipped: {reason}", grouped(*count)),
-        });
-    }
-    if summary.uncounted > 0 {
-        notes.push(format!(
-            "{} of them may be about attempts: report --skipped shows them",
-            grouped(summary.uncounted)
-        ));
-    }
-    if summary.undated > 0 {
-        notes.push(format!(
-            "{} attempts have no known time: their lines have none, or do not say of which year",
-            grouped(summary.undated)
-        ));
-    }
-    for missing in &summary.missing {
-        notes.push(format!("not found: {missing}"));
-    }
-    if summary.lost.lines > 0 {
-        let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
-        notes.push(format!("the listener could not write {lines} lines, of {attempts} attempts"));
-    }
+    notes.push(format!("read {} lines of {read}{kernel}", grouped(summary.lines.read)));
+    notes.extend(notes::text(summary));
     if summary.answers.of(AnswerKind::Unknown) > 0 {
         notes.push(
             "unknown: the listener sent the notice, and the client reset the connection before it \

@@ -47,6 +47,7 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let site = sections::site(&table("site"), contact.as_ref());
     let firewall = sections::firewall(&table("firewall"));
     let (notice, notice_port) = sections::notice(&table("notice"));
+    let probe = sections::probe(&table("probe"));
     let (metrics, metrics_port) = sections::metrics(&table("metrics"));
     let docs = docs::docs(&table("docs"));
     let tables = parse::tables(&root, "reserved", problems);
@@ -66,7 +67,7 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let spans: Vec<Range<usize>> = reserved.iter().map(Spanned::span).collect();
     let reserved = reserved.into_iter().map(Spanned::into_inner).collect();
     let (site, contact, cluster) = (site?, contact?, cluster?.into_inner());
-    let spec = Spec { site, contact, cluster, reserved, firewall, notice, metrics, docs };
+    let spec = Spec { site, contact, cluster, reserved, firewall, notice, probe, metrics, docs };
     sentences_fit(&spec, &spans, &mut problems);
     Some(spec)
 }

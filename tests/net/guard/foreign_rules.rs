@@ -26,6 +26,30 @@ fn a_translated_virtual_address_is_left_alone() {
 }
 
 #[test]
+fn service_addresses_that_the_host_has_itself_are_left_alone() {
+    on_both(|site| {
+        // As kube-proxy has them for IPVS, on a device without a link.
+        site.host.sh("ip link add service0 type bridge; ip link set service0 up
+             ip addr add 10.50.0.1/32 dev service0; ip addr add fd00:50::1/128 dev service0 nodad");
+        let addresses = ["10.50.0.1", "fd00:50::1"];
+        let met = |port| addresses.map(|address| met(&site.outside, address, port));
+        let mut sessions = addresses.map(|address| Session::open(&site.outside, address, "6380"));
+        for external in ["drop", "reject", "notice"] {
+            let networks = "service-networks = [\"10.50.0.0/24\", \"fd00:50::/64\"]";
+            site.guard(external, &format!("existing = \"cut\"\n{networks}"));
+            let _listener = (external == "notice").then(|| site.listen());
+            assert_eq!(met("6380"), PONG, "{} {external}", site.backend);
+            for session in &mut sessions {
+                assert_eq!(session.ask(), "+PONG", "{} {external}", site.backend);
+            }
+            assert_ne!(site.met("6380"), PONG, "{} {external}", site.backend);
+        }
+        site.guard("drop", "");
+        assert_eq!(met("6380"), SILENCE, "{}", site.backend);
+    });
+}
+
+#[test]
 fn a_foreign_accept_rule_opens_no_port() {
     on_both(|site| {
         site.host.sh("iptables -A INPUT -p tcp --dport 6380 -j ACCEPT; ip6tables -A INPUT -p tcp --dport 6380 -j ACCEPT");
