@@ -28,6 +28,7 @@ pub use self::installed::{Snapshot, is_any_installed, unload_all};
 pub use self::iptables::any_variant::refuse_unlisted_legacy;
 pub use self::iptables::tables::{drop_empty_tables, existing_tables};
 pub use self::kernel::tracks_connections;
+pub use self::reachability::Told;
 pub use self::saved_copy::SavedCopy;
 pub use self::selected::{Firewall, hidden_rules, missing_family, prepare_dry_run};
 pub use self::types::{InstalledRules, Tables};

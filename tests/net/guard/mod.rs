@@ -10,6 +10,7 @@ mod outside_probe;
 mod packet_counters;
 mod port_policies;
 mod probes_apart;
+mod told;
 mod verdict;
 
 use crate::support::namespace::{Host, Started};
