@@ -54,8 +54,8 @@ exit_statuses! {
         1 "OPEN, UNKNOWN or BLOCKED, or nothing was ever applied",
         2 "the host cannot be looked at";
     "redisguard-install report":
-        0 "all logs were read",
-        1 "some could not be read to their end; the report says which",
+        0 "all logs were read and counted",
+        1 "a log could not be read to its end, or a line not be counted; the report says which",
         2 "there is no log that can be read, or the page could not be written";
     "redisguard-install remove":
         0 "what was applied is gone",

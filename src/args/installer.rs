@@ -120,7 +120,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kernel")]
     pub log: Vec<PathBuf>,
 
-    /// Where to look for those whom the kernel dropped or reset; one place, so that none counts twice
+    /// Where to look for those whom the kernel dropped or reset; what several logs have counts once
     #[arg(long, value_enum, default_value = "auto")]
     pub kernel: KernelLog,
 
@@ -147,16 +147,20 @@ pub struct ReportArgs {
     /// Ask the name service for the names of the addresses that are listed, for a few seconds
     #[arg(long)]
     pub resolve: bool,
+
+    /// Show the lines that were skipped and are not other programs', each with its log, number and reason
+    #[arg(long, conflicts_with_all = ["csv", "html"])]
+    pub skipped: bool,
 }
 
 /// Where the kernel's lines are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KernelLog {
-    /// In the journal where it is kept on disk, else in syslog's files, else in the journal
+    /// In the journal, and in syslog's files for what is older
     Auto,
     /// In the journal
     Journal,
-    /// In /var/log/kern.log, messages or syslog, whichever has any of ours first
+    /// In syslog's files in /var/log: kern.log, messages, syslog and others
     Files,
     /// Nowhere
     None,

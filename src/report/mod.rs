@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod client_values;
+mod completeness;
 pub mod format;
 mod histogram;
 mod kernel_log;
@@ -25,10 +26,11 @@ pub use self::aggregate::{
 };
 pub use self::client_values::{AddressUse, CommandUse, NameUse, UidUse};
 pub use self::histogram::{Histogram, MAX_STEPS, TimeAxis};
-pub use self::line_counts::LineCounts;
-pub use self::lines::{LineFormat, read_lines};
+pub use self::line_counts::{LineCounts, SkippedLine};
+pub use self::lines::{LineFormat, Place, read_lines, scan};
 pub use self::record::{
-    AnswerKind, Attempt, ClientDetails, Library, Line, LostLines, Protocol, SkipReason, UnixMillis,
+    AnswerKind, Attempt, ClientDetails, Library, Line, LostLines, Protocol, SkipReason, Skipped,
+    UnixMillis,
 };
 pub use self::source::{LocalClient, Source, UNIDENTIFIED};
 pub use self::summary::{

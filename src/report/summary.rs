@@ -4,7 +4,7 @@
 use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Probes, Row};
 use super::client_values::{AddressUse, CommandUse, NameUse, UidUse, listed};
 use super::histogram::Histogram;
-use super::line_counts::LineCounts;
+use super::line_counts::{LineCounts, SkippedLine};
 use super::record::{AnswerKind, LostLines, Protocol};
 use super::source::{LocalClient, Source};
 use super::timestamp::to_rfc3339;
@@ -17,14 +17,17 @@ use std::net::IpAddr;
 /// Who still tries to connect. Timestamps are RFC 3339, whole seconds, UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The host's name in /etc/hostname; null where there is none.
+    /// The host's name in /etc/hostname; null where there is none, and with `--log`: such a log may be of another.
     pub host: Option<String>,
-    /// The first attempt; null where there was none.
+    /// The first attempt; null where none has a known time.
     pub first: Option<String>,
-    /// The last attempt; null where there was none.
+    /// The last attempt; null where none has a known time.
     pub last: Option<String>,
     /// The number of attempts, including those that are not listed.
     pub attempts: u64,
+    /// How many of them have no known time: their lines have none, only the time since boot, or a date of which the
+    /// log does not tell the year. They are in every number but those of `timeline`.
+    pub undated: u64,
     /// The number of attempts by answer.
     pub answers: AnswerCounts,
     /// The number of sources. Beyond 32768, each with a port, a source that came back counts again.
@@ -50,10 +53,18 @@ pub struct Summary {
     pub lost: LostLines,
     /// How many lines were counted and skipped.
     pub lines: LineCounts,
+    /// The lines that may be about attempts that are asked for, and cannot be counted: those of the kernel, and those
+    /// with a time that cannot be. If there are any, the exit status is 1.
+    pub uncounted: u64,
+    /// The lines that were skipped and are not other programs', at most 1000 of each log; null without `--skipped`.
+    pub skipped: Option<Vec<SkippedLine>>,
     /// The logs that were read.
     pub logs: Vec<String>,
-    /// Where the kernel's lines come from; null where they were not looked for.
+    /// Where the kernel's lines come from: `the journal`, files of syslog, or both with a comma between them; null
+    /// where they were not looked for.
     pub kernel: Option<String>,
+    /// The logs that were looked for and not found, or that have no line.
+    pub missing: Vec<String>,
     /// What could not be read to its end, and why; then the exit status is 1.
     pub incomplete: Vec<String>,
 }
@@ -185,9 +196,9 @@ pub struct ProbeSummary {
     pub attempts: u64,
     /// The number of attempts by answer.
     pub answers: AnswerCounts,
-    /// The first attempt; null where there was none.
+    /// The first attempt; null where none has a known time.
     pub first: Option<String>,
-    /// The last attempt; null where there was none.
+    /// The last attempt; null where none has a known time.
     pub last: Option<String>,
     /// At most 8 sources, those with the most attempts first.
     pub sources: Vec<String>,
@@ -213,7 +224,7 @@ impl Summary {
     /// Summarises an aggregate; lists the `top` sources with the most attempts.
     pub fn new(aggregate: &Aggregate, top: usize) -> Summary {
         let totals = aggregate.totals;
-        let has_attempts = totals.attempts() > 0;
+        let is_dated = totals.is_dated();
         let mut rows: Vec<&Row> = aggregate.rows.iter().collect();
         rows.sort_by(|one, other| {
             let [one, other] =
@@ -232,9 +243,10 @@ impl Summary {
         let sources: BTreeSet<&Source> = aggregate.rows.iter().map(|row| &row.source).collect();
         Summary {
             host: None,
-            first: has_attempts.then(|| to_rfc3339(totals.first)),
-            last: has_attempts.then(|| to_rfc3339(totals.last)),
+            first: is_dated.then(|| to_rfc3339(totals.first)),
+            last: is_dated.then(|| to_rfc3339(totals.last)),
             attempts: totals.attempts(),
+            undated: aggregate.undated,
             answers: totals.answers,
             sources: sources.len() as u64 + evicted.rows,
             by_source: listed.iter().map(|row| source(aggregate, row)).collect(),
@@ -246,8 +258,11 @@ impl Summary {
             probes: probes(&aggregate.probes),
             lost: aggregate.lost,
             lines: aggregate.lines,
+            uncounted: aggregate.uncounted,
+            skipped: None,
             logs: Vec::new(),
             kernel: None,
+            missing: Vec::new(),
             incomplete: Vec::new(),
         }
     }
@@ -268,12 +283,12 @@ impl Summary {
 }
 
 fn probes(Probes { totals, sources }: &Probes) -> ProbeSummary {
-    let has_attempts = totals.attempts() > 0;
+    let is_dated = totals.is_dated();
     ProbeSummary {
         attempts: totals.attempts(),
         answers: totals.answers,
-        first: has_attempts.then(|| to_rfc3339(totals.first)),
-        last: has_attempts.then(|| to_rfc3339(totals.last)),
+        first: is_dated.then(|| to_rfc3339(totals.first)),
+        last: is_dated.then(|| to_rfc3339(totals.last)),
         sources: sources.sorted().into_iter().map(|(source, _)| source.to_string()).collect(),
     }
 }

@@ -47,7 +47,8 @@ function tableRow(row) {
     const name = data.answer_names[answer];
     return element("span", `answer ${name}`, `${name} ${grouped(count)}`);
   });
-  const minute = (minutes) => new Date(minutes * 60000).toISOString().slice(0, 16).replace("T", " ");
+  const minute = (minutes) => minutes === null
+    ? "" : new Date(minutes * 60000).toISOString().slice(0, 16).replace("T", " ");
   const when = element("td", "spark", text(data.sparkline[row]));
   when.ariaHidden = "true";
   return element("tr", "", source,

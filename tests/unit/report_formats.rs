@@ -133,7 +133,17 @@ fn every_line_is_counted_or_skipped() {
     let (json, _) = everything().json(&[]);
     let lines = json["lines"].as_object().unwrap();
     let of = |name: &str| lines[name].as_u64().unwrap();
-    let parts = ["counted", "outside", "foreign", "torn", "malformed", "misdated"];
+    let parts = [
+        "counted",
+        "outside",
+        "foreign",
+        "torn",
+        "malformed",
+        "misdated",
+        "future",
+        "unattributed",
+        "repeated",
+    ];
     assert_eq!(parts.iter().map(|name| of(name)).sum::<u64>(), of("read"));
     assert_eq!((of("foreign"), of("torn"), of("malformed")), (2, 1, 1));
 }

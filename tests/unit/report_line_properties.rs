@@ -28,6 +28,9 @@ fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
             lines.torn,
             lines.malformed,
             lines.misdated,
+            lines.future,
+            lines.unattributed,
+            lines.repeated,
         ];
         prop_assert_eq!(lines.read, parts.iter().sum::<u64>());
         let summary = Summary::new(&aggregate, usize::MAX);

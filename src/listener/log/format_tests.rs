@@ -239,14 +239,16 @@ fn the_time_is_formatted_again_for_every_millisecond() {
 #[test]
 fn the_report_reads_what_the_log_says() {
     use crate::report::{
-        AnswerKind, Line, LineFormat, LostLines, Protocol as Spoken, Source, TimestampParser,
+        AnswerKind, Line, LineFormat, LostLines, Protocol as Spoken, Source, TimestampParser, scan,
     };
     let read = |line: &str, check: &dyn Fn(Line<'_>)| {
         let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
-        match LineFormat::Listener.parse(line.trim_end().as_bytes(), &mut timestamps) {
+        let mut bytes = line.as_bytes();
+        scan(&mut bytes, LineFormat::Listener, &mut timestamps, |read, _| match read {
             Ok(line) => check(line),
             Err(fault) => panic!("{fault:?}: {line}"),
-        }
+        })
+        .unwrap();
     };
     let every: Vec<u8> = (0..=255).collect();
     for format in [LogFormat::Logfmt, LogFormat::Json] {
@@ -303,7 +305,7 @@ fn the_report_reads_what_the_log_says() {
 
 #[test]
 fn the_report_reads_the_name_of_every_local_client() {
-    use crate::report::{Line, LineFormat, TimestampParser};
+    use crate::report::{Line, LineFormat, TimestampParser, scan};
     let client = client(b"redis-py");
     let long = |byte| -> Box<[u8]> { vec![byte; 4096].into() };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
@@ -329,9 +331,12 @@ fn the_report_reads_the_name_of_every_local_client() {
             assert_eq!(text.lines().count(), 2);
             for line in text.lines() {
                 let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
-                let read = LineFormat::Listener.parse(line.as_bytes(), &mut timestamps);
-                let Ok(Line::Attempt(knock)) = read else { panic!("{read:?}: {line}") };
-                assert!(knock.source.local_client().is_some(), "{line}");
+                let mut bytes = line.as_bytes();
+                scan(&mut bytes, LineFormat::Listener, &mut timestamps, |read, _| {
+                    let Ok(Line::Attempt(knock)) = read else { panic!("{read:?}: {line}") };
+                    assert!(knock.source.local_client().is_some(), "{line}");
+                })
+                .unwrap();
             }
         }
     }

@@ -20,6 +20,16 @@ pub struct Probes {
 impl Probes {
     pub(super) fn add(&mut self, attempt: &Attempt<'_>) {
         self.totals.add(attempt);
+        self.add_source(attempt);
+    }
+
+    /// Adds attempts whose time is not known.
+    pub(super) fn add_undated(&mut self, attempt: &Attempt<'_>) {
+        self.totals.add_undated(attempt);
+        self.add_source(attempt);
+    }
+
+    fn add_source(&mut self, attempt: &Attempt<'_>) {
         self.sources.add(attempt.source.clone().into_owned(), attempt.attempts);
     }
 

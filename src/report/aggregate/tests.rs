@@ -36,9 +36,9 @@ fn named(host: u32, name: String) -> Attempt<'static> {
 
 fn aggregate(attempts: impl IntoIterator<Item = Attempt<'static>>) -> Aggregate {
     let mut aggregate = Aggregate::default();
-    attempts
-        .into_iter()
-        .for_each(|attempt| aggregate.add(Ok(Line::Attempt(attempt)), &everything()));
+    for attempt in attempts {
+        aggregate.add(Ok(Line::Attempt(attempt)), &everything());
+    }
     aggregate
 }
 
@@ -230,19 +230,47 @@ fn filtered_and_impossible_lines_are_skipped_by_reason() {
         Ok(Line::Attempt(Attempt { at: NOW + 1, port: Some(6380), ..attempt(1) })),
         Ok(Line::Attempt(Attempt { at: 0, port: Some(6380), ..attempt(1) })),
         Ok(Line::Lost { at: NOW, lost: LostLines { lines: 2, attempts: 9 } }),
-        Err(SkipReason::Foreign),
-        Err(SkipReason::Torn),
-        Err(SkipReason::Malformed),
+        Err(SkipReason::Foreign.into()),
+        Err(SkipReason::Torn.into()),
+        Err(SkipReason::Malformed.into()),
+        Err(Skipped::of_kernel(SkipReason::Unattributed)),
+        // Older than what is asked for: no reason to doubt the report.
+        Err(Skipped { reason: SkipReason::Torn, at: Some(NOW - 1001), is_kernel: true }),
+        // Whether it is as old as what is asked for is not known.
+        Ok(Line::Undated(Attempt { at: 0, port: Some(6380), ..attempt(1) })),
     ] {
         aggregate.add(line, &filter);
     }
     let lines = aggregate.lines;
-    assert_eq!((lines.read, lines.counted, lines.outside, lines.misdated), (10, 2, 3, 2));
+    assert_eq!((lines.read, lines.counted, lines.outside), (13, 2, 4));
+    assert_eq!((lines.misdated, lines.future, lines.unattributed), (2, 1, 1));
     assert_eq!((lines.foreign, lines.torn, lines.malformed), (1, 1, 1));
+    assert_eq!(aggregate.uncounted, 4);
     assert_eq!(
         (aggregate.totals.attempts(), aggregate.lost),
         (1, LostLines { lines: 2, attempts: 9 })
     );
+}
+
+#[test]
+fn attempts_without_a_time_are_counted_everywhere_but_on_the_time_axis() {
+    let mut aggregate = Aggregate::default();
+    let undated = || Ok(Line::Undated(Attempt { at: 0, attempts: 3, ..attempt(1) }));
+    aggregate.add(undated(), &everything());
+    assert!(!aggregate.totals.is_dated());
+    let mut other = Aggregate::default();
+    other.add(Ok(Line::Attempt(attempt(1))), &everything());
+    other.add(undated(), &everything());
+    aggregate.merge(other);
+    assert_eq!(
+        (aggregate.totals.attempts(), aggregate.undated, aggregate.lines.counted),
+        (7, 6, 3)
+    );
+    assert_eq!((aggregate.totals.first, aggregate.totals.last), (NOW, NOW));
+    assert_eq!((aggregate.rows.len(), aggregate.rows[0].totals.attempts()), (1, 7));
+    assert_eq!(aggregate.ports[&Some(6379)].totals.attempts(), 7);
+    let steps = aggregate.histograms.iter().flat_map(|histogram| histogram.counts(aggregate.axis));
+    assert_eq!(steps.sum::<u32>(), 1);
 }
 
 #[test]

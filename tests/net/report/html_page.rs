@@ -1,6 +1,6 @@
 //! The report's page works in a real browser without a network, and hostile names stay text.
 
-use crate::support::report_logs::{LOG, Tree, everything, line, piped};
+use crate::support::report_logs::{LOG, Tree, everything, line, packet, piped};
 use crate::support::{exit_status, need, root, tools, transcript};
 use serde_json::{Value, json};
 use std::fs;
@@ -156,22 +156,71 @@ fn the_script_lists_rows_as_the_page_has_them_without_it() {
     assert_eq!([&plain["results"][1], &listed["results"][1]], [&json!(true), &json!(false)]);
 }
 
+/// A log of the kernel without lines of redisguard's rules.
+const OTHER: &str = "2026-11-05T05:45:00+00:00 web kernel: [ 1.2] usb 1-1: new\n";
+
 #[test]
-fn a_page_without_attempts_says_so_and_names_what_it_could_not_read() {
+fn a_page_without_attempts_says_so_only_if_every_log_was_counted() {
     if !tools(&["chromium", "node", "gzip"]) {
         return;
     }
-    let header = "document.querySelector('header p').textContent.includes('have no attempt')";
-    let seen = driven(&page(&Tree::with_log("")), &[header]);
-    assert_eq!((&seen["results"], &seen["messages"]), (&json!([true]), &json!([])));
-    let unread = Tree::with_log("");
+    let header = "document.querySelector('header p').textContent.split('. ')[0]";
+    let end = "document.querySelector('footer').textContent";
+    let says = |tree: &Tree| {
+        let path = tree.path("page.html");
+        let output = tree.report(&["--html", path.to_str().unwrap()]);
+        let seen = driven(&format!("file://{}", path.display()), &[header, end]);
+        assert_eq!(seen["messages"], json!([]));
+        let text = |of: usize| seen["results"][of].as_str().unwrap().to_owned();
+        (exit_status(&output), text(0), text(1))
+    };
+    let unknown =
+        "Unknown: no attempt was counted, but not every log was found, read and counted".to_owned();
+    let tree = Tree::with_log("");
+    // Without a log of the kernel, whether anybody was dropped is not known.
+    let (code, first, last) = says(&tree);
+    assert_eq!((code, &first), (0, &unknown));
+    assert!(last.contains("not found: the kernel's log"), "{last}");
+    tree.write("var/log/kern.log", OTHER);
+    let (code, first, last) = says(&tree);
+    assert_eq!((code, first.as_str()), (0, "The logs have no attempt"));
+    assert!(last.contains("1 line skipped: written by other programs"), "{last}");
+    let probe = line(1, "192.0.2.1", 6379, "", "told").replace(" family=", " probe=true family=");
+    tree.write(LOG, probe);
+    let (code, first, last) = says(&tree);
+    assert_eq!((code, first.as_str()), (0, "The logs have no attempt except by probes"));
+    assert!(last.contains("probes, not counted above: 1, the last 2026-11-01 05:45 UTC"), "{last}");
+    tree.write(LOG, "");
     let whole = piped("gzip", &["-c"], line(1, "192.0.2.1", 6379, "", "told").as_bytes());
-    unread.write(&format!("{LOG}.2.gz"), &whole[..20]);
-    let path = unread.path("page.html");
-    let output = unread.report(&["--html", path.to_str().unwrap()]);
-    assert_eq!(exit_status(&output), 1, "{}", transcript(&output));
-    let text = fs::read_to_string(path).unwrap();
-    assert!(text.contains("have no attempt, but some logs could not be read completely"), "{text}");
+    tree.write(&format!("{LOG}.2.gz"), &whole[..20]);
+    let (code, first, last) = says(&tree);
+    assert_eq!((code, &first), (1, &unknown));
+    assert!(last.contains("redis_port_notice.log.2.gz"), "{last}");
+    fs::remove_file(tree.path(&format!("{LOG}.2.gz"))).unwrap();
+    let dropped = packet(2, "drop", "192.0.2.2", 6379);
+    tree.write("var/log/kern.log", dropped.replace("2026-", "2126-").repeat(2));
+    let (code, first, last) = says(&tree);
+    assert_eq!((code, &first), (1, &unknown));
+    assert!(last.contains("2 lines skipped: their timestamps lie in the future"), "{last}");
+    assert!(last.contains("2 of them may be about attempts"), "{last}");
+}
+
+#[test]
+fn attempts_without_a_time_are_listed_without_one() {
+    if !tools(&["chromium", "node"]) {
+        return;
+    }
+    let tree = Tree::with_log("");
+    let dropped = packet(2, "drop", "192.0.2.2", 6379);
+    // As dmesg prints it.
+    tree.write("var/log/kern.log", dropped.split_once("kernel: ").unwrap().1);
+    let times = "[...document.querySelectorAll('#knocks td.time')].map((one) => one.textContent)";
+    let header = "document.querySelector('header p').textContent.split('. ')[0]";
+    let plain = driven(&page(&tree), &["no-script", times, header]);
+    let seen = driven(&page(&tree), &[times, header]);
+    let expected = json!([["", ""], "The times of all attempts are unknown"]);
+    assert_eq!([&plain["results"], &seen["results"]], [&expected; 2]);
+    assert_eq!(seen["messages"], json!([]));
 }
 
 #[test]

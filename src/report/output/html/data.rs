@@ -35,9 +35,9 @@ struct Columns {
     lines: Vec<Vec<usize>>,
     /// The names of its connections, for the filter.
     names: Vec<usize>,
-    /// Minutes since 1970.
-    first: Vec<i64>,
-    last: Vec<i64>,
+    /// Minutes since 1970; null where the time is not known.
+    first: Vec<Option<i64>>,
+    last: Vec<Option<i64>>,
     sparkline: Vec<usize>,
 }
 
@@ -97,7 +97,8 @@ impl Columns {
     }
 }
 
-/// Whole minutes since 1970 of a timestamp of the summary.
-fn minutes(timestamp: &str) -> i64 {
-    timestamp.parse().map_or(0, |time: Timestamp| time.as_second().div_euclid(60))
+/// Whole minutes since 1970 of a timestamp of the summary, which is empty where the time is not known.
+fn minutes(timestamp: &str) -> Option<i64> {
+    let time: Timestamp = timestamp.parse().ok()?;
+    Some(time.as_second().div_euclid(60))
 }

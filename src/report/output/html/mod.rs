@@ -9,8 +9,8 @@ mod data;
 
 use self::cells::{client_lines, libraries, port};
 use self::charts::{Axis, Subject};
-use super::details;
 use super::sparkline::Glyphs;
+use super::{details, notes};
 use crate::report::aggregate::MAX_ROWS;
 use crate::report::format::{self, minute, step};
 use crate::report::record::AnswerKind;
@@ -59,6 +59,10 @@ pub fn text(summary: &Summary, top: usize, now: Timestamp) -> askama::Result<Str
 impl Page<'_> {
     fn host(&self) -> String {
         self.summary.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        notes::text(self.summary)
     }
 
     fn data(&self) -> askama::Result<String> {

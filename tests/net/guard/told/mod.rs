@@ -134,8 +134,8 @@ impl Ground {
         line.split(' ').map(|met| met == "told").collect()
     }
 
-    /// What `status` says of outsiders, and in which words.
-    fn said(&self) -> (Said, String) {
+    /// What `status` says of outsiders, in which words, and the command that it prints as the fix.
+    fn said(&self) -> (Said, String, Option<String>) {
         let output = self.host.install(&["--json", "status"]);
         let status: serde_json::Value = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", transcript(&output)));
@@ -149,7 +149,7 @@ impl Ground {
             text if text.starts_with("could not judge") => Said::Unknown,
             other => panic!("{other}"),
         };
-        (said, detail)
+        (said, detail, status["mend"].as_str().map(str::to_owned))
     }
 
     /// What outsiders meet, where `status` says something else.

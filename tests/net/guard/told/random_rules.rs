@@ -222,7 +222,7 @@ fn tried(backend: &'static str, tool: &str) {
         };
         ground.clear();
         ground.host.run("bash", &["-c", &script]);
-        let (said, words) = ground.said();
+        let (said, words, _) = ground.said();
         // Everything in the vocabulary can be judged.
         let unknown = (said == Unknown).then(|| "unknown".to_owned());
         let lie = unknown.or_else(|| ground.lie(&said));
