@@ -1,41 +1,39 @@
-//! Whether outsiders at redirected ports are told: their packets are led through the rules of every program, as the
-//! kernel does it, from the link to the listener and back. An `accept` of redisguard's ends one base chain only.
+//! Whether outsiders reach reserved ports, and whether they are told at redirected ones: their packets are led through
+//! the rules of every program, as the kernel does it; for the second from the link to the listener and back. An `accept` of redisguard's ends one base chain only.
 //!
 //! Guarantees: what decides and cannot be judged is said to be unknown, and named.
 //!
 //! Never: changes anything.
 
+mod arrival;
 mod condition;
+mod exposure;
+mod fate;
 mod fix;
-mod ipset;
+mod guesses;
 mod links;
 mod listed;
-mod listed_match;
 mod outsiders;
 mod own;
 mod owner;
 mod packet;
+mod read;
 mod rule;
 mod saved;
-mod saved_match;
 mod verdict;
 mod walk;
 
+pub use self::exposure::{Exposure, exposure};
 use self::links::Links;
-use self::rule::{Hook, Ruleset};
+pub use self::read::flowtables;
+use self::read::read;
+use self::rule::OwnRules;
 pub use self::verdict::Told;
 use super::iptables::variant::Variant;
-use super::nftables::{netlink, nft};
 use crate::bundle::GuardConfig;
-use crate::error::ErrorKind;
 use crate::family::Family;
-use crate::os::command::{Output, Program};
 use crate::spec::Backend;
-use serde_json::Value;
 use std::fs;
-
-/// The tables of iptables.
-const IPTABLES_TABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
 
 /// Whether outsiders are told at the ports that redirect them.
 pub(super) fn told(guard_config: &GuardConfig, backend: Backend) -> Told {
@@ -45,7 +43,7 @@ pub(super) fn told(guard_config: &GuardConfig, backend: Backend) -> Told {
     }
     let shared =
         (backend == Backend::Iptables).then(|| Variant::selected().unwrap_or(Variant::Nft));
-    let (mut ruleset, unread) = read();
+    let (mut ruleset, unread) = read(OwnRules::LeftOut);
     own::add(&mut ruleset, shared, &redirected, guard_config.notice);
     let has_ipv6 = super::kernel::has_ipv6();
     let families = if has_ipv6 { &Family::BOTH[..] } else { &[Family::V4] };
@@ -66,80 +64,6 @@ pub(super) fn obstacle(guard_config: &GuardConfig, backend: Backend) -> Option<S
     told(guard_config, backend).detail().map(str::to_owned)
 }
 
-/// The rules that this host has, and which of them cannot be listed.
-fn read() -> (Ruleset, Option<String>) {
-    let mut ruleset = Ruleset::default();
-    let mut unread = None;
-    let mut listed = Vec::new();
-    for (variant, family) in [Variant::Nft, Variant::Legacy]
-        .into_iter()
-        .flat_map(|variant| Family::BOTH.map(|family| (variant, family)))
-    {
-        let saved = saved(variant, family);
-        if saved.is_none() && variant == Variant::Legacy && variant.may_hold(family) {
-            unread = Some(format!("{}-save cannot list its rules", variant.program(family)));
-        }
-        let saved = saved.unwrap_or_default();
-        let tables = saved::read(&saved, variant, family, &mut ruleset, &mut saved_set);
-        if variant == Variant::Nft {
-            listed.extend(tables);
-        }
-    }
-    let listing = match nft::run(&["--json", "list", "ruleset"], "list all rules", "") {
-        Ok(output) => serde_json::from_slice::<Value>(&output.stdout).ok(),
-        // Then nothing but iptables is likely to have made rules of nf_tables.
-        Err(error) if error.kind() == ErrorKind::NotInstalled => Some(Value::Null),
-        Err(_) => None,
-    };
-    if listing.is_none() && Variant::Nft.may_hold(Family::V4) {
-        unread = Some("nft cannot list its rules".to_owned());
-    }
-    let skips = |table: &str| table == "inet redisguard" || listed.iter().any(|of| of == table);
-    listed::read(&listing.unwrap_or_default(), &skips, &mut ruleset);
-    for index in 0..ruleset.chains.len() {
-        add_devices(&mut ruleset, index);
-    }
-    (ruleset, unread)
-}
-
-/// What a variant's iptables-save lists of a family; `None` where it is not installed, or there is nothing.
-fn saved(variant: Variant, family: Family) -> Option<String> {
-    let exists = |table| netlink::exists(&format!("{} {table}", family.kernel_name()));
-    let may_hold = match variant {
-        Variant::Nft => IPTABLES_TABLES.into_iter().any(exists),
-        Variant::Legacy => variant.may_hold(family),
-    };
-    let plain = (Variant::selected() == Some(variant)).then(|| family.iptables());
-    let mut programs = [Some(variant.program(family)), plain].into_iter().flatten();
-    programs.find_map(|program| {
-        let save = Program::new(format!("{program}-save"));
-        let output = may_hold.then(|| save.run("list the rules"))?.ok();
-        output.filter(Output::is_success).map(Output::text)
-    })
-}
-
-/// What `ipset` says of a set.
-fn saved_set(name: &str) -> Option<String> {
-    let ipset = Program::new("ipset").args(["save", name]).run("list a set").ok();
-    ipset.filter(Output::is_success).map(Output::text)
-}
-
-/// The devices of a chain at ingress or egress, which nft before 1.0.7 leaves out of JSON.
-fn add_devices(ruleset: &mut Ruleset, index: usize) {
-    let chain = &mut ruleset.chains[index];
-    let Some(base) = &mut chain.base else { return };
-    if !matches!(base.hook, Hook::Ingress | Hook::Egress) || !base.devices.is_empty() {
-        return;
-    }
-    let Some(text) = nft::listed_chain(&chain.table, &chain.name) else { return };
-    // `type filter hook ingress devices = { "eth0", "eth1" } priority 0; policy accept;`
-    let mut lines = text.lines();
-    let line = lines.find(|line| line.trim_start().starts_with("type ")).unwrap_or_default();
-    let line = line.split_once(" priority").map_or(line, |(devices, _)| devices);
-    let quoted = line.split('"').skip(1).step_by(2);
-    base.devices = quoted.map(str::to_owned).collect();
-}
-
 /// The queues that a program reads (`/proc/net/netfilter/nfnetlink_queue`, the first number of each line).
 fn read_queues() -> Vec<u16> {
     let text = fs::read_to_string("/proc/net/netfilter/nfnetlink_queue").unwrap_or_default();
@@ -150,10 +74,11 @@ fn read_queues() -> Vec<u16> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::packet::Way;
-    use super::walk::{Fate, fate};
+    use super::fate::{Fate, fate};
+    use super::packet::{Client, Way};
+    use super::rule::Ruleset;
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     /// What becomes of an outsider under rules of iptables, where redisguard has a table of nft's.
     fn saved_fate(rules: &str) -> Fate {
@@ -161,7 +86,9 @@ mod tests {
         let saved = format!(
             "*filter\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:A - [0:0]\n{rules}\nCOMMIT\n"
         );
-        saved::read(&saved, Variant::Nft, Family::V4, &mut ruleset, &mut |_| None);
+        saved::read(&saved, Variant::Nft, Family::V4, OwnRules::LeftOut, &mut ruleset, &mut |_| {
+            None
+        });
         followed(ruleset)
     }
 
@@ -172,7 +99,7 @@ mod tests {
             interface: "eth0".to_owned(),
             is_bridge: false,
             discovers: true,
-            client: 0x0a00_0001,
+            client: Client::At(0x0a00_0001),
             host: 0xc633_6401,
             port: 6379,
             listener: 63790,
@@ -225,7 +152,7 @@ mod tests {
             });
             let listing: Vec<Value> = [json!({"chain": chain})].into_iter().chain(rules).collect();
             let mut ruleset = Ruleset::default();
-            listed::read(&json!({"nftables": listing}), &|_| false, &mut ruleset);
+            listed::read(&json!({"nftables": listing}), true, &|_| false, &mut ruleset);
             is_told(&followed(ruleset))
         };
         let accept = json!({"accept": null});

@@ -3,7 +3,7 @@
 
 use super::condition::{Condition, Field, Holds, Value, Wanted, number_of};
 use super::links::Links;
-use super::packet::Way;
+use super::packet::{Client, Way};
 use super::rule::Ruleset;
 use crate::bundle::GuardConfig;
 use crate::family::Family;
@@ -70,7 +70,7 @@ pub(super) fn ways(
                 is_bridge: links.is_bridge(&interface),
                 interface: interface.clone(),
                 discovers,
-                client: unnamed_source(*family, &conditions, guard_config),
+                client: Client::At(unnamed_source(*family, &conditions, guard_config)),
                 host: number_of(address),
                 port: *port,
                 listener: guard_config.notice,
@@ -112,7 +112,7 @@ fn distinct<T, K: PartialEq>(all: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
     kept
 }
 
-fn is_port(field: &Field) -> bool {
+pub(super) fn is_port(field: &Field) -> bool {
     matches!(
         field,
         Field::SourcePort
@@ -152,7 +152,11 @@ fn wanted<'a>(
 }
 
 /// What every condition on the fields of a kind says to a value.
-fn asked(conditions: &[&Condition], is_of_kind: fn(&Field) -> bool, value: &Value) -> Vec<bool> {
+pub(super) fn asked(
+    conditions: &[&Condition],
+    is_of_kind: fn(&Field) -> bool,
+    value: &Value,
+) -> Vec<bool> {
     wanted(conditions, is_of_kind).map(|wanted| wanted.has(value) == Holds::Yes).collect()
 }
 

@@ -1,10 +1,12 @@
 //! redisguard's own rules at the places where they are or will be, in the form in which they are followed. Those that
 //! are loaded are left out: `plan` asks before there are any, and drift is found elsewhere.
 
-use super::condition::{Condition, DNAT_STATE, Field, Wanted};
-use super::rule::{Action, Base, Chain, Hook, Lister, Rule, Ruleset, Step};
+use super::condition::names::DNAT_STATE;
+use super::condition::{Condition, Field, Wanted};
+use super::rule::{Action, Base, Chain, Hook, Lister, Rule, Ruleset, Step, Target};
 use crate::family::Family;
 use crate::firewall::iptables::variant::Variant;
+use crate::firewall::nftables::names::TABLE;
 use crate::spec::PortRange;
 
 /// The hop limit that packets to be redirected get.
@@ -25,7 +27,7 @@ pub(super) fn add(
     let first = || Condition::new(Field::TcpFlags, vec![Wanted::Masked { mask: 23, value: 2 }]);
     let to_listener = Condition::number(Field::DestinationPort, listener);
     let translated = Condition::bits(Field::StateOrNat, DNAT_STATE);
-    let redirect = Action::Translate { port: Some(listener), is_elsewhere: false };
+    let redirect = Action::Translate(Target::Port(listener));
     // Where, in which table of iptables, and the rule.
     let parts = [
         (
@@ -41,7 +43,7 @@ pub(super) fn add(
             let base =
                 Base { hook, priority: priority - 10, is_nat, drops: false, devices: Vec::new() };
             let name = format!("{hook:?}{priority}");
-            let table = "inet redisguard".to_owned();
+            let table = TABLE.to_owned();
             ruleset.chains.push(Chain {
                 lister: Lister::Redisguard,
                 table,

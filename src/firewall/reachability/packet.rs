@@ -1,7 +1,8 @@
 //! The packets of an outsider's connection, and what each condition finds in them. Runs nothing.
 
-use super::condition::{DNAT_STATE, Field, Value};
-use super::rule::Mark;
+use super::condition::names::DNAT_STATE;
+use super::condition::{Field, Value};
+use super::rule::{Mark, Target};
 use crate::family::Family;
 use std::collections::BTreeSet;
 
@@ -18,6 +19,16 @@ const LINK_LOCAL: u128 = 0xfe80_0000_0000_0000_0000_0000_0000_6379;
 /// What nf_conntrack sets besides where a connection has been translated: that both sides are decided.
 const TRANSLATED_STATUS: u128 = 32 | 128 | 256;
 
+/// Whose packets are followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// The one at this address.
+    At(u128),
+    /// Any outsider: what rules say of some, but not of all, may or may not hold. Addresses in these ranges are no
+    /// outsiders'.
+    Any { insiders: Vec<(u128, u128)> },
+}
+
 /// From where an outsider connects, and to where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Way {
@@ -27,12 +38,37 @@ pub(super) struct Way {
     pub(super) is_bridge: bool,
     /// Whether the link finds addresses by neighbour discovery.
     pub(super) discovers: bool,
-    pub(super) client: u128,
+    pub(super) client: Client,
     pub(super) host: u128,
     /// The reserved port.
     pub(super) port: u16,
     /// Where the listener takes redirected clients.
     pub(super) listener: u16,
+}
+
+impl Way {
+    /// Of any outsider to a port.
+    pub(super) fn of_any(
+        family: Family,
+        insiders: Vec<(u128, u128)>,
+        port: u16,
+        listener: u16,
+    ) -> Self {
+        Self {
+            family,
+            interface: String::new(),
+            is_bridge: false,
+            discovers: false,
+            client: Client::Any { insiders },
+            host: 0,
+            port,
+            listener,
+        }
+    }
+
+    pub(super) fn is_of_any(&self) -> bool {
+        matches!(self.client, Client::Any { .. })
+    }
 }
 
 /// The packets that must pass, in this order.
@@ -66,6 +102,17 @@ pub(super) enum Tracking {
     Tracked,
 }
 
+/// Where a packet leads, or which port of this host it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Destination {
+    Reserved,
+    Listener,
+    /// Another port of this host; `None` for one that is not known.
+    OtherPort(Option<u16>),
+    /// Another host.
+    Elsewhere,
+}
+
 /// What outlives one packet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Connection {
@@ -81,8 +128,9 @@ pub(super) struct Packet<'a> {
     pub(super) kind: Kind,
     pub(super) connection: Connection,
     pub(super) tracking: Tracking,
-    /// Whether the listener's port is in it, and no longer, or not yet, the reserved one.
-    pub(super) is_translated: bool,
+    pub(super) destination: Destination,
+    /// Whether a rule has said where the connection leads.
+    pub(super) is_decided: bool,
     pub(super) mark: Option<u128>,
     pub(super) hops: Value,
 }
@@ -99,8 +147,14 @@ impl<'a> Packet<'a> {
             kind,
             connection,
             tracking: Tracking::NotYet,
-            is_translated: !kind.is_inbound(),
-            mark: Some(0),
+            destination: if kind.is_inbound() {
+                Destination::Reserved
+            } else {
+                Destination::Listener
+            },
+            is_decided: false,
+            // What marks packets before all rules do is not known.
+            mark: (!way.is_of_any()).then_some(0),
             hops,
         }
     }
@@ -110,9 +164,39 @@ impl<'a> Packet<'a> {
         if self.way.family == Family::V4 { 2 } else { 10 }
     }
 
+    pub(super) fn is_translated(&self) -> bool {
+        self.destination != Destination::Reserved
+    }
+
+    /// Where a rule that translates leads it.
+    pub(super) fn destination_of(&self, target: Target) -> Destination {
+        match target {
+            Target::Port(port) if port == self.way.listener => Destination::Listener,
+            Target::SamePort => Destination::Reserved,
+            Target::Port(port) if port == self.way.port => Destination::Reserved,
+            Target::Port(port) => Destination::OtherPort(Some(port)),
+            Target::SomePort => Destination::OtherPort(None),
+            Target::Elsewhere => Destination::Elsewhere,
+        }
+    }
+
     /// The port of this host that is in the packet.
-    pub(super) fn port(&self) -> u16 {
-        if self.is_translated { self.way.listener } else { self.way.port }
+    fn port(&self) -> Value {
+        let port = match self.destination {
+            Destination::Reserved => Some(self.way.port),
+            Destination::Listener => Some(self.way.listener),
+            Destination::OtherPort(port) => port,
+            Destination::Elsewhere => None,
+        };
+        port.map_or(Value::Unknown, |port| Value::Number(port.into()))
+    }
+
+    fn host(&self) -> Value {
+        match (self.destination, &self.way.client) {
+            (Destination::Elsewhere, _) => Value::Unknown,
+            (_, Client::At(_)) => Value::Number(self.way.host),
+            (_, Client::Any { .. }) => Value::Unnamed(vec![loopback(self.way.family)]),
+        }
     }
 
     /// What the packet has of a field.
@@ -120,14 +204,16 @@ impl<'a> Packet<'a> {
         let number = |number: u128| Value::Number(number);
         let (inbound, discovery) = (self.kind.is_inbound(), self.kind.is_discovery());
         match field {
+            Field::InInterface if inbound && self.way.is_of_any() => Value::Unnamed(Vec::new()),
             Field::InInterface if inbound => Value::Text(self.way.interface.clone()),
             Field::OutInterface if !inbound => Value::Text(self.way.interface.clone()),
+            Field::OutInterface if self.destination == Destination::Elsewhere => Value::Unknown,
             Field::InInterface | Field::OutInterface => Value::Text(String::new()),
             Field::Source => {
                 if inbound {
                     self.client()
                 } else {
-                    number(self.way.host)
+                    self.host()
                 }
             }
             Field::Destination if self.kind == Kind::Solicitation => {
@@ -135,7 +221,7 @@ impl<'a> Packet<'a> {
             }
             Field::Destination => {
                 if inbound {
-                    number(self.way.host)
+                    self.host()
                 } else {
                     self.client()
                 }
@@ -149,12 +235,12 @@ impl<'a> Packet<'a> {
                 if inbound {
                     CLIENT_PORTS
                 } else {
-                    number(self.port().into())
+                    self.port()
                 }
             }
             Field::DestinationPort => {
                 if inbound {
-                    number(self.port().into())
+                    self.port()
                 } else {
                     CLIENT_PORTS
                 }
@@ -176,6 +262,7 @@ impl<'a> Packet<'a> {
             Field::Hops => self.hops.clone(),
             Field::SourceType => number(if inbound { 1 } else { 2 }),
             Field::DestinationType if self.kind == Kind::Solicitation => number(5),
+            Field::DestinationType if self.destination == Destination::Elsewhere => Value::Unknown,
             Field::DestinationType => number(if inbound { 2 } else { 1 }),
             Field::PacketType if self.kind == Kind::Solicitation => number(2),
             Field::PacketType => number(0),
@@ -184,13 +271,16 @@ impl<'a> Packet<'a> {
                 Kind::Advertisement => number(136),
                 _ => Value::Absent,
             },
+            Field::Recent(_) if self.way.is_of_any() => Value::Unknown,
             Field::Recent(list) => number(self.connection.remembered.contains(list).into()),
             // One connection has not many packets; a small burst may end within it.
             Field::OverLimit(burst) => match self.kind {
                 Kind::Data | Kind::Notice if *burst < 10 => Value::Unknown,
                 _ => number(0),
             },
-            Field::BridgePort if inbound && self.way.is_bridge => Value::Unknown,
+            Field::BridgePort if inbound && (self.way.is_bridge || self.way.is_of_any()) => {
+                Value::Unknown
+            }
             Field::BridgePort => Value::Text(String::new()),
             Field::Unusual => number(0),
             Field::RouteBack => number(1),
@@ -210,10 +300,10 @@ impl<'a> Packet<'a> {
             Tracking::Tracked => {}
         }
         let is_new = self.kind == Kind::Syn;
-        // Later packets of the connection find it translated from the start.
-        let is_translated = self.is_translated || !is_new;
-        let listener = if is_translated { self.way.listener } else { self.way.port };
         let number = |number: u128| Value::Number(number);
+        // Later packets of the connection find it translated from the start.
+        let is_translated = self.is_translated() || !is_new;
+        let port = if is_new { self.port() } else { number(self.way.listener.into()) };
         match field {
             Field::State => number(if is_new { 8 } else { 2 }),
             Field::StateOrNat => {
@@ -230,21 +320,23 @@ impl<'a> Packet<'a> {
             }
             Field::Direction => number((!self.kind.is_inbound()).into()),
             Field::OriginalSource | Field::ReplyDestination => self.client(),
-            Field::OriginalDestination | Field::ReplySource => number(self.way.host),
+            Field::OriginalDestination | Field::ReplySource => self.host(),
             Field::OriginalSourcePort | Field::ReplyDestinationPort => CLIENT_PORTS,
             Field::OriginalDestinationPort => number(self.way.port.into()),
-            Field::ReplySourcePort => number(listener.into()),
+            Field::ReplySourcePort => port,
             Field::ConnectionMark => self.connection.mark.map_or(Value::Unknown, Value::Number),
             _ => Value::Unknown,
         }
     }
 
     fn client(&self) -> Value {
-        if self.kind.is_discovery() {
+        match &self.way.client {
             // A neighbour's own, or that of the router to it.
-            Value::Either(self.way.client, LINK_LOCAL)
-        } else {
-            Value::Number(self.way.client)
+            Client::At(client) if self.kind.is_discovery() => Value::Either(*client, LINK_LOCAL),
+            Client::At(client) => Value::Number(*client),
+            Client::Any { insiders } => {
+                Value::Unnamed([&insiders[..], &[loopback(self.way.family)]].concat())
+            }
         }
     }
 
@@ -266,6 +358,14 @@ impl<'a> Packet<'a> {
         } else if self.tracking == Tracking::Tracked {
             self.connection.mark = made;
         }
+    }
+}
+
+/// The addresses that no packet from outside has (RFC 1122, RFC 4291).
+fn loopback(family: Family) -> (u128, u128) {
+    match family {
+        Family::V4 => (0x7f00_0000, 0x7fff_ffff),
+        Family::V6 => (1, 1),
     }
 }
 

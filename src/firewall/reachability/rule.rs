@@ -3,7 +3,9 @@
 
 use super::condition::Condition;
 use crate::family::Family;
+use crate::firewall::iptables::chains::PREFIX;
 use crate::firewall::iptables::variant::Variant;
+use crate::firewall::nftables::names::TABLE;
 
 /// Where a base chain meets packets, in the order of a packet that comes in and the answer that goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +15,8 @@ pub(super) enum Hook {
     BridgeInput,
     Prerouting,
     Input,
+    /// Instead of the one before, of packets to another host.
+    Forward,
     Output,
     Postrouting,
     BridgeOutput,
@@ -58,6 +62,14 @@ pub(super) struct Base {
     pub(super) drops: bool,
     /// The devices of a chain at ingress or egress.
     pub(super) devices: Vec<String>,
+}
+
+/// What becomes of redisguard's own rules while rules are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnRules {
+    AsLoaded,
+    /// Jumps to them are only counted: others are put in, at their place.
+    LeftOut,
 }
 
 /// What lists a chain, and so what can change it.
@@ -120,6 +132,18 @@ pub(super) enum Mark {
     Unknown,
 }
 
+/// Where a rule leads a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// To the port of this host that it was sent to.
+    SamePort,
+    Port(u16),
+    /// To a port of this host that the rule does not name.
+    SomePort,
+    /// To another address, such as a container's.
+    Elsewhere,
+}
+
 /// What a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -129,17 +153,16 @@ pub(super) enum Action {
     /// To a chain by its index.
     Jump(usize),
     Goto(usize),
-    /// Gives the connection a new destination: the port, and whether the address is another one.
-    Translate {
-        port: Option<u16>,
-        is_elsewhere: bool,
-    },
+    /// Gives the connection a destination; none but the first counts.
+    Translate(Target),
     Untrack,
     SetMark(Mark),
     SetConnectionMark(Mark),
     SetHops(u128),
     /// The source is in a list of the `recent` match from now on.
     Remember(String),
+    /// To a proxy or out by another device.
+    Divert,
     /// A program decides.
     Queue {
         first: u16,
@@ -149,6 +172,35 @@ pub(super) enum Action {
     /// What it does to the packet cannot be known.
     Unknown,
     Nothing,
+}
+
+/// A rule, or the policy of a base chain.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// The base chain by its index.
+    pub(super) base: usize,
+    /// The chain that has the rule.
+    pub(super) chain: usize,
+    /// The rule by its index; `None` for the policy.
+    pub(super) rule: Option<usize>,
+}
+
+impl Rule {
+    /// All that it may do.
+    pub(super) fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.steps.iter().flat_map(|step| match step {
+            Step::If(_) => Vec::new(),
+            Step::Choose(choices) => choices.iter().map(|(_, action)| action).collect(),
+            Step::Do(action) => vec![action],
+        })
+    }
+}
+
+impl Chain {
+    /// Whether redisguard loads it.
+    pub(super) fn is_own(&self) -> bool {
+        self.table == TABLE || self.name.starts_with(PREFIX)
+    }
 }
 
 /// All chains of a host.
@@ -194,6 +246,12 @@ impl Ruleset {
             .collect();
         found.sort_by_key(|(_, base)| base.priority);
         found
+    }
+
+    /// Whether a rule leads to a port of this host.
+    pub(super) fn leads_to(&self, port: u16) -> bool {
+        let mut actions = self.chains.iter().flat_map(|chain| &chain.rules).flat_map(Rule::actions);
+        actions.any(|action| *action == Action::Translate(Target::Port(port)))
     }
 
     /// All conditions of all rules.

@@ -1,12 +1,13 @@
 //! Whether outsiders are told, over all ways in which they come, and in words.
 
+use super::fate::{Fate, fate};
 use super::fix;
 use super::links::Links;
 use super::outsiders::{named_sources, ways};
 use super::owner::Stop;
-use super::packet::Way;
-use super::rule::{Lister, Ruleset};
-use super::walk::{Fate, Obstruction, Place, Seen, fate};
+use super::packet::{Client, Way};
+use super::rule::{Lister, Place, Ruleset};
+use super::walk::{Obstruction, Seen};
 use crate::bundle::GuardConfig;
 use crate::family::Family;
 use crate::firewall::iptables::variant::Variant;
@@ -120,7 +121,7 @@ fn told_sources<'a>(
     for way in ways {
         for (client, name) in named_sources(ruleset, guard_config, way.family) {
             if !told.contains(&name) {
-                let way = Way { client, ..way.clone() };
+                let way = Way { client: Client::At(client), ..way.clone() };
                 if fate(ruleset, &way, queues) == Fate::Known(Vec::new()) {
                     told.insert(name);
                 }

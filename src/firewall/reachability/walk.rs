@@ -1,14 +1,9 @@
-//! Leads the packets of one connection through all base chains, as the kernel does.
-//!
-//! Where something cannot be known, the walk guesses one answer, and is repeated with the other one.
-//!
-//! Runs nothing.
+//! Leads packets through base chains, as the kernel does. Runs nothing.
 
-use super::condition::{Condition, Holds, Value};
-use super::packet::{Connection, Kind, Packet, Tracking, Way};
-use super::rule::{Action, Base, Hook, Rule, Ruleset, Step};
-use crate::family::Family;
-use std::collections::BTreeMap;
+use super::condition::{Condition, Field, Holds, Value};
+use super::guesses::Guesses;
+use super::packet::{Destination, Kind, Packet, Tracking};
+use super::rule::{Action, Base, Hook, Place, Rule, Ruleset, Step};
 
 /// How deep chains may lead into each other: the kernel's own limit (`NFT_JUMP_STACK_SIZE`).
 const JUMP_DEPTH: usize = 16;
@@ -17,19 +12,6 @@ const JUMP_DEPTH: usize = 16;
 const TRACKING: i64 = -200;
 const TRANSLATION: i64 = -100;
 const REPLY_TRANSLATION: i64 = 100;
-/// How often a connection is followed with other guesses. More than that is not known at all.
-const MOST_WALKS: usize = 128;
-
-/// A rule, or the policy of a base chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    /// The base chain by its index.
-    pub(super) base: usize,
-    /// The chain that has the rule.
-    pub(super) chain: usize,
-    /// The rule by its index; `None` for the policy.
-    pub(super) rule: Option<usize>,
-}
 
 /// What a packet must have, for a rule that lets it pass where it was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,63 +33,22 @@ pub(super) struct Obstruction {
     pub(super) seen: Seen,
 }
 
-/// What becomes of a connection: nothing stops it where no obstruction is found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Known(Vec<Obstruction>),
-    /// This decides, and cannot be judged.
-    Unknown(Place),
+/// What is asked of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Question {
+    /// What keeps a client from being told.
+    Told,
+    /// Whether the first packet gets to a service.
+    Arrives(Stoppers),
 }
 
-/// The answers to what cannot be known.
-#[derive(Default)]
-struct Guesses {
-    /// In the order in which they are asked for.
-    planned: Vec<bool>,
-    asked: Vec<(String, Place)>,
-    known: BTreeMap<String, bool>,
-}
-
-impl Guesses {
-    fn ask(&mut self, name: String, place: &Place) -> bool {
-        if let Some(known) = self.known.get(&name) {
-            return *known;
-        }
-        if self.planned.len() == self.asked.len() {
-            self.planned.push(false);
-        }
-        let guess = self.planned[self.asked.len()];
-        self.asked.push((name.clone(), place.clone()));
-        self.known.insert(name, guess);
-        guess
-    }
-
-    /// The next plan; `None` once all were tried.
-    fn next(&self) -> Option<Vec<bool>> {
-        let mut planned = self.planned.clone();
-        while planned.pop()? {}
-        planned.push(true);
-        Some(planned)
-    }
-}
-
-/// What becomes of a connection that an outsider opens. `queues` are those that a program reads.
-pub(super) fn fate(ruleset: &Ruleset, way: &Way, queues: &[u16]) -> Fate {
-    let mut walk = Walk { ruleset, queues, guesses: Guesses::default(), found: Vec::new() };
-    walk.connection(way);
-    let first = std::mem::take(&mut walk.found);
-    for _ in 0..MOST_WALKS {
-        let Some(planned) = walk.guesses.next() else { return Fate::Known(first) };
-        let changed = planned.len() - 1;
-        walk.guesses = Guesses { planned, ..Guesses::default() };
-        walk.connection(way);
-        let found = std::mem::take(&mut walk.found);
-        if first.is_empty() != found.is_empty() {
-            // All walks before this one had the same fate: the changed answer makes the difference.
-            return Fate::Unknown(walk.guesses.asked[changed].1.clone());
-        }
-    }
-    Fate::Unknown(walk.guesses.asked[0].1.clone())
+/// Whose rules stop packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stoppers {
+    /// redisguard's alone: others may let through tomorrow what they stop today.
+    Own,
+    /// Those of all, but for packets that others lead to another port or host: they let those through as well.
+    All,
 }
 
 /// How a packet leaves a chain.
@@ -118,32 +59,18 @@ enum End {
     Returned,
 }
 
-struct Walk<'a> {
-    ruleset: &'a Ruleset,
-    queues: &'a [u16],
-    guesses: Guesses,
-    found: Vec<Obstruction>,
+pub(super) struct Walk<'a> {
+    pub(super) ruleset: &'a Ruleset,
+    pub(super) queues: &'a [u16],
+    pub(super) question: Question,
+    pub(super) guesses: Guesses,
+    pub(super) found: Vec<Obstruction>,
 }
 
 impl Walk<'_> {
-    fn connection(&mut self, way: &Way) {
-        let discovery = [Kind::Solicitation, Kind::Advertisement];
-        let discovers = way.family == Family::V6 && way.discovers;
-        let first = discovery.into_iter().filter(|_| discovers);
-        let mut connection = Connection { mark: Some(0), ..Connection::default() };
-        for kind in first.chain([Kind::Syn, Kind::SynAck, Kind::Data, Kind::Notice]) {
-            let mut packet = Packet::new(way, kind, connection);
-            let hooks = if kind.is_inbound() { Hook::INBOUND } else { Hook::OUTBOUND };
-            for hook in hooks {
-                self.hook(hook, &mut packet);
-            }
-            connection = packet.connection;
-        }
-    }
-
     /// Leads a packet through a hook: where an obstruction is found, on as if it were not there, so that all are
     /// found.
-    fn hook(&mut self, hook: Hook, packet: &mut Packet<'_>) {
+    pub(super) fn hook(&mut self, hook: Hook, packet: &mut Packet<'_>) {
         let ruleset = self.ruleset;
         let chains = ruleset.at(hook, packet.way.family);
         let nat: Vec<_> = chains.iter().copied().filter(|(_, base)| base.is_nat).collect();
@@ -176,15 +103,19 @@ impl Walk<'_> {
 
     /// Whether a packet comes by a base chain.
     fn meets(&mut self, hook: Hook, base: &Base, index: usize, packet: &Packet<'_>) -> bool {
+        let place = Place { base: index, chain: index, rule: None };
+        let is_of_any = packet.way.is_of_any();
+        if hook.is_bridge() && is_of_any {
+            return self.guesses.ask("a bridge".to_owned(), &place);
+        }
         if hook.is_bridge() {
             return packet.way.is_bridge;
         }
         if !hook.is_of_device() {
             return true;
         }
-        if base.devices.is_empty() {
-            // nft did not say which.
-            let place = Place { base: index, chain: index, rule: None };
+        if base.devices.is_empty() || is_of_any {
+            // nft did not say which, or the packet comes in by any.
             return self.guesses.ask(format!("device of {index}"), &place);
         }
         base.devices.contains(&packet.way.interface)
@@ -199,7 +130,7 @@ impl Walk<'_> {
     }
 
     fn translate(&mut self, hook: Hook, nat: &[(usize, &Base)], packet: &mut Packet<'_>) {
-        if packet.kind.is_discovery() {
+        if packet.tracking == Tracking::Untracked {
             return;
         }
         // Only the first packet of a connection meets the rules; the others are translated like it.
@@ -219,21 +150,28 @@ impl Walk<'_> {
             }
             for index in order {
                 self.base(index, packet);
-                if packet.is_translated && hook == Hook::Prerouting {
+                if packet.is_decided && hook == Hook::Prerouting {
                     break;
                 }
             }
         }
         match hook {
-            Hook::Prerouting => packet.is_translated = true,
-            Hook::Postrouting => packet.is_translated = false,
+            // redisguard's rule has done it, or would have.
+            Hook::Prerouting if self.question == Question::Told => {
+                packet.destination = Destination::Listener;
+                packet.is_decided = true;
+            }
+            Hook::Postrouting => packet.destination = Destination::Reserved,
             _ => {}
         }
     }
 
     fn base(&mut self, index: usize, packet: &mut Packet<'_>) {
+        if self.question != Question::Told && !self.found.is_empty() {
+            return;
+        }
         let chain = &self.ruleset.chains[index];
-        let drops = chain.base.as_ref().is_some_and(|base| base.drops);
+        let drops = chain.base.as_ref().is_some_and(|base| base.drops) && self.stops(index, packet);
         match self.chain(index, index, packet, JUMP_DEPTH) {
             End::Stopped(chain, rule) => self.obstructed(index, chain, rule, packet),
             End::Returned if drops => self.obstructed(index, index, None, packet),
@@ -242,7 +180,7 @@ impl Walk<'_> {
     }
 
     fn obstructed(&mut self, base: usize, chain: usize, rule: Option<usize>, packet: &Packet<'_>) {
-        let seen = match (packet.kind.is_inbound(), packet.is_translated) {
+        let seen = match (packet.kind.is_inbound(), packet.is_translated()) {
             _ if packet.kind.is_discovery() => Seen::Discovery,
             (true, false) => Seen::ToReserved,
             (true, true) => Seen::ToListener,
@@ -266,6 +204,39 @@ impl Walk<'_> {
         End::Returned
     }
 
+    /// Whether a chain's rules and policy can stop a packet.
+    fn stops(&self, chain: usize, packet: &Packet<'_>) -> bool {
+        let is_own = self.ruleset.chains[chain].is_own();
+        match self.question {
+            Question::Told => true,
+            Question::Arrives(Stoppers::Own) => is_own,
+            Question::Arrives(Stoppers::All) => is_own || !packet.is_translated(),
+        }
+    }
+
+    /// Whether a packet goes on to the next rule, as it is, whether a rule matches or not.
+    fn is_idle(&self, rule: &Rule, chain: usize, packet: &Packet<'_>, depth: usize) -> bool {
+        rule.actions().all(|action| match action {
+            Action::Nothing => true,
+            Action::Drop => !self.stops(chain, packet),
+            Action::Jump(to) => depth > 0 && self.leads_back(*to, packet, depth - 1),
+            _ => false,
+        })
+    }
+
+    /// Whether a packet comes back from a chain as it is, whatever matches there.
+    fn leads_back(&self, chain: usize, packet: &Packet<'_>, depth: usize) -> bool {
+        let mut actions = self.ruleset.chains[chain].rules.iter().flat_map(Rule::actions);
+        actions.all(|action| match action {
+            Action::Nothing | Action::Return => true,
+            Action::Drop => !self.stops(chain, packet),
+            Action::Jump(to) | Action::Goto(to) => {
+                depth > 0 && self.leads_back(*to, packet, depth - 1)
+            }
+            _ => false,
+        })
+    }
+
     /// How a packet leaves the chain by a rule; `None` where it goes on to the next one.
     fn rule(
         &mut self,
@@ -275,38 +246,49 @@ impl Walk<'_> {
         depth: usize,
     ) -> Option<End> {
         for step in &rule.steps {
-            match step {
-                Step::If(condition) => {
-                    if !self.holds(condition, place, packet) {
-                        return None;
-                    }
-                }
+            let action = match step {
+                Step::If(condition) => match self.holds(condition, rule, place, packet, depth) {
+                    true => continue,
+                    false => return None,
+                },
                 Step::Choose(choices) => {
                     let mut choices = choices.iter();
-                    let (_, action) =
-                        choices.find(|(condition, _)| self.holds(condition, place, packet))?;
-                    if let Some(end) = self.act(action, place, packet, depth) {
-                        return Some(end);
-                    }
+                    let chosen = choices
+                        .find(|(condition, _)| self.holds(condition, rule, place, packet, depth));
+                    &chosen?.1
                 }
-                Step::Do(action) => {
-                    if let Some(end) = self.act(action, place, packet, depth) {
-                        return Some(end);
-                    }
-                }
+                Step::Do(action) => action,
+            };
+            if let Some(end) = self.act(action, place, packet, depth) {
+                return Some(end);
             }
         }
         None
     }
 
-    fn holds(&mut self, condition: &Condition, place: &Place, packet: &Packet<'_>) -> bool {
+    fn holds(
+        &mut self,
+        condition: &Condition,
+        rule: &Rule,
+        place: &Place,
+        packet: &Packet<'_>,
+        depth: usize,
+    ) -> bool {
         match condition.holds(|field| packet.value(field)) {
             Holds::Yes => true,
             Holds::No => false,
+            // Either answer leads to the next rule.
+            Holds::Unknown if self.is_idle(rule, place.chain, packet, depth) => false,
             Holds::Unknown => {
                 let direction = if packet.kind.is_inbound() { "in" } else { "out" };
                 let name = format!("{direction} {}", condition.name());
-                self.guesses.ask(name, place) != condition.is_negated
+                let is_of_client = condition.fields.iter().any(Field::is_of_client);
+                let holds = if is_of_client && packet.way.is_of_any() {
+                    self.guesses.ask_of_client(name, place)
+                } else {
+                    self.guesses.ask(name, place)
+                };
+                holds != condition.is_negated
             }
         }
     }
@@ -318,7 +300,9 @@ impl Walk<'_> {
         packet: &mut Packet<'_>,
         depth: usize,
     ) -> Option<End> {
-        let stopped = || Some(End::Stopped(place.chain, place.rule));
+        let stops = self.stops(place.chain, packet);
+        // A packet that others stop is followed on, where only redisguard's own rules count.
+        let stopped = || stops.then_some(End::Stopped(place.chain, place.rule));
         match action {
             Action::Accept => return Some(End::Accepted),
             Action::Drop => return stopped(),
@@ -329,31 +313,39 @@ impl Walk<'_> {
                 return (!is_back).then_some(end);
             }
             Action::Jump(_) | Action::Goto(_) | Action::Nothing => {}
-            Action::Translate { port, is_elsewhere } => {
-                if packet.kind != Kind::Syn || packet.is_translated {
+            Action::Translate(target) => {
+                if packet.kind != Kind::Syn || packet.is_decided {
                     return None;
                 }
-                if *port == Some(packet.way.listener) && !is_elsewhere {
-                    packet.is_translated = true;
-                    return Some(End::Accepted);
+                let destination = packet.destination_of(*target);
+                if self.question == Question::Told && destination != Destination::Listener {
+                    // Led elsewhere: redisguard's own rule comes too late.
+                    return stopped();
                 }
-                // Led elsewhere: redisguard's own rule comes too late.
-                return stopped();
+                packet.destination = destination;
+                packet.is_decided = true;
+                return Some(End::Accepted);
             }
-            Action::Untrack if packet.kind.is_discovery() => {
-                if packet.tracking == Tracking::NotYet {
+            Action::Untrack if packet.tracking != Tracking::NotYet => {}
+            Action::Untrack => {
+                if self.question == Question::Told && !packet.kind.is_discovery() {
+                    // Nothing is translated without tracking. Followed on as if it were not there.
+                    self.obstructed(place.base, place.chain, place.rule, packet);
+                } else {
                     packet.tracking = Tracking::Untracked;
                 }
             }
-            Action::Untrack if packet.tracking == Tracking::NotYet => {
-                // Nothing is translated without tracking. Followed on as if it were not there.
-                self.obstructed(place.base, place.chain, place.rule, packet);
-            }
-            Action::Untrack => {}
             Action::SetMark(change) => packet.set_mark(*change, false),
             Action::SetConnectionMark(change) => packet.set_mark(*change, true),
             Action::SetHops(hops) => packet.hops = Value::Number(*hops),
             Action::Remember(list) => drop(packet.connection.remembered.insert(list.clone())),
+            Action::Queue { .. } | Action::Divert | Action::Unknown
+                if self.question != Question::Told =>
+            {
+                return self.undecided(place, packet, stops);
+            }
+            // A packet to another program does not come to the listener.
+            Action::Divert => return stopped(),
             Action::Queue { first, last, bypass } => {
                 let is_read = self.queues.iter().any(|queue| (first..=last).contains(&queue));
                 let stops = if is_read {
@@ -368,6 +360,24 @@ impl Walk<'_> {
                     return stopped();
                 }
             }
+        }
+        None
+    }
+
+    /// What a program does, or a target that is not known, may be anything.
+    fn undecided(&mut self, place: &Place, packet: &mut Packet<'_>, stops: bool) -> Option<End> {
+        let mut may = |what: &str| self.guesses.ask(format!("{place:?} {what}"), place);
+        if stops && may("stops") {
+            return Some(End::Stopped(place.chain, place.rule));
+        }
+        if may("accepts") {
+            return Some(End::Accepted);
+        }
+        let base = self.ruleset.chains[place.base].base.as_ref();
+        if base.is_some_and(|base| base.is_nat) && may("translates") {
+            packet.destination = Destination::Elsewhere;
+            packet.is_decided = true;
+            return Some(End::Accepted);
         }
         None
     }

@@ -1,28 +1,32 @@
 //! The conditions of nft's rules: expressions and what they are compared with. Runs nothing.
 
-use super::condition::{Condition, Field, Wanted, address, named};
+use crate::firewall::reachability::condition::names::named;
+use crate::firewall::reachability::condition::{Condition, Field, Wanted, address};
 use serde_json::Value;
 
 /// The named sets and maps of all tables.
-pub(super) struct Names<'a>(Vec<(&'static str, &'a Value)>);
+pub(super) struct Names<'a> {
+    objects: Vec<(&'static str, &'a Value)>,
+    /// Whether their elements are listed.
+    lists_elements: bool,
+}
 
 impl<'a> Names<'a> {
-    pub(super) fn of(listing: &'a Value) -> Self {
+    pub(super) fn of(listing: &'a Value, lists_elements: bool) -> Self {
         let objects = listing["nftables"].as_array().into_iter().flatten();
         let kinds = ["set", "map"].into_iter();
-        Self(
-            objects
-                .flat_map(|object| {
-                    kinds.clone().filter_map(move |kind| Some((kind, object.get(kind)?)))
-                })
-                .collect(),
-        )
+        let objects = objects
+            .flat_map(|object| {
+                kinds.clone().filter_map(move |kind| Some((kind, object.get(kind)?)))
+            })
+            .collect();
+        Self { objects, lists_elements }
     }
 
     pub(super) fn find(&self, kind: &str, table: &str, name: &str) -> Option<&'a Value> {
         let (family, table) = table.split_once(' ')?;
         let name = name.strip_prefix('@').unwrap_or(name);
-        let mut all = self.0.iter();
+        let mut all = self.objects.iter();
         let found = all.find(|(of, object)| {
             *of == kind
                 && object["family"] == family
@@ -199,6 +203,9 @@ pub(super) fn tuples(
     };
     if let Some(name) = right.as_str().and_then(|name| name.strip_prefix('@')) {
         let set = names.find("set", table, name)?;
+        if !names.lists_elements {
+            return Some(vec![vec![Wanted::InSet(format!("{table} {name}")); fields.len()]]);
+        }
         return if set["elem"].is_null() { Some(Vec::new()) } else { all(&set["elem"]) };
     }
     if let Some(set) = right.get("set") {

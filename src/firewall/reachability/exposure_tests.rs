@@ -1,9 +1,11 @@
 //! Tests of following an outsider's packet. What packets do is asked in tests/net/guard/verdict.rs.
 #![allow(clippy::unwrap_used)]
 
+use super::super::rule::Ruleset;
+use super::super::{listed, saved};
 use super::*;
-use ipnet::IpNet;
-use serde_json::json;
+use crate::firewall::iptables::variant::Variant;
+use serde_json::{Value as Json, json};
 
 /// As a bundle loads them for a dropped and a rejected port, without what is about open sessions.
 const SAVED: &str = "*mangle\n:PREROUTING ACCEPT [0:0]\n:REDISGUARD-BLOCK - [0:0]\n\
@@ -21,28 +23,16 @@ const SAVED: &str = "*mangle\n:PREROUTING ACCEPT [0:0]\n:REDISGUARD-BLOCK - [0:0
 const BLOCK: &str = "-A PREROUTING -p tcp -m multiport --dports 6379,6380 -m addrtype --dst-type LOCAL -m comment --comment \"redisguard:x\" -j REDISGUARD-BLOCK\n";
 const IN: &str = "-A INPUT -p tcp -m multiport --dports 6379,6380 -j REDISGUARD-IN\n";
 
-fn packet(port: u16, allow: &[IpNet]) -> Packet<'_> {
-    Packet {
-        family: Family::V4,
-        reserved: port,
-        port: Some(port),
-        hops: None,
-        unsure_hops: false,
-        listener: 63790,
-        allow,
-    }
-}
-
 /// Whether outsiders get through at the two ports, with these rules and others that nft lists.
-fn levels(saved: &str, listing: &Value) -> [Level; 2] {
-    let tables = saved::tables(saved);
-    let others = nft::tables(listing, true, &BTreeSet::new());
-    let mut chains = BaseChains::new();
-    saved::add_base_chains(&tables, &mut chains);
-    nft::add_base_chains(&others, Family::V4, &mut chains);
-    chains.sort_by_key(|(_, priority, _)| *priority);
-    let allow = ["10.0.0.0/8".parse().unwrap()];
-    [6379, 6380].map(|port| reached(&chains, &packet(port, &allow), false))
+fn levels(saved: &str, listing: &Json) -> [Level; 2] {
+    let mut ruleset = Ruleset::default();
+    let own = OwnRules::AsLoaded;
+    saved::read(saved, Variant::Nft, Family::V4, own, &mut ruleset, &mut |_| None);
+    listed::read(listing, true, &|_| false, &mut ruleset);
+    // 10.0.0.0/8
+    let insiders = vec![(0x0a00_0000, 0x0aff_ffff)];
+    [6379, 6380]
+        .map(|port| arrival(&ruleset, &Way::of_any(Family::V4, insiders.clone(), port, 63790)))
 }
 
 fn of(saved: &str) -> [Level; 2] {
@@ -102,7 +92,7 @@ fn a_container_gets_the_packet_unless_its_hop_limit_forbids_it() {
 #[test]
 fn chains_of_nft_are_judged_alike() {
     let bare = SAVED.replace(IN, "").replace(BLOCK, "");
-    let theirs = |table: &str, expression: Value| {
+    let theirs = |table: &str, expression: Json| {
         json!({"nftables": [
             {"chain": {"family": "inet", "table": table, "name": "in", "type": "filter",
                        "hook": "input", "prio": 0, "policy": "accept"}},
@@ -111,7 +101,7 @@ fn chains_of_nft_are_judged_alike() {
         ]})
     };
     let dport = json!({"payload": {"protocol": "tcp", "field": "dport"}});
-    let drop = |op: &str, left: &Value, right: Value| json!([{"match": {"op": op, "left": left, "right": right}}, {"drop": null}]);
+    let drop = |op: &str, left: &Json, right: Json| json!([{"match": {"op": op, "left": left, "right": right}}, {"drop": null}]);
     let source = json!({"payload": {"protocol": "ip", "field": "saddr"}});
     let flags = json!({"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, ["fin", "syn", "rst", "ack"]]});
     let vmap = json!([{"vmap": {"key": dport, "data": {"set": [[6379, {"drop": null}]]}}}]);
@@ -138,9 +128,72 @@ fn chains_of_nft_are_judged_alike() {
 }
 
 #[test]
-fn flowtables_are_named() {
-    let listing = json!({"nftables": [{"metainfo": {}},
-        {"flowtable": {"family": "inet", "name": "fast", "table": "theirs", "dev": "eth0"}}]});
-    let named: Vec<String> = named_flowtables(&listing).into_iter().collect();
-    assert_eq!(named, ["the flowtable fast of table inet theirs"]);
+fn what_comes_before_the_guard_and_cannot_be_known_decides_only_where_it_can() {
+    let marks = |action: &str| -> String {
+        let rule =
+            |bit| format!("-A INPUT -m mark --mark {:#x}/{:#x} -j {action}\n", 1 << bit, 1 << bit);
+        (0..20).map(rule).collect()
+    };
+    let before = |rules: &str| of(&SAVED.replace(BLOCK, "").replace(IN, &format!("{rules}{IN}")));
+    // More unknown marks than all answers could be tried for: those that let nobody through need none.
+    let chain = "-A THEIRS -s 192.0.2.0/24 -j DROP\n-A THEIRS -m mark --mark 0x1 -j RETURN\n";
+    for action in ["LOG", "DROP", "THEIRS"] {
+        assert_eq!(before(&format!("{chain}{}", marks(action))), [No, No], "{action}");
+    }
+    assert_eq!(before(&marks("ACCEPT")), [Perhaps, Perhaps]);
+    for unknown in ["NFQUEUE --queue-num 0", "SOMETHING --new"] {
+        assert_eq!(before(&format!("-A INPUT -j {unknown}\n")), [Perhaps, Perhaps], "{unknown}");
+    }
+}
+
+#[test]
+fn a_translation_leads_past_the_guard_only_to_a_port_that_it_does_not_close() {
+    let translated = |rule: &str| {
+        let rules = format!("*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp {rule}\n");
+        let saved = SAVED.replace("*nat\n:PREROUTING ACCEPT [0:0]\n", &rules);
+        of(&saved.replace(BLOCK, ""))
+    };
+    for (rule, levels) in [
+        ("-j REDIRECT", [No, No]),
+        ("-j REDIRECT --to-ports 6379", [No, No]),
+        ("--dport 6380 -j REDIRECT --to-ports 7000", [No, Sure]),
+        ("--dport 6380 -j REDIRECT --to-ports 7000-7009", [No, Perhaps]),
+        ("--dport 6380 -j DNAT --to-destination 172.17.0.2:6379", [No, Sure]),
+        ("-j REDIRECT --to-ports 63790", [No, No]),
+    ] {
+        assert_eq!(translated(rule), levels, "{rule}");
+    }
+    // Nothing is translated without tracking.
+    let raw = "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j NOTRACK\nCOMMIT\n";
+    let bare = SAVED.replace(IN, "").replace(BLOCK, "");
+    let told =
+        "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -j REDIRECT --to-ports 63790\n";
+    let told = bare.replace("*nat\n:PREROUTING ACCEPT [0:0]\n", told);
+    assert_eq!(of(&told), [No, No]);
+    assert_eq!(of(&format!("{raw}{told}")), [Sure, Sure]);
+}
+
+#[test]
+fn a_set_whose_elements_are_not_listed_has_no_outsider_or_some() {
+    let bare = SAVED.replace(IN, "").replace(BLOCK, "");
+    let in_set = |table: &str, verdict: &str| {
+        let source = json!({"payload": {"protocol": "ip", "field": "saddr"}});
+        let drop = json!([{"drop": null}]);
+        let accept =
+            json!([{"match": {"op": "==", "left": source, "right": "@known"}}, {verdict: null}]);
+        let at = |expression| json!({"rule": {"family": "inet", "table": table, "chain": "in", "expr": expression}});
+        let listing = json!({"nftables": [
+            {"chain": {"family": "inet", "table": table, "name": "in", "type": "filter",
+                       "hook": "input", "prio": 0, "policy": "accept"}},
+            {"set": {"family": "inet", "table": table, "name": "known"}},
+            at(accept), at(if verdict == "accept" { drop } else { json!([{"counter": null}]) }),
+        ]});
+        let mut ruleset = Ruleset::default();
+        let own = OwnRules::AsLoaded;
+        saved::read(&bare, Variant::Nft, Family::V4, own, &mut ruleset, &mut |_| None);
+        listed::read(&listing, false, &|_| false, &mut ruleset);
+        arrival(&ruleset, &Way::of_any(Family::V4, Vec::new(), 6379, 63790))
+    };
+    assert_eq!(in_set("theirs", "drop"), Sure);
+    assert_eq!(in_set("redisguard", "accept"), Perhaps);
 }

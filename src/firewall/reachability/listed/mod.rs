@@ -1,14 +1,22 @@
 //! Reads the rules that `nft --json list ruleset` prints (libnftables-json(5)). Runs nothing.
 
+mod matches;
+
+use self::matches::{Names, family_of, field, matched, of_family, tuples};
 use super::condition::{Condition, Field, Wanted};
-use super::listed_match::{Names, family_of, field, matched, of_family, tuples};
-use super::rule::{Action, Base, Hook, Lister, Mark, Rule, Ruleset, Step};
+use super::rule::{Action, Base, Hook, Lister, Mark, Rule, Ruleset, Step, Target};
 use serde_json::{Map, Value};
 
-/// Adds all tables but those for which `skips` says so, by name: `inet filter`.
-pub(super) fn read(listing: &Value, skips: &dyn Fn(&str) -> bool, ruleset: &mut Ruleset) {
+/// Adds all tables but those for which `skips` says so, by name: `inet filter`. `lists_elements`: the listing was
+/// made without `--terse`.
+pub(super) fn read(
+    listing: &Value,
+    lists_elements: bool,
+    skips: &dyn Fn(&str) -> bool,
+    ruleset: &mut Ruleset,
+) {
     let objects = || listing["nftables"].as_array().into_iter().flatten();
-    let names = Names::of(listing);
+    let names = Names::of(listing, lists_elements);
     for chain in objects().filter_map(|object| object.get("chain")) {
         let table = table_of(chain);
         if !skips(&table) {
@@ -53,6 +61,7 @@ fn base(chain: &Value) -> Option<Base> {
         "postrouting" if is_bridge => Hook::BridgePostrouting,
         "prerouting" => Hook::Prerouting,
         "input" => Hook::Input,
+        "forward" => Hook::Forward,
         "output" => Hook::Output,
         "postrouting" => Hook::Postrouting,
         _ => return None,
@@ -121,22 +130,20 @@ impl Reader<'_> {
     fn verdict(&self, kind: &str, content: &Value, chain: &mut dyn FnMut(&str) -> usize) -> Action {
         match kind {
             "accept" => Action::Accept,
-            // A forwarded packet and one for a proxy do not come to the listener.
-            "drop" | "reject" | "fwd" | "tproxy" => Action::Drop,
+            "drop" | "reject" => Action::Drop,
+            "fwd" | "tproxy" => Action::Divert,
             "return" => Action::Return,
             "jump" => Action::Jump(chain(text(&content["target"]))),
             "goto" => Action::Goto(chain(text(&content["target"]))),
             "notrack" => Action::Untrack,
-            "redirect" => Action::Translate {
-                port: content["port"].as_u64().and_then(|port| port.try_into().ok()),
-                is_elsewhere: false,
-            },
+            "redirect" => Action::Translate(target(content)),
             "snat" | "masquerade" => Action::Accept,
             "queue" => queue(content),
             "counter" | "log" | "dup" | "ct helper" | "ct timeout" | "ct expectation" | "flow"
             | "last" | "secmark" | "tunnel" | "reset" | "continue" => Action::Nothing,
             "xt" => match text(&content["name"]) {
-                "REJECT" | "TPROXY" | "DROP" => Action::Drop,
+                "REJECT" | "DROP" => Action::Drop,
+                "TPROXY" => Action::Divert,
                 "LOG" | "NFLOG" | "AUDIT" | "TRACE" | "TCPMSS" | "DSCP" | "TOS" | "CLASSIFY"
                 | "CHECKSUM" => Action::Nothing,
                 "NOTRACK" => Action::Untrack,
@@ -182,16 +189,14 @@ impl Reader<'_> {
     }
 
     fn translation(&self, content: &Value) -> Vec<Step> {
-        let elsewhere = Action::Translate { port: None, is_elsewhere: true };
+        let elsewhere = Action::Translate(Target::Elsewhere);
         let map = ["addr", "port"].map(|key| &content[key]["map"]);
         if let Some(map) = map.into_iter().find(|map| map.is_object()) {
             // What the map does not have is not translated.
             let choices = self.choices(map, &mut |_, _| Some(elsewhere.clone()));
             return vec![choices.map_or_else(|| Step::Do(Action::Unknown), Step::Choose)];
         }
-        let port = content["port"].as_u64().and_then(|port| port.try_into().ok());
-        let is_elsewhere = !content["addr"].is_null();
-        vec![Step::Do(Action::Translate { port, is_elsewhere })]
+        vec![Step::Do(Action::Translate(target(content)))]
     }
 
     fn mangle(&self, content: &Value) -> Action {
@@ -217,6 +222,17 @@ impl Reader<'_> {
             }
             _ => Action::Unknown,
         }
+    }
+}
+
+/// Where a `redirect` or `dnat` leads.
+fn target(content: &Value) -> Target {
+    let (address, port) = (&content["addr"], &content["port"]);
+    match port.as_u64().and_then(|port| port.try_into().ok()) {
+        _ if !address.is_null() => Target::Elsewhere,
+        Some(port) => Target::Port(port),
+        None if port.is_null() => Target::SamePort,
+        None => Target::SomePort,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The conditions of a rule of iptables, by match. Runs nothing.
 
-use super::condition::{Condition, Field, Wanted, named, number, port_range};
 use super::ipset;
 use crate::family::Family;
+use crate::firewall::reachability::condition::names::{named, number, port_range};
+use crate::firewall::reachability::condition::{Condition, Field, Wanted};
 
 /// An option of a rule with its values.
 pub(super) struct Given<'a> {

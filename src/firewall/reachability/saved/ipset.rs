@@ -1,7 +1,8 @@
 //! Reads a set of addresses and ports as `ipset save` prints it. Runs nothing.
 
-use super::condition::{Condition, Field, Wanted, named, port_range};
 use crate::family::Family;
+use crate::firewall::reachability::condition::names::{named, port_range};
+use crate::firewall::reachability::condition::{Condition, Field, Wanted};
 
 /// The condition that a packet is in a set; `directions` says which side of the packet each part of an entry means:
 /// `src,dst`. `None` for sets of other kinds, or with exceptions.

@@ -1,8 +1,12 @@
 //! Reads the rules that iptables-save prints. Runs nothing.
 
-use super::condition::{Condition, number, port_range};
-use super::rule::{Action, Base, Hook, Lister, Mark, Rule, Ruleset, Step};
-use super::saved_match::{Given, conditions};
+mod ipset;
+mod matches;
+
+use self::matches::{Given, conditions};
+use super::condition::Condition;
+use super::condition::names::{number, port_range};
+use super::rule::{Action, Base, Hook, Lister, Mark, OwnRules, Rule, Ruleset, Step, Target};
 use crate::family::Family;
 use crate::firewall::iptables::chains::is_jump;
 use crate::firewall::iptables::variant::Variant;
@@ -12,6 +16,7 @@ pub(super) fn read(
     saved: &str,
     variant: Variant,
     family: Family,
+    own: OwnRules,
     ruleset: &mut Ruleset,
     sets: &mut dyn FnMut(&str) -> Option<String>,
 ) -> Vec<String> {
@@ -30,8 +35,7 @@ pub(super) fn read(
         } else if let Some(rule) = line.strip_prefix("-A ") {
             let words = words(rule);
             let index = ruleset.chain(lister, &table, &words[0]);
-            if is_jump(rule) {
-                // redisguard's own are put in anew, at their place.
+            if is_jump(rule) && own == OwnRules::LeftOut {
                 ruleset.chains[index].own_jumps +=
                     usize::from(ruleset.chains[index].rules.is_empty());
                 continue;
@@ -51,6 +55,7 @@ fn base(table: &str, chain: &str, drops: bool) -> Option<Base> {
     let hook = match chain {
         "PREROUTING" => Hook::Prerouting,
         "INPUT" => Hook::Input,
+        "FORWARD" => Hook::Forward,
         "OUTPUT" => Hook::Output,
         "POSTROUTING" => Hook::Postrouting,
         _ => return None,
@@ -186,7 +191,8 @@ fn action(
     match target.value() {
         "ACCEPT" => Action::Accept,
         // The last ones answer, or keep the client waiting, in the listener's place.
-        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" | "TPROXY" => Action::Drop,
+        "DROP" | "REJECT" | "TARPIT" | "DELUDE" | "CHAOS" | "STEAL" => Action::Drop,
+        "TPROXY" => Action::Divert,
         "RETURN" => Action::Return,
         "NOTRACK" => Action::Untrack,
         "CT" if has("--notrack") => Action::Untrack,
@@ -207,12 +213,13 @@ fn action(
             let set = number(value(if family == Family::V4 { "--ttl-set" } else { "--hl-set" }));
             set.map_or(Action::Nothing, Action::SetHops)
         }
-        "REDIRECT" => Action::Translate {
-            port: port_range(value("--to-ports")).map(|(first, _)| first),
-            is_elsewhere: false,
-        },
+        "REDIRECT" => Action::Translate(match port_range(value("--to-ports")) {
+            _ if !has("--to-ports") => Target::SamePort,
+            Some((first, last)) if first == last => Target::Port(first),
+            _ => Target::SomePort,
+        }),
         "DNAT" => translation(value("--to-destination")),
-        "NETMAP" => Action::Translate { port: None, is_elsewhere: true },
+        "NETMAP" => Action::Translate(Target::Elsewhere),
         "SNAT" | "MASQUERADE" => Action::Accept,
         "NFQUEUE" => {
             let balance = value("--queue-balance").split_once(':');
@@ -256,6 +263,9 @@ fn rest(mask: u128) -> u128 {
 
 /// `ADDRESS:PORT`, with either of them alone, `[ADDRESS]:PORT` for IPv6, and ranges.
 fn translation(to: &str) -> Action {
-    let port = to.strip_prefix(':').and_then(port_range).map(|(first, _)| first);
-    Action::Translate { port, is_elsewhere: port.is_none() }
+    Action::Translate(match to.strip_prefix(':').map(port_range) {
+        Some(Some((first, last))) if first == last => Target::Port(first),
+        Some(_) => Target::SomePort,
+        None => Target::Elsewhere,
+    })
 }
