@@ -1,6 +1,7 @@
 //! The command line of `redisguard-install`.
 
 use super::exits;
+use crate::spec::Expected;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::RangeInclusive;
@@ -40,7 +41,7 @@ pub struct InstallerArgs {
 pub enum Verb {
     /// Show what apply would change; exit 1 if anything
     #[command(after_help = exits::of("redisguard-install plan"))]
-    Plan,
+    Plan(PlanArgs),
     /// Make the host match the bundle: all or nothing
     #[command(after_help = exits::of("redisguard-install apply"))]
     Apply(ApplyArgs),
@@ -76,6 +77,31 @@ pub enum Verb {
     Notice(NoticeArgs),
 }
 
+/// What to plan.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// Plan as if apply were given this
+    #[arg(long, value_name = "PARTS", value_parser = declared)]
+    pub expect: Option<Declared>,
+}
+
+/// Which parts of the guard a host declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// None of its own: those that the bundle expects.
+    Bundle,
+    /// These.
+    Parts(Expected),
+}
+
+/// Parses what follows `--expect`.
+fn declared(text: &str) -> Result<Declared, String> {
+    match text {
+        "bundle" => Ok(Declared::Bundle),
+        parts => parts.parse().map(Declared::Parts),
+    }
+}
+
 /// How to apply.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
@@ -86,6 +112,11 @@ pub struct ApplyArgs {
     /// Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot
     #[arg(long, value_name = "TIME", value_parser = confirmation_time)]
     pub confirm: Option<Duration>,
+
+    /// Declare which parts this host runs: rules and any of boot, listener and timer, with commas
+    /// between them; `bundle` for those of the bundle. Kept until another apply says otherwise
+    #[arg(long, value_name = "PARTS", value_parser = declared)]
+    pub expect: Option<Declared>,
 }
 
 /// Parses the time after which an unconfirmed change is undone: long enough to log in again, at most a

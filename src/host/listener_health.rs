@@ -13,6 +13,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
+/// How long the listener may take to answer on this host.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many of its ports are connected to.
+pub const MAX_PORTS: usize = 16;
+
 /// What a local client of a port got, as `status --json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Answer {

@@ -76,6 +76,14 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     usage
 }
 
+/// Whether anything listens on a port, over either family.
+pub fn listens_on(port: u16) -> bool {
+    let sockets =
+        ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().flat_map(|table| lines(table).skip(1));
+    let mut sockets = sockets.filter_map(|line| Socket::parse(&line));
+    sockets.any(|socket| socket.is_listening && socket.port == port)
+}
+
 fn lines(path: &str) -> impl Iterator<Item = String> {
     let file = File::open(path).ok().map(BufReader::new);
     file.into_iter().flat_map(|file| file.lines().map_while(Result::ok))

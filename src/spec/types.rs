@@ -1,6 +1,7 @@
 //! The checked redisguard.toml as types.
 
 use super::choice::{Backend, Existing, External, Listen, LogFormat};
+use super::expected::Expected;
 use super::parse::values::{DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath};
 use super::ports::{PortRange, PortSet};
 use ipnet::IpNet;
@@ -119,6 +120,13 @@ pub struct Metrics {
     pub scrape_port: Option<u16>,
 }
 
+/// `[host]`: what the guarded hosts run.
+#[derive(Clone, Debug)]
+pub struct HostParts {
+    /// The parts that every host is expected to run, unless it declares others.
+    pub expect: Expected,
+}
+
 /// `[docs]`: the paths of the documents.
 #[derive(Clone, Debug)]
 pub struct Docs {
@@ -147,6 +155,8 @@ pub struct Spec {
     pub notice: Notice,
     /// Where Prometheus finds metrics.
     pub metrics: Metrics,
+    /// What the guarded hosts run.
+    pub host: HostParts,
     /// The paths of the documents.
     pub docs: Docs,
 }

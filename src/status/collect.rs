@@ -5,8 +5,9 @@ use super::findings::{
 };
 use super::health::{cycles, listener_answers, other_rules, unit_findings, without_namespaces};
 use super::types::{Finding, FindingKind, HostStatus, PortCount};
+use super::without_systemd::{self, not_running};
 use super::{directories, unit_overrides};
-use crate::bundle::GuardConfig;
+use crate::bundle::{GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::family::Family;
 use crate::firewall::{self, missing_family};
@@ -97,7 +98,10 @@ fn compare(
     let another = another_bundle(&receipt, candidate.as_ref())?;
     // The host is compared with what was applied, also where another bundle is named.
     let applied = applied_bundle(host, &receipt, candidate.as_ref(), &mut findings);
-    let applied = applied.map(Target::of).transpose()?;
+    let declare = |target: Target| target.declaring(receipt.expect.clone());
+    let applied = applied.map(Target::of).transpose()?.map(declare);
+    status.declares = receipt.expect.is_some();
+    status.expect = applied.as_ref().map(|target| target.expected.names());
     if let Some(target) = &applied {
         let prepared = prepare(host, target, Detail::Counters)?;
         let Prepared { observed, plan, firewall, .. } = &prepared;
@@ -123,17 +127,25 @@ fn compare(
     findings.extend(another);
     by_hand.extend(directories::writable_by_others(host, &receipt));
     status.in_sync = findings.is_empty() && by_hand.is_empty();
-    let mut expected = host.has_systemd();
+    let unexpected =
+        applied.as_ref().map(|target| unexpected_units(&target.expected)).unwrap_or_default();
+    let mut expected = host.has_systemd() && !unexpected.contains(&Unit::Listener);
     if host.has_systemd() {
-        let units: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
-        let states = systemd::states(&units)?;
+        let names: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
+        let states = systemd::states(&names)?;
         others.extend(unit_overrides::overrides(&states, &findings));
         others.extend(without_namespaces(&states));
-        expected = !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
-        status.listener.unit = unit_findings(host, &states, &mut findings);
+        expected &= !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
+        status.listener.unit = unit_findings(host, &states, &unexpected, &mut findings);
     }
-    if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
+    if let Some(target) = applied.as_ref().filter(|_| probing == Probing::Connect) {
         add_attempts(host, &target.guard_config, expected, &mut findings, &mut status);
+        if host.is_live() && !host.has_systemd() {
+            let (config, answers) = (&target.guard_config, &status.listener.answers);
+            others.extend(without_systemd::judged(host, config, &target.expected, answers));
+        }
+    } else if let Some(target) = &applied {
+        others.extend(not_running(host, &target.guard_config, &target.expected));
     }
     status.mend = repair.filter(|_| !findings.is_empty());
     status.findings = [findings, by_hand, others].concat();

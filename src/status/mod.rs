@@ -2,13 +2,16 @@
 //!
 //! Never: prints, or changes anything.
 
+mod boot_scripts;
 mod collect;
 mod directories;
 mod findings;
 mod health;
 mod types;
 mod unit_overrides;
+mod without_systemd;
 
 pub use self::collect::{Probing, collect};
 pub use self::health::{listener_warning, namespace_warnings};
 pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};
+pub use self::without_systemd::not_running;

@@ -4,13 +4,14 @@ use super::confirm_cut;
 use super::input::{note_wait, opened};
 use super::output::{show, show_losses};
 use super::plan::{refuse, warn};
+use super::status::wrapped;
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
 use crate::error::Error;
 use crate::firewall::missing_family;
 use crate::host::change::apply::{apply, begin};
 use crate::os::sockets::PortUsage;
-use crate::status::{listener_warning, namespace_warnings};
+use crate::status::{Finding, listener_warning, namespace_warnings, not_running};
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
     let (host, target) = opened(args)?;
@@ -30,6 +31,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
     }
     let applied = apply(&prepared, verb.confirm)?;
     let confirm_by = applied.confirm_by.clone();
+    let not_running = not_running(&host, guard_config, &target.expected);
     if plan.is_empty() && !args.json {
         out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
@@ -37,7 +39,7 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
         }
     } else {
         let heading = format!("applied bundle {}:", guard_config.bundle);
-        show(args, guard_config, plan, users, applied, &heading);
+        show(args, guard_config, plan, users, applied, &not_running, &heading);
     }
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");
@@ -49,14 +51,21 @@ pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Erro
         namespace_warnings().iter().for_each(|warning| err!("warning: {warning}"));
     }
     warn(&prepared);
-    if host.is_live() && !host.has_systemd() && !args.json {
-        out!("\nno systemd runs here; this starts the listener:");
-        out!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
+    if !not_running.is_empty() && !args.json {
+        show_not_running(&not_running);
     }
     if let Some(by) = confirm_by {
         print_confirm_by(args, &by);
     }
     Ok(Status::Same)
+}
+
+/// Prints the parts that apply could not start.
+fn show_not_running(findings: &[Finding]) {
+    out!("\nThe ports are blocked. systemd does not run here, so apply could not start the rest:");
+    findings.iter().for_each(|finding| out!("{}", wrapped(finding)));
+    out!("Scripts for OpenRC, runit and cron: docs/without-systemd.md");
+    out!("If this host is to run the rules alone: redisguard-install apply --expect rules");
 }
 
 fn print_confirm_by(args: &InstallerArgs, by: &str) {

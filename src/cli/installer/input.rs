@@ -1,10 +1,11 @@
 //! What the options of a verb name: the host and its lock, the bundle.
 
-use crate::args::{InstallerArgs, Verb};
+use crate::args::{Declared, InstallerArgs, Verb};
 use crate::cli::output::err;
 use crate::error::Error;
 use crate::host::lock::Lock;
 use crate::host::prepare::Target;
+use crate::host::receipt::Receipt;
 use crate::host::{Host, lock};
 use crate::os::ForeignKernel;
 
@@ -23,7 +24,7 @@ pub(super) fn host(args: &InstallerArgs) -> Result<Host, Error> {
 /// The verb as it is typed, where it has something to do in an offline tree.
 fn offline_name(verb: &Verb) -> Option<&'static str> {
     match verb {
-        Verb::Plan => Some("plan"),
+        Verb::Plan(_) => Some("plan"),
         Verb::Apply(_) => Some("apply"),
         Verb::Status => Some("status"),
         Verb::Remove(_) => Some("remove"),
@@ -33,7 +34,7 @@ fn offline_name(verb: &Verb) -> Option<&'static str> {
 }
 
 fn refusal(kernel: ForeignKernel, verb: &Verb) -> Error {
-    let looks = matches!(verb, Verb::Plan | Verb::Status | Verb::Metrics(_));
+    let looks = matches!(verb, Verb::Plan(_) | Verb::Status | Verb::Metrics(_));
     let action = if looks { "look at this host" } else { "change this host" };
     let error = Error::new(action, kernel.cause());
     let error = if looks { error } else { error.and("nothing was changed") };
@@ -74,7 +75,21 @@ pub(super) fn opened_anywhere(args: &InstallerArgs) -> Result<Target, Error> {
 pub(super) fn opened(args: &InstallerArgs) -> Result<(Host, Target), Error> {
     let host = host(args)?;
     let target = Target::open(&host, args.bundle.as_deref())?;
-    Ok((host, target))
+    let declared = match declared(&args.verb) {
+        None => Receipt::read(&host)?.and_then(|receipt| receipt.expect),
+        Some(Declared::Bundle) => None,
+        Some(Declared::Parts(parts)) => Some(parts.clone()),
+    };
+    Ok((host, target.declaring(declared)))
+}
+
+/// What `--expect` declares.
+fn declared(verb: &Verb) -> Option<&Declared> {
+    match verb {
+        Verb::Plan(verb) => verb.expect.as_ref(),
+        Verb::Apply(verb) => verb.expect.as_ref(),
+        _ => None,
+    }
 }
 
 /// Locks the host. Prints a line if it has to wait for another process.

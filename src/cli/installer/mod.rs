@@ -24,7 +24,7 @@ use crate::os::deb::{PROGRAM, is_outdated};
 /// Runs the command; every message is printed here or below.
 pub fn run(args: &InstallerArgs) -> Status {
     let result = match &args.verb {
-        Verb::Plan => plan::run(args),
+        Verb::Plan(_) => plan::run(args),
         Verb::Apply(verb) => apply::run(args, verb),
         Verb::Confirm => confirm::run(args),
         Verb::Revert(verb) => revert::run(args, verb),
@@ -41,7 +41,7 @@ pub fn run(args: &InstallerArgs) -> Status {
         print_error(&error);
         Status::Error
     });
-    if !args.json && matches!(args.verb, Verb::Plan | Verb::Apply(_) | Verb::Status) {
+    if !args.json && matches!(args.verb, Verb::Plan(_) | Verb::Apply(_) | Verb::Status) {
         note_newer_package(args);
     }
     exit_status(status, changes_host(&args.verb))
@@ -50,7 +50,7 @@ pub fn run(args: &InstallerArgs) -> Status {
 /// Whether a verb is run for what it does, and not for what it prints.
 fn changes_host(verb: &Verb) -> bool {
     match verb {
-        Verb::Plan | Verb::Status | Verb::Rehearse | Verb::Probe(_) | Verb::Report(_) => false,
+        Verb::Plan(_) | Verb::Status | Verb::Rehearse | Verb::Probe(_) | Verb::Report(_) => false,
         Verb::Remove(verb) => !verb.dry_run,
         Verb::Metrics(verb) => verb.textfile.is_some(),
         Verb::Apply(_) | Verb::Confirm | Verb::Revert(_) | Verb::Rules(_) | Verb::Notice(_) => true,

@@ -8,6 +8,7 @@ use crate::host::change::apply::Applied;
 use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::os::unit_jobs::Queued;
 use crate::plan::{Plan, StepView};
+use crate::status::Finding;
 use serde::Serialize;
 use std::io;
 
@@ -31,6 +32,10 @@ pub(super) struct Steps<'a> {
     /// absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queued: Vec<Queued>,
+    /// After `apply` on a host without systemd: the expected parts that do not run, or of which that is unknown;
+    /// absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Until when `confirm` must come, where a change waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_by: Option<String>,
@@ -81,9 +86,11 @@ pub(super) fn show(
     plan: &Plan,
     users: PortUsage,
     Applied { confirm_by, queued }: Applied,
+    findings: &[Finding],
     heading: &str,
 ) {
-    let mut steps = Steps { queued, ..Steps::of(&guard_config.bundle, plan) };
+    let findings = findings.to_vec();
+    let mut steps = Steps { queued, findings, ..Steps::of(&guard_config.bundle, plan) };
     if args.json {
         let PortUsage { listeners, peers } = users;
         print_json(&Steps { peers, listeners, confirm_by, ..steps });

@@ -7,6 +7,7 @@ use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::log_sources::RecentAttempt;
+use crate::spec::Expected;
 use crate::status::{Finding, HostStatus, Probing, Verdict, collect};
 use crate::text_layout;
 use std::io;
@@ -40,7 +41,7 @@ const WIDTH: usize = 80;
 
 /// A finding in lines that fit a terminal: where target and detail do not fit into one, the
 /// detail follows in lines of its own. A line with a fix stays whole, so that it can be copied.
-fn wrapped(finding: &Finding) -> String {
+pub(super) fn wrapped(finding: &Finding) -> String {
     const INDENT: &str = "             ";
     let subject = format!("  {:<8} {}:", finding.kind, finding.target);
     let line = format!("{subject} {}", finding.detail);
@@ -75,6 +76,12 @@ fn show(status: &HostStatus) {
     out!("{}", headline(status.verdict(), coloured(&io::stdout())));
     if let (Some(bundle), Some(applied)) = (&status.bundle, &status.applied) {
         out!("bundle {bundle}, applied {applied}");
+    }
+    let all = Expected::default().names();
+    if let Some(parts) = status.expect.as_ref().filter(|parts| **parts != all) {
+        let parts = parts.join(", ");
+        let by = if status.declares { "apply --expect" } else { "the bundle" };
+        out!("expected on this host: {parts} (declared by {by})");
     }
     if let Some(missing) = status.missing_family {
         out!("{missing}");

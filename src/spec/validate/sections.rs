@@ -1,12 +1,14 @@
 //! The tables that the TOML has once, each by itself; [docs] has a module of its own.
 
 use crate::spec::diagnostics::{Check, Problem};
+use crate::spec::expected::{self, Expected};
 use crate::spec::parse::Table;
 use crate::spec::parse::values::{Email, Host, LogPath, PemPath, TextfilePath, network};
 use crate::spec::ports::PortSet;
-use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Site, Tls};
+use crate::spec::types::{Cluster, Contact, Firewall, HostParts, Metrics, Notice, Site, Tls};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use toml::Spanned;
 
 /// The default of the author is the contact's team.
@@ -116,4 +118,24 @@ pub fn metrics(table: &Table<'_>) -> (Metrics, Option<Spanned<u16>>) {
     let port = table.port("scrape-port", "the port for metrics is one port");
     let scrape_port = port.as_ref().map(|port| *port.get_ref());
     (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port }, port)
+}
+
+/// The second half is the span of the list, where the TOML has one without a fault.
+pub fn host(table: &Table<'_>) -> (HostParts, Option<Range<usize>>) {
+    let all = HostParts { expect: Expected::default() };
+    let parts = table.texts("expect", Check::Choice, expected::part);
+    let parts: Vec<_> = parts.into_iter().map(Spanned::into_inner).collect();
+    // Where an element is wrong, that is reported already.
+    let list = table.array("expect").filter(|(_, length)| *length == parts.len());
+    let Some((span, _)) = list else { return (all, None) };
+    match Expected::of(&parts) {
+        Ok(expect) => (HostParts { expect }, Some(span)),
+        Err(why) => {
+            let problem =
+                Problem::new(Check::Expect, span, format!("`expect` cannot be this: {why}"));
+            let help = "name rules and the other parts, each once: expect = [\"rules\", \"boot\"]";
+            table.report(problem.help(help));
+            (all, None)
+        }
+    }
 }
