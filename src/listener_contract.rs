@@ -4,6 +4,8 @@
 //! The TOML's reference and the listener read their defaults from here, so that a `notice.toml`
 //! that lacks a key means what the TOML without that key means.
 
+use std::ops::RangeInclusive;
+
 /// The most bytes of the notice as a Redis error line, `-` and CR LF included.
 pub const MAX_NOTICE_BYTES: usize = 512;
 /// The most bytes of a line of the listener's log, its end included.
@@ -32,6 +34,11 @@ pub const MAX_LOCAL_CLIENT_BYTES: usize = 128;
 
 /// The name (`CLIENT SETNAME`) by which redisguard's own questions to a listener are known.
 pub const OWN_CLIENT_NAME: &str = "redisguard";
+
+/// The source ports of redisguard's own questions to a listener on the same host, between loopback addresses. The
+/// kernel gives a port below 1024 only to root (ip(7)), so no other local user can pass for redisguard. IANA has
+/// assigned none of these to a service (RFC 6335), so that no service misses one.
+pub const OWN_SOURCE_PORTS: RangeInclusive<u16> = 925..=952;
 
 /// In the listener's status line for the service manager: what comes after it does not work.
 pub const DEGRADED: &str = "; trouble: ";

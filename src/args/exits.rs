@@ -42,7 +42,7 @@ exit_statuses! {
         2 "the host cannot be looked at, or must be put in order first";
     "redisguard-install apply":
         0 "the host is as the bundle says",
-        2 "it was refused, or failed and was taken back";
+        2 "it was refused, or failed and was undone";
     "redisguard-install confirm":
         0 "the change is kept",
         2 "it came too late, or no change waits for it";
@@ -50,12 +50,12 @@ exit_statuses! {
         0 "the host is as it was",
         2 "no change waits for its confirmation, or going back failed";
     "redisguard-install status":
-        0 "everything is in place and works",
-        1 "something is not, or nothing was applied",
+        0 "OK: outsiders are blocked and nothing is wrong",
+        1 "OPEN, UNKNOWN or BLOCKED, or nothing was ever applied",
         2 "the host cannot be looked at";
     "redisguard-install report":
-        0 "all logs were read",
-        1 "some could not be read to their end; the report says which",
+        0 "all logs were read and counted",
+        1 "a log could not be read to its end, or a line not be counted; the report says which",
         2 "there is no log that can be read, or the page could not be written";
     "redisguard-install remove":
         0 "what was applied is gone",

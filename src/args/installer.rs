@@ -15,11 +15,12 @@ const EXIT_STATUS: &str =
 /// Applies a reviewed redisguard bundle to this host, and runs its notice listener.
 ///
 /// The bundle is the one built into this program unless --bundle names a directory made by
-/// redisguard-gen. What is used of it is checked against its SHA256SUMS before anything else happens.
+/// redisguard-gen. Without --bundle, plan and apply use the copy that the host keeps where the last
+/// bundle came from a directory. Every bundle is checked against its SHA256SUMS before it is used.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "redisguard-install", version, after_help = EXIT_STATUS)]
 pub struct InstallerArgs {
-    /// Use the bundle in this directory instead of the built-in one
+    /// Use the bundle in this directory; `built-in` is the one in this program
     #[arg(long, value_name = "DIR", global = true)]
     pub bundle: Option<PathBuf>,
 
@@ -77,9 +78,13 @@ pub enum Verb {
     Notice(NoticeArgs),
 }
 
-/// What to plan.
+/// What to plan, and how much of it to show.
 #[derive(Args, Clone, Debug)]
 pub struct PlanArgs {
+    /// Show every file and link by itself, and the content of new files
+    #[arg(long)]
+    pub diff: bool,
+
     /// Plan as if apply were given this
     #[arg(long, value_name = "PARTS", value_parser = declared)]
     pub expect: Option<Declared>,
@@ -105,11 +110,11 @@ fn declared(text: &str) -> Result<Declared, String> {
 /// How to apply.
 #[derive(Args, Clone, Debug)]
 pub struct ApplyArgs {
-    /// Cut open sessions of outsiders without asking, where the bundle has existing = "cut"
+    /// Close open connections from outside without asking, where the bundle has existing = "cut"
     #[arg(long)]
     pub cut_sessions: bool,
 
-    /// Go back by itself after TIME (60s, 5m, 1h30m) unless `confirm` comes, also after a reboot
+    /// Undo the change after TIME (60s, 5m, 1h30m) unless you run `confirm`, also after a reboot
     #[arg(long, value_name = "TIME", value_parser = confirmation_time)]
     pub confirm: Option<Duration>,
 
@@ -142,7 +147,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "kernel")]
     pub log: Vec<PathBuf>,
 
-    /// Where to look for those whom the kernel dropped or reset; one place, so that none counts twice
+    /// Where to look for those whom the kernel dropped or reset; what several logs have counts once
     #[arg(long, value_enum, default_value = "auto")]
     pub kernel: KernelLog,
 
@@ -154,7 +159,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Vec<u16>,
 
-    /// List the N with the most attempts: 20 as text and 1000 on a page unless given, else all
+    /// List the N with the most attempts: 20 as text unless given, else all. A page lists 1000 or N at once
     #[arg(long, value_name = "N")]
     pub top: Option<usize>,
 
@@ -169,16 +174,20 @@ pub struct ReportArgs {
     /// Ask the name service for the names of the addresses that are listed, for a few seconds
     #[arg(long)]
     pub resolve: bool,
+
+    /// Show the lines that were skipped and are not other programs', each with its log, number and reason
+    #[arg(long, conflicts_with_all = ["csv", "html"])]
+    pub skipped: bool,
 }
 
 /// Where the kernel's lines are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KernelLog {
-    /// In the journal where it is kept on disk, else in syslog's files, else in the journal
+    /// In the journal, and in syslog's files for what is older
     Auto,
     /// In the journal
     Journal,
-    /// In /var/log/kern.log, messages or syslog, whichever has any of ours first
+    /// In syslog's files in /var/log: kern.log, messages, syslog and others
     Files,
     /// Nowhere
     None,

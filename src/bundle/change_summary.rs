@@ -24,6 +24,10 @@ pub fn change_summary(old: Option<&Spec>, new: &Spec) -> Vec<String> {
     compare.each("the overview is", |spec| code(&spec.docs.overview));
     compare.each("the reservations are", |spec| code(&spec.docs.reservations));
     compare.guides();
+    compare.each("the alerts' runbook is", |spec| match &spec.docs.runbook {
+        Some(address) => code(address),
+        None => code("docs/runbook.md"),
+    });
     compare.each("the documents are headed", heading);
     compare.sentences
 }
@@ -67,6 +71,11 @@ impl Comparison<'_> {
             |network| format!("connections to the service addresses {network} are left alone"),
             |network| format!("connections to the service addresses {network} are guarded again"),
         );
+        self.list(
+            |spec| &spec.probe.from,
+            |network| format!("attempts from {network} are counted apart, as probes"),
+            |network| format!("attempts from {network} are counted like those of all outsiders"),
+        );
     }
 
     fn backend(&mut self) {
@@ -98,6 +107,9 @@ impl Comparison<'_> {
         self.each("the listener's metrics", |spec| match spec.metrics.scrape_port {
             Some(port) => format!("are on port {port} of `127.0.0.1`"),
             None => "are not shown".to_owned(),
+        });
+        self.each("environments are told apart by the label", |spec| {
+            code(&spec.metrics.environment_label)
         });
     }
 

@@ -25,6 +25,8 @@ const LOG_BURST: u8 = 100;
 /// The beginnings of kernel log lines; `report` finds the lines by them.
 const LOG_PREFIX_DROP: &str = "redisguard drop: ";
 const LOG_PREFIX_REJECT: &str = "redisguard reject: ";
+const LOG_PREFIX_PROBE_DROP: &str = "redisguard probe drop: ";
+const LOG_PREFIX_PROBE_REJECT: &str = "redisguard probe reject: ";
 /// One source in IPv6 is a /64: a host can use every address of its network (RFC 4862).
 const LOG_MASK_V6: &str = "ffff:ffff:ffff:ffff::";
 
@@ -36,6 +38,8 @@ struct Rules<'a> {
     family: Family,
     allow: Vec<IpNet>,
     services: Vec<IpNet>,
+    /// The networks that probe.
+    probes: Vec<IpNet>,
     /// The match of the jump in INPUT, and that of the jumps in PREROUTING.
     input: String,
     prerouting: String,
@@ -62,6 +66,7 @@ struct NftRules<'a> {
     digest: &'a str,
     allow: Vec<IpNet>,
     services: Vec<IpNet>,
+    probes: Vec<IpNet>,
     /// Whether a range is among the reserved ports.
     ranges: bool,
     /// The elements of the sets of ports, one string a line.
@@ -130,6 +135,7 @@ pub(super) fn iptables(spec: &Spec, digest: &str, family: Family) -> askama::Res
         family,
         allow: of_family(&spec.firewall.allow, family),
         services: of_family(&spec.firewall.service_networks, family),
+        probes: of_family(&spec.probe.from, family),
         input: multiport(&input),
         prerouting: multiport(&reserved),
         is_approximate: set(&reserved) != set(&all),
@@ -166,6 +172,7 @@ pub(super) fn nft(spec: &Spec, digest: &str) -> askama::Result<String> {
         digest,
         allow: by_family(&spec.firewall.allow),
         services: by_family(&spec.firewall.service_networks),
+        probes: by_family(&spec.probe.from),
         ranges: spec.reserved.iter().any(|reserved| slots(reserved.ports) > 1),
         all: set(|_| true),
         dropped: set(|external| external == External::Drop),

@@ -8,6 +8,7 @@ use crate::unit::Unit;
 use askama::Template;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, de};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The path of guard.toml in a bundle.
@@ -30,6 +31,9 @@ pub struct GuardConfig {
     /// Destinations that the rules leave alone.
     #[serde(default)]
     pub service_networks: Vec<IpNet>,
+    /// Networks whose attempts are probes; empty in bundles without `[probe]`.
+    #[serde(default)]
+    pub probe: Vec<IpNet>,
     /// The cluster's client ports.
     #[serde(deserialize_with = "parsed")]
     pub cluster: PortSet,
@@ -78,6 +82,12 @@ impl GuardConfig {
     /// All reserved ports.
     pub fn reserved_ports(&self) -> PortSet {
         self.reserved.iter().map(|reserved| reserved.ports).collect()
+    }
+
+    /// Whether an outsider of that address is one that probes.
+    pub fn is_probe(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.probe.iter().any(|network| network.contains(&address))
     }
 
     /// Whether any connections from outside are redirected to the listener.

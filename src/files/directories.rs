@@ -33,7 +33,7 @@ fn not_made(path: &Path, error: &io::Error) -> Error {
         return path_error("make", path, error);
     }
     Error::new(format!("make {}", path.display()), "it is a link that leads nowhere")
-        .help("remove that link, or make what it leads to; then run the same again")
+        .help("remove that link, or create its target; then run it again")
 }
 
 /// Makes a directory as [`make_directories`] does, then writes into it. Returns the directories that it made.

@@ -9,7 +9,7 @@ pub(super) fn path_error(verb: &str, path: &Path, error: &io::Error) -> Error {
     let failed = Error::io(format!("{verb} {}", path.display()), error);
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            failed.help("free some space and run the same again")
+            failed.help("free some space and run it again")
         }
         #[cfg(feature = "installer")]
         ErrorKind::PermissionDenied if super::system::is_denied_to_root(error) => {
@@ -20,15 +20,16 @@ pub(super) fn path_error(verb: &str, path: &Path, error: &io::Error) -> Error {
         }
         ErrorKind::PermissionDenied => failed.help("run it as a user who may write there"),
         ErrorKind::IsADirectory => {
-            failed.help("a directory stands in its place: move it away and run the same again")
+            failed.help("a directory is in its place: move it away and run it again")
         }
-        ErrorKind::NotADirectory => failed
-            .help("a file stands where a directory should: move it away and run the same again"),
+        ErrorKind::NotADirectory => {
+            failed.help("a file is where a directory should: move it away and run it again")
+        }
         ErrorKind::ReadOnlyFilesystem => {
-            failed.help("make it writable (mount -o remount,rw) and run the same again")
+            failed.help("make it writable (mount -o remount,rw) and run it again")
         }
         ErrorKind::ResourceBusy => {
-            failed.help("something is mounted there: unmount it and run the same again")
+            failed.help("something is mounted there: unmount it and run it again")
         }
         _ => failed,
     }

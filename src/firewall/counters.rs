@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 
 /// Packets and their bytes.
 pub type Count = (u64, u64);
-/// By `TABLE FAMILY PORTS`, which names one counter of the kernel's, or by `FAMILY PORTS`.
+/// By `TABLE FAMILY PORTS`, which names one counter of the kernel's, or by `FAMILY PORTS`. The family of probes is
+/// `probe-v4` or `probe-v6`: version 0.1 reads that as none, and does not count it.
 type Counts = BTreeMap<String, Count>;
 
 /// The totals.
@@ -35,6 +36,9 @@ pub struct CounterTotals {
     /// The part of `current` whose counters are about to be removed.
     leaving: Counts,
 }
+
+/// How the families of probes begin.
+const PROBES: &str = "probe-";
 
 /// Totals that a change of the rules brings up to date, and where they are kept.
 pub trait CounterStore {
@@ -118,13 +122,24 @@ impl CounterTotals {
         self.since = since;
     }
 
-    /// All that was ever counted, by port and family.
+    /// All that was ever counted but probes, by port and family.
     pub fn totals(&self) -> BTreeMap<(PortRange, Family), Count> {
+        self.totals_of("")
+    }
+
+    /// All probes that were ever counted.
+    pub fn probe_totals(&self) -> BTreeMap<(PortRange, Family), Count> {
+        self.totals_of(PROBES)
+    }
+
+    /// All that was counted by keys whose family begins with `prefix`.
+    fn totals_of(&self, prefix: &str) -> BTreeMap<(PortRange, Family), Count> {
         let current = self.current.iter().map(|(key, count)| (without_table(key), *count));
         let gone = self.gone.iter().map(|(key, count)| (key.as_str(), *count));
         let mut totals = BTreeMap::new();
         for (key, count) in current.chain(gone) {
-            let Some((family, ports)) = key.split_once(' ') else { continue };
+            let key = key.strip_prefix(prefix).and_then(|key| key.split_once(' '));
+            let Some((family, ports)) = key else { continue };
             let family = Family::BOTH.into_iter().find(|known| known.short() == family);
             if let (Some(family), Ok(ports)) = (family, ports.parse()) {
                 let total: &mut Count = totals.entry((ports, family)).or_default();
@@ -149,8 +164,10 @@ fn add(counts: &mut Counts, key: &str, (packets, bytes): Count) {
 
 fn by_key(counters: &[(Family, Counter)]) -> Counts {
     let mut counts = Counts::new();
-    for (family, Counter { table, ports, packets, bytes }) in counters {
-        let count = counts.entry(format!("{table} {} {ports}", family.short())).or_default();
+    for (family, Counter { table, ports, is_probe, packets, bytes }) in counters {
+        let prefix = if *is_probe { PROBES } else { "" };
+        let key = format!("{table} {prefix}{} {ports}", family.short());
+        let count = counts.entry(key).or_default();
         *count = (count.0 + packets, count.1 + bytes);
     }
     counts

@@ -7,7 +7,10 @@ const TABLES: [&str; 2] = ["filter", "nat"];
 
 fn counters(counts: &[(&'static str, u64)]) -> Vec<(Family, Counter)> {
     let counter = |&(table, packets)| {
-        (Family::V4, Counter { table, ports: 6379.into(), packets, bytes: packets * 60 })
+        (
+            Family::V4,
+            Counter { table, ports: 6379.into(), is_probe: false, packets, bytes: packets * 60 },
+        )
     };
     counts.iter().map(counter).collect()
 }
@@ -95,6 +98,22 @@ fn removed_counters_count_once_wherever_a_run_is_interrupted() {
     // The machine died.
     totals.record_at(Some("b"), &TABLES, &installed(&[("filter", 1)], &[]));
     assert_eq!(total(&totals), 10);
+}
+
+#[test]
+fn probes_have_totals_of_their_own_that_are_kept_like_the_others() {
+    let probes = |counts: &[(&'static str, u64)]| {
+        let mut installed = installed(counts, &[]);
+        installed.counters[0].1.is_probe = true;
+        installed
+    };
+    let mut totals = CounterTotals::default();
+    totals.record_at(Some("a"), &TABLES, &probes(&[("filter", 7), ("filter", 2)]));
+    totals.record_at(Some("a"), &TABLES, &probes(&[("filter", 3), ("filter", 5)]));
+    let text = serde_json::to_string(&totals).unwrap();
+    let totals: CounterTotals = serde_json::from_str(&text).unwrap();
+    let probes = totals.probe_totals().into_values().collect::<Vec<_>>();
+    assert_eq!((total(&totals), probes), (5, vec![(10, 600)]));
 }
 
 #[test]

@@ -16,12 +16,13 @@ use super::iptables::driver::Iptables;
 use super::iptables::other_variant::OtherVariant;
 use super::iptables::variant::Variant;
 use super::nftables::driver::Nftables;
+use super::reachability::Told;
 use super::types::{InstalledRules, Rulesets};
 use super::{firewalld, kernel, reachability};
 use crate::bundle::{Bundle, GuardConfig};
 use crate::error::Error;
 use crate::family::Family;
-use crate::plan::Scope;
+use crate::plan::{RuleFault, Scope};
 use crate::spec::{Backend, Existing};
 
 /// What loads a bundle's rules on this host.
@@ -117,7 +118,12 @@ impl Firewall {
         other.and_then(|other| other.holdings().conflict()).map_or(Ok(()), Err)
     }
 
-    /// Which rules of others stop redirected clients before they reach the listener, with the fix.
+    /// Whether outsiders are told at the ports that redirect them, by the rules of all programs.
+    pub fn told(&self, guard_config: &GuardConfig) -> Told {
+        reachability::told(guard_config, self.kind)
+    }
+
+    /// What stops redirected clients before they reach the listener, or may, with the fix.
     pub fn obstacle(&self, guard_config: &GuardConfig) -> Option<String> {
         reachability::obstacle(guard_config, self.kind)
     }
@@ -164,7 +170,7 @@ impl Firewall {
                     format!("redisguard's rules are loaded, but cannot be removed: {error:#}")
                 }
             };
-            installed.drift.push((Scope::Backend(other.name()), finding));
+            installed.drift.push((Scope::Backend(other.name()), RuleFault::of_all(finding)));
         }
         installed
     }

@@ -4,7 +4,7 @@ use super::iptables::ruleset::Ruleset;
 use super::nftables::listing::Listing;
 use crate::error::Error;
 use crate::family::Family;
-use crate::plan::{Counter, Scope};
+use crate::plan::{Counter, RuleFault, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The iptables rules of every family that the host has.
@@ -18,7 +18,7 @@ pub type Tables = BTreeSet<String>;
 #[derive(Clone, Debug, Default)]
 pub struct InstalledRules {
     /// Every difference from the wanted rules; empty where there is none, or none are wanted.
-    pub drift: Vec<(Scope, String)>,
+    pub drift: Vec<(Scope, RuleFault)>,
     /// Whether any rule of redisguard's is there.
     pub present: bool,
     /// What the rules counted so far, by family.

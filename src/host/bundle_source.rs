@@ -12,12 +12,20 @@ use crate::os::deb;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// What `--bundle` names where it names no directory: the bundle in this program.
+pub const BUILT_IN: &str = "built-in";
+
+/// Whether that is meant.
+pub fn is_built_in(directory: &Path) -> bool {
+    directory == Path::new(BUILT_IN)
+}
+
 /// The bundle in a directory, or the built-in one; checked against its SHA256SUMS either way.
 ///
 /// # Errors
 /// A directory that is missing, unreadable, altered or incomplete.
 pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Error> {
-    match directory {
+    match directory.filter(|directory| !is_built_in(directory)) {
         None => embedded::bundle().map_err(|cause| Error::new("use the built-in bundle", cause)),
         Some(directory) => in_directory(directory, "", || files::read_tree(directory)),
     }
@@ -29,6 +37,9 @@ pub fn bundle(directory: Option<&Path>) -> Result<Bundle, Error> {
 /// As [`bundle`].
 pub fn rules(directory: &Path) -> Result<Bundle, Error> {
     const PART: &str = "host/etc/redisguard/";
+    if is_built_in(directory) {
+        return bundle(None);
+    }
     in_directory(directory, PART, || {
         let files = files::read_tree(&directory.join(PART))?;
         let named = files.into_iter().map(|(name, bytes)| (format!("{PART}{name}"), bytes));
@@ -90,6 +101,13 @@ pub fn is_last_good(host: &Host, bundle: &Bundle) -> bool {
 pub fn last_good_config(host: &Host) -> Option<GuardConfig> {
     let kept = files::read(&host.path(receipt::BUNDLE).join(GUARD_CONFIG)).ok()??;
     GuardConfig::parse(&String::from_utf8_lossy(&kept)).ok()
+}
+
+/// The guard config that is installed; `None` where there is none, or it cannot be read.
+pub fn installed_config(host: &Host) -> Option<GuardConfig> {
+    let path = GUARD_CONFIG.strip_prefix("host").unwrap_or(GUARD_CONFIG);
+    let installed = files::read(&host.path(path)).ok()??;
+    GuardConfig::parse(&String::from_utf8_lossy(&installed)).ok()
 }
 
 /// The command that applies the bundle of the receipt again: the last good one where this program has

@@ -2,14 +2,15 @@
 //!
 //! Never: changes anything. The listener neither counts nor logs these connections where root asks.
 
-use crate::bundle::GuardConfig;
+use super::busy_ports;
+use super::root::Host;
+use crate::bundle::{GuardConfig, ReservedConfig};
 use crate::expectation::{Expectation, Origin, OutcomeKind, PortRole, expectation};
 use crate::family::Family;
 use crate::os::systemd::UnitState;
-use crate::probe::probe;
-use crate::spec::Listen;
+use crate::probe::probe_own_host;
+use crate::spec::{Listen, PortRange};
 use serde::Serialize;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;
 use std::time::Duration;
 
@@ -49,11 +50,7 @@ pub fn ask(guard_config: &GuardConfig, most: usize, timeout: Duration) -> Vec<An
     let asked: Vec<(u16, Family)> = asked.collect();
     let ask_one = |(port, family): (u16, Family)| {
         let expectation = expectation(guard_config, Origin::Local, PortRole::Reserved, port);
-        let address: IpAddr = match family {
-            Family::V4 => Ipv4Addr::LOCALHOST.into(),
-            Family::V6 => Ipv6Addr::LOCALHOST.into(),
-        };
-        let outcome = probe(SocketAddr::new(address, port), timeout);
+        let outcome = probe_own_host(port, family, timeout);
         // Another server that holds an `if-free` port may hold it on one family only.
         let expected = expectation != Expectation::Notice || expectation.is_met_by(port, &outcome);
         Answer { port, family, outcome: outcome.kind(), expected }
@@ -76,10 +73,14 @@ pub fn stopped_process(listener: &UnitState) -> Option<String> {
     state.trim().starts_with('T').then(|| "its process is stopped".to_owned())
 }
 
-/// The first wrong answer of the ports that the listener must hold, in words.
-pub fn wrong_answer(guard_config: &GuardConfig, timeout: Duration) -> Option<String> {
+/// The first wrong answer of the ports that the listener must hold, in words. It waits for those that another
+/// program has, and says so itself.
+pub fn wrong_answer(host: &Host, guard_config: &GuardConfig, timeout: Duration) -> Option<String> {
+    let busy = busy_ports::find(host, guard_config);
+    let is_busy = |ports: PortRange| busy.iter().any(|busy| ports.contains(busy.port));
     let mut guard_config = guard_config.clone();
-    guard_config.reserved.retain(|reserved| reserved.listen == Listen::Always);
+    let always = |reserved: &ReservedConfig| reserved.listen == Listen::Always;
+    guard_config.reserved.retain(|reserved| always(reserved) && !is_busy(reserved.ports));
     let answers = ask(&guard_config, 1, timeout);
     answers.iter().find(|answer| !answer.expected).map(ToString::to_string)
 }

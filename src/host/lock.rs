@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -98,8 +98,14 @@ fn wait(
     file: io::Result<File>,
     on_wait: impl FnOnce(),
 ) -> Result<Flock<File>, Error> {
-    let failed = |error: &dyn Display| Error::new(action, error).help("run it as root");
-    let mut file = file.map_err(|error| failed(&error))?;
+    let failed = |error: &dyn Display| Error::new(action, error);
+    let mut file = file.map_err(|error| match error.kind() {
+        ErrorKind::StorageFull => failed(&error).help("free some space in /run, then run it again"),
+        ErrorKind::ReadOnlyFilesystem => {
+            failed(&error).help("make /run writable, then run it again")
+        }
+        _ => failed(&error).help("run it as root"),
+    })?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(locked) => return Ok(locked),
         Err((held, _)) => file = held,

@@ -3,6 +3,7 @@
 
 pub mod boot_order;
 pub mod bundle_source;
+pub mod busy_ports;
 pub mod change;
 pub mod counters;
 pub mod listener_health;

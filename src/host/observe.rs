@@ -85,6 +85,7 @@ pub fn observe(
                 rules.join().unwrap_or_else(|_| Err(died("look at the rules")))?;
             observed.rule_drift = Some(rules.drift);
             observed.stopped = counters.totals();
+            observed.stopped_probes = counters.probe_totals();
             observed.counted_since = counters.since().map(str::to_owned);
             observed.rules_loaded = rules.present;
         }

@@ -4,9 +4,11 @@
 //! killed can be removed too.
 
 use super::root::Host;
+use crate::bundle::{BINARY, sha256_hex};
 use crate::error::Error;
 use crate::files;
 use crate::firewall::Tables;
+use crate::plan::Step;
 use crate::spec::{Expected, PortSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -141,6 +143,17 @@ impl Receipt {
         let paths = self.files.keys().chain(self.links.keys()).chain(self.moved.values());
         paths.chain(&self.directories).try_for_each(|path| host.confine(path))?;
         self.originals.keys().try_for_each(|path| host.confine_file(&format!("{ORIGINALS}{path}")))
+    }
+
+    /// A file of the receipt that somebody has edited, and that a step will overwrite or remove: its path and
+    /// bytes.
+    pub fn edited<'a>(&self, step: &'a Step) -> Option<(&'a str, &'a [u8])> {
+        let (Step::WriteFile { path, old: Some(old), .. } | Step::RemoveFile { path, old }) = step
+        else {
+            return None;
+        };
+        let applied = self.files.get(path).filter(|_| path != BINARY)?;
+        (applied.sha256 != sha256_hex(&old.bytes)).then_some((path, &old.bytes))
     }
 
     /// The bytes of its file.

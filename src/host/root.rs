@@ -61,6 +61,14 @@ impl Host {
         self.live && Path::new("/run/systemd/system").is_dir()
     }
 
+    /// What an operator types behind `redisguard-install` for this host.
+    pub fn root_option(&self) -> String {
+        match self.live {
+            true => String::new(),
+            false => format!(" --root {}", self.root.display()),
+        }
+    }
+
     /// The systemctl command for this host's units, as an operator types it.
     pub fn systemctl(&self) -> String {
         match self.live {

@@ -14,7 +14,7 @@ use crate::firewall::drift_cache::RulesetGeneration;
 use crate::firewall::{
     self, CounterStore, DryRunNetns, Firewall, InstalledRules, Tables, drift_cache,
 };
-use crate::plan::Scope;
+use crate::plan::{RuleFault, Scope};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ pub enum Loaded {
     /// They were in place already; nothing was touched.
     InPlace,
     /// They were loaded, because the kernel's rules differed like this.
-    Because(Vec<(Scope, String)>),
+    Because(Vec<(Scope, RuleFault)>),
     /// They were loaded without those that write to the kernel's log, for this reason.
     WithoutLog(Error),
 }
@@ -155,6 +155,11 @@ fn load_once(
     Ok(Loaded::Because(installed.drift))
 }
 
+/// Whether anything of a bundle is on this host.
+fn is_installed(host: &Host) -> bool {
+    [receipt::PATH, receipt::BUNDLE, RULES].iter().any(|path| host.exists(path))
+}
+
 /// Loads the installed rules, or the last good ones where the installed ones are not what was applied.
 ///
 /// # Errors
@@ -162,9 +167,7 @@ fn load_once(
 /// caller must fail visibly although the ports are blocked.
 pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Error> {
     let receipt = Receipt::read(host);
-    let nothing =
-        matches!(receipt, Ok(None)) && !host.exists(receipt::BUNDLE) && !host.exists(RULES);
-    if nothing {
+    if !is_installed(host) {
         return Err(Error::new("load the rules", "nothing is installed on this host")
             .help("run `redisguard-install apply`, or name a bundle with --bundle"));
     }

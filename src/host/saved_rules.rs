@@ -60,8 +60,21 @@ impl SavedRules {
 
     /// What it is, and the fix in a line of its own.
     pub fn described(&self, guard_config: Option<&GuardConfig>) -> String {
-        let Self { path, copy } = self;
-        let what = match guard_config {
+        format!("{} {}\nfix: {}", self.path, self.what(guard_config), self.copy.fix)
+    }
+
+    /// What puts it right: a command, or what a person must do.
+    ///
+    /// # Errors
+    /// The latter.
+    pub fn fix(&self) -> Result<&str, &str> {
+        if self.copy.is_command { Ok(&self.copy.fix) } else { Err(&self.copy.fix) }
+    }
+
+    /// What it is, to be read behind its path.
+    pub fn what(&self, guard_config: Option<&GuardConfig>) -> &'static str {
+        let copy = &self.copy;
+        match guard_config {
             _ if copy.is_include() => {
                 "includes redisguard's rules file; nft cannot load this file after redisguard is removed"
             }
@@ -81,8 +94,7 @@ impl SavedRules {
                 "holds a copy of redisguard's rules; it blocks the ports again when this file is loaded, \
                  as at boot"
             }
-        };
-        format!("{path} {what}\nfix: {}", copy.fix)
+        }
     }
 }
 

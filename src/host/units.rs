@@ -1,11 +1,26 @@
 //! The units of [`Unit`] as systemd has them.
 
+use super::root::Host;
 use crate::error::Error;
 use crate::os::systemd::{self, UnitState};
 use crate::os::unit_jobs::{self, Queued};
 use crate::plan::UnitStatus;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
+
+/// Where systemd reads unit files from (systemd.unit(5)).
+const DIRECTORIES: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// Whether a host has the file of a unit.
+pub fn is_installed(host: &Host, unit: &str) -> bool {
+    DIRECTORIES.iter().any(|directory| host.exists(&format!("{directory}/{unit}")))
+}
 
 /// The states of units.
 ///

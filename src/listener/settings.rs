@@ -6,8 +6,10 @@
 //!
 //! Never: touches a socket, a log or the clock.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::listener_contract::{self, MAX_IDLE_SECONDS, MAX_NOTICE_BYTES};
@@ -38,6 +40,9 @@ pub struct Settings {
     pub port: Option<u16>,
     /// The port of 127.0.0.1 with the metrics for Prometheus; `None` if there are none.
     pub scrape_port: Option<u16>,
+    /// Networks of outsiders whose connections are probes: logged and counted apart.
+    #[serde(default)]
+    pub probe_from: Vec<IpNet>,
     /// The certificate for TLS; `None` if TLS clients get an alert.
     pub tls: Option<TlsFiles>,
     /// The reserved ports. The first stands for redirected connections whose original port is unknown.
@@ -74,7 +79,7 @@ pub struct Reservation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Listen {
-    /// It does; a busy port is an error.
+    /// It does, and waits for a busy port until that is free.
     #[default]
     Always,
     /// It does unless another program has the port in either family.
@@ -128,6 +133,11 @@ impl Settings {
             return Ok(settings);
         }
         Err(format!("could not accept the notice settings:\n  {}", problems.join("\n  ")))
+    }
+
+    /// Whether an outsider of that address is one that probes.
+    pub fn is_probe(&self, peer: IpAddr) -> bool {
+        self.probe_from.iter().any(|network| network.contains(&peer))
     }
 
     /// The reservation that contains `port`.

@@ -46,6 +46,11 @@ impl From<IpAddr> for Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SourceKey(u64, u64);
 
+impl SourceKey {
+    /// redisguard's own questions. As an upper half these are multicast addresses, which no client has.
+    pub const OWN: SourceKey = SourceKey(u64::MAX, u64::MAX);
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -1,29 +1,33 @@
 //! A set of logs: files with those that logrotate made of them, the journal and standard input.
 
 use super::open::{Input, LogSource};
+use super::rotation::{is_rotated, uncompressed};
 use crate::error::Error;
 use crate::host::Host;
-use crate::os::command;
 use crate::report::{LineFormat, UnixMillis};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-/// The extensions of compressed logs.
-const COMPRESSED: [&str; 4] = ["gz", "xz", "zst", "bz2"];
 /// Where syslog daemons write the kernel's lines, the file with the fewest others first: `kern.log` and
-/// `syslog` on Debian, `messages` on Red Hat.
-const SYSLOG: [&str; 3] = ["/var/log/kern.log", "/var/log/messages", "/var/log/syslog"];
+/// `syslog` on Debian, `messages` on Red Hat, `kernel.log` and `everything.log` on Arch, `firewall` on SUSE.
+const SYSLOG: [&str; 7] = [
+    "/var/log/kern.log",
+    "/var/log/kernel.log",
+    "/var/log/firewall",
+    "/var/log/messages",
+    "/var/log/syslog",
+    "/var/log/syslog.log",
+    "/var/log/everything.log",
+];
 /// How many files are opened as soon as they are found, so that a rotation cannot move them. The limit of
 /// open files is often 1024.
 const MAX_OPEN: usize = 256;
 /// How far a clock or a file's timestamp may be off.
 const DAY: UnixMillis = 86_400_000;
-/// Where journald keeps entries over a reboot (systemd-journald.service(8)).
-const JOURNAL: &str = "/var/log/journal";
 
 /// Logs that can be read, and errors for those that cannot.
 #[derive(Debug, Default)]
@@ -53,16 +57,20 @@ impl LogSet {
                     true => Input::File(file),
                     false => Input::Path(path.to_owned()),
                 };
-                let modified = metadata.modified().ok().map(|time| {
-                    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-                    UnixMillis::try_from(since.as_millis()).unwrap_or_default()
+                let modified = modified(&metadata);
+                self.logs.push(LogSource {
+                    name,
+                    format,
+                    bytes: metadata.len(),
+                    modified,
+                    place: None,
+                    input,
                 });
-                self.logs.push(LogSource { name, format, bytes: metadata.len(), modified, input });
             }
             Err(error) => {
                 let is_denied = error.kind() == ErrorKind::PermissionDenied;
                 let error = Error::io(format!("read {name}"), &error);
-                let help = "run the same as root";
+                let help = "fix: run it as root";
                 self.errors.push(if is_denied { error.help(help) } else { error });
             }
         }
@@ -90,7 +98,7 @@ impl LogSet {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => {
                 let error = Error::io(format!("read {}", directory.display()), &error);
-                self.errors.push(error.help("run the same as root"));
+                self.errors.push(error.help("fix: run it as root"));
                 return Ok(false);
             }
         };
@@ -104,7 +112,8 @@ impl LogSet {
             // While logrotate compresses a file, both it and the compressed one are there.
             let is_complete = uncompressed(other).is_none_or(|whole| !names.contains(whole));
             // A file that is gone since it was listed was rotated: it is there under its next name.
-            if is_inside && is_complete && path.exists() {
+            // One that may not be looked at is there, and is an error when it is opened.
+            if is_inside && is_complete && path.try_exists().unwrap_or(true) {
                 self.add(&path, format);
                 is_any = true;
             }
@@ -112,47 +121,21 @@ impl LogSet {
         Ok(is_any)
     }
 
-    /// Adds the first of syslog's files that exists, with its rotated files, and returns its path. Only the
-    /// first, since the others repeat its lines.
+    /// Adds all of syslog's files that exist, with their rotated files, each name as a place of its own: an
+    /// empty or forgotten one must not hide the others. Returns their names.
     ///
     /// # Errors
     /// A link that leads out of an offline tree.
-    pub fn add_syslog(&mut self, host: &Host) -> Result<Option<&'static str>, Error> {
+    pub fn add_syslog(&mut self, host: &Host) -> Result<Vec<&'static str>, Error> {
+        let mut found = Vec::new();
         for path in SYSLOG {
+            let before = self.logs.len();
             if self.add_rotated(host, path, LineFormat::Kernel)? {
-                return Ok(Some(path));
+                self.logs[before..].iter_mut().for_each(|log| log.place = Some(found.len()));
+                found.push(path);
             }
         }
-        Ok(None)
-    }
-
-    /// Adds the kernel's lines in the journal, of all boots, from `since` on.
-    ///
-    /// # Errors
-    /// journalctl is not installed; the journal of an offline tree leads out of it.
-    pub fn add_journal(&mut self, host: &Host, since: Option<UnixMillis>) -> Result<(), Error> {
-        if !command::is_installed("journalctl") {
-            let error = Error::new("read the journal", "journalctl is not installed");
-            return Err(error.help("--kernel files reads what syslog has written"));
-        }
-        let mut arguments: Vec<String> =
-            ["--quiet", "--no-pager", "--output=short-unix", "_TRANSPORT=kernel"]
-                .map(str::to_owned)
-                .into();
-        if !host.is_live() {
-            host.confine(&format!("{JOURNAL}/x"))?;
-            arguments.push(format!("--directory={}", host.path(JOURNAL).display()));
-        }
-        if let Some(since) = since {
-            arguments.push(format!("--since=@{}", since.div_euclid(1000)));
-        }
-        self.add_unsized("the journal", LineFormat::Kernel, Input::Journal(arguments));
-        Ok(())
-    }
-
-    /// Whether the journal of a host survives reboots and can be read.
-    pub fn has_persistent_journal(host: &Host) -> bool {
-        host.path(JOURNAL).is_dir() && command::is_installed("journalctl")
+        Ok(found)
     }
 
     /// Adds standard input.
@@ -160,9 +143,9 @@ impl LogSet {
         self.add_unsized("standard input", LineFormat::Detect, Input::Standard);
     }
 
-    fn add_unsized(&mut self, name: &str, format: LineFormat, input: Input) {
+    pub(super) fn add_unsized(&mut self, name: &str, format: LineFormat, input: Input) {
         let name = name.to_owned();
-        self.logs.push(LogSource { name, format, bytes: 0, modified: None, input });
+        self.logs.push(LogSource { name, format, bytes: 0, modified: None, place: None, input });
     }
 
     /// Removes the files that were last written long before `since`.
@@ -172,41 +155,13 @@ impl LogSet {
     }
 }
 
-/// The first of syslog's files that exists.
-pub fn syslog(host: &Host) -> Option<PathBuf> {
-    SYSLOG.iter().map(|path| host.path(path)).find(|path| path.is_file())
+/// Those of syslog's files that exist.
+pub fn syslog(host: &Host) -> impl Iterator<Item = PathBuf> {
+    SYSLOG.iter().map(|path| host.path(path)).filter(|path| path.is_file())
 }
 
-/// Whether `name` is `log`, or one that logrotate made of it: `log.1`, `log.2.gz`, `log-20261127.xz`.
-fn is_rotated(log: &str, name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(log) else { return false };
-    let rest = uncompressed(rest).unwrap_or(rest);
-    let Some(number) = rest.strip_prefix(['.', '-']) else { return rest.is_empty() };
-    number.starts_with(|first: char| first.is_ascii_digit())
-        && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'.')
-}
-
-/// The name without the extension of a compressed file; `None` where it has none.
-fn uncompressed(name: &str) -> Option<&str> {
-    let (stem, extension) = name.rsplit_once('.')?;
-    COMPRESSED.contains(&extension).then_some(stem)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rotated_logs_are_recognised_by_name() {
-        for name in
-            ["a.log", "a.log.1", "a.log.12.gz", "a.log-20261127", "a.log-20261127.zst", "a.log.gz"]
-        {
-            assert!(is_rotated("a.log", name), "{name}");
-        }
-        for name in
-            ["a.log.old", "a.log.1.txt", "a.logs", "b.log.1", "a.log.", "a.log-x.gz", "a.lo"]
-        {
-            assert!(!is_rotated("a.log", name), "{name}");
-        }
-    }
+/// When a file was last written.
+pub(super) fn modified(metadata: &Metadata) -> Option<UnixMillis> {
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMillis::try_from(since.as_millis()).ok()
 }

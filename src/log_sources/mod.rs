@@ -4,12 +4,15 @@
 
 mod find;
 mod host_logs;
+mod journal;
 mod open;
+mod places;
 mod read;
 mod recent;
+mod rotation;
 
 pub use self::find::LogSet;
-pub use self::host_logs::{of_host, time_zone};
+pub use self::host_logs::{HostLogs, of_host, time_zone};
 pub use self::open::{Input, LogSource};
-pub use self::read::{ReadResult, read_all};
+pub use self::read::{ReadResult, Reading, read_all};
 pub use self::recent::{RecentAttempt, recent_attempts};

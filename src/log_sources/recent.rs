@@ -1,16 +1,16 @@
 //! The latest connection attempts, read from the ends of the logs, so that the cost does not grow with them.
 
-use super::find::syslog;
+use super::find::{modified, syslog};
+use super::host_logs::time_zone;
 use crate::bundle::GuardConfig;
 use crate::host::Host;
 use crate::os::command::{Output, Program, is_installed};
 use crate::report::{
     Attempt, Line, LineFormat, LocalClient, Source, TimestampParser, UNIDENTIFIED, UnixMillis,
-    to_rfc3339,
+    scan, to_rfc3339,
 };
 use crate::unit::Unit;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -58,22 +58,29 @@ pub struct RecentAttempt {
 /// The latest attempts from outside and of programs on this host that the listener identified, the latest
 /// first, each source at each port once. Best effort: a log that cannot be read counts as empty.
 pub fn recent_attempts(host: &Host, guard_config: &GuardConfig, max: usize) -> Vec<RecentAttempt> {
-    let mut timestamps = TimestampParser::new(TimeZone::UTC, Timestamp::now().as_millisecond());
+    let zone = time_zone(host);
     let mut all = Vec::new();
-    let mut take = |text: &[u8], format: LineFormat| {
-        let lines = text.split(|byte| *byte == b'\n');
-        all.extend(lines.filter_map(|line| match format.parse(line, &mut timestamps) {
-            Ok(Line::Attempt(attempt)) => recent(&attempt),
-            _ => None,
-        }));
+    let mut take = |text: &[u8], modified: UnixMillis, format: LineFormat| {
+        let mut timestamps = TimestampParser::new(zone.clone(), modified);
+        // Reading from memory never fails.
+        let _ = scan(&mut &*text, format, &mut timestamps, |line, _| {
+            if let Ok(Line::Attempt(attempt)) = line {
+                all.extend(recent(&attempt));
+            }
+        });
     };
+    let now = Timestamp::now().as_millisecond();
     if host.confine_file(&guard_config.log_file).is_ok() {
-        take(&tail(&host.path(&guard_config.log_file)), LineFormat::Listener);
+        take(&tail(&host.path(&guard_config.log_file)).0, now, LineFormat::Listener);
     }
     if host.has_systemd() && is_installed("journalctl") {
-        take(journal().as_bytes(), LineFormat::Kernel);
+        take(journal().as_bytes(), now, LineFormat::Kernel);
     } else if host.is_live() {
-        take(&syslog(host).map(|path| tail(&path)).unwrap_or_default(), LineFormat::Kernel);
+        // Several may have the same lines: each source is listed once.
+        for path in syslog(host) {
+            let (text, modified) = tail(&path);
+            take(&text, modified.unwrap_or(now).min(now), LineFormat::Kernel);
+        }
     }
     // By milliseconds, which the text of a timestamp lacks.
     all.sort_by_key(|(at, _): &(UnixMillis, RecentAttempt)| std::cmp::Reverse(*at));
@@ -94,7 +101,7 @@ fn key(attempt: &RecentAttempt) -> (&str, Option<&str>, u16) {
 
 /// The attempt and its time, if it is one to list.
 fn recent(attempt: &Attempt<'_>) -> Option<(UnixMillis, RecentAttempt)> {
-    if !is_listed(&attempt.source) {
+    if attempt.is_probe || !is_listed(&attempt.source) {
         return None;
     }
     let library = attempt
@@ -133,11 +140,12 @@ fn is_loopback(source: &Source<'_>) -> bool {
     source.address().is_some_and(|address| address.is_loopback())
 }
 
-/// The end of a file, from the first whole line on.
-fn tail(path: &Path) -> Vec<u8> {
-    let read = || -> std::io::Result<Vec<u8>> {
+/// The end of a file, from the first whole line on, and when it was last written.
+fn tail(path: &Path) -> (Vec<u8>, Option<UnixMillis>) {
+    let read = || -> std::io::Result<(Vec<u8>, Option<UnixMillis>)> {
         let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let length = metadata.len();
         file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
         let mut text = Vec::new();
         file.take(TAIL).read_to_end(&mut text)?;
@@ -145,7 +153,7 @@ fn tail(path: &Path) -> Vec<u8> {
             let begin = text.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             text.drain(..begin);
         }
-        Ok(text)
+        Ok((text, modified(&metadata)))
     };
     read().unwrap_or_default()
 }
@@ -189,6 +197,7 @@ mod tests {
         text.push_str(&line(2602, "::1", 6379, " cgroup=\"/user.slice\""));
         text.push_str(&line(2603, "127.0.0.1", 6379, " unit=billing.service uid=1000"));
         text.push_str(&line(2604, "192.0.2.5", 6379, " cgroup=unknown"));
+        text.push_str(&line(2604, "192.0.2.6", 6379, " probe=true"));
         for own in ["unit=redis-ports-check.service", "cgroup=unknown"] {
             text.push_str(&line(2605, "127.0.0.1", 6379, &format!(" {own}")));
         }

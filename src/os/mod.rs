@@ -5,6 +5,7 @@
 
 pub(crate) mod command;
 pub mod deb;
+mod early_programs;
 mod foreign_kernel;
 pub mod ipvs;
 pub mod resolver;
@@ -13,4 +14,5 @@ pub mod systemd;
 pub mod unit_jobs;
 pub mod unit_order;
 
+pub use self::early_programs::early_programs;
 pub use self::foreign_kernel::ForeignKernel;

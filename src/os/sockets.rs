@@ -2,8 +2,9 @@
 //! connected. Changes nothing, and never fails: what the kernel does not show is left out.
 
 use crate::bundle::{BINARY, GuardConfig};
+use crate::spec::PortSet;
 use ipnet::IpNet;
-use nix::ifaddrs::getifaddrs;
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -34,6 +35,24 @@ pub struct Listener {
     /// The id of that process, where it can be seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
+    /// The systemd service that the process belongs to, where it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Whether that process is the notice listener.
+    #[serde(skip)]
+    pub is_own: bool,
+}
+
+impl Listener {
+    /// A socket whose process is not known.
+    fn new(port: u16, address: IpAddr) -> Self {
+        Self { port, address, program: None, pid: None, unit: None, is_own: false }
+    }
+
+    fn held_by(self, pid: u32) -> Self {
+        let (program, unit) = (name_of(pid), service_of(pid));
+        Self { program, pid: Some(pid), unit, is_own: is_notice_listener(pid), ..self }
+    }
 }
 
 /// A client outside with an open connection.
@@ -57,8 +76,7 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
                 continue;
             }
             if is_listening {
-                let listener = Listener { port, address, program: None, pid: None };
-                open.insert(inode, Open::Listener(listener));
+                open.insert(inode, Open::Listener(Listener::new(port, address)));
             } else if guard.cuts(peer) {
                 open.insert(inode, Open::Session(Peer { port, address: peer }));
             }
@@ -84,6 +102,37 @@ pub fn listens_on(port: u16) -> bool {
     sockets.any(|socket| socket.is_listening && socket.port == port)
 }
 
+/// An address by which other hosts may reach this one: IPv4 first. `None` where it has none but its own.
+pub fn outside_address() -> Option<IpAddr> {
+    let interfaces = getifaddrs().into_iter().flatten();
+    let addresses: Vec<IpAddr> = interfaces.filter_map(|one| ip_address(&one)).collect();
+    let is_outside = |address: &&IpAddr| match address {
+        IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local(),
+        IpAddr::V6(address) => !address.is_loopback() && !address.is_unicast_link_local(),
+    };
+    let mut outside: Vec<&IpAddr> = addresses.iter().filter(is_outside).collect();
+    outside.sort_by_key(|address| address.is_ipv6());
+    outside.first().copied().copied()
+}
+
+fn ip_address(interface: &InterfaceAddress) -> Option<IpAddr> {
+    let address = interface.address?;
+    let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+}
+
+/// The sockets that listen on some ports, by port and address.
+pub fn listeners(ports: &PortSet) -> Vec<Listener> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter();
+    let sockets = tables.flat_map(|table| lines(table).skip(1));
+    let sockets = sockets.filter_map(|line| Socket::parse(&line));
+    let listening = sockets.filter(|socket| socket.is_listening && ports.contains(socket.port));
+    let open = listening.map(|Socket { inode, port, address, .. }| {
+        (inode, Open::Listener(Listener::new(port, address)))
+    });
+    with_processes(open.collect()).listeners
+}
+
 fn lines(path: &str) -> impl Iterator<Item = String> {
     let file = File::open(path).ok().map(BufReader::new);
     file.into_iter().flat_map(|file| file.lines().map_while(Result::ok))
@@ -106,11 +155,7 @@ impl<'a> Guard<'a> {
             reserved[usize::from(port)] = true;
         }
         let interfaces = getifaddrs().into_iter().flatten();
-        let own = interfaces.filter_map(|interface| {
-            let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-        });
+        let own = interfaces.filter_map(|interface| ip_address(&interface));
         Self { reserved, allow: &guard_config.allow, own: own.collect() }
     }
 
@@ -213,10 +258,7 @@ fn with_processes(mut open: HashMap<u64, Open>) -> PortUsage {
         }
         for inode in open_sockets(pid) {
             match open.remove(&inode) {
-                Some(Open::Listener(listener)) => {
-                    let (program, pid) = (name_of(pid), Some(pid));
-                    usage.listeners.push(Listener { program, pid, ..listener });
-                }
+                Some(Open::Listener(listener)) => usage.listeners.push(listener.held_by(pid)),
                 // A client of the notice listener loses no service.
                 Some(Open::Session(peer)) if !is_notice_listener(pid) => usage.peers.push(peer),
                 _ => {}
@@ -238,6 +280,14 @@ fn name_of(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
     let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
     Some(name.replace(char::is_control, "?"))
+}
+
+/// The systemd service of a process: the last part of its control group (cgroups(7)) that names one.
+fn service_of(pid: u32) -> Option<String> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let service =
+        |path: &str| path.rsplit('/').find(|part| part.ends_with(".service")).map(str::to_owned);
+    groups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).find_map(service)
 }
 
 /// Whether a process is the notice listener, which is this program.

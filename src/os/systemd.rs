@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const HELP: &str =
-    "systemd manages this host, and systemctl must work: mend it and run the same again";
+    "systemd manages this host, and systemctl must work: repair it and run this again";
 
 /// How long systemctl may take: it waits until a unit has started, and that for the units before it.
 pub(super) const SYSTEMCTL_LIMIT: Duration = Duration::from_secs(300);
@@ -95,7 +95,7 @@ pub(super) fn systemctl_within(arguments: &[&str], limit: Duration) -> Result<St
     Err(match arguments {
         ["start" | "restart" | "reload", .., unit] => error
             .and(last_words(unit))
-            .help(format!("journalctl -u {unit} says more; mend it and run the same again")),
+            .help(format!("journalctl -u {unit} says more; remove the cause and run this again")),
         _ => error.help(HELP),
     })
 }

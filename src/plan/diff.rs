@@ -127,7 +127,7 @@ fn units(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
 mod tests {
     use super::*;
     use crate::family::Family;
-    use crate::plan::{FileState, Scope};
+    use crate::plan::{FileState, RuleFault, Scope};
     use std::collections::BTreeMap;
 
     fn file(text: &str) -> FileState {
@@ -192,7 +192,7 @@ mod tests {
         let mut observed = in_place();
         observed.rule_drift = Some(vec![(
             Scope::Family(Family::V6),
-            "filter: the jump from INPUT is missing".into(),
+            RuleFault::in_table("filter", "the jump from INPUT is missing"),
         )]);
         let kinds = kinds(&observed);
         assert_eq!(

@@ -5,6 +5,7 @@ use crate::family::Family;
 use crate::spec::{PortRange, PortSet};
 use crate::unit::Unit;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The directory of everything that redisguard remembers of a host.
 pub const STATE: &str = "/var/lib/redisguard";
@@ -43,6 +44,36 @@ impl Scope {
     }
 }
 
+/// One difference between the kernel's rules and the wanted ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault {
+    /// The table that it is in (`filter`, `inet redisguard`); `None`: it is about all rules.
+    pub table: Option<String>,
+    /// What is wrong, in words.
+    pub what: String,
+}
+
+impl RuleFault {
+    /// A fault of all rules.
+    pub fn of_all(what: impl Into<String>) -> Self {
+        Self { table: None, what: what.into() }
+    }
+
+    /// A fault in a table.
+    pub fn in_table(table: &str, what: impl Into<String>) -> Self {
+        Self { table: Some(table.to_owned()), what: what.into() }
+    }
+}
+
+impl fmt::Display for RuleFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.table {
+            Some(table) => write!(formatter, "{table}: {}", self.what),
+            None => formatter.write_str(&self.what),
+        }
+    }
+}
+
 /// What was stopped on a reserved port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
@@ -50,6 +81,8 @@ pub struct Counter {
     pub table: &'static str,
     /// The port or range as it was reserved.
     pub ports: PortRange,
+    /// Whether it counts probes.
+    pub is_probe: bool,
     /// Packets.
     pub packets: u64,
     /// Their bytes.
@@ -95,9 +128,11 @@ pub struct Observed {
     /// Paths that hold neither a file nor a link, and what they hold, in words.
     pub irregular: BTreeMap<String, &'static str>,
     /// Every difference between the kernel's rules and the wanted ones. `None`: not compared.
-    pub rule_drift: Option<Vec<(Scope, String)>>,
+    pub rule_drift: Option<Vec<(Scope, RuleFault)>>,
     /// What was stopped so far: packets and bytes by port and family.
     pub stopped: BTreeMap<(PortRange, Family), (u64, u64)>,
+    /// What was stopped of probes, which `stopped` does not include.
+    pub stopped_probes: BTreeMap<(PortRange, Family), (u64, u64)>,
     /// When that counting began (RFC 3339), if anything was counted.
     pub counted_since: Option<String>,
     /// Whether any of redisguard's rules is in the kernel.
@@ -190,7 +225,7 @@ pub enum Step {
     /// Load the rules.
     LoadRules {
         /// How those in the kernel differ.
-        drift: Vec<(Scope, String)>,
+        drift: Vec<(Scope, RuleFault)>,
     },
     /// Start or restart a unit.
     StartUnit {
@@ -265,6 +300,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The paths of files that it creates.
+    pub fn created(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::WriteFile { path, old: None, link: None, .. } => Some(path.as_str()),
+            _ => None,
+        })
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()

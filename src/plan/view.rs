@@ -1,7 +1,9 @@
 //! A step as it is printed and serialised.
 
 use super::diff::masked_unit;
-use super::types::{FileState, Former, InPlace, LOCAL_PORTS, RECEIPT, STATE, Scope, Step};
+use super::types::{
+    FileState, Former, InPlace, LOCAL_PORTS, RECEIPT, RuleFault, STATE, Scope, Step,
+};
 use crate::bundle::BINARY;
 use serde::Serialize;
 
@@ -32,15 +34,18 @@ impl Step {
         let rules = |action: &str| view("rules", "REDISGUARD", action, None);
         match self {
             Self::WriteFile { path, old, .. } if path == BINARY => {
-                let action =
-                    if old.is_some() { "replace by this program" } else { "install this program" };
+                let action = if old.is_some() {
+                    "replace with this program"
+                } else {
+                    "install this program"
+                };
                 view("binary", path, action, None)
             }
-            Self::WriteFile { path, link: Some(link), .. } if masked_unit(path, link).is_some() => {
-                let action = "masked: apply changes nothing before `systemctl unmask`";
-                view("file", path, action, None)
-            }
             Self::WriteFile { path, link: Some(link), new, .. } => {
+                if let Some(unit) = masked_unit(path, link) {
+                    let refused = "masked; apply refuses until you run: systemctl unmask";
+                    return view("file", path, &format!("{refused} {unit}"), None);
+                }
                 let diff = diff(path, None, Some(&new.bytes));
                 view("file", path, &format!("replace the link to {link}"), Some(diff))
             }
@@ -75,7 +80,8 @@ impl Step {
                 local_ports(format!("leave {ports} in: it cannot be written ({cause})"))
             }
             Self::LoadRules { drift } => {
-                let line = |(scope, found): &(Scope, String)| format!("{}: {found}", scope.name());
+                let line =
+                    |(scope, found): &(Scope, RuleFault)| format!("{}: {found}", scope.name());
                 let lines: Vec<String> = drift.iter().map(line).collect();
                 rules(&format!("load ({})", lines.join("; ")))
             }

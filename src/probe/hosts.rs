@@ -10,6 +10,7 @@ use crate::family::Family;
 use crate::os::resolver;
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -68,6 +69,10 @@ pub struct HostResult {
     /// Addresses without a route from here. They do not count against the host.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unasked: Vec<Unasked>,
+    /// This machine's addresses towards the host that `[probe] from` does not name: it logs and counts the probe
+    /// as attempts of users. Where addresses are translated in between, the host sees another one.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub unnamed_from: BTreeSet<IpAddr>,
     /// Every port of every address.
     pub ports: Vec<PortResult>,
 }
@@ -154,8 +159,14 @@ async fn probe_host(
     options: &Options,
     permits: &Arc<Semaphore>,
 ) -> HostResult {
-    let mut result =
-        HostResult { host, as_promised: false, problem: None, unasked: vec![], ports: vec![] };
+    let mut result = HostResult {
+        host,
+        as_promised: false,
+        problem: None,
+        unasked: vec![],
+        unnamed_from: BTreeSet::new(),
+        ports: vec![],
+    };
     let addresses = match resolve(&result.host, permits).await {
         Ok(addresses) => addresses,
         Err(cause) => {
@@ -167,7 +178,14 @@ async fn probe_host(
     let (mut tasks, mut results) = (JoinSet::new(), Vec::new());
     for (address_index, address) in addresses.into_iter().enumerate() {
         let origin = match source_address(address) {
-            Ok(from) => Origin::of(guard_config, from, address.ip()),
+            Ok(from) => {
+                let origin = Origin::of(guard_config, from, address.ip());
+                // An allowed network meets no rule that counts.
+                if origin == Origin::Outside && !guard_config.is_probe(from) {
+                    result.unnamed_from.insert(from);
+                }
+                origin
+            }
             Err(error) => {
                 result.unasked.push(Unasked { address: address.ip(), cause: error.to_string() });
                 continue;

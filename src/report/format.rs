@@ -13,6 +13,18 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A line of a log as printable ASCII, other bytes as `\xNN`, so that a terminal shows it and does nothing else.
+pub fn printable(line: &[u8]) -> String {
+    let mut text = String::with_capacity(line.len());
+    for byte in line {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            _ => text.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    text
+}
+
 /// The date of an RFC 3339 timestamp.
 pub fn day(timestamp: &str) -> &str {
     timestamp.get(..10).unwrap_or(timestamp)
@@ -87,6 +99,11 @@ mod tests {
             ["", "", " and 1 more", " and 6 more"]
         );
         assert_eq!(and_more(8, 8), " and at least 7 more");
+    }
+
+    #[test]
+    fn a_line_of_a_log_cannot_steer_a_terminal() {
+        assert_eq!(printable(b"a\x1b[2J\t\xc3\xa4"), "a\\x1b[2J\\x09\\xc3\\xa4");
     }
 
     #[test]

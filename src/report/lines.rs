@@ -1,17 +1,21 @@
-//! Splits a log into lines, parses them and adds them to an aggregate.
+//! Splits a log into lines, parses them and dates them.
 //!
-//! Guarantees: memory stays bounded whatever bytes a log holds; every line is counted or skipped.
+//! Guarantees: memory stays bounded whatever bytes a log holds; every line is passed on, once.
 //! Never: opens anything; it reads what it is given.
 
 use super::aggregate::{Aggregate, Filter};
-use super::record::{Line, SkipReason};
-use super::timestamp::TimestampParser;
-use super::{kernel_log, listener_log};
+use super::kernel_log::{KernelLog, Logged};
+use super::listener_log;
+use super::record::{Attempt, Line, SkipReason, Skipped};
+use super::timestamp::{Dated, Segment, TimestampParser, When, Yearless};
 use memchr::memchr_iter;
 use std::io::{self, ErrorKind, Read};
 
 /// How many bytes are read at once, and the longest line that is parsed.
 const BUFFER: usize = 256 * 1024;
+/// The most lines without a year that are kept until the log's end tells it. Each takes some 200 bytes; the kernel
+/// writes a few a minute.
+const MAX_YEARLESS: usize = 200_000;
 
 /// Which program's lines a log holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +28,15 @@ pub enum LineFormat {
     Detect,
 }
 
-impl LineFormat {
-    /// Parses one line, without its line end.
-    ///
-    /// # Errors
-    /// Why the line is skipped.
-    pub fn parse<'a>(
-        self,
-        line: &'a [u8],
-        timestamps: &mut TimestampParser,
-    ) -> Result<Line<'a>, SkipReason> {
-        match self {
-            LineFormat::Listener => listener_log::parse(line, timestamps),
-            LineFormat::Kernel => kernel_log::parse(line, timestamps),
-            LineFormat::Detect => match listener_log::parse(line, timestamps) {
-                Err(SkipReason::Foreign) => kernel_log::parse(line, timestamps),
-                result => result,
-            },
-        }
-    }
+/// The place of a line in a log.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its text. Empty for a line that is dated at the end of the log, and no longer there.
+    pub text: &'a [u8],
+    /// A number for the message of one of the kernel's lines: the same in each log that has the message.
+    pub fingerprint: Option<u64>,
 }
 
 /// Adds every line of a log to `aggregate`.
@@ -56,6 +50,29 @@ pub fn read_lines(
     filter: &Filter,
     aggregate: &mut Aggregate,
 ) -> io::Result<()> {
+    scan(log, format, timestamps, |line, _| {
+        aggregate.add(line, filter);
+    })
+}
+
+/// Passes every line of a log to `each`, parsed, or the reason to skip it.
+///
+/// # Errors
+/// The log cannot be read to its end; the lines before the error were passed on.
+pub fn scan(
+    log: &mut impl Read,
+    format: LineFormat,
+    timestamps: &mut TimestampParser,
+    mut each: impl FnMut(Result<Line<'_>, Skipped>, Place<'_>),
+) -> io::Result<()> {
+    let mut parser = Parser {
+        format,
+        timestamps,
+        kernel: KernelLog::default(),
+        number: 0,
+        held: 0,
+        yearless: Vec::new(),
+    };
     let mut buffer = vec![0; BUFFER];
     // `overlong`: the line at the start of the buffer began before it and is skipped.
     let (mut filled, mut overlong) = (0, false);
@@ -71,11 +88,10 @@ pub fn read_lines(
         filled += read;
         for offset in memchr_iter(b'\n', &buffer[searched..filled]) {
             let end = searched + offset;
-            let line = match std::mem::take(&mut overlong) {
-                true => Err(SkipReason::Foreign),
-                false => format.parse(&buffer[start..end], timestamps),
-            };
-            aggregate.add(line, filter);
+            match std::mem::take(&mut overlong) {
+                true => parser.overlong(&mut each),
+                false => parser.line(&buffer[start..end], false, &mut each),
+            }
             start = end + 1;
         }
         buffer.copy_within(start..filled, 0);
@@ -87,15 +103,131 @@ pub fn read_lines(
     // Bytes after the last line end are a line that is being written, or that a crash has torn.
     let rest = &buffer[..filled];
     if overlong {
-        aggregate.add(Err(SkipReason::Foreign), filter);
+        parser.overlong(&mut each);
     } else if !rest.is_empty() {
-        let line = format.parse(rest, timestamps).map_err(|reason| match reason {
-            SkipReason::Foreign => reason,
-            _ => SkipReason::Torn,
-        });
-        aggregate.add(line, filter);
+        parser.line(rest, true, &mut each);
     }
+    parser.finish(&mut each);
     result
+}
+
+/// A line that waits for its year.
+struct Waiting {
+    number: u64,
+    stamp: Yearless,
+    segment: Segment,
+    fingerprint: u64,
+    attempt: Attempt<'static>,
+}
+
+/// Parses the lines of one log.
+struct Parser<'a> {
+    format: LineFormat,
+    timestamps: &'a mut TimestampParser,
+    kernel: KernelLog,
+    /// The number of the present line.
+    number: u64,
+    /// How many lines of the present entry are not passed on yet.
+    held: u64,
+    yearless: Vec<Waiting>,
+}
+
+impl Parser<'_> {
+    /// Parses one line, without its line end; `is_unfinished` if it has none.
+    fn line(
+        &mut self,
+        line: &[u8],
+        is_unfinished: bool,
+        each: &mut impl FnMut(Result<Line<'_>, Skipped>, Place<'_>),
+    ) {
+        self.number += 1;
+        let place = Place { number: self.number, text: line, fingerprint: None };
+        if self.format != LineFormat::Kernel {
+            // A log that came by way of another system.
+            let text = line.strip_suffix(b"\r").unwrap_or(line);
+            match listener_log::parse(text, self.timestamps) {
+                Err(SkipReason::Foreign) if self.format == LineFormat::Detect => {}
+                Err(reason) => {
+                    let reason = if is_unfinished && reason != SkipReason::Foreign {
+                        SkipReason::Torn
+                    } else {
+                        reason
+                    };
+                    let at = listener_log::time(text, self.timestamps);
+                    return each(Err(Skipped { reason, at, is_kernel: false }), place);
+                }
+                Ok(line) => return each(Ok(line), place),
+            }
+        }
+        match self.kernel.take(line, self.timestamps) {
+            None => self.held += 1,
+            Some(parsed) => self.logged(parsed, place, each),
+        }
+    }
+
+    /// Passes on one of the kernel's lines once its time is known.
+    fn logged(
+        &mut self,
+        parsed: Result<Logged, Skipped>,
+        place: Place<'_>,
+        each: &mut impl FnMut(Result<Line<'_>, Skipped>, Place<'_>),
+    ) {
+        for _ in 0..std::mem::take(&mut self.held) {
+            each(Err(SkipReason::Foreign.into()), place);
+        }
+        let Logged { attempt, when, fingerprint } = match parsed {
+            Ok(logged) => logged,
+            Err(skipped) => return each(Err(skipped), place),
+        };
+        let line = match when {
+            Some(When::At(at)) => Ok(Line::Attempt(Attempt { at, ..attempt })),
+            Some(When::Impossible) => Err(Skipped::of_kernel(SkipReason::Misdated)),
+            Some(When::Yearless(stamp)) => {
+                let segment = self.timestamps.segment(stamp);
+                if self.yearless.len() < MAX_YEARLESS {
+                    let number = place.number;
+                    return self.yearless.push(Waiting {
+                        number,
+                        stamp,
+                        segment,
+                        fingerprint,
+                        attempt,
+                    });
+                }
+                Ok(Line::Undated(attempt))
+            }
+            None => Ok(Line::Undated(attempt)),
+        };
+        each(line, Place { fingerprint: Some(fingerprint), ..place });
+    }
+
+    fn overlong(&mut self, each: &mut impl FnMut(Result<Line<'_>, Skipped>, Place<'_>)) {
+        self.number += 1;
+        each(
+            Err(SkipReason::Foreign.into()),
+            Place { number: self.number, text: b"", fingerprint: None },
+        );
+    }
+
+    /// Passes on what waited for the end of the log.
+    fn finish(mut self, each: &mut impl FnMut(Result<Line<'_>, Skipped>, Place<'_>)) {
+        let place = Place { number: self.number, text: b"", fingerprint: None };
+        if self.held > 0 {
+            self.held -= 1;
+            let last = self.kernel.finish(self.timestamps);
+            self.logged(last.unwrap_or_else(|| Err(SkipReason::Foreign.into())), place, each);
+        }
+        for Waiting { number, stamp, segment, fingerprint, attempt } in
+            std::mem::take(&mut self.yearless)
+        {
+            let line = match self.timestamps.date(stamp, segment) {
+                Some(Dated::At(at)) => Ok(Line::Attempt(Attempt { at, ..attempt })),
+                Some(Dated::Ambiguous) => Ok(Line::Undated(attempt)),
+                None => Err(Skipped::of_kernel(SkipReason::Misdated)),
+            };
+            each(line, Place { number, text: b"", fingerprint: Some(fingerprint) });
+        }
+    }
 }
 
 #[cfg(test)]

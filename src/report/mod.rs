@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod client_values;
+mod completeness;
 pub mod format;
 mod histogram;
 mod kernel_log;
@@ -20,18 +21,21 @@ mod totals;
 
 pub use self::aggregate::{
     Aggregate, Details, Evicted, Filter, Libraries, LibrariesUsed, LibraryId, LibraryRow,
-    MAX_LIBRARIES, MAX_PORTS, MAX_ROWS, MAX_STATED_PEERS, MAX_VALUES, PortRow, Row, TopValues,
+    MAX_LIBRARIES, MAX_PORTS, MAX_ROWS, MAX_STATED_PEERS, MAX_VALUES, PortRow, Probes, Row,
+    TopValues,
 };
 pub use self::client_values::{AddressUse, CommandUse, NameUse, UidUse};
 pub use self::histogram::{Histogram, MAX_STEPS, TimeAxis};
-pub use self::line_counts::LineCounts;
-pub use self::lines::{LineFormat, read_lines};
+pub use self::line_counts::{LineCounts, SkippedLine};
+pub use self::lines::{LineFormat, Place, read_lines, scan};
 pub use self::record::{
-    AnswerKind, Attempt, ClientDetails, Library, Line, LostLines, Protocol, SkipReason, UnixMillis,
+    AnswerKind, Attempt, ClientDetails, Library, Line, LostLines, Protocol, SkipReason, Skipped,
+    UnixMillis,
 };
 pub use self::source::{LocalClient, Source, UNIDENTIFIED};
 pub use self::summary::{
-    LibrarySummary, LibraryUse, PortSummary, SourceSummary, Summary, TimelineStep, Unlisted,
+    LibrarySummary, LibraryUse, PortSummary, ProbeSummary, SourceSummary, Summary, TimelineStep,
+    Unlisted,
 };
 pub use self::timestamp::{TimestampParser, to_rfc3339};
 pub use self::totals::{AnswerCounts, Totals};

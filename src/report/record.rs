@@ -189,6 +189,8 @@ pub struct Attempt<'a> {
     pub at: UnixMillis,
     /// The client.
     pub source: Source<'a>,
+    /// Whether it came from a network in `[probe] from`. Probes are counted apart.
+    pub is_probe: bool,
     /// The reserved port that the client asked for, where the line names one.
     pub port: Option<u16>,
     /// How it was answered.
@@ -217,6 +219,9 @@ pub struct LostLines {
 pub enum Line<'a> {
     /// Connection attempts.
     Attempt(Attempt<'a>),
+    /// Connection attempts whose line does not say when they were: it has no time, only the time since boot, or a
+    /// date of which the log does not tell the year. Their `at` is 0.
+    Undated(Attempt<'a>),
     /// The listener's own count of lines that it could not write.
     Lost {
         /// When the count was written.
@@ -224,16 +229,6 @@ pub enum Line<'a> {
         /// The count.
         lost: LostLines,
     },
-}
-
-impl Line<'_> {
-    /// The line's timestamp.
-    pub fn at(&self) -> UnixMillis {
-        match self {
-            Line::Attempt(attempt) => attempt.at,
-            Line::Lost { at, .. } => *at,
-        }
-    }
 }
 
 /// Why a line is skipped.
@@ -247,4 +242,46 @@ pub enum SkipReason {
     Malformed,
     /// It has no timestamp, or an impossible one.
     Misdated,
+    /// Its timestamp lies in the future.
+    Future,
+    /// It holds what the kernel logs for redisguard's rules, and does not tell who wrote it.
+    Unattributed,
+}
+
+impl SkipReason {
+    /// Its name in JSON, and for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            SkipReason::Foreign => "foreign",
+            SkipReason::Torn => "torn",
+            SkipReason::Malformed => "malformed",
+            SkipReason::Misdated => "misdated",
+            SkipReason::Future => "future",
+            SkipReason::Unattributed => "unattributed",
+        }
+    }
+}
+
+/// A line that is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Why.
+    pub reason: SkipReason,
+    /// When it was written, where it says so.
+    pub at: Option<UnixMillis>,
+    /// Whether it holds what the kernel logs for redisguard's rules, and another author is not named.
+    pub is_kernel: bool,
+}
+
+impl Skipped {
+    /// One of the kernel's lines, which does not say when it was written.
+    pub(super) fn of_kernel(reason: SkipReason) -> Skipped {
+        Skipped { reason, at: None, is_kernel: true }
+    }
+}
+
+impl From<SkipReason> for Skipped {
+    fn from(reason: SkipReason) -> Skipped {
+        Skipped { reason, at: None, is_kernel: false }
+    }
 }

@@ -1,10 +1,10 @@
 //! The report as plain data: sorted, cut to the rows that were asked for, timestamps as text. Every output
 //! format is rendered from it; as JSON it is what `report --json` prints.
 
-use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Row};
+use super::aggregate::{Aggregate, Details, LibraryId, LibraryRow, PortRow, Probes, Row};
 use super::client_values::{AddressUse, CommandUse, NameUse, UidUse, listed};
 use super::histogram::Histogram;
-use super::line_counts::LineCounts;
+use super::line_counts::{LineCounts, SkippedLine};
 use super::record::{AnswerKind, LostLines, Protocol};
 use super::source::{LocalClient, Source};
 use super::timestamp::to_rfc3339;
@@ -17,14 +17,17 @@ use std::net::IpAddr;
 /// Who still tries to connect. Timestamps are RFC 3339, whole seconds, UTC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
-    /// The host's name in /etc/hostname; null where there is none.
+    /// The host's name in /etc/hostname; null where there is none, and with `--log`: such a log may be of another.
     pub host: Option<String>,
-    /// The first attempt; null where there was none.
+    /// The first attempt; null where none has a known time.
     pub first: Option<String>,
-    /// The last attempt; null where there was none.
+    /// The last attempt; null where none has a known time.
     pub last: Option<String>,
     /// The number of attempts, including those that are not listed.
     pub attempts: u64,
+    /// How many of them have no known time: their lines have none, only the time since boot, or a date of which the
+    /// log does not tell the year. They are in every number but those of `timeline`.
+    pub undated: u64,
     /// The number of attempts by answer.
     pub answers: AnswerCounts,
     /// The number of sources. Beyond 32768, each with a port, a source that came back counts again.
@@ -44,14 +47,24 @@ pub struct Summary {
     pub step_seconds: i64,
     /// Every step from the first attempt to the last.
     pub timeline: Vec<TimelineStep>,
+    /// The attempts from the networks in `[probe] from`, which no other number includes.
+    pub probes: ProbeSummary,
     /// What the listener could not write, by its own count.
     pub lost: LostLines,
     /// How many lines were counted and skipped.
     pub lines: LineCounts,
+    /// The lines that may be about attempts that are asked for, and cannot be counted: those of the kernel, and those
+    /// with a time that cannot be. If there are any, the exit status is 1.
+    pub uncounted: u64,
+    /// The lines that were skipped and are not other programs', at most 1000 of each log; null without `--skipped`.
+    pub skipped: Option<Vec<SkippedLine>>,
     /// The logs that were read.
     pub logs: Vec<String>,
-    /// Where the kernel's lines come from; null where they were not looked for.
+    /// Where the kernel's lines come from: `the journal`, files of syslog, or both with a comma between them; null
+    /// where they were not looked for.
     pub kernel: Option<String>,
+    /// The logs that were looked for and not found, or that have no line.
+    pub missing: Vec<String>,
     /// What could not be read to its end, and why; then the exit status is 1.
     pub incomplete: Vec<String>,
 }
@@ -176,6 +189,21 @@ pub struct LibrarySummary {
     pub last: String,
 }
 
+/// The attempts of probes.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProbeSummary {
+    /// The number of attempts.
+    pub attempts: u64,
+    /// The number of attempts by answer.
+    pub answers: AnswerCounts,
+    /// The first attempt; null where none has a known time.
+    pub first: Option<String>,
+    /// The last attempt; null where none has a known time.
+    pub last: Option<String>,
+    /// At most 8 sources, those with the most attempts first.
+    pub sources: Vec<String>,
+}
+
 /// One step of the timeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct TimelineStep {
@@ -196,7 +224,7 @@ impl Summary {
     /// Summarises an aggregate; lists the `top` sources with the most attempts.
     pub fn new(aggregate: &Aggregate, top: usize) -> Summary {
         let totals = aggregate.totals;
-        let has_attempts = totals.attempts() > 0;
+        let is_dated = totals.is_dated();
         let mut rows: Vec<&Row> = aggregate.rows.iter().collect();
         rows.sort_by(|one, other| {
             let [one, other] =
@@ -215,9 +243,10 @@ impl Summary {
         let sources: BTreeSet<&Source> = aggregate.rows.iter().map(|row| &row.source).collect();
         Summary {
             host: None,
-            first: has_attempts.then(|| to_rfc3339(totals.first)),
-            last: has_attempts.then(|| to_rfc3339(totals.last)),
+            first: is_dated.then(|| to_rfc3339(totals.first)),
+            last: is_dated.then(|| to_rfc3339(totals.last)),
             attempts: totals.attempts(),
+            undated: aggregate.undated,
             answers: totals.answers,
             sources: sources.len() as u64 + evicted.rows,
             by_source: listed.iter().map(|row| source(aggregate, row)).collect(),
@@ -226,10 +255,14 @@ impl Summary {
             libraries: libraries(aggregate),
             step_seconds: aggregate.axis.width() / 1000,
             timeline: timeline(aggregate),
+            probes: probes(&aggregate.probes),
             lost: aggregate.lost,
             lines: aggregate.lines,
+            uncounted: aggregate.uncounted,
+            skipped: None,
             logs: Vec::new(),
             kernel: None,
+            missing: Vec::new(),
             incomplete: Vec::new(),
         }
     }
@@ -246,6 +279,17 @@ impl Summary {
         for source in &mut self.by_source {
             source.name = source.address.and_then(|address| names.get(&address).cloned());
         }
+    }
+}
+
+fn probes(Probes { totals, sources }: &Probes) -> ProbeSummary {
+    let is_dated = totals.is_dated();
+    ProbeSummary {
+        attempts: totals.attempts(),
+        answers: totals.answers,
+        first: is_dated.then(|| to_rfc3339(totals.first)),
+        last: is_dated.then(|| to_rfc3339(totals.last)),
+        sources: sources.sorted().into_iter().map(|(source, _)| source.to_string()).collect(),
     }
 }
 

@@ -62,6 +62,16 @@ impl Totals {
         self.last = self.last.max(attempt.at);
     }
 
+    /// Adds attempts whose time is not known.
+    pub(super) fn add_undated(&mut self, attempt: &Attempt<'_>) {
+        self.answers.add(attempt.answer, attempt.attempts);
+    }
+
+    /// Whether the time of any attempt is known.
+    pub fn is_dated(&self) -> bool {
+        self.first <= self.last
+    }
+
     pub(super) fn merge(&mut self, other: &Totals) {
         self.answers.merge(&other.answers);
         self.first = self.first.min(other.first);

@@ -58,7 +58,7 @@ choices! {
     /// Whether the listener listens on the reserved port itself, for clients on the host.
     Listen "listen" {
         /// It does; a port that is in use is an error.
-        Always "always" "it does, and a busy port is an error",
+        Always "always" "it does, and takes a busy port once that is free",
         /// It does while no other program listens there.
         IfFree "if-free" "it does while nothing else listens there, and makes room for Redis",
         /// It does not.

@@ -19,9 +19,10 @@ pub use self::diagnostics::{
 };
 pub use self::expected::Expected;
 pub use self::parse::values::{
-    DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath, network,
+    DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
+    network, probe_network,
 };
 pub use self::ports::{PortRange, PortSet};
 pub use self::types::{
-    Cluster, Contact, Docs, Firewall, Metrics, Notice, Reserved, Site, Spec, Tls,
+    Cluster, Contact, Docs, Firewall, Metrics, Notice, Probe, Reserved, Site, Spec, Tls,
 };

@@ -2,7 +2,9 @@
 
 use super::choice::{Backend, Existing, External, Listen, LogFormat};
 use super::expected::Expected;
-use super::parse::values::{DocumentPath, Email, Host, Line, LogPath, PemPath, TextfilePath};
+use super::parse::values::{
+    DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
+};
 use super::ports::{PortRange, PortSet};
 use ipnet::IpNet;
 
@@ -111,6 +113,13 @@ pub struct Tls {
     pub key: PemPath,
 }
 
+/// `[probe]`: which outsiders are the operators' own probes.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Networks whose attempts are logged and counted apart.
+    pub from: Vec<IpNet>,
+}
+
 /// `[metrics]`: what Prometheus can read.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -118,6 +127,8 @@ pub struct Metrics {
     pub textfile: Option<TextfilePath>,
     /// The port of 127.0.0.1 on which the listener serves its metrics; `None`: it does not.
     pub scrape_port: Option<u16>,
+    /// The label of scrape targets that tells environments apart.
+    pub environment_label: TargetLabel,
 }
 
 /// `[host]`: what the guarded hosts run.
@@ -136,6 +147,8 @@ pub struct Docs {
     pub reservations: DocumentPath,
     /// Guides in which redisguard fills the marked sections.
     pub guides: Vec<DocumentPath>,
+    /// Where operators read the runbook; `None`: alerts name its path in redisguard's repository.
+    pub runbook: Option<WebAddress>,
 }
 
 /// A checked redisguard.toml.
@@ -153,6 +166,8 @@ pub struct Spec {
     pub firewall: Firewall,
     /// The listener.
     pub notice: Notice,
+    /// Which outsiders probe.
+    pub probe: Probe,
     /// Where Prometheus finds metrics.
     pub metrics: Metrics,
     /// What the guarded hosts run.

@@ -1,32 +1,37 @@
 //! Collects the answer of `status`.
 
+use super::causes::{Fix, causes, fix};
 use super::findings::{
     another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
 use super::health::{cycles, listener_answers, other_rules, unit_findings, without_namespaces};
-use super::types::{Finding, FindingKind, HostStatus, PortCount};
+use super::missing_record::{self, Remains};
+use super::types::{Command, Finding, FindingKind, HostStatus, PortCount, Remedy, Verdict};
+use super::verdict::{Evidence, decide};
 use super::without_systemd::{self, not_running};
-use super::{directories, unit_overrides};
+use super::{directories, health, unit_overrides};
 use crate::bundle::{GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::family::Family;
-use crate::firewall::{self, missing_family};
+use crate::firewall::{self, Exposure, missing_family};
+use crate::host::busy_ports::BusyPort;
 use crate::host::change::confirm;
 use crate::host::observe::Detail;
 use crate::host::prepare::{Prepared, Target, prepare};
-use crate::host::receipt::{Receipt, State};
-use crate::host::{Host, bundle_source, saved_rules};
+use crate::host::receipt::{Origin, Receipt, State};
+use crate::host::{Host, bundle_source, busy_ports, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
-use crate::plan::Observed;
+use crate::os::{self, sockets};
 use crate::spec::PortRange;
 use crate::unit::Unit;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How many recent attempts are told.
 const MAX_RECENT_ATTEMPTS: usize = 5;
 
-/// Whether the listener is connected to. It counts and logs that like any other connection.
+/// Whether the listener is connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Probing {
     /// Connect to its ports.
@@ -44,15 +49,85 @@ pub fn collect(
     directory: Option<&Path>,
     probing: Probing,
 ) -> Result<HostStatus, Error> {
-    let mut status = match Receipt::read(host)? {
-        None => nothing_applied(host)?,
-        Some(receipt) => compare(host, directory, receipt, probing)?,
+    let mut status = HostStatus::default();
+    let mut found = match Receipt::read(host)? {
+        None => without_record(host, &mut status)?,
+        Some(receipt) => compare(host, directory, receipt, probing, &mut status)?,
     };
     add_saved_rules(host, &mut status);
+    if let (false, [absent, _, ..]) = (found.is_present, status.findings.as_mut_slice()) {
+        // Who has removed redisguard wants to be rid of what is left, and not to apply it again.
+        absent.remedy = Remedy::default();
+    }
+    if host.is_live() && found.is_present {
+        found.early = os::early_programs().into_iter().chain(firewall::flowtables()).collect();
+    }
     let record = confirm::read(host)?;
-    status.unconfirmed = record.as_ref().map(|record| record.sentence(host));
+    status.unconfirmed = record.as_ref().map(|record| unconfirmed(record, host));
+    conclude(host, &found, &mut status);
     status.confirm_by = record.map(|record| record.confirm_by);
     Ok(status)
+}
+
+/// What the verdict and the fix go by besides the findings.
+#[derive(Default)]
+struct Found {
+    /// Whether anything of redisguard's is here.
+    is_present: bool,
+    exposure: Option<Exposure>,
+    early: Vec<String>,
+    /// The command that applies the bundle again; `None` where that bundle is nowhere.
+    apply: Option<String>,
+    /// Whether a bundle in a directory was applied, and not one of a program.
+    is_from_directory: bool,
+}
+
+/// Adds the verdict, the causes and the fix.
+fn conclude(host: &Host, found: &Found, status: &mut HostStatus) {
+    let early = found.early.iter().map(|program| {
+        let detail = format!("{program} decides on packets before redisguard's rules");
+        Finding::new(FindingKind::Others, "kernel", detail)
+    });
+    status.findings.extend(early);
+    (status.verdict, status.headline) = decide(&Evidence {
+        is_live: host.is_live(),
+        is_present: found.is_present,
+        exposure: found.exposure.as_ref(),
+        early: &found.early,
+        findings: &status.findings,
+    });
+    status.test = (status.verdict == Verdict::Unknown && host.is_live())
+        .then(|| probe_command(found.is_from_directory));
+    status.causes = causes(&status.findings);
+    status.causes.retain(|cause| *cause != status.headline);
+    let Fix { mut first, command } = fix(&status.findings, found.apply.as_deref());
+    if command.is_some() && status.unconfirmed.is_some() {
+        let keep = "keep or undo the last change: redisguard-install confirm, or redisguard-install revert";
+        first.insert(0, keep.to_owned());
+    }
+    status.fix = first.into_iter().chain(command.clone()).collect();
+    status.mend = command;
+}
+
+/// How long the last change waits for its confirmation.
+fn unconfirmed(record: &confirm::Record, host: &Host) -> String {
+    if record.is_over(host) {
+        return record.sentence(host);
+    }
+    format!(
+        "the last change is undone in {} s, at {}, unless you run: redisguard-install confirm",
+        record.time_left(host).as_secs(),
+        record.confirm_by
+    )
+}
+
+/// The command that asks this host from another one, which has the bundle in its program or in a directory.
+fn probe_command(is_from_directory: bool) -> String {
+    let host = sockets::outside_address().map_or("HOST".to_owned(), |address| address.to_string());
+    match is_from_directory {
+        true => format!("redisguard-install --bundle DIR probe {host}"),
+        false => format!("redisguard-install probe {host}"),
+    }
 }
 
 /// Adds files of others that load redisguard's rules: copies of the applied bundle and includes of redisguard's own
@@ -60,25 +135,24 @@ pub fn collect(
 fn add_saved_rules(host: &Host, status: &mut HostStatus) {
     let applied = status.bundle.as_ref().and_then(|_| bundle_source::last_good_config(host));
     for saved in saved_rules::find(host) {
-        let detail = saved.described(applied.as_ref());
         if saved.is_note(applied.as_ref()) {
-            status.notes.push(detail);
-        } else {
-            let detail = detail.trim_start_matches(&saved.path).trim_start();
-            status.findings.push(Finding::new(FindingKind::Others, &saved.path, detail));
+            status.notes.push(saved.described(applied.as_ref()));
+            continue;
         }
+        let finding = Finding::new(FindingKind::Others, &saved.path, saved.what(applied.as_ref()));
+        status.findings.push(match saved.fix() {
+            Ok(command) => finding.command(Command::Shell(command.to_owned())),
+            Err(sentence) => finding.first(sentence),
+        });
     }
 }
 
 /// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same.
-fn nothing_applied(host: &Host) -> Result<HostStatus, Error> {
-    let detail = if host.is_live() && firewall::is_any_installed()? {
-        "redisguard's rules are in the kernel, but its record of what was applied is missing: apply again"
-    } else {
-        "nothing is applied here: run `redisguard-install apply`"
-    };
-    let findings = vec![Finding::new(FindingKind::Receipt, "host", detail)];
-    Ok(HostStatus { findings, ..HostStatus::default() })
+fn without_record(host: &Host, status: &mut HostStatus) -> Result<Found, Error> {
+    let Remains { guard_config, finding, is_present } = missing_record::remains(host)?;
+    status.findings.push(finding);
+    let exposure = guard_config.as_ref().filter(|_| host.is_live()).map(firewall::exposure);
+    Ok(Found { is_present, exposure, is_from_directory: true, ..Found::default() })
 }
 
 fn compare(
@@ -86,12 +160,13 @@ fn compare(
     directory: Option<&Path>,
     receipt: Receipt,
     probing: Probing,
-) -> Result<HostStatus, Error> {
-    let mut status = HostStatus::default();
+    status: &mut HostStatus,
+) -> Result<Found, Error> {
     // What `apply` repairs; what each says itself how to repair; what others have done.
     let (mut findings, mut by_hand, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let mut exposure = None;
     if receipt.state == State::Changing {
-        let detail = "a change began and has not ended: apply again, or remove";
+        let detail = "a change began and has not ended";
         findings.push(Finding::new(FindingKind::Receipt, "host", detail));
     }
     let candidate = candidate(&receipt, directory)?;
@@ -114,12 +189,21 @@ fn compare(
             others.extend(cycles(host, &target.wanted));
         }
         if host.is_live() {
-            status.ports = port_counts(&target.guard_config, observed);
+            // Rules that are as they were loaded stop outsiders: rehearse and the tests prove that.
+            let drifts = observed.rule_drift.as_ref().is_some_and(|drift| !drift.is_empty());
+            let look = drifts.then(|| firewall::exposure(&target.guard_config));
+            exposure = Some(look.unwrap_or_default());
+            status.ports = port_counts(&target.guard_config, &observed.stopped);
+            if !target.guard_config.probe.is_empty() {
+                status.probes = port_counts(&target.guard_config, &observed.stopped_probes);
+            }
             status.counted_since.clone_from(&observed.counted_since);
         }
         status.notes.extend(prepared.note().map(str::to_owned));
+    } else if host.is_live() {
+        exposure = bundle_source::installed_config(host).as_ref().map(firewall::exposure);
     }
-    let repair = match (&another, &applied) {
+    let apply = match (&another, &applied) {
         (Some(_), _) => Some(bundle_source::apply_command(directory)),
         (None, None) => None,
         (None, Some(_)) => Some(bundle_source::repair_command(&receipt)),
@@ -129,7 +213,8 @@ fn compare(
     status.in_sync = findings.is_empty() && by_hand.is_empty();
     let unexpected =
         applied.as_ref().map(|target| unexpected_units(&target.expected)).unwrap_or_default();
-    let mut expected = host.has_systemd() && !unexpected.contains(&Unit::Listener);
+    let starts_listener = host.has_systemd() && !unexpected.contains(&Unit::Listener);
+    let mut expected = starts_listener;
     if host.has_systemd() {
         let names: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
         let states = systemd::states(&names)?;
@@ -138,8 +223,11 @@ fn compare(
         expected &= !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
         status.listener.unit = unit_findings(host, &states, &unexpected, &mut findings);
     }
+    let busy = applied.as_ref().filter(|_| starts_listener);
+    let busy = busy.map(|target| busy_ports::find(host, &target.guard_config)).unwrap_or_default();
+    by_hand.extend(health::busy_ports(&busy));
     if let Some(target) = applied.as_ref().filter(|_| probing == Probing::Connect) {
-        add_attempts(host, &target.guard_config, expected, &mut findings, &mut status);
+        add_attempts(host, &target.guard_config, expected, &busy, &mut findings, status);
         if host.is_live() && !host.has_systemd() {
             let (config, answers) = (&target.guard_config, &status.listener.answers);
             others.extend(without_systemd::judged(host, config, &target.expected, answers));
@@ -147,13 +235,23 @@ fn compare(
     } else if let Some(target) = &applied {
         others.extend(not_running(host, &target.guard_config, &target.expected));
     }
-    status.mend = repair.filter(|_| !findings.is_empty());
+    for finding in findings.iter_mut().filter(|finding| finding.remedy == Remedy::default()) {
+        finding.remedy.command = Some(Command::Apply);
+    }
+    if apply.is_none() && !findings.is_empty() {
+        let command = bundle_source::apply_command(Some(Path::new("DIR")));
+        findings[0].remedy.first = Some(format!(
+            "copy the bundle {} that was applied to a directory DIR of this host, then run: {command}",
+            receipt.bundle
+        ));
+    }
     status.findings = [findings, by_hand, others].concat();
     status.healthy = !status.findings.iter().any(|finding| finding.broken);
+    status.missing_family = missing_family().filter(|_| host.is_live());
+    let is_from_directory = receipt.origin == Origin::Directory;
     status.bundle = Some(receipt.bundle);
     status.applied = Some(receipt.applied);
-    status.missing_family = missing_family().filter(|_| host.is_live());
-    Ok(status)
+    Ok(Found { is_present: true, exposure, early: Vec::new(), apply, is_from_directory })
 }
 
 /// Adds what the listener answers now, which is a finding where it is `expected` to answer and does not, and
@@ -162,17 +260,21 @@ fn add_attempts(
     host: &Host,
     guard_config: &GuardConfig,
     expected: bool,
+    busy: &[BusyPort],
     findings: &mut Vec<Finding>,
     status: &mut HostStatus,
 ) {
     if host.is_live() {
-        status.listener.answers = listener_answers(guard_config, expected, findings);
+        status.listener.answers = listener_answers(guard_config, expected, busy, findings);
     }
     status.knocks = recent_attempts(host, guard_config, MAX_RECENT_ATTEMPTS);
 }
 
 /// What was stopped, by reserved port and family; zero where nothing was.
-fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount> {
+fn port_counts(
+    guard_config: &GuardConfig,
+    counts: &BTreeMap<(PortRange, Family), (u64, u64)>,
+) -> Vec<PortCount> {
     let mut ports: Vec<PortRange> =
         guard_config.reserved.iter().map(|reserved| reserved.ports).collect();
     ports.sort_unstable();
@@ -180,7 +282,7 @@ fn port_counts(guard_config: &GuardConfig, observed: &Observed) -> Vec<PortCount
     let families = || Family::BOTH.into_iter().filter(|family| *family == Family::V4 || has_ipv6);
     let each = ports.into_iter().flat_map(|ports| families().map(move |family| (ports, family)));
     let count = |(ports, family)| {
-        let count = observed.stopped.get(&(ports, family)).copied().unwrap_or_default();
+        let count = counts.get(&(ports, family)).copied().unwrap_or_default();
         PortCount::new(ports, family, count)
     };
     each.map(count).collect()

@@ -1,7 +1,7 @@
 //! Directories that others than root can write to: who can may replace redisguard's files there, whatever the
 //! mode of those files.
 
-use super::types::{Finding, FindingKind};
+use super::types::{Command, Finding, FindingKind};
 use crate::host::receipt::Receipt;
 use crate::host::rules_service::DIRECTORY;
 use crate::host::{Host, receipt};
@@ -24,16 +24,20 @@ pub(super) fn writable_by_others(host: &Host, receipt: &Receipt) -> Vec<Finding>
     for directory in directories {
         let here = host.path(&directory);
         let Ok(metadata) = fs::metadata(&here) else { continue };
-        let mut found =
-            |detail: String| findings.push(Finding::new(FindingKind::File, &directory, detail));
+        let path = here.display();
+        let mut found = |detail: String, fix: String| {
+            let finding = Finding::new(FindingKind::File, &directory, detail);
+            findings.push(finding.command(Command::Shell(fix)));
+        };
         // An offline tree belongs to the user who builds it.
         if host.is_live() && metadata.uid() != 0 {
-            found(format!("is not root's: chown root {}", here.display()));
+            let uid = metadata.uid();
+            found(format!("belongs to user {uid}, not to root"), format!("chown root {path}"));
         }
         let mode = metadata.mode() & 0o7777;
         if mode & 0o022 != 0 {
-            let fix = format!("chmod go-w {}", here.display());
-            found(format!("others may write to it (mode {mode:04o}): {fix}"));
+            let detail = format!("can be written by others than root (mode {mode:04o})");
+            found(detail, format!("chmod go-w {path}"));
         }
     }
     findings

@@ -1,12 +1,13 @@
 //! What is not as it was applied: the bundle, and each step that a plan would take.
 
-use super::types::{Finding, FindingKind};
+use super::types::{Command, Finding, FindingKind};
 use crate::bundle::{BINARY, Bundle, sha256_hex};
 use crate::error::Error;
 use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::{Host, bundle_source};
 use crate::plan::{
-    self, FileState, InPlace, LOCAL_PORTS, Observed, Scope, Step, attributes, masked_unit,
+    self, FileState, InPlace, LOCAL_PORTS, Observed, RuleFault, Scope, Step, attributes,
+    masked_unit,
 };
 use crate::unit;
 use std::path::Path;
@@ -28,7 +29,7 @@ pub(super) fn applied_bundle(
         Err(error) => error.cause().to_owned(),
     };
     if receipt.state == State::Applied {
-        let detail = format!("is of no use: {cause}");
+        let detail = format!("cannot be used: {cause}");
         findings.push(Finding::new(FindingKind::Receipt, receipt::BUNDLE, detail));
     }
     let candidate = candidate.map(|(bundle, _)| bundle.clone());
@@ -68,9 +69,9 @@ pub(super) fn another_bundle(
     };
     let digest = bundle_source::guard_config(bundle)?.bundle;
     let detail = if digest == receipt.bundle {
-        "brings the same guard with other manuals than were applied".to_owned()
+        "has the same guard, with other manuals than were applied".to_owned()
     } else {
-        format!("brings bundle {digest}, and {} is applied", receipt.bundle)
+        format!("has bundle {digest}, but {} is applied", receipt.bundle)
     };
     Ok(Some(Finding::new(FindingKind::Bundle, name, detail)))
 }
@@ -93,8 +94,9 @@ fn is_as_recorded(path: &str, old: &FileState, receipt: &Receipt) -> bool {
 /// Paths that hold neither a file nor a link.
 pub(super) fn irregular(observed: &Observed) -> impl Iterator<Item = Finding> {
     observed.irregular.iter().map(|(path, kind)| {
-        let detail = format!("is {kind}: move it away, then apply");
-        Finding::new(FindingKind::File, path, detail)
+        Finding::new(FindingKind::File, path, format!("is {kind}"))
+            .first(format!("move {path} away"))
+            .command(Command::Apply)
     })
 }
 
@@ -126,14 +128,18 @@ pub(super) fn step_findings(host: &Host, step: &Step, receipt: &Receipt) -> Vec<
             (None, InPlace::Link(other)) => {
                 link(path, &format!("leads to {other}, not to {target}"))
             }
-            (None, InPlace::File) => link(path, &format!("is a file, no link to {target}")),
+            (None, InPlace::File) => link(path, &format!("is a file and not a link to {target}")),
         },
         Step::Unlink { path } => link(path, "is left over"),
         Step::RemoveLocalPorts { ports } => sysctl(format!("still has {}", ports.joined(","))),
         Step::AddLocalPorts { ports } => sysctl(format!("lacks {}", ports.joined(","))),
         Step::LoadRules { drift } => {
-            let rules = |(scope, detail): &(Scope, String)| {
-                Finding::new(FindingKind::Rules, scope.name(), detail.clone())
+            let rules = |(scope, fault): &(Scope, RuleFault)| {
+                let table = fault.table.clone().map(|table| (table, fault.what.clone()));
+                Finding {
+                    table,
+                    ..Finding::new(FindingKind::Rules, scope.name(), fault.to_string())
+                }
             };
             return drift.iter().map(rules).collect();
         }
@@ -154,6 +160,8 @@ pub(super) fn local_ports_read_only(
     let mut found: Vec<_> = steps.flat_map(|step| step_findings(host, &step, receipt)).collect();
     for finding in &mut found {
         finding.detail.push_str(&format!(", and cannot be written: {fault}"));
+        let sentence = format!("on the host of this container, change {LOCAL_PORTS} like that");
+        finding.remedy.first = Some(sentence);
     }
     found
 }
@@ -167,5 +175,7 @@ fn enabled_by(link: &str) -> Option<(&str, &str)> {
 /// The finding of a unit that an administrator has masked.
 pub(super) fn masked(host: &Host, unit: &str) -> Finding {
     let unmask = format!("{} unmask {unit}", host.systemctl());
-    Finding::new(FindingKind::Unit, unit, format!("is masked: {unmask}, then apply"))
+    Finding::new(FindingKind::Unit, unit, "is masked")
+        .first(format!("{unit} is masked by an administrator. If it may run: {unmask}"))
+        .command(Command::Apply)
 }

@@ -1,10 +1,11 @@
 //! Whether units and listener do their work, and what rules of others do to it.
 
 use super::findings::masked;
-use super::types::{Finding, FindingKind};
+use super::types::{Command, Finding, FindingKind};
 use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
 use crate::host::boot_order::{self, CycleFinding};
+use crate::host::busy_ports::BusyPort;
 use crate::host::listener_health::{ANSWER_TIMEOUT, Answer, MAX_PORTS, ask, stopped_process};
 use crate::host::{Host, units};
 use crate::listener_contract;
@@ -38,9 +39,9 @@ pub(super) fn unit_findings(
         let found = if state.load == "masked" {
             masked(host, name)
         } else if state.active == "failed" {
-            unit(format!("is failed: journalctl -u {name}"))
+            unit(format!("has failed (journalctl -u {name} says why)"))
         } else if state.active != "active" && !is_check {
-            unit(format!("is {}", state.active))
+            unit(not_active(&state.active))
         } else {
             continue;
         };
@@ -49,9 +50,23 @@ pub(super) fn unit_findings(
         }
     }
     let state = states.get(Unit::Listener.name())?;
-    let faults = listener_fault(state).into_iter().chain(stopped_process(state));
-    findings.extend(faults.map(listener_finding));
+    let fault = listener_fault(state).map(|fault| {
+        let listener = Unit::Listener;
+        listener_finding(fault)
+            .first(format!("do what this says: journalctl -u {listener}"))
+            .command(Command::Shell(format!("systemctl try-restart {listener}")))
+    });
+    findings.extend(fault.into_iter().chain(stopped_process(state).map(listener_finding)));
     Some(state.active.clone())
+}
+
+/// What a unit that should be active does instead.
+fn not_active(state: &str) -> String {
+    match state {
+        "activating" => "has not started yet, or keeps restarting".to_owned(),
+        "inactive" => "does not run".to_owned(),
+        other => format!("does not run (systemd says {other})"),
+    }
 }
 
 /// The units that systemd cannot start because it may not make the namespaces that confine them. `apply`
@@ -60,11 +75,18 @@ pub(super) fn without_namespaces(states: &BTreeMap<String, UnitState>) -> Vec<Fi
     let lacking = states.iter().filter(|(_, state)| state.lacks_namespaces());
     let finding = |(name, state): (&String, &UnitState)| {
         Finding::new(FindingKind::Unit, name, namespaces_detail(name, state.exit_status))
+            .first(NESTING_FIX)
+            .command(Command::Apply)
     };
     lacking.map(finding).collect()
 }
 
-/// What a unit lacks, and the fix. The right is the container's, so it cannot be given from inside.
+/// What must be done first. The right is the container's, so it cannot be given from inside.
+const NESTING_FIX: &str = "on the container's host, allow nesting (LXD and Incus: security.nesting=true; Proxmox: \
+    features: nesting=1) and restart the container; elsewhere, raise user.max_mnt_namespaces and \
+    user.max_user_namespaces";
+
+/// What a unit lacks.
 fn namespaces_detail(unit: &str, status: u32) -> String {
     let loads = [Unit::Block, Unit::Check].iter().any(|one| one.name() == unit);
     let instead = match loads {
@@ -72,10 +94,7 @@ fn namespaces_detail(unit: &str, status: u32) -> String {
         false => String::new(),
     };
     format!(
-        "systemd may not make the namespaces that confine it (status {status}){instead}; fix: on \
-         the container's host, allow nesting (LXD and Incus: `security.nesting=true`; Proxmox: \
-         `features: nesting=1`) and restart the container; elsewhere, raise \
-         user.max_mnt_namespaces and user.max_user_namespaces, then run `redisguard-install apply`"
+        "does not run: systemd may not make the namespaces that confine it (status {status}){instead}"
     )
 }
 
@@ -85,9 +104,15 @@ pub fn namespace_warnings() -> Vec<String> {
     let lacking = states.iter().filter(|(_, state)| state.lacks_namespaces());
     lacking
         .map(|(unit, state)| {
-            format!("{unit}: {}", namespaces_detail(unit.name(), state.exit_status))
+            let detail = namespaces_detail(unit.name(), state.exit_status);
+            format!("{unit} {detail}\n  fix: {NESTING_FIX}, then run: redisguard-install apply")
         })
         .collect()
+}
+
+/// Ports of the listener that another program has: a person decides which of both is to have them.
+pub(super) fn busy_ports(busy: &[BusyPort]) -> Vec<Finding> {
+    busy.iter().map(|busy| listener_finding(busy.cause()).first(busy.fix())).collect()
 }
 
 fn listener_finding(detail: String) -> Finding {
@@ -98,7 +123,7 @@ fn listener_finding(detail: String) -> Finding {
 fn listener_fault(listener: &UnitState) -> Option<String> {
     let text = Some(&listener.says).filter(|_| listener.active == "active");
     let fault = listener_contract::degraded(text?)?;
-    Some(format!("{fault} (the cure: journalctl -u {})", Unit::Listener))
+    Some(format!("{fault} (journalctl -u {} has the fix)", Unit::Listener))
 }
 
 /// The same for a listener that was just started. No reason to undo a change: the ports are blocked.
@@ -111,9 +136,13 @@ pub fn listener_warning() -> Option<String> {
 /// Rules of others that hide from redisguard's tool, and those that stop outsiders before the notice.
 pub(super) fn other_rules(firewall: Option<&Firewall>, guard_config: &GuardConfig) -> Vec<Finding> {
     let hidden = firewall.and_then(|_| firewall::hidden_rules(guard_config));
-    let hidden = hidden.map(|found| Finding::new(FindingKind::Others, "iptables", found));
+    let hidden = hidden.map(|found| {
+        Finding::new(FindingKind::Others, "iptables", found)
+            .first("choose one of the fixes that this prints: redisguard-install plan")
+    });
     let obstacle = firewall.and_then(|firewall| firewall.obstacle(guard_config));
-    let obstacle = obstacle.map(|found| Finding::new(FindingKind::Notice, "outsiders", found));
+    let obstacle = obstacle
+        .map(|found| Finding::new(FindingKind::Notice, "outsiders", found).with_fixes_apart());
     hidden.into_iter().chain(obstacle).collect()
 }
 
@@ -123,22 +152,31 @@ pub(super) fn cycles(host: &Host, wanted: &Wanted) -> Vec<Finding> {
         return Vec::new();
     }
     let found = boot_order::cycle_findings(host, wanted).into_iter();
-    let finding = |CycleFinding { unit, detail }: CycleFinding| Finding {
-        broken: false,
-        ..Finding::new(FindingKind::Unit, &unit, detail)
+    let finding = |CycleFinding { unit, detail }: CycleFinding| {
+        let (detail, fix) = match detail.split_once("; fix: ") {
+            Some((detail, fix)) => (detail.to_owned(), Some(fix.to_owned())),
+            None => (detail, None),
+        };
+        let mut finding = Finding::new(FindingKind::Unit, &unit, detail);
+        finding.broken = false;
+        finding.remedy.first = fix;
+        finding
     };
     found.map(finding).collect()
 }
 
 /// Connects to the ports that the listener must answer on, over both families. Wrong answers are findings
-/// where the listener is `expected` to run.
+/// where the listener is `expected` to run, but for ports that another program has.
 pub(super) fn listener_answers(
     guard_config: &GuardConfig,
     expected: bool,
+    busy: &[BusyPort],
     findings: &mut Vec<Finding>,
 ) -> Vec<Answer> {
     let answers = ask(guard_config, MAX_PORTS, ANSWER_TIMEOUT);
+    let is_busy = |port: u16| busy.iter().any(|busy| busy.port == port);
     let wrong = answers.iter().filter(|answer| expected && !answer.expected);
+    let wrong = wrong.filter(|answer| !is_busy(answer.port));
     findings.extend(wrong.map(|answer| listener_finding(answer.to_string())));
     answers
 }

@@ -3,14 +3,18 @@
 //! Never: prints, or changes anything.
 
 mod boot_scripts;
+mod causes;
 mod collect;
 mod directories;
 mod findings;
 mod health;
+mod missing_record;
 mod types;
 mod unit_overrides;
+mod verdict;
 mod without_systemd;
 
+pub use self::causes::causes;
 pub use self::collect::{Probing, collect};
 pub use self::health::{listener_warning, namespace_warnings};
 pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};

@@ -10,6 +10,14 @@ use std::fmt;
 /// What is in place.
 #[derive(Default, Serialize)]
 pub struct HostStatus {
+    /// `open`, `unknown`, `blocked`, `ok`, or `absent` where nothing was ever applied.
+    pub verdict: Verdict,
+    /// The verdict as a sentence.
+    #[serde(skip)]
+    pub headline: String,
+    /// How to find out from another host whether outsiders get through, where this host cannot tell.
+    #[serde(skip)]
+    pub test: Option<String>,
     /// Whether rules, files, links and enablement are as they were applied.
     pub in_sync: bool,
     /// Whether the rules are in place, the units run and the listener answers.
@@ -30,13 +38,17 @@ pub struct HostStatus {
     /// What an operator must know of the firewall that was chosen, and of copies of the applied rules.
     #[serde(skip)]
     pub notes: Vec<String>,
-    /// The command that fixes what `apply` can fix.
+    /// What is wrong, one sentence a cause: several findings may have one cause.
+    pub causes: Vec<String>,
+    /// What to do about it, in order: first what a person must do, then one command, where a command helps.
+    pub fix: Vec<String>,
+    /// That command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
     /// Until when `confirm` must come, where a change waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_by: Option<String>,
-    /// The same as a sentence.
+    /// The same as a sentence, with the time that is left.
     #[serde(skip)]
     pub unconfirmed: Option<String>,
     /// Everything that is not as it should be.
@@ -47,6 +59,10 @@ pub struct HostStatus {
     /// What the rules stopped or told in all that time, by reservation and family: it outlives reloads,
     /// changed bundles and reboots.
     pub ports: Vec<PortCount>,
+    /// The same of the networks in `[probe] from`, which `ports` does not include; absent where the bundle names
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<PortCount>,
     /// The latest attempts from outside and of identified programs on this host, the latest first, each source
     /// at each port once; from the ends of the listener's log and, of the last day, of the kernel's.
     pub knocks: Vec<RecentAttempt>,
@@ -54,40 +70,21 @@ pub struct HostStatus {
     pub listener: ListenerStatus,
 }
 
-/// A host's state in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The one question first: whether outsiders reach a reserved port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// An offline tree whose files are as applied.
-    InSync,
-    /// Everything is as it was applied.
-    Guarded,
-    /// The same, but others have changed something besides.
-    GuardedWithFindings,
-    /// The ports are guarded, but something is not as it was applied.
-    Drifted,
-    /// Something that guards or answers is not in place.
-    Broken,
-    /// Nothing was applied.
-    NotApplied,
-}
-
-impl HostStatus {
-    /// The state in one word.
-    pub fn verdict(&self) -> Verdict {
-        match (self.in_sync, self.healthy) {
-            (true, true) if self.ports.is_empty() => Verdict::InSync,
-            (true, true) if self.findings.is_empty() => Verdict::Guarded,
-            (true, true) => Verdict::GuardedWithFindings,
-            (false, _) if self.bundle.is_none() => Verdict::NotApplied,
-            (_, false) => Verdict::Broken,
-            (false, true) => Verdict::Drifted,
-        }
-    }
-
-    /// Whether nothing at all is wrong.
-    pub fn is_fine(&self) -> bool {
-        self.in_sync && self.healthy && self.findings.is_empty()
-    }
+    /// Outsiders can reach a reserved port that the bundle closes.
+    Open,
+    /// Whether they can is not known: other programs may decide, or redisguard's rules are damaged.
+    Unknown,
+    /// Outsiders are kept out, but something else is wrong.
+    Blocked,
+    /// Nothing is wrong.
+    Ok,
+    /// Nothing was ever applied.
+    #[default]
+    Absent,
 }
 
 /// What a finding is about, displayed as it is serialised. The names are listed in docs/architecture.md, and
@@ -140,6 +137,30 @@ pub struct Finding {
     /// Whether something that guards or answers is not in place now.
     #[serde(skip)]
     pub broken: bool,
+    /// What to do about it.
+    #[serde(skip)]
+    pub remedy: Remedy,
+    /// Findings of the same table of rules have one cause: the table, and `detail` without it.
+    #[serde(skip)]
+    pub table: Option<(String, String)>,
+}
+
+/// What puts something right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remedy {
+    /// What a person must decide or do first, as a sentence.
+    pub first: Option<String>,
+    /// The command, after that.
+    pub command: Option<Command>,
+}
+
+/// A command that puts something right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `apply` with the bundle that was applied.
+    Apply,
+    /// Another one.
+    Shell(String),
 }
 
 impl Finding {
@@ -147,7 +168,36 @@ impl Finding {
     pub fn new(kind: FindingKind, target: &str, detail: impl Into<String>) -> Self {
         use FindingKind::{Boot, Listener, Notice, Rules, Timer, Unit};
         let broken = matches!(kind, Rules | Unit | Listener | Notice | Boot | Timer);
-        Self { kind, target: target.to_owned(), detail: detail.into(), broken }
+        let (target, detail) = (target.to_owned(), detail.into());
+        Self { kind, target, detail, broken, remedy: Remedy::default(), table: None }
+    }
+
+    /// The same, and a person must do something first.
+    #[must_use]
+    pub fn first(mut self, sentence: impl Into<String>) -> Self {
+        self.remedy.first = Some(sentence.into());
+        self
+    }
+
+    /// The same, and a command puts it right.
+    #[must_use]
+    pub fn command(mut self, command: Command) -> Self {
+        self.remedy.command = Some(command);
+        self
+    }
+
+    /// Takes the fixes out of a detail that has them in lines that begin with `fix: `.
+    #[must_use]
+    pub fn with_fixes_apart(mut self) -> Self {
+        let (fixes, words): (Vec<&str>, Vec<&str>) =
+            self.detail.lines().partition(|line| line.starts_with("fix: "));
+        let fixes: Vec<&str> = fixes.into_iter().map(|line| &line["fix: ".len()..]).collect();
+        if fixes.is_empty() {
+            return self;
+        }
+        let command = Command::Shell(fixes.join(" && "));
+        self.detail = words.join("\n");
+        self.command(command)
     }
 }
 

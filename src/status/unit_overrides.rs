@@ -1,12 +1,15 @@
 //! Where systemd runs redisguard's units otherwise than they were installed: drop-ins, a unit file from
 //! another directory, files that it has not read yet. `apply` repairs none of this.
 
-use super::types::{Finding, FindingKind};
+use super::types::{Command, Finding, FindingKind, Remedy};
 use crate::host::receipt::Receipt;
 use crate::os::systemd::UnitState;
 use crate::unit::{DIRECTORY, Unit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+/// What has systemd read all unit files again.
+const RELOAD: &str = "systemctl daemon-reload";
 
 /// All units that run by themselves: the main ones, and those that the receipt says were enabled. A
 /// template runs as its instances only.
@@ -27,22 +30,30 @@ pub(crate) fn overrides(
     let mut found = Vec::new();
     // A masked unit has a finding of its own.
     for (unit, state) in states.iter().filter(|(_, state)| state.load != "masked") {
-        let mut named = |broken, detail| {
-            found.push(Finding { broken, ..Finding::new(FindingKind::Unit, unit, detail) });
+        let mut named = |broken, detail: String, remedy| {
+            let finding = Finding::new(FindingKind::Unit, unit, detail);
+            found.push(Finding { broken, remedy, ..finding });
         };
+        let person = |sentence: String| Remedy { first: Some(sentence), command: None };
         let installed = installed(unit);
         if !state.file.is_empty() && state.file != installed {
-            let fix = "remove that, then systemctl daemon-reload";
-            named(true, format!("is read from {} and not from {installed}: {fix}", state.file));
+            let file = &state.file;
+            let sentence = format!("remove {file}, then run: {RELOAD}");
+            named(true, format!("is read from {file} and not from {installed}"), person(sentence));
         }
         for drop_in in state.drop_ins.iter().filter(|path| !is_for_all(unit, path)) {
-            let fix = "if that is not meant, remove it, then systemctl daemon-reload";
-            named(false, format!("is changed by {drop_in}: {fix}"));
+            let sentence = format!(
+                "{unit} is changed by {drop_in}. If that is not meant, remove it, then run: {RELOAD}"
+            );
+            named(false, format!("is changed by {drop_in}"), person(sentence));
         }
         // `apply` has systemd read what it repairs.
         if state.stale && !findings.iter().any(|finding| finding.target == installed) {
-            let fix = format!("look at systemctl cat {unit}, then systemctl daemon-reload");
-            named(false, format!("was changed since systemd has read it: {fix}"));
+            let remedy = Remedy {
+                first: Some(format!("read what systemd would load: systemctl cat {unit}")),
+                command: Some(Command::Shell(RELOAD.to_owned())),
+            };
+            named(false, "was changed after systemd read it".to_owned(), remedy);
         }
     }
     found
@@ -80,7 +91,10 @@ mod tests {
     fn found(unit: &str, state: UnitState, findings: &[Finding]) -> Vec<(String, bool)> {
         let states = BTreeMap::from([(unit.to_owned(), state)]);
         let found = overrides(&states, findings).into_iter();
-        found.map(|finding| (finding.detail, finding.broken)).collect()
+        let words = |finding: Finding| {
+            format!("{}; {}", finding.detail, finding.remedy.first.unwrap_or_default())
+        };
+        found.map(|finding| (words(finding.clone()), finding.broken)).collect()
     }
 
     #[test]

@@ -17,6 +17,12 @@ use std::time::Duration;
 /// The commands that something must run.
 const NOTICE: &str = "redisguard-install notice";
 const LOAD: &str = "redisguard-install rules load";
+/// What a person must set up: no command of redisguard's can.
+const RUN_AT_BOOT: &str =
+    "have an init script run this before the network comes up: redisguard-install rules load";
+const RUN_LISTENER: &str = "have an init script or a supervisor run this all the time: redisguard-install \
+                            notice --settings /etc/redisguard/notice.toml";
+const RUN_EVERY_MINUTE: &str = "have cron run this every minute: redisguard-install rules load";
 /// Age at which a check of the rules is overdue: it should run every minute, and a busy host may be late.
 const MAX_CHECK_AGE: Duration = Duration::from_secs(5 * 60);
 
@@ -41,14 +47,23 @@ pub(super) fn judged(
     answers: &[Answer],
 ) -> Vec<Finding> {
     let listener = || listener_fault(guard_config, answers, sockets::listens_on);
+    let check = || check_fault(rules_service::last_check(host));
     let faults = [
-        (Part::Boot, FindingKind::Boot, LOAD, &(|| boot_fault(host)) as &dyn Fn() -> _),
-        (Part::Listener, FindingKind::Listener, NOTICE, &listener),
-        (Part::Timer, FindingKind::Timer, LOAD, &(|| check_fault(rules_service::last_check(host)))),
+        (
+            Part::Boot,
+            FindingKind::Boot,
+            LOAD,
+            &(|| boot_fault(host)) as &dyn Fn() -> _,
+            RUN_AT_BOOT,
+        ),
+        (Part::Listener, FindingKind::Listener, NOTICE, &listener, RUN_LISTENER),
+        (Part::Timer, FindingKind::Timer, LOAD, &check, RUN_EVERY_MINUTE),
     ];
     let expected = faults.into_iter().filter(|(part, ..)| expected.has(*part));
     expected
-        .filter_map(|(_, kind, command, fault)| Some(Finding::new(kind, command, fault()?)))
+        .filter_map(|(_, kind, command, fault, first)| {
+            Some(Finding::new(kind, command, fault()?).first(first))
+        })
         .collect()
 }
 
@@ -59,11 +74,9 @@ fn listener_fault(
     answers: &[Answer],
     listens_on: impl Fn(u16) -> bool,
 ) -> Option<String> {
-    let start = "have an init script or a supervisor run it with --settings \
-                 /etc/redisguard/notice.toml";
     let fault = |answer: &Answer, others: usize| {
         let others = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-        Some(format!("{answer}{others}\n{start}"))
+        Some(format!("{answer}{others}"))
     };
     let wrong: Vec<&Answer> = answers.iter().filter(|answer| !answer.expected).collect();
     if let Some(first) = wrong.first() {
@@ -77,8 +90,7 @@ fn listener_fault(
     }
     if reserved.iter().any(|reserved| reserved.external == External::Notice) {
         let port = guard_config.notice;
-        return (!listens_on(port))
-            .then(|| format!("nothing listens on the notice port {port}\n{start}"));
+        return (!listens_on(port)).then(|| format!("nothing listens on the notice port {port}"));
     }
     // A port that nothing holds is one that it would hold.
     let refused = |answer: &&Answer| answer.outcome == OutcomeKind::Refused;
@@ -93,14 +105,14 @@ fn check_fault(last: LastCheck) -> Option<String> {
         LastCheck::Ago(age) => format!("no check of the rules for {} minutes", age.as_secs() / 60),
         LastCheck::NoneSinceBoot => "no check of the rules since the boot".to_owned(),
     };
-    Some(format!("{when}\nhave cron run it every minute"))
+    Some(when)
 }
 
 /// Why the rules may be missing after the next boot.
 fn boot_fault(host: &Host) -> Option<String> {
     (!boot_scripts::load_rules(host)).then(|| {
-        "cannot tell what runs it at boot: no enabled script of OpenRC, SysV init, runit, ifupdown \
-         or cron does\nhave an init script run it before the network comes up"
+        "cannot tell what loads the rules at boot: no enabled script of OpenRC, SysV init, runit, \
+         ifupdown or cron does"
             .to_owned()
     })
 }
@@ -128,10 +140,10 @@ mod tests {
     fn a_listener_is_judged_by_the_ports_that_it_would_hold() {
         use OutcomeKind::{Notice, Refused, Served};
         for (listen, external, answers, bound, fault) in [
-            ("always", "drop", vec![answer(Refused, false)], false, Some("IPv4: refused\n")),
+            ("always", "drop", vec![answer(Refused, false)], false, Some("IPv4: refused")),
             ("always", "drop", vec![answer(Served, false); 2], false, Some("served (and 1 more)")),
             ("always", "notice", vec![answer(Notice, true)], false, None),
-            ("if-free", "drop", vec![answer(Refused, true)], false, Some("IPv4: refused\n")),
+            ("if-free", "drop", vec![answer(Refused, true)], false, Some("IPv4: refused")),
             // Redis has the only port that the listener could hold.
             ("if-free", "drop", vec![answer(Served, true)], false, None),
             ("if-free", "drop", vec![answer(Notice, true), answer(Refused, true)], false, None),
@@ -154,8 +166,8 @@ mod tests {
     fn a_check_is_overdue_after_five_minutes() {
         let fault = |seconds| check_fault(LastCheck::Ago(Duration::from_secs(seconds)));
         assert_eq!((fault(0), fault(300)), (None, None));
-        assert!(fault(430).unwrap().starts_with("no check of the rules for 7 minutes\n"));
+        assert!(fault(430).unwrap() == "no check of the rules for 7 minutes");
         let none = check_fault(LastCheck::NoneSinceBoot).unwrap();
-        assert!(none.starts_with("no check of the rules since the boot\n"), "{none}");
+        assert_eq!(none, "no check of the rules since the boot");
     }
 }

@@ -33,6 +33,7 @@ fn bash_and_shellcheck_accept_every_command_of_every_document() {
         "README.md",
         "docs/ci.md",
         "docs/packages.md",
+        "docs/runbook.md",
         "docs/redis/redis-streams/redis_cluster_guide.md",
     ];
     let written = written.map(|path| (path, fs::read_to_string(root().join(path)).unwrap()));
@@ -152,7 +153,10 @@ fn the_commands_of_the_overview_do_what_it_says() {
         for (begins, wanted) in [
             ("sudo redisguard-install --bundle", "attempts met what bundle"),
             ("redis-cli -c -p 7000", "PONG"),
-            ("sudo redisguard-install status", "guarded: everything is as it was applied"),
+            (
+                "sudo redisguard-install status",
+                "OK: outsiders are blocked, and everything is as it was applied",
+            ),
             (if backend == "iptables" { "sudo iptables -L" } else { "sudo nft list" }, of_rules),
         ] {
             let commands: Vec<String> = blocks(&site.overview, "bash")

@@ -228,7 +228,11 @@ fn named_cycle(machine: &Machine) -> String {
     let findings = status["findings"].as_array().unwrap().iter();
     let units = findings.filter(|finding| finding["kind"] == "unit");
     let details = units.map(|finding| finding["detail"].as_str().unwrap().to_owned());
-    details.filter(|detail| detail.contains("a cycle")).collect::<Vec<_>>().join("\n")
+    let details = details.filter(|detail| detail.contains("a cycle"));
+    let fixes =
+        status["fix"].as_array().unwrap().iter().map(|fix| fix.as_str().unwrap().to_owned());
+    let fixes = fixes.filter(|fix| fix.contains("of that cycle"));
+    details.chain(fixes).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

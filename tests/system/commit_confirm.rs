@@ -1,5 +1,6 @@
 //! `apply --confirm` rolls back a change that nobody confirms.
 
+use super::failed_apply::end_listeners_at_once;
 use super::*;
 use std::collections::BTreeMap;
 use support::machine::Changed;
@@ -66,10 +67,11 @@ fn an_unconfirmed_first_change_leaves_nothing() {
     redisguard(&machine, &["remove"]).ok();
     assert_same(&look(&machine), &before, "before it was removed");
 
-    serve(&machine, 6379);
+    end_listeners_at_once(&machine);
     let failed = redisguard(&machine, &["apply", "--confirm", "1h"]);
     assert!(failed.code == 2 && failed.stderr.contains("as it was before"), "{failed:?}");
-    stop_serving(&machine, 6379);
+    machine.run(&["rm", "-r", &format!("/run/systemd/system/{NOTICE}.d")]).ok();
+    machine.run(&["systemctl", "daemon-reload"]).ok();
     assert_same(&look(&machine), &before, "before it failed");
 
     redisguard(&machine, &["apply", "--confirm", "1h"]).ok();
@@ -210,7 +212,7 @@ fn a_confirmed_change_stays() {
     assert_same(&look(&machine), &after, "before");
     assert_eq!(redisguard(&machine, &["confirm"]).code, 2);
     // A plain change needs no confirmation.
-    redisguard(&machine, &["apply"]).ok();
+    redisguard(&machine, &["--bundle", "built-in", "apply"]).ok();
     assert_clean(&machine);
     assert_eq!(redisguard(&machine, &["confirm"]).code, 2);
 }

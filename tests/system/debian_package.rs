@@ -113,7 +113,7 @@ fn a_package_brings_programs_and_never_opens_a_port() {
     // The fix it prints names the program of the package.
     machine.run(&["rm", "/etc/redisguard/rules.v4"]).ok();
     let status = machine.run(&[PACKAGED, "status"]).ended(1);
-    assert!(status.contains(&format!("mend with: {PACKAGED} apply")), "{status}");
+    assert!(status.contains(&format!("fix: {PACKAGED} apply")), "{status}");
     machine.run(&[PACKAGED, "apply"]).ok();
 
     let applied = guard(&machine);

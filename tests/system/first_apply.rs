@@ -25,7 +25,7 @@ fn a_fresh_apply_guards_the_host() {
     assert!(ping(&machine, 6380).starts_with("PORTCLOSED 6380"));
     assert_open(&machine, 7000);
     let status = redisguard(&machine, &["status"]).ok();
-    assert!(status.starts_with("guarded: "), "{status}");
+    assert!(status.starts_with("OK: "), "{status}");
 
     let log = "/var/log/redis_port_notice.log";
     machine.run(&["redis-cli", "-p", "6379", "set", "the-key", "the-secret"]);

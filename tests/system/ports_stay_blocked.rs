@@ -122,7 +122,7 @@ fn nothing_that_is_done_to_the_guard_opens_a_port_for_a_moment() {
                 let applied = json(&machine, 0, &["--bundle", place, "apply"]);
                 assert_eq!(applied["changed"], true);
             }
-            redisguard(&machine, &["apply"]).ok();
+            redisguard(&machine, &["--bundle", "built-in", "apply"]).ok();
         }
         for _ in 0..3 {
             for place in places {

@@ -10,6 +10,7 @@ mod dependencies;
 mod documents;
 mod generator;
 mod guide_sections;
+mod kernel_log_forms;
 mod listener_protocol;
 mod report_formats;
 mod report_line_properties;

@@ -115,10 +115,11 @@ fn every_format_names_local_clients_proxies_and_unknown_arrivals() {
     for text in [
         "127.0.0.1<span class=\"name\">billing.service</span>",
         "127.0.0.1<span class=\"name\">container 1a2b3c4d5e6f</span>",
-        "data-source=\"127.0.0.1 billing.service\"",
+        // In the data of the page's script.
+        "\"container 1a2b3c4d5e6f\"",
         "127.0.0.1 billing.service at 6379",
         "<span class=\"answer unknown\">unknown 6</span>",
-        "<li class=\"unknown\"><span><strong>unknown</strong>: was sent the notice, then reset: arrival unknown</span></li>",
+        "fill=\"#BF3989\"/></svg><span><strong>unknown</strong>: was sent the notice, then reset: arrival unknown</span></li>",
         "<option>unknown</option>",
         "<span class=\"name\">states: 198.51.100.4 and 3 more (from a PROXY header, unverified)</span>",
     ] {
@@ -132,7 +133,17 @@ fn every_line_is_counted_or_skipped() {
     let (json, _) = everything().json(&[]);
     let lines = json["lines"].as_object().unwrap();
     let of = |name: &str| lines[name].as_u64().unwrap();
-    let parts = ["counted", "outside", "foreign", "torn", "malformed", "misdated"];
+    let parts = [
+        "counted",
+        "outside",
+        "foreign",
+        "torn",
+        "malformed",
+        "misdated",
+        "future",
+        "unattributed",
+        "repeated",
+    ];
     assert_eq!(parts.iter().map(|name| of(name)).sum::<u64>(), of("read"));
     assert_eq!((of("foreign"), of("torn"), of("malformed")), (2, 1, 1));
 }

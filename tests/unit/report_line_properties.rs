@@ -28,6 +28,9 @@ fn hold(bytes: &[u8]) -> Result<(), TestCaseError> {
             lines.torn,
             lines.malformed,
             lines.misdated,
+            lines.future,
+            lines.unattributed,
+            lines.repeated,
         ];
         prop_assert_eq!(lines.read, parts.iter().sum::<u64>());
         let summary = Summary::new(&aggregate, usize::MAX);
@@ -82,6 +85,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         " uid=1000",
         " protocol=cluster-bus",
         " told=true",
+        " probe=true",
         " told=unknown",
         " told=",
         " outcome=reset",
@@ -105,6 +109,7 @@ fn pieces() -> impl Strategy<Value = Vec<u8>> {
         "[1.2] ",
         "redisguard drop: ",
         "redisguard reject: ",
+        "redisguard probe drop: ",
         "SRC=192.0.2.1 ",
         "PROTO=TCP ",
         "DPT=6379 ",

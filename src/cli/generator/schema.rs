@@ -1,6 +1,7 @@
 //! `schema`: the reference as a JSON Schema, with which editors complete and check a TOML. It is never
 //! stricter than the checks, and leaves to them what takes arithmetic or two tables to see.
 
+use crate::spec::TargetLabel;
 use crate::spec::reference::{self, Default, Key, Kind, Occurrence, Table};
 use serde_json::{Map, Value, json};
 
@@ -156,6 +157,19 @@ fn taken(kind: Kind) -> Value {
         Kind::Textfile => path(&format!(r"^(/{DOTTED}{PART})*/{PLAIN}{PART}\.prom$")),
         Kind::Document => document(),
         Kind::Documents => json!({ "type": "array", "uniqueItems": true, "items": document() }),
+        Kind::WebAddress => {
+            let mut address = path(
+                r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!&()*+,;=%-]*)?$",
+            );
+            address["format"] = "uri".into();
+            address
+        }
+        Kind::TargetLabel => json!({
+            "type": "string",
+            "pattern": "^([A-Za-z]|_[A-Za-z0-9])[A-Za-z0-9_]*$|^_$",
+            "maxLength": 60,
+            "not": { "enum": TargetLabel::TAKEN },
+        }),
         Kind::Table => json!({ "type": "object" }),
     }
 }

@@ -71,16 +71,19 @@ pub(super) fn opened_anywhere(args: &InstallerArgs) -> Result<Target, Error> {
     Target::open(&host, args.bundle.as_deref())
 }
 
-/// The host that the options name, and the bundle with what it wants.
-pub(super) fn opened(args: &InstallerArgs) -> Result<(Host, Target), Error> {
-    let host = host(args)?;
-    let target = Target::open(&host, args.bundle.as_deref())?;
+/// The bundle that the options or the host's receipt name, with the parts that the host declares. Prints which
+/// bundle that is where it is not obvious.
+pub(super) fn target(host: &Host, args: &InstallerArgs) -> Result<Target, Error> {
+    let target = Target::for_change(host, args.bundle.as_deref())?;
+    if let Some(note) = &target.note {
+        err!("note: {note}");
+    }
     let declared = match declared(&args.verb) {
-        None => Receipt::read(&host)?.and_then(|receipt| receipt.expect),
+        None => Receipt::read(host)?.and_then(|receipt| receipt.expect),
         Some(Declared::Bundle) => None,
         Some(Declared::Parts(parts)) => Some(parts.clone()),
     };
-    Ok((host, target.declaring(declared)))
+    Ok(target.declaring(declared))
 }
 
 /// What `--expect` declares.

@@ -56,7 +56,7 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
         let seconds = time.and_then(|time| u64::try_from(time.as_second()).ok());
         Metric::single(name, Gauge, help, seconds.unwrap_or_default())
     };
-    let counted = |name, help, of: fn(&PortCount) -> u64| {
+    let counted = |name, help, counts: &[PortCount], of: fn(&PortCount) -> u64| {
         let sample = |count: &PortCount| Sample {
             labels: vec![
                 ("port", count.port_label()),
@@ -64,7 +64,7 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
             ],
             value: of(count),
         };
-        Metric { name, kind: Counter, help, samples: status.ports.iter().map(sample).collect() }
+        Metric { name, kind: Counter, help, samples: counts.iter().map(sample).collect() }
     };
     let info = |bundle: &String| Sample { labels: vec![("bundle", bundle.clone())], value: 1 };
     let unconfirmed = status.confirm_by.is_some();
@@ -109,8 +109,20 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
         counted(
             "redisguard_stopped_packets",
             "First packets of connections to a reserved port that were stopped or told.",
+            &status.ports,
             |count| count.packets,
         ),
-        counted("redisguard_stopped_bytes", "The bytes of these packets.", |count| count.bytes),
+        counted(
+            "redisguard_stopped_bytes",
+            "The bytes of these packets.",
+            &status.ports,
+            |count| count.bytes,
+        ),
+        counted(
+            "redisguard_probe_packets",
+            "The same of the networks in [probe] from, which no other metric counts.",
+            &status.probes,
+            |count| count.packets,
+        ),
     ]
 }

@@ -1,16 +1,21 @@
 //! Prints plans, as text or as JSON.
 
 use crate::args::{InstallerArgs, Verb};
-use crate::bundle::GuardConfig;
 use crate::cli::output::{coloured, out, print_json};
 use crate::cli::unified_diff;
 use crate::host::change::apply::Applied;
+use crate::host::prepare::{EditedCopy, Prepared};
+use crate::host::{Host, units};
 use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::os::unit_jobs::Queued;
-use crate::plan::{Plan, StepView};
+use crate::plan::{self, Plan, StepView};
 use crate::status::Finding;
+use crate::text_layout;
 use serde::Serialize;
 use std::io;
+
+/// The columns of a terminal.
+const WIDTH: usize = 80;
 
 /// What would be done, or was. `remove --dry-run` prints what `remove` would.
 #[derive(Default, Serialize)]
@@ -36,15 +41,31 @@ pub(super) struct Steps<'a> {
     /// absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// Where files of redisguard's are kept that somebody had edited; absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<EditedCopy>,
     /// Until when `confirm` must come, where a change waits for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirm_by: Option<String>,
+    /// The steps as text.
+    #[serde(skip)]
+    lines: Vec<StepView>,
 }
 
 impl<'a> Steps<'a> {
     /// The steps of a plan, without who uses the ports.
     pub(super) fn of(bundle: &'a str, plan: &Plan) -> Self {
-        Self { changed: !plan.is_empty(), bundle, steps: views(plan), ..Self::default() }
+        let steps = views(plan);
+        Self { changed: !plan.is_empty(), bundle, lines: steps.clone(), steps, ..Self::default() }
+    }
+
+    /// Shows alike steps together, and the content of no new file: it was reviewed.
+    fn shorten(&mut self, host: &Host, plan: &Plan) {
+        self.lines = plan::summary(plan, |unit| units::is_installed(host, unit));
+        let created: Vec<&str> = plan.created().collect();
+        for step in &mut self.steps {
+            step.diff = step.diff.take().filter(|_| !created.contains(&step.target.as_str()));
+        }
     }
 
     /// Leaves out the diffs: of files that were reviewed, or are printed already.
@@ -54,8 +75,10 @@ impl<'a> Steps<'a> {
 
     /// Prints the steps as text.
     pub(super) fn show(&self) {
-        for StepView { kind, target, action, .. } in &self.steps {
-            out!("  {kind:<8} {target}: {action}");
+        for StepView { kind, target, action, .. } in &self.lines {
+            let kind = format!("  {kind:<8} ");
+            let indent = " ".repeat(kind.len());
+            out!("{}", text_layout::wrapped(&format!("{target}: {action}"), WIDTH, &kind, &indent));
         }
         let colour = coloured(&io::stdout());
         for text in self.steps.iter().filter_map(|step| step.diff.as_deref()) {
@@ -82,19 +105,23 @@ pub(super) const NOW: &str = "right now";
 /// Prints a plan: as one JSON object, or as text below a heading.
 pub(super) fn show(
     args: &InstallerArgs,
-    guard_config: &GuardConfig,
-    plan: &Plan,
+    prepared: &Prepared<'_>,
     users: PortUsage,
     Applied { confirm_by, queued }: Applied,
     findings: &[Finding],
     heading: &str,
 ) {
+    let Prepared { host, target, plan, .. } = prepared;
+    let edited = prepared.edited_copies();
     let findings = findings.to_vec();
-    let mut steps = Steps { queued, findings, ..Steps::of(&guard_config.bundle, plan) };
+    let mut steps = Steps { queued, findings, ..Steps::of(&target.guard_config.bundle, plan) };
     if args.json {
         let PortUsage { listeners, peers } = users;
-        print_json(&Steps { peers, listeners, confirm_by, ..steps });
+        print_json(&Steps { peers, listeners, edited, confirm_by, ..steps });
         return;
+    }
+    if !matches!(&args.verb, Verb::Plan(verb) if verb.diff) {
+        steps.shorten(host, plan);
     }
     let mut when = NOW;
     if matches!(args.verb, Verb::Apply(_)) {
@@ -104,7 +131,16 @@ pub(super) fn show(
     }
     out!("{heading}");
     steps.show();
+    if !edited.is_empty() {
+        out!("\nedited files are kept:");
+    }
+    for EditedCopy { path, copy } in &edited {
+        out!("  {path}: {copy}");
+    }
     show_users(&users, when);
+    if matches!(&args.verb, Verb::Plan(verb) if !verb.diff) && plan.created().next().is_some() {
+        out!("\n`plan --diff` shows every file and link, with the content of new files");
+    }
 }
 
 pub(super) fn show_users(PortUsage { listeners, peers }: &PortUsage, when: &str) {

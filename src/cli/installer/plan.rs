@@ -1,6 +1,6 @@
 //! `plan`: what apply would change.
 
-use super::input::opened;
+use super::input::{host, target};
 use super::output::{NOW, show, show_users};
 use crate::args::InstallerArgs;
 use crate::cli::output::{Status, err, out};
@@ -12,7 +12,8 @@ use crate::host::prepare::{Prepared, prepare};
 use crate::plan::{StepView, local_ports};
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
-    let (host, target) = opened(args)?;
+    let host = host(args)?;
+    let target = target(&host, args)?;
     let prepared = prepare(&host, &target, Detail::Drift)?;
     refuse(&prepared)?;
     let guard_config = &target.guard_config;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     } else {
         let heading = format!("apply would change this, for bundle {}:", guard_config.bundle);
         let queued = Vec::new();
-        show(args, guard_config, plan, users, Applied { confirm_by, queued }, &[], &heading);
+        show(args, &prepared, users, Applied { confirm_by, queued }, &[], &heading);
     }
     if let Some(record) = record.filter(|_| !args.json) {
         out!("\n{}", record.sentence(&host));

@@ -9,7 +9,10 @@ use crate::expectation::Outcome;
 use crate::host::prepare::Target;
 use crate::probe::hosts::{HostResult, Options, PortResult, Unasked, probe_hosts};
 use crate::spec::PortSet;
+use ipnet::IpNet;
 use serde::Serialize;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ProbeArgs) -> Result<Status, Error> {
     let Target { guard_config, .. } = opened_anywhere(args)?;
@@ -55,6 +58,16 @@ fn show(guard_config: &GuardConfig, hosts: &[HostResult], as_promised: usize) {
     match hosts.len() {
         1 => out!("(promised by bundle {bundle})"),
         many => out!("{as_promised} of {many} hosts are as bundle {bundle} promises"),
+    }
+    let unnamed: BTreeSet<&IpAddr> = hosts.iter().flat_map(|host| &host.unnamed_from).collect();
+    if !unnamed.is_empty() {
+        let networks: Vec<String> =
+            unnamed.into_iter().map(|address| IpNet::from(*address).to_string()).collect();
+        err!(
+            "note: this probe is logged and counted as attempts of users: name {} in [probe] from, \
+             or the address that the hosts see where addresses are translated in between",
+            networks.join(" and ")
+        );
     }
 }
 

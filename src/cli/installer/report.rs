@@ -6,10 +6,10 @@ use crate::cli::output::{Status, err, out, print_error, print_json};
 use crate::error::Error;
 use crate::files;
 use crate::host::{Host, bundle_source};
-use crate::log_sources::{self, LogSet, ReadResult};
+use crate::log_sources::{self, HostLogs, ReadResult, Reading};
 use crate::os::resolver;
 use crate::report::output::sparkline::Glyphs;
-use crate::report::output::{csv, html, table};
+use crate::report::output::{csv, html, skipped, table};
 use crate::report::{Filter, LineFormat, Summary, UnixMillis};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use std::path::Path;
 
 /// The guard config of the installed bundle.
 const GUARD_CONFIG: &str = "/etc/redisguard/guard.toml";
-/// How many sources are listed without `--top`: what fits a few screens, or a page that browsers filter
+/// How many sources are listed without `--top`: what fits a few screens, and what a browser lays out at once
 /// without a pause. JSON and CSV list all.
 const DEFAULT_TOP_OF_TEXT: usize = 20;
 const DEFAULT_TOP_OF_PAGE: usize = 1000;
@@ -29,28 +29,35 @@ pub(super) fn run(args: &InstallerArgs, verb: &ReportArgs) -> Result<Status, Err
     let host = Host::named(args.root.as_deref())?;
     let now = Timestamp::now();
     let since = since(verb, now)?;
-    let (LogSet { logs, mut errors, .. }, kernel) = log_set(args, verb, &host, since)?;
+    let mut found = log_set(args, verb, &host, since)?;
+    let (logs, mut errors) =
+        (std::mem::take(&mut found.set.logs), std::mem::take(&mut found.set.errors));
     let read: Vec<String> = logs.iter().map(|log| log.name.clone()).collect();
     let until = now.as_millisecond() + CLOCK_SKEW;
     let since = since.unwrap_or(UnixMillis::MIN);
     let filter = Filter { since, until, ports: verb.port.clone() };
     let progress = progress(logs.iter().map(|log| log.bytes).sum());
     let zone = log_sources::time_zone(&host);
-    let ReadResult { aggregate, errors: unread } =
-        log_sources::read_all(logs, &filter, &zone, &progress);
+    let journal_since = found.journal_since;
+    let reading = Reading { filter: &filter, zone: &zone, journal_since, progress: &progress };
+    let ReadResult { aggregate, errors: unread, skipped, places, .. } =
+        log_sources::read_all(logs, &reading);
     progress.finish_and_clear();
     errors.extend(unread);
 
     let mut summary = Summary::new(&aggregate, top(args, verb));
-    summary.host = host_name(&host);
-    (summary.logs, summary.kernel) = (read, kernel);
+    // A log that is named may be of another host.
+    summary.host = host_name(&host).filter(|_| verb.log.is_empty());
+    (summary.logs, summary.kernel) = (read, found.kernel(&places));
+    summary.missing = found.missing;
     summary.incomplete = errors.iter().map(|error| format!("{error:#}")).collect();
+    summary.skipped = verb.skipped.then_some(skipped);
     if verb.resolve {
         resolve(&mut summary);
     }
     errors.iter().for_each(print_error);
     show(args, verb, &summary, now)?;
-    Ok(if errors.is_empty() { Status::Same } else { Status::Differs })
+    Ok(if summary.is_lacking() { Status::Differs } else { Status::Same })
 }
 
 fn show(
@@ -61,8 +68,8 @@ fn show(
 ) -> Result<(), Error> {
     match &verb.html {
         Some(path) => {
-            let page =
-                html::text(summary, now).map_err(|cause| Error::new("make the page", cause))?;
+            let page = html::text(summary, verb.top.unwrap_or(DEFAULT_TOP_OF_PAGE), now)
+                .map_err(|cause| Error::new("make the page", cause))?;
             if path == Path::new("-") {
                 out!("{page}");
             } else {
@@ -74,6 +81,9 @@ fn show(
             }
         }
         None if args.json => print_json(summary),
+        None if verb.skipped => {
+            out!("{}", skipped::text(summary.skipped.as_deref().unwrap_or_default()));
+        }
         None if verb.csv => out!("{}", csv::text(summary)),
         None => out!("{}", table::text(summary, glyphs())),
     }
@@ -91,7 +101,8 @@ fn glyphs() -> Glyphs {
 /// How many sources are listed.
 fn top(args: &InstallerArgs, verb: &ReportArgs) -> usize {
     let default = match verb.html {
-        Some(_) => DEFAULT_TOP_OF_PAGE,
+        // The page's filters search all of them; `top` only says how many its table lists at once.
+        Some(_) => return usize::MAX,
         None if args.json || verb.csv => usize::MAX,
         None => DEFAULT_TOP_OF_TEXT,
     };
@@ -109,7 +120,7 @@ fn since(verb: &ReportArgs, now: Timestamp) -> Result<Option<UnixMillis>, Error>
     })
 }
 
-/// The logs that the options name, or else the host's; and where the kernel's lines come from.
+/// The logs that the options name, or else the host's.
 ///
 /// # Errors
 /// There is nothing to read.
@@ -118,13 +129,13 @@ fn log_set(
     verb: &ReportArgs,
     host: &Host,
     since: Option<UnixMillis>,
-) -> Result<(LogSet, Option<String>), Error> {
-    let mut kernel = None;
-    let mut logs = LogSet::default();
+) -> Result<HostLogs, Error> {
+    let mut found = HostLogs::default();
     if verb.log.is_empty() {
         let guard_config = guard_config(args, host)?;
-        (logs, kernel) = log_sources::of_host(host, &guard_config, verb.kernel, since)?;
+        found = log_sources::of_host(host, &guard_config, verb.kernel, since)?;
     }
+    let logs = &mut found.set;
     for path in &verb.log {
         if path == Path::new("-") {
             logs.add_standard_input();
@@ -133,7 +144,8 @@ fn log_set(
         }
     }
     if logs.logs.is_empty() {
-        let error = logs.errors.into_iter().reduce(|all, error| all.and(error));
+        let errors = std::mem::take(&mut logs.errors);
+        let error = errors.into_iter().reduce(|all, error| all.and(error));
         return Err(error.unwrap_or_else(|| {
             Error::new("report who knocks", "there is no log here yet").help(
                 "after `redisguard-install apply` there will be; --log FILE reads another one",
@@ -144,7 +156,7 @@ fn log_set(
     if let Some(since) = since.filter(|_| verb.log.is_empty()) {
         logs.remove_older(since);
     }
-    Ok((logs, kernel))
+    Ok(found)
 }
 
 /// The guard config of the bundle that `--bundle` names, or else of the installed one, or else of the

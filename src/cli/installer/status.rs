@@ -1,4 +1,4 @@
-//! `status`: what is wrong, or that nothing is.
+//! `status`: whether outsiders get through, what is wrong, and the fix.
 
 use super::input::host;
 use super::plan::indented;
@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::host::Host;
 use crate::log_sources::RecentAttempt;
 use crate::spec::Expected;
-use crate::status::{Finding, HostStatus, Probing, Verdict, collect};
+use crate::status::{HostStatus, Probing, Verdict, collect};
 use crate::text_layout;
 use std::io;
 
@@ -20,7 +20,10 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     } else {
         show(&status);
     }
-    Ok(if status.is_fine() { Status::Same } else { Status::Differs })
+    Ok(match status.verdict {
+        Verdict::Ok => Status::Same,
+        _ => Status::Differs,
+    })
 }
 
 /// The host's state. Prints its notes.
@@ -39,41 +42,70 @@ pub(super) fn collected(
 /// The columns of a terminal.
 const WIDTH: usize = 80;
 
-/// A finding in lines that fit a terminal: where target and detail do not fit into one, the
-/// detail follows in lines of its own. A line with a fix stays whole, so that it can be copied.
-pub(super) fn wrapped(finding: &Finding) -> String {
-    const INDENT: &str = "             ";
-    let subject = format!("  {:<8} {}:", finding.kind, finding.target);
-    let line = format!("{subject} {}", finding.detail);
-    if line.chars().count() <= WIDTH && !line.contains('\n') {
-        return line;
-    }
-    let lines = finding.detail.lines().map(|line| match line.starts_with("fix: ") {
-        true => format!("{INDENT}{line}"),
-        false => text_layout::wrapped(line, WIDTH, INDENT, INDENT),
-    });
-    format!("{subject}\n{}", lines.collect::<Vec<_>>().join("\n"))
-}
-
-/// The verdict in a few words: green where nothing is wrong, yellow where the ports are guarded all the same,
-/// else red.
-fn headline(verdict: Verdict, colour: bool) -> String {
+/// The verdict and its sentence, in lines that fit a terminal: green where nothing is wrong, yellow where
+/// outsiders are kept out all the same, else red.
+fn headline(verdict: Verdict, sentence: &str, colour: bool) -> String {
     const GREEN: u8 = 32;
     const YELLOW: u8 = 33;
     const RED: u8 = 31;
-    let (paint, words) = match verdict {
-        Verdict::InSync => (GREEN, "in sync: the files are as applied"),
-        Verdict::Guarded => (GREEN, "guarded: everything is as it was applied"),
-        Verdict::GuardedWithFindings => (YELLOW, "guarded: but see what others have done"),
-        Verdict::NotApplied => (RED, "not applied"),
-        Verdict::Broken => (RED, "broken: something that guards or answers is not in place"),
-        Verdict::Drifted => (YELLOW, "drifted: guarded, but not as it was applied"),
+    let (paint, word) = match verdict {
+        Verdict::Open => (RED, "OPEN"),
+        Verdict::Unknown => (RED, "UNKNOWN"),
+        Verdict::Blocked => (YELLOW, "BLOCKED"),
+        Verdict::Ok => (GREEN, "OK"),
+        Verdict::Absent => (RED, "ABSENT"),
     };
-    if colour { format!("\x1b[1;{paint}m{words}\x1b[0m") } else { words.to_owned() }
+    let text = text_layout::wrapped(&format!("{word}: {sentence}"), WIDTH, "", "  ");
+    match text.strip_prefix(word).filter(|_| colour) {
+        Some(rest) => format!("\x1b[1;{paint}m{word}\x1b[0m{rest}"),
+        None => text,
+    }
+}
+
+/// What is wrong, one sentence a cause.
+pub(super) fn show_causes(causes: &[String]) {
+    for line in causes.iter().flat_map(|cause| cause.lines()) {
+        out!("{}", text_layout::wrapped(line, WIDTH, "  ", "    "));
+    }
+}
+
+/// What a person must do first.
+pub(super) fn show_first(sentences: &[String]) {
+    for (sentence, number) in sentences.iter().zip(1..) {
+        let label = if number == 1 { "first: " } else { "then: " };
+        out!("{}", text_layout::wrapped(&format!("{label}{sentence}"), WIDTH, "", "  "));
+    }
+}
+
+/// What to do about the causes. A command stays in one line, so that it can be copied.
+fn show_fix(status: &HostStatus) {
+    if let Some(test) = &status.test {
+        out!("test with: {test}");
+        out!(
+            "  on another host{}",
+            match test.contains(" DIR ") {
+                true => ", where DIR is a copy of the bundle",
+                false => "",
+            }
+        );
+    }
+    let (command, first) = match (&status.mend, status.fix.split_last()) {
+        (Some(command), Some((_, first))) => (Some(command), first),
+        _ => (None, status.fix.as_slice()),
+    };
+    show_first(first);
+    if let Some(command) = command {
+        out!("fix: {command}");
+    }
 }
 
 fn show(status: &HostStatus) {
-    out!("{}", headline(status.verdict(), coloured(&io::stdout())));
+    out!("{}", headline(status.verdict, &status.headline, coloured(&io::stdout())));
+    if let Some(unconfirmed) = &status.unconfirmed {
+        out!("{}", text_layout::wrapped(unconfirmed, WIDTH, "", "  "));
+    }
+    show_causes(&status.causes);
+    show_fix(status);
     if let (Some(bundle), Some(applied)) = (&status.bundle, &status.applied) {
         out!("bundle {bundle}, applied {applied}");
     }
@@ -86,13 +118,11 @@ fn show(status: &HostStatus) {
     if let Some(missing) = status.missing_family {
         out!("{missing}");
     }
-    for finding in &status.findings {
-        out!("{}", wrapped(finding));
-    }
-    if let Some(mend) = &status.mend {
-        out!("mend with: {mend}");
-    }
     show_ports(status);
+    if !status.probes.is_empty() {
+        let packets: u64 = status.probes.iter().map(|count| count.packets).sum();
+        out!("probes, not counted above: {packets} packets (--json has them by port)");
+    }
     show_attempts(&status.knocks);
     if !status.listener.answers.is_empty() {
         let unit = status.listener.unit.as_deref().unwrap_or("not under systemd");
@@ -100,9 +130,6 @@ fn show(status: &HostStatus) {
         for answer in &status.listener.answers {
             out!("  port {:<11} {}  {}", answer.port, answer.family.name(), answer.outcome);
         }
-    }
-    if let Some(unconfirmed) = &status.unconfirmed {
-        out!("\n{unconfirmed}");
     }
 }
 

@@ -27,9 +27,11 @@ pub(in crate::firewall) fn is_jump(rule: &str) -> bool {
     target && matches!(words.next(), Some("-j" | "-g"))
 }
 
-/// The reserved port that a rule decides on, by its comment: `"redisguard:PORTS:…"`.
-pub(super) fn ports_of(rule: &str) -> Option<PortRange> {
+/// The reserved port that a rule decides on, and whether it does so for probes, by its comment:
+/// `"redisguard:PORTS:…"` or `"redisguard:probe:PORTS:…"`.
+pub(super) fn ports_of(rule: &str) -> Option<(PortRange, bool)> {
     let (_, comment) = rule.split_once("--comment \"redisguard:")?;
-    let (ports, _) = comment.split_once(':')?;
-    ports.parse().ok()
+    let of_probes = comment.strip_prefix("probe:");
+    let (ports, _) = of_probes.unwrap_or(comment).split_once(':')?;
+    Some((ports.parse().ok()?, of_probes.is_some()))
 }

@@ -188,7 +188,8 @@ fn without_counter(line: &str) -> (&str, Option<(u64, u64)>) {
 fn port_counter(table: &str, line: &str, (packets, bytes): (u64, u64)) -> Option<Counter> {
     let rule = line.strip_prefix("-A ").filter(|rule| rule.starts_with(PREFIX))?;
     let table = TABLES.into_iter().find(|known| *known == table)?;
-    Some(Counter { table, ports: ports_of(rule)?, packets, bytes })
+    let (ports, is_probe) = ports_of(rule)?;
+    Some(Counter { table, ports, is_probe, packets, bytes })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::plan::RuleFault;
 
 const RULES: &str = "# c\n*filter\n:REDISGUARD-IN - [0:0]\n\
     -A REDISGUARD-IN -i lo -m comment --comment \"redisguard:a] -A INPUT b\" -j ACCEPT\n\
@@ -18,15 +19,22 @@ fn live(listing: &str) -> Ruleset {
     Ruleset::listed(listing).0
 }
 
+fn words(faults: Vec<RuleFault>) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 fn drift(listing: &str) -> String {
-    Ruleset::parse(RULES).unwrap().drift(&live(listing)).join("; ")
+    words(Ruleset::parse(RULES).unwrap().drift(&live(listing)))
 }
 
 #[test]
 fn a_host_with_the_rules_in_place_does_not_drift() {
     assert_eq!(drift(LISTING), "");
     let counters = Ruleset::listed(LISTING).1;
-    assert_eq!(counters, [Counter { table: "filter", ports: 6379.into(), packets: 7, bytes: 420 }]);
+    assert_eq!(
+        counters,
+        [Counter { table: "filter", ports: 6379.into(), is_probe: false, packets: 7, bytes: 420 }]
+    );
 }
 
 #[test]
@@ -34,15 +42,29 @@ fn every_kind_of_drift_is_named() {
     let accept = format!("[0:0] -A INPUT -p tcp -j ACCEPT\n{OWN}");
     let jump = "[0:0] -A INPUT -j REDISGUARD-IN".to_owned();
     let cases = [
-        ("".to_owned(), "no rules of ours are loaded"),
+        ("".to_owned(), "redisguard's rules are not loaded"),
         (format!("*filter\n{jump}\nCOMMIT\n"), "chain REDISGUARD-IN is missing"),
         (LISTING.replace(OWN, "[0:0] -A INPUT -j DROP"), "jump from INPUT is missing"),
         (LISTING.replace(OWN, &accept), "at position 2, behind `-p tcp -j ACCEPT`"),
-        (LISTING.replace(OWN, &format!("{OWN}\n{OWN}")), "stands 2 times"),
-        (LISTING.replace("-i lo", "-i eth0"), "chain REDISGUARD-IN was edited"),
+        (LISTING.replace(OWN, &format!("{OWN}\n{OWN}")), "is there 2 times"),
+        (
+            LISTING.replace("-i lo", "-i eth0"),
+            "filter: chain REDISGUARD-IN was edited: the rule \"a] -A INPUT b\" is missing, `-i eth0 -m",
+        ),
+        (
+            LISTING
+                .lines()
+                .filter(|line| !line.contains("redisguard:6379"))
+                .collect::<Vec<_>>()
+                .join("\n"),
+            "chain REDISGUARD-IN was edited: the rule for port 6379 is missing",
+        ),
         (LISTING.replace("-A REDISGUARD-IN", "-A OTHER"), "chain REDISGUARD-IN was flushed"),
         (LISTING.replace(":FOREIGN", ":REDISGUARD-OLD"), "REDISGUARD-OLD is left over"),
-        (LISTING.replace("-j FOREIGN", "-j REDISGUARD-IN"), "another jump into our chains"),
+        (
+            LISTING.replace("-j FOREIGN", "-j REDISGUARD-IN"),
+            "another jump into redisguard's chains",
+        ),
     ];
     for (listing, wanted) in cases {
         assert!(drift(&listing).contains(wanted), "{} for\n{listing}", drift(&listing));
@@ -65,7 +87,13 @@ fn a_comment_that_reads_like_a_jump_to_us_is_somebodys() {
 fn what_is_redirected_is_counted_too() {
     let nat = "*nat\n:REDISGUARD-PRE - [0:0]\n[3:180] -A REDISGUARD-PRE -p tcp -m comment \
                --comment \"redisguard:6379:redirect x\" -j REDIRECT\nCOMMIT\n";
-    let counter = |table, packets, bytes| Counter { table, ports: 6379.into(), packets, bytes };
+    let counter = |table, packets, bytes| Counter {
+        table,
+        ports: 6379.into(),
+        is_probe: false,
+        packets,
+        bytes,
+    };
     let counters = Ruleset::listed(&format!("{LISTING}{nat}")).1;
     assert_eq!(counters, [counter("filter", 7, 420), counter("nat", 3, 180)]);
 }
@@ -77,12 +105,12 @@ fn the_second_jump_of_a_chain_stands_behind_the_first() {
     let rules = RULES.replace("COMMIT", &format!("{file}\nCOMMIT"));
     let wanted = Ruleset::parse(&rules).unwrap();
     let good = LISTING.replace(OWN, &format!("{OWN}\n[0:0] {listed}"));
-    assert_eq!(wanted.drift(&live(&good)), Vec::<String>::new());
+    assert_eq!(wanted.drift(&live(&good)), []);
     let bad = LISTING.replace(OWN, &format!("[0:0] {listed}\n{OWN}"));
     assert_eq!(wanted.drift(&live(&bad)).len(), 1);
     let between = LISTING.replace(OWN, &format!("{OWN}\n[0:0] -A INPUT -j ACCEPT\n[0:0] {listed}"));
-    let found = wanted.drift(&live(&between)).join("; ");
-    assert!(found.contains("the second jump from INPUT stands at position 3"), "{found}");
+    let found = words(wanted.drift(&live(&between)));
+    assert!(found.contains("the second jump from INPUT is at position 3"), "{found}");
     let transaction = wanted.transaction(&live(&bad));
     let inserted = transaction.lines().filter(|line| line.starts_with("-I"));
     let first = "-I INPUT 1 -p tcp -j REDISGUARD-IN";
@@ -96,12 +124,12 @@ fn rules_of_another_bundle_are_one_finding() {
         text.replace("-p tcp -j REDISGUARD-IN", &jump)
     };
     let wanted = Ruleset::parse(&of("0123456789ab", RULES)).unwrap();
-    let drift = |digest: &str| wanted.drift(&live(&of(digest, LISTING))).join("; ");
+    let drift = |digest: &str| words(wanted.drift(&live(&of(digest, LISTING))));
     assert_eq!(drift("0123456789ab"), "");
     assert_eq!(drift("ba9876543210"), "the rules are of bundle ba9876543210");
     let both = of("ba9876543210", LISTING)
         .replace("[0:0] -A INPUT -s", &format!("{}\n[0:0] -A INPUT -s", of("0123456789ab", OWN)));
-    assert!(wanted.drift(&live(&both)).join("; ").contains("another jump into our chains"));
+    assert!(words(wanted.drift(&live(&both))).contains("another jump into redisguard's chains"));
 }
 
 #[test]

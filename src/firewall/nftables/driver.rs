@@ -10,7 +10,7 @@ use crate::firewall::backend::RulesBackend;
 use crate::firewall::dry_run_netns::DryRunNetns;
 use crate::firewall::types::InstalledRules;
 use crate::os::command;
-use crate::plan::Scope;
+use crate::plan::{RuleFault, Scope};
 
 /// nftables of this host.
 pub struct Nftables {
@@ -59,8 +59,8 @@ impl RulesBackend for Nftables {
         let table = list()?;
         let findings = match (&self.wanted, &table) {
             (None, _) => Vec::new(),
-            (Some(script), Some(table)) => table.drift(&script.bundle),
-            (Some(_), None) => vec!["no rules of ours are loaded".to_owned()],
+            (Some(script), Some(table)) => table.drift(&script.bundle, script.table().as_ref()),
+            (Some(_), None) => vec![RuleFault::of_all("redisguard's rules are not loaded")],
         };
         let scope = Scope::Backend(self.name());
         Ok(InstalledRules {

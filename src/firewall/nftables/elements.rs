@@ -40,6 +40,12 @@ impl<'a> Elements<'a> {
         Self { form, elements }
     }
 
+    /// The elements that another one does not have; none of a map, whose elements nft prints in other forms.
+    pub(super) fn missing_in(&self, other: &Self) -> Vec<&'a str> {
+        let is_map = self.elements.iter().any(|element| element.contains(':'));
+        self.elements.difference(&other.elements).copied().filter(|_| !is_map).collect()
+    }
+
     /// Writes the command that removes the elements that are not wanted. Single elements can be deleted
     /// from a set without intervals; intervals may be printed merged, and an element of a map needs its
     /// value, so those are flushed.

@@ -10,7 +10,7 @@ use super::names::{
 };
 use crate::bundle::sha256_hex;
 use crate::family::Family;
-use crate::plan::Counter;
+use crate::plan::{Counter, RuleFault};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -154,16 +154,24 @@ impl Listing {
         text
     }
 
-    /// Every difference from the bundle's table as it was loaded, in words.
-    pub(super) fn drift(&self, bundle: &str) -> Vec<String> {
+    /// Whether no chain has a rule.
+    fn is_flushed(&self) -> bool {
+        let mut chains = self.blocks.iter().filter(|(name, _)| name.starts_with("chain "));
+        chains.all(|(_, block)| is_empty(block))
+    }
+
+    /// Every difference from the bundle's table as it was loaded, in words. `wanted` is that table as the bundle
+    /// has it: it says what an edited block lacks.
+    pub(super) fn drift(&self, bundle: &str, wanted: Option<&Self>) -> Vec<RuleFault> {
         if self.bundle != bundle {
-            return vec![match self.bundle.as_str() {
-                "" => "the table does not say of which bundle it is".to_owned(),
-                other => format!("the table is of bundle {other}"),
-            }];
+            return vec![RuleFault::of_all(match self.bundle.as_str() {
+                "" if self.is_flushed() => format!("table {TABLE} was flushed"),
+                "" => "redisguard's rules are loaded, but their bundle is unknown".to_owned(),
+                other => format!("the rules are of bundle {other}"),
+            })];
         }
         if self.seal.is_empty() {
-            return vec!["the table was not sealed when it was loaded".to_owned()];
+            return vec![RuleFault::of_all("the rules were not sealed when they were loaded")];
         }
         let mut findings = Vec::new();
         for (name, sealed) in &self.seal {
@@ -171,12 +179,16 @@ impl Listing {
                 None => findings.push(format!("{name} is missing")),
                 Some(block) if digest(block) == *sealed => {}
                 Some(block) if is_empty(block) => findings.push(format!("{name} was flushed")),
-                Some(_) => findings.push(format!("{name} was edited")),
+                Some(block) => {
+                    let wanted = wanted.and_then(|wanted| wanted.blocks.get(name));
+                    let lacks = wanted.map(|wanted| lacks(wanted, block)).unwrap_or_default();
+                    findings.push(format!("{name} was edited{lacks}"));
+                }
             }
         }
         let foreign = self.blocks.keys().filter(|name| !self.seal.contains_key(*name));
-        findings.extend(foreign.map(|name| format!("{name} is not ours")));
-        findings
+        findings.extend(foreign.map(|name| format!("{name} is not redisguard's")));
+        findings.into_iter().map(|what| RuleFault::in_table(TABLE, what)).collect()
     }
 }
 
@@ -186,14 +198,30 @@ fn comment(line: &str) -> Option<String> {
     Some(comment.strip_prefix(COMMENT_PREFIX)?.strip_suffix('"')?.to_owned())
 }
 
-/// The value of `counter port_8000-8010_v4`, from its line `packets 1 bytes 60`.
+/// The value of `counter port_8000-8010_v4` or `counter probe_8000-8010_v4`, from its line `packets 1 bytes 60`.
 fn counter_value(name: &str, line: &str) -> Option<(Family, Counter)> {
-    let (ports, family) = name.strip_prefix("counter port_")?.rsplit_once('_')?;
+    let of_probes = name.strip_prefix("counter probe_");
+    let name = of_probes.or_else(|| name.strip_prefix("counter port_"))?;
+    let (ports, family) = name.rsplit_once('_')?;
     let family = Family::BOTH.into_iter().find(|known| known.short() == family)?;
     let mut words = line.split(' ');
     let mut number = || words.nth(1)?.parse().ok();
     let (packets, bytes) = (number()?, number()?);
-    Some((family, Counter { table: COUNTER_TABLE, ports: ports.parse().ok()?, packets, bytes }))
+    let (ports, is_probe) = (ports.parse().ok()?, of_probes.is_some());
+    Some((family, Counter { table: COUNTER_TABLE, ports, is_probe, packets, bytes }))
+}
+
+/// What a block lacks of the wanted one, as far as it can be told: elements of a set, rules by their comments.
+fn lacks(wanted: &str, found: &str) -> String {
+    let (elements, left) = (Elements::of(wanted), Elements::of(found));
+    let rules = wanted.lines().filter_map(comment);
+    let left_rules: Vec<String> = found.lines().filter_map(comment).collect();
+    let rules = rules.filter(|rule| !left_rules.contains(rule));
+    let rules = rules.map(|rule| format!("the rule \"{rule}\" is missing"));
+    let elements = elements.missing_in(&left);
+    let elements = (!elements.is_empty()).then(|| format!("it lacks {}", elements.join(", ")));
+    let all: Vec<String> = elements.into_iter().chain(rules).collect();
+    if all.is_empty() { String::new() } else { format!(": {}", all.join(", ")) }
 }
 
 /// Whether a chain's block has no rule, or a set's no element.
@@ -235,7 +263,9 @@ mod tests {
     }
 
     fn drift(text: &str) -> String {
-        Listing::read(text).unwrap().drift("0123456789ab").join("; ")
+        let faults =
+            Listing::read(text).unwrap().drift("0123456789ab", Listing::read(LOADED).as_ref());
+        faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     #[test]
@@ -243,7 +273,13 @@ mod tests {
         assert_eq!(drift(&sealed()), "");
         assert_eq!(drift(&sealed().replace("packets 7", "packets 8")), "");
         assert_eq!(drift(&sealed().replace("size 65535", "size 65535\t# count 2")), "");
-        let counter = Counter { table: COUNTER_TABLE, ports: 6379.into(), packets: 7, bytes: 420 };
+        let counter = Counter {
+            table: COUNTER_TABLE,
+            ports: 6379.into(),
+            is_probe: false,
+            packets: 7,
+            bytes: 420,
+        };
         assert_eq!(Listing::read(LOADED).unwrap().counters, [(Family::V6, counter)]);
         assert_eq!(Listing::read(""), None);
     }
@@ -257,14 +293,17 @@ mod tests {
             (sealed().replace(jump, ""), "chain rg_input was flushed"),
             (sealed().replace(jump, &jump.replace("goto", "jump")), "chain rg_input was edited"),
             (sealed().replace("counter port_6379_v6", "counter x"), "counters was edited"),
-            (sealed().replace("     6380", "     6381"), "set rg_reserved was edited"),
+            (
+                sealed().replace("     6380", "     6381"),
+                "set rg_reserved was edited: it lacks 6380",
+            ),
             (
                 sealed().replace("\t\telements = { 6379,\n\t\t\t     6380 }\n", ""),
                 "set rg_reserved was flushed",
             ),
             (
                 sealed().replace("chain rg_guard {", "chain other {"),
-                "chain rg_guard is missing; chain other is not ours",
+                "chain rg_guard is missing; inet redisguard: chain other is not redisguard's",
             ),
         ];
         for (listing, wanted) in cases {

@@ -19,6 +19,15 @@ pub(in crate::firewall) fn run(
     nft.run(action).map_err(|error| error.or_help(HELP))
 }
 
+/// A chain as nft lists it, with the handles of its rules; `None` where nft does not. `table` as nft names it:
+/// `inet filter`.
+pub(in crate::firewall) fn listed_chain(table: &str, chain: &str) -> Option<String> {
+    let (family, table) = table.split_once(' ')?;
+    let arguments = ["--handle", "list", "chain", family, table, chain];
+    let output = run(&arguments, "list a chain", "").ok()?;
+    output.is_success().then(|| output.text())
+}
+
 /// Has nft read a script, which is one transaction.
 ///
 /// # Errors

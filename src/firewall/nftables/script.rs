@@ -39,6 +39,11 @@ impl Script {
         Some(found.emptied(&Listing::read(table)?) + table)
     }
 
+    /// The table as the bundle has it; `None` where the script is not of that form.
+    pub(super) fn table(&self) -> Option<Listing> {
+        Listing::read(self.fresh())
+    }
+
     /// The script for a namespace without such a table. The kernel waits for all processors before it
     /// frees a deleted table, so nothing is deleted that is not there.
     pub(super) fn fresh(&self) -> &str {

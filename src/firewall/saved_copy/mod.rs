@@ -75,6 +75,8 @@ pub struct SavedCopy {
     form: Form,
     /// The command that takes it out of the file, or what a person must do.
     pub fix: String,
+    /// Whether that is a command.
+    pub is_command: bool,
 }
 
 impl SavedCopy {
@@ -98,13 +100,15 @@ impl SavedCopy {
         let partly: Vec<bool> = partly.collect();
         let expression = form.expression();
         // Tried, because files that people wrote have other forms: it must take out redisguard's lines, and no others.
-        let fix = if wholly == partly && removed_by(&expression, &lines).as_ref() == Some(&wholly) {
+        let is_command =
+            wholly == partly && removed_by(&expression, &lines).as_ref() == Some(&wholly);
+        let fix = if is_command {
             format!("sed -i -E '{expression}' {}", shell_word(path))
         } else {
             let numbers = line_numbers(&partly);
             format!("edit {path}: take out what belongs to redisguard in lines {numbers}")
         };
-        Some(Self { bundles: digests(text), form, fix })
+        Some(Self { bundles: digests(text), form, fix, is_command })
     }
 
     /// Whether the file holds no rules of redisguard's, but has nft load the installed ones.

@@ -8,6 +8,7 @@ use super::confirm::{self, FORMER_BUNDLE};
 use super::intent;
 use super::rollback::roll_back;
 use super::rollback_journal::Journal;
+use super::rules_first;
 use super::state::Change;
 use crate::error::Error;
 use crate::files;
@@ -31,10 +32,11 @@ use std::time::Duration;
 
 /// How long a listener that was just started may take to answer: the host may be busy.
 const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
-const HELP: &str = "mend the cause and run the same again";
+const HELP: &str = "remove the cause and run it again";
 
 /// Locks the host, and plans the change that makes it match the target. The lock is held until the change
-/// is made; `on_wait` is called if another process holds it.
+/// is made; `on_wait` is called if another process holds it. Rules that others have removed are brought back at
+/// once, whatever becomes of the change.
 ///
 /// # Errors
 /// A lock that cannot be taken, an unconfirmed change; as [`prepare`].
@@ -45,7 +47,13 @@ pub fn begin<'a>(
 ) -> Result<(Lock, Prepared<'a>), Error> {
     let lock = lock::take(host, on_wait)?;
     confirm::refuse(host, &format!("apply bundle {}", target.guard_config.bundle))?;
-    Ok((lock, prepare(host, target, Detail::Drift)?))
+    let mut prepared = prepare(host, target, Detail::Drift)?;
+    if prepared.plan.steps.iter().any(|step| matches!(step, Step::LoadRules { .. })) {
+        prepared.tables = firewall::existing_tables();
+        // Where they cannot be, this change may still load its own.
+        prepared.rules_brought_back = rules_first::bring_back(host).unwrap_or(false);
+    }
+    Ok((lock, prepared))
 }
 
 /// What a change has left to be done.
@@ -122,9 +130,9 @@ fn refuse_masked(prepared: &Prepared<'_>) -> Result<(), Error> {
     if masked.is_empty() {
         return Ok(());
     }
-    let error = Error::new(format!("start {masked}"), "an administrator has masked it");
+    let error = Error::new(format!("start {masked}"), "it is masked by an administrator");
     let unmask = format!("{} unmask {masked}", prepared.host.systemctl());
-    Err(error.help(format!("if it shall run: {unmask}, then the same again")))
+    Err(error.help(format!("if it may run: {unmask}, then run this again")))
 }
 
 impl Change<'_> {
@@ -180,7 +188,8 @@ impl Change<'_> {
         let firewall = Firewall::of(&target.bundle, &target.guard_config)?;
         self.kernel_rules = Some(Snapshot::take()?);
         if firewall.makes_tables() && self.receipt.tables.is_none() {
-            self.receipt.tables = firewall::existing_tables();
+            let before = self.prepared.tables.clone();
+            self.receipt.tables = before.or_else(firewall::existing_tables);
         }
         firewall.check(&firewall.observe()?, dry_run)?;
         Ok(Some(firewall))
@@ -303,8 +312,10 @@ impl Change<'_> {
             return Ok(());
         }
         if started.contains(&Unit::Listener) {
-            let guard_config = &self.prepared.target.guard_config;
-            if let Some(wrong) = listener_health::wrong_answer(guard_config, LISTENER_TIMEOUT) {
+            let Prepared { host, target, .. } = self.prepared;
+            let guard_config = &target.guard_config;
+            if let Some(wrong) = listener_health::wrong_answer(host, guard_config, LISTENER_TIMEOUT)
+            {
                 let error = Error::new(format!("have {} answer", Unit::Listener), wrong);
                 return Err(error.and(systemd::last_words(Unit::Listener.name())));
             }

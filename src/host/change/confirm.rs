@@ -126,7 +126,7 @@ impl Record {
     }
 
     /// How long it can be confirmed; nothing is left after a restart.
-    pub(super) fn time_left(&self, host: &Host) -> Duration {
+    pub fn time_left(&self, host: &Host) -> Duration {
         if !host.exists(SINCE_BOOT) {
             return Duration::ZERO;
         }

@@ -66,7 +66,7 @@ pub(super) fn complete(
             // Only the first file was there before redisguard; later ones stay aside.
             receipt.moved.entry(path.clone()).or_insert_with(|| aside(host, path));
         }
-        if let Some((path, bytes)) = before.and_then(|receipt| edited(step, receipt)) {
+        if let Some((path, bytes)) = before.and_then(|receipt| receipt.edited(step)) {
             copies.push((format!("{EDITED}{path}"), bytes.to_vec()));
         }
         if let Some((path, original, bytes)) = original(step) {
@@ -89,16 +89,6 @@ fn add_directories(receipt: &mut Receipt, host: &Host, path: &str) {
     let above = host.path(path);
     let missing = files::missing_directories(above.parent().unwrap_or(Path::new("/")));
     missing.iter().for_each(|directory| receipt.add_directory(host, directory));
-}
-
-/// A file of the receipt that somebody has edited, and that a step will overwrite or remove.
-fn edited<'a>(step: &'a Step, before: &Receipt) -> Option<(&'a str, &'a [u8])> {
-    let (Step::WriteFile { path, old: Some(old), .. } | Step::RemoveFile { path, old }) = step
-    else {
-        return None;
-    };
-    let applied = before.files.get(path).filter(|_| path != BINARY)?;
-    (applied.sha256 != sha256_hex(&old.bytes)).then_some((path, &old.bytes))
 }
 
 /// What a step will overwrite.

@@ -10,4 +10,5 @@ pub mod remove;
 pub mod revert;
 mod rollback;
 mod rollback_journal;
+pub mod rules_first;
 mod state;

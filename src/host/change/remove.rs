@@ -92,7 +92,7 @@ pub fn remove(host: &Host, plan: &Plan) -> Result<(), Error> {
         };
         done.map_err(|error| {
             let error = rules_state(host).into_iter().fold(error, Error::and);
-            error.or_help("mend the cause and run remove again: it goes on from here")
+            error.or_help("remove the cause and run it again: it goes on from here")
         })?;
     }
     Ok(())

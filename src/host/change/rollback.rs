@@ -2,6 +2,7 @@
 //!
 //! Never: turns blocked ports into open ones.
 
+use super::rules_first::LOADED_AGAIN;
 use super::state::Change;
 use crate::error::Error;
 use crate::firewall;
@@ -32,6 +33,9 @@ pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
     // Units and rules are not in the journal: a plan may touch them and no file.
     failures.extend(restore_units(&change).err());
     failures.extend(restore_rules(&change).err());
+    if failures.is_empty() && change.prepared.rules_brought_back {
+        return error.and(format!("{LOADED_AGAIN}, and everything else is as it was before"));
+    }
     if failures.is_empty() {
         return error.and("everything is as it was before");
     }

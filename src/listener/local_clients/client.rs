@@ -19,14 +19,16 @@ pub struct LocalClient {
     pub uid: Option<u32>,
     /// The number of its control group, where that is known.
     pub cgroup: Option<NonZeroU64>,
+    /// Whether its address and user show that it is redisguard itself, which asks whether the listener answers.
+    pub is_own: bool,
 }
 
 impl LocalClient {
-    /// Whether it is redisguard itself, which asks whether the listener answers: as root, because any
-    /// other user could use the name to stay unseen.
+    /// Whether it is redisguard itself. Where it may not bind a privileged port it says its name; that counts only
+    /// from root, because any other user could use the name to stay unseen.
     pub fn is_redisguard(&self, client: &ClientInfo) -> bool {
         let name = client.stated().name.as_deref();
-        self.uid == Some(0) && name == Some(OWN_CLIENT_NAME.as_bytes())
+        self.is_own || self.uid == Some(0) && name == Some(OWN_CLIENT_NAME.as_bytes())
     }
 }
 

@@ -13,6 +13,8 @@ use super::name::Name;
 use super::names::{CGROUPS, Names};
 use crate::listener::clock::Tick;
 use crate::listener::net::sock_diag::{SockDiag, TcpRecord};
+use crate::listener_contract::OWN_SOURCE_PORTS;
+use nix::errno::Errno;
 
 /// The user id that stands for users that this process's user namespace does not know
 /// (user_namespaces(7)).
@@ -64,7 +66,8 @@ impl Identifier {
         if !peer.ip().is_loopback() && peer.ip() != local.ip() {
             return None;
         }
-        let record = self.ask(peer, local);
+        let may_be_own = peer.ip().is_loopback() && OWN_SOURCE_PORTS.contains(&peer.port());
+        let record = self.ask(peer, local, may_be_own);
         let cgroup = record.and_then(|record| NonZeroU64::new(record.cgroup?));
         let name = match (cgroup, &mut self.names) {
             (Some(id), Some(names)) => names.get(id, now),
@@ -72,11 +75,13 @@ impl Identifier {
         };
         let known = |record: &TcpRecord| record.inode != 0 && record.uid != OVERFLOW_UID;
         let uid = record.filter(known).map(|record| record.uid);
-        Some(LocalClient { name, uid, cgroup })
+        // A question that was given up is gone before it is accepted, and its user with it.
+        let is_own = may_be_own && uid.map_or_else(|| is_privileged(peer), |uid| uid == 0);
+        Some(LocalClient { name, uid, cgroup, is_own })
     }
 
-    /// The client's own socket. The first time that there is none, that is logged.
-    fn ask(&mut self, peer: SocketAddr, local: SocketAddr) -> Option<TcpRecord> {
+    /// The client's own socket. The first time that there is none, that is logged, unless it is redisguard's.
+    fn ask(&mut self, peer: SocketAddr, local: SocketAddr, is_own: bool) -> Option<TcpRecord> {
         let kernel = self.kernel.as_mut()?;
         let problem = match kernel.tcp_socket(peer, local) {
             Ok(Some(record)) if record.is_connected() => return Some(record),
@@ -84,13 +89,21 @@ impl Identifier {
                 .to_owned(),
             Err(cause) => format!("the kernel did not answer: {cause}"),
         };
-        if !std::mem::replace(&mut self.is_reported, true) {
+        if !is_own && !std::mem::replace(&mut self.is_reported, true) {
             tracing::info!(
                 "the local client {peer} is logged as cgroup=unknown: {problem}; this is said once"
             );
         }
         None
     }
+}
+
+/// Whether only root may bind the port of `address`: net.ipv4.ip_unprivileged_port_start may have been lowered.
+/// The sandbox of the unit forbids (EPERM) what would tell. A user who uses that must close its connection before
+/// it is accepted, and thus hides nothing that was answered.
+fn is_privileged(address: SocketAddr) -> bool {
+    let denied = TcpListener::bind(address).err().and_then(|cause| cause.raw_os_error());
+    matches!(denied.map(Errno::from_raw), Some(Errno::EACCES | Errno::EPERM))
 }
 
 /// Opens a socket to the kernel, and asks it for the control group of a listening one; that is `None`

@@ -98,6 +98,8 @@ pub struct Attempt<'a> {
     pub redirected: bool,
     /// Which client of this host it was, if it was one.
     pub local: Option<&'a LocalClient>,
+    /// Whether it came from a network that probes.
+    pub is_probe: bool,
     /// What it sent, as far as it is logged.
     pub client: &'a ClientInfo,
     /// Replies sent in full.
@@ -117,6 +119,8 @@ pub struct Folded {
     pub source: FoldedSource,
     /// What the client of this host is called, if it was one.
     pub name: Option<Rc<Name>>,
+    /// Whether they came from a network that probes.
+    pub is_probe: bool,
     /// How many.
     pub attempts: u64,
 }
@@ -169,6 +173,7 @@ impl Attempt<'_> {
                 line.number("uid", u64::from(*uid));
             }
         }
+        line.probe(self.is_probe);
         line.word("told", self.told.as_str());
         line.word("outcome", self.outcome.as_str());
         line.end();
@@ -211,6 +216,7 @@ pub(super) fn write_folded(format: LogFormat, time: &str, folded: &Folded, out: 
     if let Some(name) = &folded.name {
         line.name(name);
     }
+    line.probe(folded.is_probe);
     line.word("outcome", "folded");
     line.end();
 }
@@ -282,6 +288,13 @@ impl<'a> Line<'a> {
     fn stated(&mut self, key: &str, value: Option<&[u8]>) {
         if let Some(value) = value {
             self.text(key, value, MAX_CLIENT_NAME_BYTES);
+        }
+    }
+
+    /// The mark of a probe; what is none has no such field.
+    fn probe(&mut self, is_probe: bool) {
+        if is_probe {
+            self.word("probe", "true");
         }
     }
 

@@ -9,6 +9,7 @@ fn attempt(client: &ClientInfo) -> Attempt<'_> {
         port: 6379,
         redirected: false,
         local: None,
+        is_probe: false,
         client,
         replies: 3,
         told: Told::Yes,
@@ -107,12 +108,14 @@ fn the_longest_line_is_within_the_bound() {
         name: Rc::new(Name::Path(vec![0xff; 4096].into())),
         uid: Some(u32::MAX),
         cgroup: None,
+        is_own: false,
     };
     let longest = Attempt {
         peer: "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535".parse().unwrap(),
         port: 65535,
         redirected: true,
         local: Some(&local),
+        is_probe: true,
         client: &client,
         replies: u64::MAX,
         told: Told::Unknown,
@@ -122,6 +125,20 @@ fn the_longest_line_is_within_the_bound() {
     for format in [LogFormat::Logfmt, LogFormat::Json] {
         let line = line(&longest, format, Timestamp::MAX);
         assert!(line.len() <= MAX_LOG_LINE_BYTES, "{}: {line}", line.len());
+    }
+}
+
+#[test]
+fn the_line_of_a_probe_is_marked_and_no_other() {
+    let client = client(b"redis-py");
+    let plain = attempt(&client);
+    let probe = Attempt { is_probe: true, ..attempt(&client) };
+    for (format, mark) in
+        [(LogFormat::Logfmt, " probe=true"), (LogFormat::Json, ",\"probe\":\"true\"")]
+    {
+        let [plain, probe] = [&plain, &probe].map(|one| line(one, format, Timestamp::UNIX_EPOCH));
+        assert_eq!(probe.matches(mark).count(), 1, "{probe}");
+        assert_eq!(probe.replace(mark, ""), plain);
     }
 }
 
@@ -144,7 +161,8 @@ fn what_is_stated_and_refused_is_named() {
 fn every_field_is_documented() {
     let page = include_str!("../../../docs/reference/log.md");
     let client = ClientInfo { tls: Some(TlsOutcome::Version13), ..everything_stated() };
-    let local = |name| LocalClient { name: Rc::new(name), uid: Some(0), cgroup: None };
+    let local =
+        |name| LocalClient { name: Rc::new(name), uid: Some(0), cgroup: None, is_own: false };
     for name in [Name::Unit((*b"a").into()), Name::Container((*b"a").into()), Name::Unknown] {
         let local = local(name);
         let attempt = Attempt { local: Some(&local), ..attempt(&client) };
@@ -178,7 +196,7 @@ fn a_local_client_is_named_and_its_name_breaks_no_line() {
         (Name::Id(4711), Some(7), r##"cgroup="#4711" uid=7"##),
         (Name::Unknown, None, "cgroup=unknown"),
     ] {
-        let local = LocalClient { name: Rc::new(name), uid, cgroup: None };
+        let local = LocalClient { name: Rc::new(name), uid, cgroup: None, is_own: false };
         let attempt = Attempt { local: Some(&local), ..attempt(&client) };
         let line = line(&attempt, LogFormat::Logfmt, Timestamp::UNIX_EPOCH);
         assert!(line.contains(&format!(" duration-ms=12 {fields} told=true ")), "{line}");
@@ -192,7 +210,7 @@ fn folded_and_dropped_attempts_are_lines_with_counts() {
         [(None, ""), (Some(Name::Unit((*b"billing.service").into())), "unit=billing.service ")]
     {
         let source = FoldedSource::Address([192, 0, 2, 1].into());
-        let folded = Folded { source, name: name.map(Rc::new), attempts: 7 };
+        let folded = Folded { source, name: name.map(Rc::new), is_probe: false, attempts: 7 };
         let mut line = Vec::new();
         let time = TimestampCache::default().format(time).to_owned();
         write_folded(LogFormat::Logfmt, &time, &folded, &mut line);
@@ -221,14 +239,16 @@ fn the_time_is_formatted_again_for_every_millisecond() {
 #[test]
 fn the_report_reads_what_the_log_says() {
     use crate::report::{
-        AnswerKind, Line, LineFormat, LostLines, Protocol as Spoken, Source, TimestampParser,
+        AnswerKind, Line, LineFormat, LostLines, Protocol as Spoken, Source, TimestampParser, scan,
     };
     let read = |line: &str, check: &dyn Fn(Line<'_>)| {
         let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
-        match LineFormat::Listener.parse(line.trim_end().as_bytes(), &mut timestamps) {
+        let mut bytes = line.as_bytes();
+        scan(&mut bytes, LineFormat::Listener, &mut timestamps, |read, _| match read {
             Ok(line) => check(line),
             Err(fault) => panic!("{fault:?}: {line}"),
-        }
+        })
+        .unwrap();
     };
     let every: Vec<u8> = (0..=255).collect();
     for format in [LogFormat::Logfmt, LogFormat::Json] {
@@ -267,12 +287,13 @@ fn the_report_reads_what_the_log_says() {
         }
         let mut folded = Vec::new();
         let source = FoldedSource::Network("2001:db8::".parse().unwrap());
-        let network = Folded { source, name: None, attempts: 7 };
+        let network = Folded { source, name: None, is_probe: true, attempts: 7 };
         write_folded(format, "1970-01-01T00:00:00.000Z", &network, &mut folded);
         read(&String::from_utf8(folded).unwrap(), &|line| {
             let Line::Attempt(knock) = line else { panic!("{line:?}") };
             assert_eq!((knock.attempts, knock.answer, knock.port), (7, AnswerKind::Folded, None));
             assert_eq!(knock.source, Source::Network("2001:db8::".parse().unwrap()));
+            assert!(knock.is_probe);
         });
         let dropped =
             dropped_line(format, Timestamp::UNIX_EPOCH, LineTotals { lines: 2, attempts: 9 });
@@ -284,7 +305,7 @@ fn the_report_reads_what_the_log_says() {
 
 #[test]
 fn the_report_reads_the_name_of_every_local_client() {
-    use crate::report::{Line, LineFormat, TimestampParser};
+    use crate::report::{Line, LineFormat, TimestampParser, scan};
     let client = client(b"redis-py");
     let long = |byte| -> Box<[u8]> { vec![byte; 4096].into() };
     for format in [LogFormat::Logfmt, LogFormat::Json] {
@@ -299,19 +320,23 @@ fn the_report_reads_the_name_of_every_local_client() {
             Name::Id(u64::MAX),
             Name::Unknown,
         ] {
-            let local = LocalClient { name: Rc::new(name), uid: Some(7), cgroup: None };
+            let local =
+                LocalClient { name: Rc::new(name), uid: Some(7), cgroup: None, is_own: false };
             let attempt = Attempt { local: Some(&local), ..attempt(&client) };
             let mut text = line(&attempt, format, Timestamp::UNIX_EPOCH).into_bytes();
             let (source, attempts) = (FoldedSource::Address(attempt.peer.ip()), 7);
-            let folded = Folded { source, name: Some(local.name), attempts };
+            let folded = Folded { source, name: Some(local.name), is_probe: true, attempts };
             write_folded(format, "1970-01-01T00:00:00.000Z", &folded, &mut text);
             let text = String::from_utf8(text).unwrap();
             assert_eq!(text.lines().count(), 2);
             for line in text.lines() {
                 let mut timestamps = TimestampParser::new(jiff::tz::TimeZone::UTC, 0);
-                let read = LineFormat::Listener.parse(line.as_bytes(), &mut timestamps);
-                let Ok(Line::Attempt(knock)) = read else { panic!("{read:?}: {line}") };
-                assert!(knock.source.local_client().is_some(), "{line}");
+                let mut bytes = line.as_bytes();
+                scan(&mut bytes, LineFormat::Listener, &mut timestamps, |read, _| {
+                    let Ok(Line::Attempt(knock)) = read else { panic!("{read:?}: {line}") };
+                    assert!(knock.source.local_client().is_some(), "{line}");
+                })
+                .unwrap();
             }
         }
     }

@@ -46,9 +46,11 @@ impl Journal {
     /// Logs a connection that has just ended.
     pub fn record(&mut self, attempt: &Attempt<'_>, now: Tick) {
         self.take_due(now);
-        if self.limiter.admit(attempt.peer.ip(), attempt.local, now) {
+        if self.limiter.admit(attempt.peer.ip(), attempt.local, attempt.is_probe, now) {
             let time = self.timestamps.format(Timestamp::now());
-            self.pending.push(1, |out| attempt.write(self.format, time, out));
+            // Lost attempts are those of users.
+            let attempts = u64::from(!attempt.is_probe);
+            self.pending.push(attempts, |out| attempt.write(self.format, time, out));
             self.queue_if_full(now);
         }
     }
@@ -96,7 +98,8 @@ impl Journal {
         for folded in folded {
             let time = self.timestamps.format(Timestamp::now());
             let write = |out: &mut _| write_folded(self.format, time, &folded, out);
-            self.pending.push(folded.attempts, write);
+            let attempts = if folded.is_probe { 0 } else { folded.attempts };
+            self.pending.push(attempts, write);
             self.queue_if_full(now);
         }
     }

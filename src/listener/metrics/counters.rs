@@ -21,6 +21,10 @@ pub struct Counters {
     by_outcome: [AtomicU64; Outcome::ALL.len()],
     replies: AtomicU64,
     open: AtomicU64,
+    /// Whether the settings name networks that probe.
+    has_probes: bool,
+    /// The notice port, and how many of its addresses are missing.
+    notice_port: Option<(u16, AtomicU64)>,
     /// Seconds since 1970.
     started: u64,
 }
@@ -33,8 +37,12 @@ struct ReservationCounters {
     connections: AtomicU64,
     told: AtomicU64,
     told_unknown: AtomicU64,
+    /// Connections of probes, which nothing else here counts.
+    probes: AtomicU64,
     /// When the latest connection ended, in seconds since 1970; 0 before the first.
     latest: AtomicU64,
+    /// Addresses that the listener should have and has not.
+    unbound: AtomicU64,
 }
 
 impl ReservationCounters {
@@ -61,16 +69,48 @@ impl Counters {
             })
             .collect();
         by_reservation.sort_by_key(|counters| counters.first);
-        Counters { by_reservation, started: unix_time(), ..Counters::default() }
+        let has_probes = !settings.probe_from.is_empty();
+        let notice_port = settings.port.map(|port| (port, AtomicU64::default()));
+        Counters {
+            by_reservation,
+            has_probes,
+            notice_port,
+            started: unix_time(),
+            ..Counters::default()
+        }
+    }
+
+    /// The counters of the reservation of a port.
+    fn of(&self, port: u16) -> Option<&ReservationCounters> {
+        let after = self.by_reservation.partition_point(|found| found.first <= port);
+        let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
+        found.filter(|found| port <= found.last)
+    }
+
+    /// Stores the ports of the addresses that are not bound.
+    pub fn set_unbound(&self, ports: impl Iterator<Item = u16>) {
+        let notice = self.notice_port.as_ref();
+        let all = self.by_reservation.iter().map(|counters| &counters.unbound);
+        all.chain(notice.map(|(_, unbound)| unbound)).for_each(|unbound| unbound.store(0, Relaxed));
+        for port in ports {
+            let unbound = match notice {
+                Some((number, unbound)) if *number == port => Some(unbound),
+                _ => self.of(port).map(|counters| &counters.unbound),
+            };
+            unbound.map(|unbound| unbound.fetch_add(1, Relaxed));
+        }
     }
 
     /// Counts a connection that ended.
     pub fn record(&self, attempt: &Attempt<'_>) {
+        let found = self.of(attempt.port);
+        if attempt.is_probe {
+            let _ = found.map(|found| found.probes.fetch_add(1, Relaxed));
+            return;
+        }
         self.by_outcome[attempt.outcome as usize].fetch_add(1, Relaxed);
         self.replies.fetch_add(attempt.replies, Relaxed);
-        let after = self.by_reservation.partition_point(|found| found.first <= attempt.port);
-        let found = after.checked_sub(1).and_then(|index| self.by_reservation.get(index));
-        if let Some(found) = found.filter(|found| attempt.port <= found.last) {
+        if let Some(found) = found {
             found.connections.fetch_add(1, Relaxed);
             let _ = match attempt.told {
                 Told::Yes => found.told.fetch_add(1, Relaxed),
@@ -100,7 +140,27 @@ impl Counters {
             labels: vec![("ending", outcome.as_str().to_owned())],
             value: self.by_outcome[*outcome as usize].load(Relaxed),
         });
+        let mut probes = by_port(
+            "redisguard_notice_probes",
+            Counter,
+            "Connections from the networks in [probe] from, which no other metric counts.",
+            |counters| &counters.probes,
+        );
+        if !self.has_probes {
+            probes.samples.clear();
+        }
+        let mut unbound = by_port(
+            "redisguard_notice_unbound_addresses",
+            Gauge,
+            "Addresses of the port that the listener should have and another program holds: 0.0.0.0 and [::] count one each.",
+            |counters| &counters.unbound,
+        );
+        unbound.samples.extend(self.notice_port.iter().map(|(port, unbound)| Sample {
+            labels: vec![("port", port.to_string())],
+            value: unbound.load(Relaxed),
+        }));
         vec![
+            unbound,
             by_port(
                 "redisguard_notice_connections",
                 Counter,
@@ -125,6 +185,7 @@ impl Counters {
                 "When the latest of them ended, in seconds since 1970; 0 if there was none since the listener was started.",
                 |counters| &counters.latest,
             ),
+            probes,
             Metric {
                 name: "redisguard_notice_endings",
                 kind: Counter,

@@ -1,9 +1,11 @@
-//! The listening sockets: which ports are bound, in which family, and which are left to other
-//! programs and why.
+//! The listening sockets: which ports are bound, in which family, which are left to other programs and why, and
+//! which another program holds although the listener should.
 //!
-//! Guarantees: a port is bound in both families or in neither.
+//! Guarantees: a port with `listen = "if-free"` is bound in both families or in neither, and never again after
+//! the start. One port that is taken keeps no other from being bound.
 //! Never: accepts a connection.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -17,6 +19,10 @@ use crate::listener::settings::{Listen, Settings};
 /// 4096 since Linux 5.4.
 pub const BACKLOG: u16 = 4096;
 
+/// All addresses of each family.
+const WILDCARDS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+
 /// Which port a listening socket is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenPort {
@@ -27,7 +33,8 @@ pub enum ListenPort {
 }
 
 impl ListenPort {
-    fn number(self) -> u16 {
+    /// Its number.
+    pub fn number(self) -> u16 {
         match self {
             ListenPort::Reserved(port) | ListenPort::Notice(port) => port,
         }
@@ -42,11 +49,13 @@ pub struct Listener {
 }
 
 /// The bound ports, ready to be served.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Listeners {
     pub sockets: Vec<Listener>,
     /// The reserved ports that are left to other programs.
     pub left_alone: Vec<LeftAlone>,
+    /// The addresses that the listener should have and has not.
+    pub unbound: Vec<Unbound>,
 }
 
 /// A reserved port that the listener does not bind.
@@ -58,85 +67,129 @@ pub struct LeftAlone {
     pub reason: String,
 }
 
+/// An address that could not be bound.
+#[derive(Debug)]
+pub struct Unbound {
+    /// The port.
+    pub port: ListenPort,
+    /// All addresses of one family, with the port.
+    pub address: SocketAddr,
+    cause: io::Error,
+}
+
+impl Unbound {
+    /// Whether another program has it.
+    fn is_taken(&self) -> bool {
+        self.cause.kind() == ErrorKind::AddrInUse
+    }
+
+    /// An address that was bound and could not be served.
+    pub fn lost(port: ListenPort, address: SocketAddr, cause: io::Error) -> Unbound {
+        Unbound { port, address, cause }
+    }
+
+    /// Tries again to bind it.
+    ///
+    /// # Errors
+    /// The same address, with the cause of now.
+    pub fn retry(self) -> Result<Listener, Unbound> {
+        let Unbound { port, address, .. } = self;
+        listen(port, address).map_err(|cause| Unbound { port, address, cause })
+    }
+}
+
+/// The address, and why it is not bound.
+impl fmt::Display for Unbound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_taken() {
+            true => write!(formatter, "{} is in use by another program", self.address),
+            false => write!(formatter, "{} cannot be bound ({})", self.address, self.cause),
+        }
+    }
+}
+
 impl Listeners {
     /// Binds every port that the settings ask for, on all IPv4 and all IPv6 addresses. A host
     /// without IPv6 is served on IPv4 alone.
     ///
     /// # Errors
-    /// A port with `listen = "always"`, or the notice port, could not be bound.
+    /// Nothing could be bound, for another reason than that it is in use.
     pub fn bind(settings: &Settings) -> Result<Listeners, Error> {
-        let mut listeners = Listeners { sockets: Vec::new(), left_alone: Vec::new() };
+        let mut listeners = Listeners::default();
         for reservation in &settings.reserved {
             for port in reservation.first..=reservation.last {
-                listeners.add_reserved(reservation.listen, port)?;
+                listeners.add_reserved(reservation.listen, port);
             }
         }
         if let Some(port) = settings.port.map(ListenPort::Notice) {
-            listeners.add(port).map_err(|unbound| bind_error(port, &unbound))?;
+            listeners.add(port);
         }
-        Ok(listeners)
+        match listeners.unbound.iter().find(|unbound| !unbound.is_taken()) {
+            Some(unbound) if listeners.sockets.is_empty() => Err(bind_error(unbound)),
+            _ => Ok(listeners),
+        }
     }
 
-    /// The bound addresses, in the order of the settings.
-    pub fn bound(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
-    }
-
-    fn add_reserved(&mut self, listen: Listen, number: u16) -> Result<(), Error> {
+    fn add_reserved(&mut self, listen: Listen, number: u16) {
         let port = ListenPort::Reserved(number);
         let reason = match listen {
             Listen::Never => "listen = \"never\"".to_owned(),
-            Listen::Always | Listen::IfFree => match self.add(port) {
-                Err(Unbound { address, cause })
-                    if listen == Listen::IfFree && cause.kind() == ErrorKind::AddrInUse =>
-                {
-                    format!("{address} is in use")
-                }
-                added => return added.map_err(|unbound| bind_error(port, &unbound)),
+            Listen::Always => return self.add(port),
+            Listen::IfFree => match bind_both(port) {
+                Ok(sockets) => return self.sockets.extend(sockets),
+                Err(unbound) => unbound.to_string(),
             },
         };
         self.left_alone.push(LeftAlone { port: number, reason });
-        Ok(())
     }
 
-    /// Binds `port` in both families or in neither.
-    fn add(&mut self, port: ListenPort) -> Result<(), Unbound> {
-        let mut bound = Vec::new();
-        for ip in [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+    /// Binds `port` in each family where it can be.
+    fn add(&mut self, port: ListenPort) {
+        for ip in WILDCARDS {
             let address = SocketAddr::new(ip, port.number());
-            match bound_socket(address) {
-                Ok(socket) => bound.push((address, socket)),
+            match listen(port, address) {
+                Ok(listener) => self.sockets.push(listener),
                 Err(cause) if ip.is_ipv6() && means_no_ipv6(&cause) => {}
-                Err(cause) => return Err(Unbound { address, cause }),
+                Err(cause) => self.unbound.push(Unbound { port, address, cause }),
             }
         }
-        // Only now: while the other family could still turn out to be busy, no client may connect.
-        for (address, socket) in &bound {
-            let unbound = |cause| Unbound { address: *address, cause };
-            socket.listen(BACKLOG.into()).map_err(unbound)?;
-        }
-        let listeners =
-            bound.into_iter().map(|(_, socket)| Listener { socket: socket.into(), port });
-        self.sockets.extend(listeners);
-        Ok(())
     }
 }
 
-/// An address that could not be bound.
-struct Unbound {
-    address: SocketAddr,
-    cause: io::Error,
+/// The addresses of bound sockets.
+pub fn addresses(sockets: &[Listener]) -> Vec<SocketAddr> {
+    sockets.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
 }
 
-fn bind_error(port: ListenPort, Unbound { address, cause }: &Unbound) -> Error {
-    let number = port.number();
-    let stop_holder =
-        format!("stop what holds port {number} (`ss -Hltnp 'sport = :{number}'` names it), or");
-    let help = match (port, cause.kind()) {
-        (ListenPort::Notice(_), _) => format!("{stop_holder} choose another notice port"),
-        (_, ErrorKind::AddrInUse) => {
-            format!("{stop_holder} give the port listen = \"if-free\" to leave it to its holder")
+fn listen(port: ListenPort, address: SocketAddr) -> io::Result<Listener> {
+    let socket = bound_socket(address)?;
+    socket.listen(BACKLOG.into())?;
+    Ok(Listener { socket: socket.into(), port })
+}
+
+/// Binds `port` in both families or in neither.
+fn bind_both(port: ListenPort) -> Result<Vec<Listener>, Unbound> {
+    let mut bound = Vec::new();
+    for ip in WILDCARDS {
+        let address = SocketAddr::new(ip, port.number());
+        match bound_socket(address) {
+            Ok(socket) => bound.push((address, socket)),
+            Err(cause) if ip.is_ipv6() && means_no_ipv6(&cause) => {}
+            Err(cause) => return Err(Unbound { port, address, cause }),
         }
+    }
+    // Only now: while the other family could still turn out to be busy, no client may connect.
+    for (address, socket) in &bound {
+        let unbound = |cause| Unbound { port, address: *address, cause };
+        socket.listen(BACKLOG.into()).map_err(unbound)?;
+    }
+    Ok(bound.into_iter().map(|(_, socket)| Listener { socket: socket.into(), port }).collect())
+}
+
+fn bind_error(Unbound { port, address, cause }: &Unbound) -> Error {
+    let number = port.number();
+    let help = match (port, cause.kind()) {
+        (ListenPort::Notice(_), _) => "choose another notice port".to_owned(),
         (_, ErrorKind::PermissionDenied) => format!(
             "the listener needs no rights and has none for a port below 1024: give port {number} \
              listen = \"never\""
@@ -192,7 +245,7 @@ mod tests {
         let port = probe.local_addr().unwrap().port();
         drop(probe);
         let listeners = Listeners::bind(&settings(port, "if-free")).unwrap();
-        assert_eq!(listeners.bound().len(), 2);
+        assert_eq!(addresses(&listeners.sockets).len(), 2);
         assert!(listeners.left_alone.is_empty());
     }
 
@@ -202,7 +255,7 @@ mod tests {
             let held = TcpListener::bind(holder).unwrap();
             let port = held.local_addr().unwrap().port();
             let listeners = Listeners::bind(&settings(port, "if-free")).unwrap();
-            assert!(listeners.bound().is_empty(), "{holder}");
+            assert!(addresses(&listeners.sockets).is_empty(), "{holder}");
             assert_eq!(listeners.left_alone[0].port, port);
             let other: IpAddr = if held.local_addr().unwrap().is_ipv4() {
                 Ipv6Addr::LOCALHOST.into()
@@ -214,19 +267,46 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_port_that_must_be_bound_is_an_error_with_port_cause_and_fix() {
-        let held = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = held.local_addr().unwrap().port();
-        let message = Listeners::bind(&settings(port, "always")).unwrap_err().to_string();
-        for part in [&format!("0.0.0.0:{port}"), "in use", "stop what holds", "if-free"] {
-            assert!(message.contains(part), "{message}");
+    fn a_taken_family_of_a_port_is_named_and_bound_once_it_is_free() {
+        for (holder, other) in [("127.0.0.1:0", "[::]"), ("[::1]:0", "0.0.0.0")] {
+            let held = TcpListener::bind(holder).unwrap();
+            let port = held.local_addr().unwrap().port();
+            let mut listeners = Listeners::bind(&settings(port, "always")).unwrap();
+            let bound = addresses(&listeners.sockets);
+            assert_eq!(bound, [format!("{other}:{port}").parse().unwrap()], "{holder}");
+            let unbound = listeners.unbound.remove(0);
+            let text = unbound.to_string();
+            assert!(text.ends_with(&format!(":{port} is in use by another program")), "{text}");
+            assert!(listeners.unbound.is_empty());
+            let mut retried = Err(unbound.retry().unwrap_err());
+            drop(held);
+            // A program that another test is about to start may have inherited the socket.
+            while let Err(unbound) = retried {
+                retried = unbound.retry();
+            }
+            let listener = retried.unwrap();
+            assert_eq!(listener.socket.local_addr().unwrap().port(), port);
         }
+    }
+
+    #[test]
+    fn a_taken_port_silences_no_other() {
+        let held = TcpListener::bind("[::]:0").unwrap();
+        let taken = held.local_addr().unwrap().port();
+        let mut both = settings(taken, "always");
+        let probe = TcpListener::bind("[::]:0").unwrap();
+        both.port = Some(probe.local_addr().unwrap().port());
+        drop(probe);
+        let listeners = Listeners::bind(&both).unwrap();
+        assert_eq!(addresses(&listeners.sockets).len(), 2);
+        assert!(listeners.unbound.iter().all(|unbound| unbound.address.port() == taken));
+        assert_eq!(listeners.unbound.len(), 2);
     }
 
     #[test]
     fn a_port_that_is_never_listened_on_is_not_touched() {
         let listeners = Listeners::bind(&settings(1, "never")).unwrap();
-        assert!(listeners.bound().is_empty());
+        assert!(addresses(&listeners.sockets).is_empty());
         assert_eq!(listeners.left_alone[0].reason, "listen = \"never\"");
     }
 }

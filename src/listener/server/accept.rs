@@ -13,7 +13,7 @@ use super::event_loop::Server;
 use crate::listener::net::bind::{BACKLOG, ListenPort};
 use crate::listener::net::epoll::Interest;
 use crate::listener::net::original_dst::{OriginalDestination, conntrack_destination};
-use crate::listener::source::Source;
+use crate::listener::source::{Source, SourceKey};
 
 /// Connections accepted from one listener in a round, before others have their turn.
 const MAX_ACCEPTED: usize = 64;
@@ -91,7 +91,10 @@ impl Server {
             true => None,
             false => self.identifier.identify(&stream, peer, self.now),
         };
-        let source = Source::new(peer.ip(), local.as_ref().and_then(|local| local.cgroup)).key();
+        let source = match &local {
+            Some(local) if local.is_own => SourceKey::OWN,
+            _ => Source::new(peer.ip(), local.as_ref().and_then(|local| local.cgroup)).key(),
+        };
         if let Some(key) = self.connections.eviction_candidate_for(source) {
             self.drive(key, Wakeup::Close(CloseReason::Evicted));
         }

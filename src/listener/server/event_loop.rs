@@ -18,7 +18,7 @@ use crate::listener::clock::{Clock, Tick};
 use crate::listener::local_clients::Identifier;
 use crate::listener::log::{Attempt, Journal, Log, Told};
 use crate::listener::metrics::counters::Counters;
-use crate::listener::net::bind::{Listener, Listeners};
+use crate::listener::net::bind::{Listener, Listeners, Unbound};
 use crate::listener::net::epoll::{Interest, Poller, Ready};
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
@@ -38,7 +38,7 @@ const REQUESTS: Key = FIRST_KEY - 1;
 /// What was served, for the line that says that the listener stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
-    /// Connections accepted.
+    /// Connections accepted, without those of probes.
     pub(super) connections: u64,
     /// Those whose own call was answered by the notice, and the answer arrived.
     pub(super) told: u64,
@@ -55,6 +55,12 @@ pub(super) struct Server {
     pub(super) connections: ConnectionTable<Connection>,
     /// Watched under their index as the key.
     pub(super) listeners: Vec<Listener>,
+    /// The addresses that are missing among them.
+    pub(super) unbound: Vec<Unbound>,
+    /// When to try again to bind those.
+    pub(super) bind_retry: Option<Tick>,
+    /// Why no metrics are served although the settings ask for them.
+    pub(super) no_metrics: Option<String>,
     /// Whether a connection was accepted in this round, and in the one before.
     pub(super) has_accepted: bool,
     pub(super) is_crowded: bool,
@@ -72,7 +78,7 @@ pub(super) struct Server {
     journal: Journal,
     summary: Summary,
     /// For Prometheus, where metrics are served.
-    counters: Option<Arc<Counters>>,
+    pub(super) counters: Option<Arc<Counters>>,
     clock: Clock,
     /// When the present round began.
     pub(super) now: Tick,
@@ -91,7 +97,7 @@ impl Server {
         counters: Option<Arc<Counters>>,
         requests: Requests,
     ) -> io::Result<Server> {
-        let server = Server {
+        let mut server = Server {
             connections: ConnectionTable::new(
                 settings.max_connections,
                 settings.max_per_source,
@@ -102,6 +108,9 @@ impl Server {
             state: WorkerState::new(settings, identity),
             poller: Poller::new()?,
             listeners: listeners.sockets,
+            bind_retry: None,
+            unbound: listeners.unbound,
+            no_metrics: None,
             has_accepted: false,
             is_crowded: false,
             requests,
@@ -119,6 +128,8 @@ impl Server {
             server.poller.add(&listener.socket, index as Key, Interest::AnyInput)?;
         }
         server.poller.add(&server.requests, REQUESTS, Interest::AnyInput)?;
+        server.count_unbound();
+        server.schedule_bind_retry();
         Ok(server)
     }
 
@@ -178,8 +189,9 @@ impl Server {
 
     /// How long until there is something to do even if no socket becomes ready.
     fn time_to_next_due(&self) -> Option<Duration> {
-        let ticks = [self.connections.next_timeout(), self.accept_retry, self.journal.due()];
-        ticks.into_iter().flatten().min().map(|tick| tick.since(self.clock.now()))
+        let retries = [self.accept_retry, self.bind_retry];
+        let ticks = [self.connections.next_timeout(), self.journal.due()];
+        ticks.into_iter().chain(retries).flatten().min().map(|tick| tick.since(self.clock.now()))
     }
 
     /// Drives connections whose wait is over: at least as many as were ready, so that no crowd delays them.
@@ -190,6 +202,9 @@ impl Server {
         }
         if self.accept_retry.is_some_and(|when| when <= self.now) {
             self.resume_accepting();
+        }
+        if self.bind_retry.is_some_and(|when| when <= self.now) {
+            self.retry_binding();
         }
         self.journal.tend(self.now);
         if let Some(counters) = &self.counters {
@@ -211,6 +226,7 @@ impl Server {
                 Request::Reload => {
                     self.journal.rotate(self.now);
                     self.state.identity.reload();
+                    self.announce_status();
                 }
                 Request::Stop => self.is_stop_requested = true,
             }
@@ -259,12 +275,17 @@ impl Server {
     pub(super) fn record(&mut self, connection: &Connection) {
         let local = connection.local.and_then(|index| self.state.local_clients.remove(index));
         let attempt = Attempt { local: local.as_ref(), ..connection.attempt(self.now) };
+        // A program of this host is none of the outsiders that probe, even if it has such an address.
+        let is_probe = local.is_none() && self.state.settings.is_probe(attempt.peer.ip());
+        let attempt = Attempt { is_probe, ..attempt };
         if attempt.is_own_question() {
             return;
         }
-        self.summary.connections += 1;
-        self.summary.told += u64::from(attempt.told == Told::Yes);
-        self.summary.replies += attempt.replies;
+        if !is_probe {
+            self.summary.connections += 1;
+            self.summary.told += u64::from(attempt.told == Told::Yes);
+            self.summary.replies += attempt.replies;
+        }
         if let Some(counters) = &self.counters {
             counters.record(&attempt);
         }
@@ -276,6 +297,7 @@ impl Server {
         self.now = self.clock.now();
         self.drain_backlogs();
         self.listeners.clear();
+        self.bind_retry = None;
         self.state.is_stopping = true;
         for key in self.connections.keys() {
             self.drive(key, Wakeup::Close(CloseReason::Shutdown));

@@ -2,11 +2,9 @@
 //!
 //! Never: daemonises or prints; diagnostics go through `tracing`.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 
@@ -14,25 +12,22 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::announce::notify_manager;
 use super::event_loop::{Server, Summary};
 use super::requests::{Request, Requester, requests};
 use crate::error::Error;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
-use crate::listener::net::bind::{LeftAlone, Listeners};
+use crate::listener::net::bind::Listeners;
 use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
-use crate::listener_contract::DEGRADED;
-
-/// Ports that the status line names one by one; a thousand would make it unreadable.
-const MAX_NAMED_PORTS: usize = 16;
 
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
 /// certificate. An unusable certificate does not stop it: plain clients must still get the notice.
 ///
 /// # Errors
-/// The listener could not start: a port, the log, or the runtime.
+/// The listener could not start: every port, the log, or the runtime.
 pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
     raise_descriptor_limit();
     let listeners = Listeners::bind(&settings)?;
@@ -84,60 +79,16 @@ fn serve(
     {
         no_metrics = Some(format!("no metrics on port {port}: {cause}"));
     }
-    let (bound, left_alone) = (listeners.bound(), mem::take(&mut listeners.left_alone));
+    let left_alone = mem::take(&mut listeners.left_alone);
     let mut server = Server::new(listeners, settings, identity, log, counters, requests)?;
+    server.no_metrics = no_metrics;
     let forward = move || runtime.block_on(signals.forward(requester));
     thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
     // Ready is said last: everything that can fail is set up, and every descriptor is open.
-    report_ready(&bound, &left_alone, &server.state.identity, no_metrics);
+    server.announce_ready(&left_alone);
     server.serve()?;
     notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
     server.finish()
-}
-
-/// Tells the log and the service manager what is listened on, and what does not work.
-fn report_ready(
-    bound: &[SocketAddr],
-    left_alone: &[LeftAlone],
-    identity: &Identity,
-    no_metrics: Option<String>,
-) {
-    for address in bound {
-        tracing::info!("listening on {address}");
-    }
-    for left in left_alone {
-        tracing::info!("port {} is left alone: {}", left.port, left.reason);
-    }
-    if let Some(no_metrics) = &no_metrics {
-        tracing::warn!("{no_metrics}");
-    }
-    let ports = bound.iter().map(SocketAddr::port).collect();
-    let degraded: Vec<String> = [identity.error(), no_metrics].into_iter().flatten().collect();
-    let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
-    let mut status = format!("{}{through_tls}", ports_status(&ports));
-    if !degraded.is_empty() {
-        status = format!("{status}{DEGRADED}{}", degraded.join(", "));
-    }
-    notify_manager(&[NotifyState::Ready, NotifyState::Status(&status)]);
-}
-
-fn ports_status(ports: &BTreeSet<u16>) -> String {
-    if ports.is_empty() {
-        tracing::warn!("no port is left to listen on");
-        return "left every port to its holder".to_owned();
-    }
-    let named: Vec<String> = ports.iter().take(MAX_NAMED_PORTS).map(u16::to_string).collect();
-    let rest = match ports.len().saturating_sub(MAX_NAMED_PORTS) {
-        0 => String::new(),
-        rest => format!(" and {rest} more"),
-    };
-    format!("answers on port {}{rest}", named.join(", "))
-}
-
-fn notify_manager(states: &[NotifyState<'_>]) {
-    if let Err(cause) = sd_notify::notify(states) {
-        tracing::warn!("could not notify the service manager: {cause}");
-    }
 }
 
 /// Raises the soft limit of descriptors, often 1024, to the hard one: each connection takes one. If

@@ -5,15 +5,19 @@
 
 mod details;
 mod libraries;
+mod probes;
 mod top_values;
 
 pub use self::details::{Details, MAX_STATED_PEERS, MAX_VALUES};
 pub use self::libraries::{Libraries, LibrariesUsed, LibraryId, LibraryRow, MAX_LIBRARIES};
+pub use self::probes::Probes;
 pub use self::top_values::TopValues;
 
 use super::histogram::{Histogram, TimeAxis};
 use super::line_counts::LineCounts;
-use super::record::{AnswerKind, Attempt, Line, LostLines, Protocol, SkipReason, UnixMillis};
+use super::record::{
+    AnswerKind, Attempt, Line, LostLines, Protocol, SkipReason, Skipped, UnixMillis,
+};
 use super::source::Source;
 use super::totals::Totals;
 use std::cmp::Reverse;
@@ -117,44 +121,122 @@ pub struct Aggregate {
     pub ports: BTreeMap<Option<u16>, PortRow>,
     /// The attempts at ports beyond [`MAX_PORTS`].
     pub port_overflow: u64,
+    /// The probes, which nothing else here counts.
+    pub probes: Probes,
     /// The lines that the listener could not write.
     pub lost: LostLines,
     /// The lines that were counted and skipped.
     pub lines: LineCounts,
+    /// The attempts whose time is not known.
+    pub undated: u64,
+    /// The lines that may be about attempts that are asked for, and cannot be counted: the kernel's, and those from
+    /// a clock that was wrong.
+    pub uncounted: u64,
 }
 
 impl Aggregate {
-    /// Counts one line, or the reason why it is skipped.
-    pub fn add(&mut self, line: Result<Line<'_>, SkipReason>, filter: &Filter) {
+    /// Counts one line, or the reason why it is skipped; that reason, if the line may have been about an attempt
+    /// that the filter asks for.
+    pub fn add(&mut self, line: Result<Line<'_>, Skipped>, filter: &Filter) -> Option<SkipReason> {
         self.lines.read += 1;
-        let line = match line {
-            Err(reason) => return self.lines.skip(reason),
-            Ok(line) if line.at() < EARLIEST || line.at() > filter.until => {
-                return self.lines.skip(SkipReason::Misdated);
-            }
-            Ok(line) if line.at() < filter.since => {
-                self.lines.outside += 1;
-                return;
-            }
-            Ok(line) => line,
-        };
         match line {
-            Line::Lost { lost, .. } => self.add_lost(lost),
-            Line::Attempt(attempt) => {
-                let is_wanted = |port| filter.ports.contains(&port);
-                if !filter.ports.is_empty() && !attempt.port.is_some_and(is_wanted) {
-                    self.lines.outside += 1;
-                    return;
+            Err(skipped) => self.skip(skipped, filter),
+            Ok(Line::Lost { at, lost }) => {
+                if let Some(unwanted) = self.at_unwanted_time(at, filter) {
+                    return unwanted;
                 }
-                self.count(&attempt);
+                self.add_lost(lost);
+                self.lines.counted += 1;
+                None
+            }
+            Ok(Line::Attempt(attempt)) => {
+                if let Some(unwanted) = self.at_unwanted_time(attempt.at, filter) {
+                    return unwanted;
+                }
+                self.attempt(&attempt, filter, Self::count, Probes::add)
+            }
+            // Whether it was in the time that is asked for is not known.
+            Ok(Line::Undated(_)) if filter.since > EARLIEST => {
+                self.skip(Skipped::of_kernel(SkipReason::Misdated), filter)
+            }
+            Ok(Line::Undated(attempt)) => {
+                self.attempt(&attempt, filter, Self::count_undated, Probes::add_undated)
             }
         }
+    }
+
+    /// Counts a line that another log of the kernel has, too.
+    pub fn add_repeated(&mut self) {
+        self.lines.read += 1;
+        self.lines.repeated += 1;
+    }
+
+    fn attempt(
+        &mut self,
+        attempt: &Attempt<'_>,
+        filter: &Filter,
+        count: fn(&mut Self, &Attempt<'_>),
+        count_probe: fn(&mut Probes, &Attempt<'_>),
+    ) -> Option<SkipReason> {
+        let is_wanted = |port| filter.ports.contains(&port);
+        if !filter.ports.is_empty() && !attempt.port.is_some_and(is_wanted) {
+            self.lines.outside += 1;
+            return None;
+        }
+        match attempt.is_probe {
+            true => count_probe(&mut self.probes, attempt),
+            false => count(self, attempt),
+        }
         self.lines.counted += 1;
+        None
+    }
+
+    /// Skips a line with a time that is not asked for, or that cannot be.
+    fn at_unwanted_time(&mut self, at: UnixMillis, filter: &Filter) -> Option<Option<SkipReason>> {
+        let reason = match at {
+            ..EARLIEST => SkipReason::Misdated,
+            _ if at > filter.until => SkipReason::Future,
+            _ if at < filter.since => {
+                self.lines.outside += 1;
+                return Some(None);
+            }
+            _ => return None,
+        };
+        self.uncounted += 1;
+        self.lines.skip(reason);
+        Some(Some(reason))
+    }
+
+    fn skip(&mut self, skipped: Skipped, filter: &Filter) -> Option<SkipReason> {
+        let Skipped { reason, at, is_kernel } = skipped;
+        if reason == SkipReason::Foreign {
+            self.lines.foreign += 1;
+            return None;
+        }
+        if at.is_some_and(|at| (EARLIEST..filter.since).contains(&at)) {
+            self.lines.outside += 1;
+            return None;
+        }
+        self.uncounted += u64::from(is_kernel);
+        self.lines.skip(reason);
+        Some(reason)
     }
 
     fn add_lost(&mut self, LostLines { lines, attempts }: LostLines) {
         self.lost.lines = self.lost.lines.saturating_add(lines);
         self.lost.attempts = self.lost.attempts.saturating_add(attempts);
+    }
+
+    /// Counts an attempt whose time is not known: everywhere but on the time axis.
+    fn count_undated(&mut self, attempt: &Attempt<'_>) {
+        self.undated = self.undated.saturating_add(attempt.attempts);
+        self.totals.add_undated(attempt);
+        match self.port(attempt.port) {
+            Some(port) => port.totals.add_undated(attempt),
+            None => self.port_overflow = self.port_overflow.saturating_add(attempt.attempts),
+        }
+        let row = self.row(attempt.source.clone(), attempt.port);
+        self.rows[row].totals.add_undated(attempt);
     }
 
     fn count(&mut self, attempt: &Attempt<'_>) {
@@ -280,8 +362,11 @@ impl Aggregate {
         self.evicted.rows += other.evicted.rows;
         self.evicted.totals.merge(&other.evicted.totals);
         self.port_overflow = self.port_overflow.saturating_add(other.port_overflow);
+        self.probes.merge(other.probes);
         self.add_lost(other.lost);
         self.lines.merge(&other.lines);
+        self.undated = self.undated.saturating_add(other.undated);
+        self.uncounted += other.uncounted;
     }
 }
 

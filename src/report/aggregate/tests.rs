@@ -19,6 +19,7 @@ fn attempt(host: u32) -> Attempt<'static> {
     Attempt {
         at: NOW,
         source: address(host),
+        is_probe: false,
         port: Some(6379),
         answer: AnswerKind::NoticeSent,
         attempts: 1,
@@ -35,9 +36,9 @@ fn named(host: u32, name: String) -> Attempt<'static> {
 
 fn aggregate(attempts: impl IntoIterator<Item = Attempt<'static>>) -> Aggregate {
     let mut aggregate = Aggregate::default();
-    attempts
-        .into_iter()
-        .for_each(|attempt| aggregate.add(Ok(Line::Attempt(attempt)), &everything()));
+    for attempt in attempts {
+        aggregate.add(Ok(Line::Attempt(attempt)), &everything());
+    }
     aggregate
 }
 
@@ -229,19 +230,47 @@ fn filtered_and_impossible_lines_are_skipped_by_reason() {
         Ok(Line::Attempt(Attempt { at: NOW + 1, port: Some(6380), ..attempt(1) })),
         Ok(Line::Attempt(Attempt { at: 0, port: Some(6380), ..attempt(1) })),
         Ok(Line::Lost { at: NOW, lost: LostLines { lines: 2, attempts: 9 } }),
-        Err(SkipReason::Foreign),
-        Err(SkipReason::Torn),
-        Err(SkipReason::Malformed),
+        Err(SkipReason::Foreign.into()),
+        Err(SkipReason::Torn.into()),
+        Err(SkipReason::Malformed.into()),
+        Err(Skipped::of_kernel(SkipReason::Unattributed)),
+        // Older than what is asked for: no reason to doubt the report.
+        Err(Skipped { reason: SkipReason::Torn, at: Some(NOW - 1001), is_kernel: true }),
+        // Whether it is as old as what is asked for is not known.
+        Ok(Line::Undated(Attempt { at: 0, port: Some(6380), ..attempt(1) })),
     ] {
         aggregate.add(line, &filter);
     }
     let lines = aggregate.lines;
-    assert_eq!((lines.read, lines.counted, lines.outside, lines.misdated), (10, 2, 3, 2));
+    assert_eq!((lines.read, lines.counted, lines.outside), (13, 2, 4));
+    assert_eq!((lines.misdated, lines.future, lines.unattributed), (2, 1, 1));
     assert_eq!((lines.foreign, lines.torn, lines.malformed), (1, 1, 1));
+    assert_eq!(aggregate.uncounted, 4);
     assert_eq!(
         (aggregate.totals.attempts(), aggregate.lost),
         (1, LostLines { lines: 2, attempts: 9 })
     );
+}
+
+#[test]
+fn attempts_without_a_time_are_counted_everywhere_but_on_the_time_axis() {
+    let mut aggregate = Aggregate::default();
+    let undated = || Ok(Line::Undated(Attempt { at: 0, attempts: 3, ..attempt(1) }));
+    aggregate.add(undated(), &everything());
+    assert!(!aggregate.totals.is_dated());
+    let mut other = Aggregate::default();
+    other.add(Ok(Line::Attempt(attempt(1))), &everything());
+    other.add(undated(), &everything());
+    aggregate.merge(other);
+    assert_eq!(
+        (aggregate.totals.attempts(), aggregate.undated, aggregate.lines.counted),
+        (7, 6, 3)
+    );
+    assert_eq!((aggregate.totals.first, aggregate.totals.last), (NOW, NOW));
+    assert_eq!((aggregate.rows.len(), aggregate.rows[0].totals.attempts()), (1, 7));
+    assert_eq!(aggregate.ports[&Some(6379)].totals.attempts(), 7);
+    let steps = aggregate.histograms.iter().flat_map(|histogram| histogram.counts(aggregate.axis));
+    assert_eq!(steps.sum::<u32>(), 1);
 }
 
 #[test]
@@ -250,4 +279,28 @@ fn no_count_overflows() {
     let mut both = aggregate((0..4).map(most));
     both.merge(aggregate((0..4).map(most)));
     assert_eq!(both.totals.attempts(), u64::MAX);
+}
+
+#[test]
+fn probes_are_counted_apart_from_everything_else() {
+    let probe = |turn: u32| Attempt {
+        is_probe: true,
+        attempts: 2,
+        at: NOW - 60_000 * i64::from(turn),
+        ..attempt(turn % 9)
+    };
+    let lines =
+        |whose: fn(u32) -> bool| (0..20).map(probe).zip(0..).filter(move |(_, turn)| whose(*turn));
+    let both = |whose| aggregate(lines(whose).map(|(probe, _)| probe).chain([attempt(7)]));
+    let mut apart = both(|turn| turn < 10);
+    let users = aggregate([attempt(7)]);
+    let same = |one: &Aggregate| {
+        (one.totals, one.histograms.clone(), one.rows.len(), one.ports.len(), one.axis)
+    };
+    assert_eq!(same(&apart), same(&users));
+    apart.merge(aggregate(lines(|turn| turn >= 10).map(|(probe, _)| probe)));
+    assert_eq!(same(&apart), same(&users));
+    assert_eq!(apart.probes.totals.attempts(), 40);
+    assert_eq!((apart.probes.totals.first, apart.probes.totals.last), (NOW - 19 * 60_000, NOW));
+    assert_eq!(apart.probes.sources.sorted().len(), 8);
 }

@@ -39,6 +39,8 @@ pub(super) struct Fields<'a> {
     pub library_version: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub client_name: Option<Cow<'a, str>>,
+    /// `true`; what is no probe has no such field.
+    pub probe: Option<&'a str>,
     pub told: Option<Told>,
     pub lines: Option<u64>,
     pub attempts: Option<u64>,
@@ -113,10 +115,16 @@ impl<'a> Fields<'a> {
             uid: self.uid,
         };
         check(&details).ok_or(malformed)?;
+        let is_probe = match self.probe {
+            None => false,
+            Some("true") => true,
+            Some(_) => return Err(malformed),
+        };
         let (port, protocol) = (self.port, self.protocol);
         Ok(Line::Attempt(Attempt {
             at,
             source,
+            is_probe,
             port,
             answer,
             attempts,

@@ -5,7 +5,7 @@
 mod fields;
 
 use self::fields::{Fields, Told, is_hex};
-use super::record::{Line, Protocol, SkipReason};
+use super::record::{Line, Protocol, SkipReason, UnixMillis};
 use super::timestamp::TimestampParser;
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -25,6 +25,12 @@ pub fn parse<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Lin
     } else {
         Err(SkipReason::Foreign)
     }
+}
+
+/// When a line was written that cannot be counted, where it says so.
+pub fn time(line: &[u8], timestamps: &mut TimestampParser) -> Option<UnixMillis> {
+    let text = line.strip_prefix(b"time=").or_else(|| line.strip_prefix(b"{\"time\":\""))?;
+    timestamps.rfc3339(text).map(|(at, _)| at)
 }
 
 /// Bytes that the listener writes without quotes in logfmt. A table, because every byte of every log is
@@ -63,6 +69,7 @@ fn logfmt<'a>(line: &'a [u8], timestamps: &mut TimestampParser) -> Result<Line<'
             b"peer" => fields.peer.replace(text()?).is_some(),
             b"port" => fields.port.replace(number(text()?)?).is_some(),
             b"protocol" => fields.protocol.replace(protocol(text()?)?).is_some(),
+            b"probe" => fields.probe.replace(text()?).is_some(),
             b"told" => fields.told.replace(told(text()?)?).is_some(),
             b"refused" => fields.refused.replace(text()?).is_some(),
             b"client-name" => fields.client_name.replace(text()?.into()).is_some(),

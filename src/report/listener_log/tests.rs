@@ -19,6 +19,7 @@ fn logfmt_and_json_parse_to_the_same_attempt() {
     let expected = Attempt {
         at: 1002,
         source: Source::Address("192.0.2.1".parse().unwrap()),
+        is_probe: false,
         port: Some(6379),
         answer: AnswerKind::NoticeSent,
         attempts: 1,
@@ -113,6 +114,7 @@ fn every_detail_is_read_in_both_formats() {
     let expected = Attempt {
         at: 1002,
         source: Source::Local("127.0.0.1".parse().unwrap(), unit),
+        is_probe: false,
         port: Some(6379),
         answer: AnswerKind::Unknown,
         attempts: 1,
@@ -325,6 +327,8 @@ fn a_line_that_the_listener_cannot_have_written_is_malformed() {
         ("peer=192.0.2.1", "peer=192.0.2.1 peer=192.0.2.2"),
         ("family=4", "FAMILY=4"),
         ("protocol=resp", "protocol=gopher"),
+        ("outcome=told", "probe=false outcome=told"),
+        ("outcome=told", "probe=true probe=true outcome=told"),
     ] {
         let text = NOTICE_SENT.replace(from, to);
         assert_eq!(read(&text), Err(SkipReason::Malformed), "{text}");

@@ -3,15 +3,8 @@
 use crate::report::format::{and_more, shortened_at_start};
 use crate::report::{MAX_STATED_PEERS, MAX_VALUES, SourceSummary};
 
-/// The source with the name of the client on this host, where it is one.
-pub fn label(source: &SourceSummary) -> String {
-    match &source.local_client {
-        Some(client) => format!("{} {client}", source.source),
-        None => source.source.clone(),
-    }
-}
-
-/// The same in at most `max` columns: of a long cgroup the end is shown, which names the program.
+/// The source with the name of the client on this host, where it is one, in at most `max` columns. Of a long cgroup the
+/// end is shown, which names the program.
 pub fn short_label(source: &SourceSummary, max: usize, mark: &str) -> String {
     match &source.local_client {
         Some(client) => {

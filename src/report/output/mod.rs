@@ -3,5 +3,7 @@
 pub mod csv;
 mod details;
 pub mod html;
+mod notes;
+pub mod skipped;
 pub mod sparkline;
 pub mod table;

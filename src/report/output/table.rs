@@ -3,8 +3,8 @@
 //! Names of libraries, clients and sources are printable ASCII by the time they get here: see `record::Library` and
 //! `os::reverse_lookup`.
 
-use super::details;
 use super::sparkline::Glyphs;
+use super::{details, notes};
 use crate::report::format::{day, grouped, library, minute, shortened, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
 use crate::text_layout::wrapped;
@@ -64,13 +64,13 @@ pub fn text(summary: &Summary, glyphs: Glyphs) -> String {
     lines.extend(ports(summary, glyphs));
     lines.extend(libraries(summary));
     lines.push(String::new());
-    lines.extend(notes(summary));
+    lines.extend(footer(summary));
     lines.join("\n")
 }
 
 fn headline(summary: &Summary) -> String {
     let (Some(first), Some(last)) = (&summary.first, &summary.last) else {
-        return "nobody knocks".to_owned();
+        return summary.undated_headline();
     };
     let sources = match summary.sources {
         1 => "1 source".to_owned(),
@@ -188,7 +188,7 @@ fn libraries(summary: &Summary) -> Vec<String> {
 }
 
 /// What was read, what was skipped, and how complete the counts are.
-fn notes(summary: &Summary) -> Vec<String> {
+fn footer(summary: &Summary) -> Vec<String> {
     let mut notes = Vec::new();
     let read = match summary.logs.as_slice() {
         [one] => one.clone(),
@@ -198,25 +198,8 @@ fn notes(summary: &Summary) -> Vec<String> {
         Some(kernel) => format!("; the kernel's lines from {kernel}"),
         None => String::new(),
     };
-    let lines = summary.lines;
-    notes.push(format!("read {} lines of {read}{kernel}", grouped(lines.read)));
-    let skipped = [
-        ("of others", lines.foreign),
-        ("out of what was asked for", lines.outside),
-        ("torn", lines.torn),
-        ("malformed", lines.malformed),
-        ("without a time that can be", lines.misdated),
-    ];
-    let skipped = skipped.iter().filter(|(_, count)| *count > 0);
-    let skipped: Vec<String> =
-        skipped.map(|(reason, count)| format!("{} {reason}", grouped(*count))).collect();
-    if !skipped.is_empty() {
-        notes.push(format!("not counted: {}", skipped.join(", ")));
-    }
-    if summary.lost.lines > 0 {
-        let (lines, attempts) = (grouped(summary.lost.lines), grouped(summary.lost.attempts));
-        notes.push(format!("the listener could not write {lines} lines, of {attempts} attempts"));
-    }
+    notes.push(format!("read {} lines of {read}{kernel}", grouped(summary.lines.read)));
+    notes.extend(notes::text(summary));
     if summary.answers.of(AnswerKind::Unknown) > 0 {
         notes.push(
             "unknown: the listener sent the notice, and the client reset the connection before it \

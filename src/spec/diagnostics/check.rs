@@ -46,9 +46,9 @@ checks! {
     Port Error "port" "Ports are 1-65535, ranges run upwards.";
     Text Error "text" "Titles, labels and names are one printable line that can break out of no format.";
     Contact Error "contact" "The contact's address and the cluster's host are plain names.";
-    Network Error "network" "Networks are canonical CIDR, IPv4 or IPv6, and let not everyone past.";
-    NetworkTwice Error "network-twice" "No network stands in `allow` twice.";
-    Path Error "path" "The log is an absolute path under /var/log, certificate, key and the file for metrics are absolute paths; documents are relative Markdown files.";
+    Network Error "network" "Networks are canonical CIDR, IPv4 or IPv6, and do not hold everyone.";
+    NetworkTwice Error "network-twice" "No network stands in one list twice.";
+    Path Error "path" "The log is an absolute path under /var/log, certificate, key and the file for metrics are absolute paths; documents are relative Markdown files; the runbook is an http or https address.";
     PathTwice Error "path-twice" "No document has two roles.";
     ReservedTwice Error "reserved-twice" "No port is reserved twice.";
     ReservedCluster Error "reserved-cluster" "No reserved port is a port of the cluster or of its bus.";

@@ -100,14 +100,16 @@ pub const EXPLANATIONS: &[Explanation] = &[
         meaning: "It is no network in canonical CIDR form, no packet can come from there, or the \
                   networks together hold half of all addresses or more.",
         why: "iptables and nft read 10.20.30.40/16 as a network that is larger than it looks. And a \
-              guard that lets nearly everyone past guards nothing.",
+              guard that lets nearly everyone past guards nothing. Probes of nearly everyone would hide \
+              all users.",
         wrong: "[firewall]\nallow = [\"10.20.30.40/16\"]",
         right: "[firewall]\nallow = [\"10.20.0.0/16\"]",
     },
     Explanation {
         check: Check::NetworkTwice,
-        meaning: "The same network stands in `allow` a second time.",
-        why: "Whoever takes one of them out would believe that the network is no longer let past.",
+        meaning: "The same network stands in `allow` or in `from` a second time.",
+        why: "Whoever takes one of them out would believe that the network is no longer let past, or \
+              that its attempts are counted again.",
         wrong: "[firewall]\nallow = [\"10.20.0.0/16\", \"10.20.0.0/16\"]",
         right: "[firewall]\nallow = [\"10.20.0.0/16\", \"10.30.0.0/16\"]",
     },

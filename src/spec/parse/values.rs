@@ -53,6 +53,12 @@ texts! {
 
     /// A Markdown file's path, relative to the root of the repository.
     DocumentPath;
+
+    /// The address of a page, http or https, without a fragment.
+    WebAddress;
+
+    /// The name of a label of Prometheus that redisguard's own metrics do not have.
+    TargetLabel;
 }
 
 impl Line {
@@ -258,11 +264,78 @@ impl DocumentPath {
     }
 }
 
-/// Parses a network in canonical CIDR notation, without host bits.
+impl WebAddress {
+    /// # Errors
+    /// The reason why the text is no plain address of a page.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 200 {
+            return Err(format!("it has {} bytes; at most 200 fit", text.len()));
+        }
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let rest = rest.ok_or("it must begin with https:// or http://")?;
+        // The characters of RFC 3986, less those that are syntax in a format that holds the address.
+        let plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@!&()*+,;=%".contains(&byte);
+        if let Some(odd) = rest.chars().find(|odd| !odd.is_ascii() || !plain(*odd as u8)) {
+            return Err(match odd {
+                '#' => "it may not have a fragment: each alert adds its own".to_owned(),
+                odd => format!("`{}` may not stand in it", odd.escape_default()),
+            });
+        }
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        let (host, port) = authority.split_once(':').unwrap_or((authority, "1"));
+        if port.parse::<u16>().is_err() || Host::parse(host).is_err() {
+            return Err("it must name a host, such as https://wiki.example.org/runbook".into());
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TargetLabel {
+    /// Labels that the metrics or the alerts set themselves.
+    pub const TAKEN: [&'static str; 8] =
+        ["instance", "bundle", "port", "family", "ending", "severity", "team", "alertname"];
+
+    /// # Errors
+    /// The reason why no scrape target can be told apart by such a label.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > 60 {
+            return Err(format!("it has {} bytes; at most 60 fit", text.len()));
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let begins = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+        if !text.bytes().all(plain) || !text.as_bytes().first().is_some_and(begins) {
+            return Err("a label's name has letters, digits and _, and begins with no digit".into());
+        }
+        if text.starts_with("__") {
+            return Err("Prometheus drops labels that begin with __".into());
+        }
+        if Self::TAKEN.contains(&text) {
+            return Err(format!("`{text}` has another meaning in redisguard's metrics and alerts"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Parses a network of [firewall] in canonical CIDR notation, without host bits.
 ///
 /// # Errors
 /// The reason, and the canonical notation where there is one.
 pub fn network(text: &str) -> Result<IpNet, String> {
+    let everyone = "it lets everyone past: nothing would be guarded";
+    canonical_network(text, everyone, "it lets very many past; name the networks that you mean")
+}
+
+/// The same for `[probe] from`.
+///
+/// # Errors
+/// As [`network`].
+pub fn probe_network(text: &str) -> Result<IpNet, String> {
+    let everyone = "it holds everyone: no attempt would be counted";
+    canonical_network(text, everyone, "it holds very many addresses; name those that probe")
+}
+
+fn canonical_network(text: &str, everyone: &str, very_many: &str) -> Result<IpNet, String> {
     let net: IpNet = match (text.parse(), text.parse::<IpAddr>()) {
         (Ok(net), _) => net,
         (_, Ok(address)) => {
@@ -272,14 +345,14 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         _ => return Err("it is not a network such as 10.20.0.0/16 or 2001:db8::/32".into()),
     };
     if net.prefix_len() == 0 {
-        return Err("it lets everyone past: nothing would be guarded".into());
+        return Err(everyone.into());
     }
     // IPv4-mapped, and the retired IPv4-compatible ones in ::/96 (RFC 4291, section 2.5.5).
     let mapped = matches!(net, IpNet::V6(net) if net.network().to_ipv4().is_some() && net.prefix_len() >= 96);
     let address = net.network();
     // 0.0.0.0/1 to /7 and ::/1 to /7 hold a large part of a family: rather a typing error than a wish.
     if address.is_unspecified() && net.prefix_len() < 8 {
-        return Err("it lets very many past; name the networks that you mean".into());
+        return Err(very_many.into());
     }
     if address.is_loopback() || address.is_multicast() || address.is_unspecified() || mapped {
         return Err("no packet from outside comes from there".into());

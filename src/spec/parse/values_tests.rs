@@ -149,3 +149,38 @@ fn a_textfile_is_one_that_node_exporter_reads() {
         assert!(TextfilePath::parse(bad).is_err(), "{bad} was taken");
     }
 }
+
+#[test]
+fn an_address_of_a_page_has_a_host_and_no_fragment() {
+    for good in ["https://wiki.example.org/a-b_c/d.md?x=1&y=%20", "http://10.0.0.1:8080"] {
+        assert!(WebAddress::parse(good).is_ok(), "{good} was refused");
+    }
+    for bad in [
+        "",
+        "docs/runbook.md",
+        "javascript:alert(1)",
+        "ftp://example.org/",
+        "https://",
+        "https:///docs",
+        "https://user@example.org/",
+        "https://example.org:99999/",
+        "https://example.org/#top",
+        "https://example.org/a b",
+        "https://example.org/\"x",
+        "https://example.org/{{ x }}",
+        "https://example.org/ключ",
+    ] {
+        assert!(WebAddress::parse(bad).is_err(), "{bad} was taken");
+    }
+    assert!(WebAddress::parse(&format!("https://a/{}", "x".repeat(200))).is_err());
+}
+
+#[test]
+fn a_target_label_is_one_that_prometheus_keeps_and_redisguard_does_not_use() {
+    for good in ["env", "_stage", "Cluster2", "job"] {
+        assert!(TargetLabel::parse(good).is_ok(), "{good} was refused");
+    }
+    for bad in ["", "2env", "a-b", "a b", "__meta", "instance", "bundle", "ключ", "env\""] {
+        assert!(TargetLabel::parse(bad).is_err(), "{bad} was taken");
+    }
+}

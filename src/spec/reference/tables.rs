@@ -135,6 +135,12 @@ tables! {
             example "\"/etc/ssl/redisguard/privkey.pem\"";
     }
 
+    "probe" Optional "Where monitoring probes from. Probes meet what other outsiders meet." {
+        "from": Networks, default Empty,
+            "Networks whose attempts are logged and counted apart: they are no attempts of users.",
+            example "[\"10.0.9.7/32\", \"2001:db8:9::/64\"]";
+    }
+
     "metrics" Optional
         "What Prometheus is told. Its alert rules and a dashboard for Grafana are in every \
          bundle." {
@@ -145,6 +151,10 @@ tables! {
         "scrape-port": Port, default Without("it is not scraped"),
             "The port of 127.0.0.1 on which the listener shows its own metrics at /metrics.",
             example "9637";
+        "environment-label": TargetLabel, default Text("env"),
+            "The label of scrape targets that tells environments apart, such as staging and \
+             production. Hosts with different values, or without it, may have different bundles.",
+            example "\"env\"";
     }
 
     "host" Optional "What the guarded hosts run." {
@@ -166,5 +176,8 @@ tables! {
             "Guides of yours, in which the sections between <!-- redisguard:begin NAME --> and \
              <!-- redisguard:end NAME --> are filled.",
             example "[\"docs/redis/redis_cluster_guide.md\"]";
+        "runbook": WebAddress, default Without("alerts name the page's path in redisguard's repository"),
+            "Where operators read docs/runbook.md. Each alert links to its section there.",
+            example "\"https://git.example.org/redisguard/docs/runbook.md\"";
     }
 }

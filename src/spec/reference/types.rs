@@ -88,6 +88,10 @@ pub enum Kind {
     Document,
     /// An array of Markdown files' paths.
     Documents,
+    /// The address of a page.
+    WebAddress,
+    /// The name of a label of scrape targets.
+    TargetLabel,
     /// A nested table.
     Table,
 }
@@ -179,6 +183,8 @@ impl fmt::Display for Kind {
             Self::Textfile => "an absolute path of letters, digits and / . _ - that ends in .prom",
             Self::Document => "a relative path that ends in .md",
             Self::Documents => "an array of relative paths that end in .md",
+            Self::WebAddress => "an http or https address without a fragment",
+            Self::TargetLabel => "a label's name: letters, digits and _",
             Self::Table => "a table",
         };
         formatter.write_str(words)

@@ -2,7 +2,7 @@
 
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::parse::Table;
-use crate::spec::parse::values::DocumentPath;
+use crate::spec::parse::values::{DocumentPath, WebAddress};
 use crate::spec::types::Docs;
 use std::ops::Range;
 use toml::Spanned;
@@ -14,7 +14,8 @@ pub fn docs(table: &Table<'_>) -> Docs {
     let (overview, reservations) = (document("overview"), document("reservations"));
     let guides = table.texts("guides", Check::Path, DocumentPath::parse);
     let guides = guides.into_iter().map(|guide| paths.add(guide, table)).collect();
-    Docs { overview, reservations, guides }
+    let runbook = table.text("runbook", Check::Path, WebAddress::parse).map(Spanned::into_inner);
+    Docs { overview, reservations, guides, runbook }
 }
 
 /// Paths that can all be files of one tree.

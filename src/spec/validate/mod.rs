@@ -48,6 +48,7 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let site = sections::site(&table("site"), contact.as_ref());
     let firewall = sections::firewall(&table("firewall"));
     let (notice, notice_port) = sections::notice(&table("notice"));
+    let probe = sections::probe(&table("probe"));
     let (metrics, metrics_port) = sections::metrics(&table("metrics"));
     let (host, expect_span) = sections::host(&table("host"));
     let docs = docs::docs(&table("docs"));
@@ -68,7 +69,8 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let spans: Vec<Range<usize>> = reserved.iter().map(Spanned::span).collect();
     let reserved = reserved.into_iter().map(Spanned::into_inner).collect();
     let (site, contact, cluster) = (site?, contact?, cluster?.into_inner());
-    let spec = Spec { site, contact, cluster, reserved, firewall, notice, metrics, host, docs };
+    let spec =
+        Spec { site, contact, cluster, reserved, firewall, notice, probe, metrics, host, docs };
     sentences_fit(&spec, &spans, &mut problems);
     redirects_are_served(&spec, expect_span, &mut problems);
     Some(spec)

@@ -3,9 +3,13 @@
 use crate::spec::diagnostics::{Check, Problem};
 use crate::spec::expected::{self, Expected};
 use crate::spec::parse::Table;
-use crate::spec::parse::values::{Email, Host, LogPath, PemPath, TextfilePath, network};
+use crate::spec::parse::values::{
+    Email, Host, LogPath, PemPath, TargetLabel, TextfilePath, network, probe_network,
+};
 use crate::spec::ports::PortSet;
-use crate::spec::types::{Cluster, Contact, Firewall, HostParts, Metrics, Notice, Site, Tls};
+use crate::spec::types::{
+    Cluster, Contact, Firewall, HostParts, Metrics, Notice, Probe, Site, Tls,
+};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,14 +53,30 @@ pub fn firewall(table: &Table<'_>) -> Firewall {
     Firewall {
         backend: table.choice().into_inner(),
         existing: table.choice().into_inner(),
-        allow: networks(table, "allow"),
-        service_networks: networks(table, "service-networks"),
+        allow: exempt_networks(table, "allow"),
+        service_networks: exempt_networks(table, "service-networks"),
         log_per_source: table.number("log-per-source"),
     }
 }
 
-fn networks(table: &Table<'_>, key: &str) -> Vec<IpNet> {
-    let networks = table.texts(key, Check::Network, network);
+fn exempt_networks(table: &Table<'_>, key: &str) -> Vec<IpNet> {
+    let everyone = format!("together the networks in `{key}` exempt nearly everything");
+    distinct_networks(table, key, network, &everyone)
+}
+
+pub fn probe(table: &Table<'_>) -> Probe {
+    let everyone = "together the networks in `from` hold nearly everyone";
+    Probe { from: distinct_networks(table, "from", probe_network, everyone) }
+}
+
+/// The networks of a key, none of them twice; `everyone` says what is wrong where they hold half of a family.
+fn distinct_networks(
+    table: &Table<'_>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<IpNet, String>,
+    everyone: &str,
+) -> Vec<IpNet> {
+    let networks = table.texts(key, Check::Network, parse);
     let mut first_spans = BTreeMap::new();
     for spanned in &networks {
         let (network, span) = (*spanned.get_ref(), spanned.span());
@@ -69,8 +89,7 @@ fn networks(table: &Table<'_>, key: &str) -> Vec<IpNet> {
     let first = networks.first().map(Spanned::span);
     let networks = networks.into_iter().map(Spanned::into_inner).collect();
     if let Some(span) = first.filter(|_| covers_half_of_a_family(&networks)) {
-        let message = format!("together the networks in `{key}` exempt nearly everything");
-        let problem = Problem::new(Check::Network, span, message);
+        let problem = Problem::new(Check::Network, span, everyone);
         table.report(problem.help("name the networks that you mean"));
     }
     networks
@@ -117,7 +136,9 @@ pub fn metrics(table: &Table<'_>) -> (Metrics, Option<Spanned<u16>>) {
     let textfile = table.text("textfile", Check::Path, TextfilePath::parse);
     let port = table.port("scrape-port", "the port for metrics is one port");
     let scrape_port = port.as_ref().map(|port| *port.get_ref());
-    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port }, port)
+    let label = table.text_or_default("environment-label", Check::Text, TargetLabel::parse);
+    let environment_label = label.into_inner();
+    (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port, environment_label }, port)
 }
 
 /// The second half is the span of the list, where the TOML has one without a fault.

@@ -6,7 +6,7 @@ use super::*;
 use std::time::Instant;
 
 /// How many lines the rules have written with a prefix, by family.
-fn lines(site: &Site, prefix: &str) -> [u64; 2] {
+pub(super) fn lines(site: &Site, prefix: &str) -> [u64; 2] {
     if site.backend == "nftables" {
         let table = site.host.sh("nft list table inet redisguard");
         assert!(table.contains(&format!("log prefix \"redisguard {prefix}: \" level notice")));

@@ -9,6 +9,9 @@ mod kernel_log;
 mod outside_probe;
 mod packet_counters;
 mod port_policies;
+mod probes_apart;
+mod told;
+mod verdict;
 
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::{CUT, Session, met, redis};

@@ -31,25 +31,25 @@ const DAMAGES: [Damage; 26] = [
         script: "ip6tables -I INPUT 1 -j ACCEPT",
         kind: "rules",
         target: "IPv6",
-        detail: "stands at position 2",
+        detail: "is at position 2",
     },
     Damage {
         script: "ip6tables -I INPUT 2 -j ACCEPT",
         kind: "rules",
         target: "IPv6",
-        detail: "second jump from INPUT stands at position 3",
+        detail: "second jump from INPUT is at position 3",
     },
     Damage {
         script: "iptables -I INPUT 1 $(iptables -S INPUT | sed -n '2s/-A INPUT//p' | tr -d '\"')",
         kind: "rules",
         target: "IPv4",
-        detail: "stands 2 times",
+        detail: "is there 2 times",
     },
     Damage {
         script: "iptables -A INPUT -j REDISGUARD-IN",
         kind: "rules",
         target: "IPv4",
-        detail: "another jump into our chains",
+        detail: "another jump into redisguard's chains",
     },
     Damage {
         script: "iptables -F REDISGUARD-IN",
@@ -79,13 +79,13 @@ const DAMAGES: [Damage; 26] = [
         script: "nft delete table ip6 filter; nft delete table ip6 mangle; nft delete table ip6 nat",
         kind: "rules",
         target: "IPv6",
-        detail: "no rules of ours are loaded",
+        detail: "redisguard's rules are not loaded",
     },
     Damage {
         script: "nft flush ruleset",
         kind: "rules",
         target: "IPv4",
-        detail: "no rules of ours are loaded",
+        detail: "redisguard's rules are not loaded",
     },
     Damage {
         script: "echo x >> /etc/redisguard/notice.toml",
@@ -169,7 +169,7 @@ const DAMAGES: [Damage; 26] = [
         script: "rm -r /var/lib/redisguard/bundle",
         kind: "receipt",
         target: "/var/lib/redisguard/bundle",
-        detail: "is of no use",
+        detail: "cannot be used",
     },
 ];
 
@@ -272,7 +272,7 @@ fn a_bundle_that_is_newer_than_the_host_is_named() {
     assert!(names(&found, "bundle", "redisguard-install", "is applied"), "{found:?}");
     assert_eq!(found.len(), 1, "{found:?}");
     let said = transcript(&host.install(&["status"]));
-    assert!(said.contains("mend with: redisguard-install apply\n"), "{said}");
+    assert!(said.contains("fix: redisguard-install apply\n"), "{said}");
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn a_host_is_fixed_with_the_bundle_that_was_applied_to_it() {
     let good = host.rules();
     host.sh("iptables -F REDISGUARD-IN");
     let said = transcript(&host.install(&["status"]));
-    let fix = said.lines().find_map(|line| line.strip_prefix("mend with: ")).unwrap();
+    let fix = said.lines().find_map(|line| line.strip_prefix("fix: ")).unwrap();
     host.sh(fix);
     assert_eq!(host.rules(), good, "{fix}");
 }

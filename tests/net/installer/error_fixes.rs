@@ -58,7 +58,8 @@ fn a_change_that_cannot_wait_for_its_confirmation_names_one_fix() {
     host.copy_in(&other.path().join("generated"), "/run/other");
     install(&host, &["--bundle", "/run/other", "apply"], 0);
     host.sh("rm /var/lib/redisguard/bundle/SHA256SUMS");
-    cured(&host.install(&["apply", "--confirm", "5s"]), "SHA256SUMS", "once without --confirm");
+    let apply = ["--bundle", "built-in", "apply", "--confirm", "5s"];
+    cured(&host.install(&apply), "SHA256SUMS", "once without --confirm");
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Scene {
     /// Applies with something broken; whether it came to the broken thing and failed. One that gets
     /// along without it must have done all.
     fn fails(&self, what: &str, before: &str, repair: &str) -> bool {
-        let output = self.host.install(&["apply"]);
+        let output = self.host.install(&["--bundle", "built-in", "apply"]);
         self.host.sh(repair);
         if exit_status(&output) == 0 {
             assert_eq!(exit_status(&self.host.install(&["status"])), 0, "{what}");
@@ -170,7 +170,7 @@ fn every_unwritable_target_rolls_back_everything() {
     }
     for guarded in [false, true] {
         let scene = Scene::new(guarded);
-        let planned = json(&scene.host.install(&["plan", "--json"]));
+        let planned = json(&scene.host.install(&["--bundle", "built-in", "plan", "--json"]));
         let steps = planned["steps"].as_array().unwrap().iter();
         let kinds = ["file", "binary", "link", "receipt"];
         let written = steps.filter(|step| kinds.contains(&step["kind"].as_str().unwrap()));

@@ -31,7 +31,7 @@ impl Moments {
     }
 }
 
-const BUILT_IN: &[&str] = &["apply"];
+const BUILT_IN: &[&str] = &["--bundle", "built-in", "apply"];
 const OTHERS: &[&str] = &["--bundle", "/run/other", "apply"];
 
 /// Kills an apply at a moment of its time, and waits for what it had set off.

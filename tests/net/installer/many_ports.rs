@@ -17,7 +17,7 @@ fn a_plan_and_a_status_of_very_many_ports_can_be_read() {
     let host = Host::new();
     host.copy_in(&bundle(&toml).path().join("generated"), "/run/bundle");
     let install = |verb: &[&str]| host.install(&[&["--bundle", "/run/bundle"], verb].concat());
-    let plan = install(&["plan"]);
+    let plan = install(&["plan", "--diff"]);
     assert_eq!(exit_status(&plan), 1);
     assert_contains(&plan, "lines more: `plan --json` has all of them");
     let longest = transcript(&plan).split("\n--- ").map(|part| part.lines().count()).max().unwrap();

@@ -2,6 +2,7 @@
 //!
 //! The real iptables on a real kernel, in namespaces with a copy of this machine's files.
 
+mod bundle_choice;
 mod confirm_without_systemd;
 mod drift_repair;
 mod error_fixes;
@@ -168,7 +169,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     );
     install(&host, &["status"], 0);
     assert!(!rules.contains("session of a container"), "{rules}");
-    install(&host, &["apply", "--expect", "bundle"], 0);
+    install(&host, &["--bundle", "built-in", "apply", "--expect", "bundle"], 0);
     assert_eq!((kept_free(), directories()), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
@@ -191,6 +192,14 @@ fn the_plan_of_a_bare_host_matches_its_snapshot() {
     let output = host.run(INSTALL, &["plan"]);
     let said = String::from_utf8(output.stdout).unwrap();
     let steps = said.split("\n\n").next().unwrap().to_owned();
+    assert!(steps.lines().count() < 25, "{steps}");
+    assert!(!said.contains("+*filter"), "the content of a new file: {said}");
+    let all = String::from_utf8(host.install(&["plan", "--diff"]).stdout).unwrap();
+    for shown in
+        ["+*filter", "rules.v4: create\n", "/ufw.service.wants/redis-ports-check@ufw.service:"]
+    {
+        assert!(all.contains(shown), "{shown}: {all}");
+    }
     insta::with_settings!({filters => vec![("bundle [0-9a-f]{12}", "bundle DIGEST")]}, {
         insta::assert_snapshot!("plan_of_a_bare_host", steps);
     });

@@ -97,7 +97,7 @@ fn open_connections_are_cut_only_with_consent() {
 }
 
 #[test]
-fn a_flag_is_consent_and_a_fix_by_the_timer_needs_none() {
+fn a_flag_is_consent_and_bringing_back_lost_rules_needs_none() {
     let Some(mut site) = site() else { return };
     site.bring("existing = \"cut\"");
     let applied = site.install(&["apply", "--cut-sessions", "--json"]);
@@ -108,8 +108,13 @@ fn a_flag_is_consent_and_a_fix_by_the_timer_needs_none() {
     // The rules are lost for a while, and somebody uses it.
     site.host.sh("iptables -F INPUT");
     let mut session = Session::open(&site.outside, ADDRESS, "6380");
-    assert_eq!(exit_status(&site.install(&["apply"])), 2);
     install(&site.host, &["rules", "load"], 0);
+    assert_cut(&mut session);
+    site.host.sh("iptables -F INPUT");
+    let mut session = Session::open(&site.outside, ADDRESS, "6380");
+    let fixed = site.install(&["apply", "--json"]);
+    assert_eq!(exit_status(&fixed), 0, "{}", transcript(&fixed));
+    assert!(json(&fixed)["steps"].to_string().contains("the jump from INPUT is missing"));
     assert_cut(&mut session);
     // They are in place: what else changes cuts nobody.
     site.host.sh("echo >> /etc/redisguard/notice.toml");

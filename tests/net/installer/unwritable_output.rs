@@ -63,7 +63,7 @@ fn the_exit_status_of_a_change_does_not_depend_on_its_output() {
             assert_eq!(exit_status(&waits), 0, "{nowhere}: {}", transcript(&waits));
             let by = host.sh("sed -n 's/.*\"confirm_by\": \"\\(.*\\)\".*/\\1/p' \
                               /var/lib/redisguard/unconfirmed/record.json");
-            let said = format!("it is taken back at {} unless", by.trim());
+            let said = format!("it is undone at {}, unless", by.trim());
             assert!(transcript(&waits).contains(&said), "{said}: {}", transcript(&waits));
             assert_contains(&waits, "redisguard-install confirm");
             let back = run(&host, &format!("revert {nowhere}"));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::harness::{
-    Notice, free_port, notice_command, read_like, read_to_end, run, wait_until, write_settings,
+    Notice, free_port, notice_command, read_like, read_to_end, run, sentence, wait_until,
+    write_settings,
 };
 use crate::support::tools;
 
@@ -111,19 +112,106 @@ fn a_port_held_by_redis_is_left_alone_in_both_families() {
     }
 }
 
-#[test]
-fn a_busy_port_that_must_be_bound_is_an_error_with_a_fix() {
-    let folder = TempDir::new().unwrap();
-    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = held.local_addr().unwrap().port();
-    write_settings(folder.path(), "", port, "always");
-    let status = notice_command(folder.path()).status().unwrap();
-    assert_eq!(status.code(), Some(2));
-    let diagnostics = fs::read_to_string(folder.path().join("stderr")).unwrap();
-    for part in [&format!("could not listen on 0.0.0.0:{port}"), "in use", "if-free"] {
-        assert!(diagnostics.contains(part), "{diagnostics}");
+/// The service manager, as the listener sees it.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn at(path: &Path) -> Manager {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Manager(socket)
     }
-    assert!(!folder.path().join("log").exists());
+
+    /// The next message to it.
+    fn hear(&self) -> String {
+        let mut buffer = [0; 2048];
+        let length = self.0.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    }
+}
+
+/// What a client of this address is told.
+fn told(address: &str, port: u16) -> String {
+    let Ok(mut stream) = TcpStream::connect((address, port)) else { return "refused".to_owned() };
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    read_to_end(&mut stream)
+}
+
+#[test]
+fn a_taken_port_silences_no_other_and_is_taken_once_it_is_free() {
+    let folder = TempDir::new().unwrap();
+    let manager = Manager::at(&folder.path().join("manager"));
+    let [other, notice, scrape] = [free_port(), free_port(), free_port()];
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let held_notice = TcpListener::bind(("0.0.0.0", notice)).unwrap();
+    let more = format!(
+        "port = {notice}\nscrape-port = {scrape}\n[[reserved]]\nfirst = {other}\nlast = {other}\n\
+         listen = \"always\"\nsentence = \"PORTCLOSED {{port}}\""
+    );
+    write_settings(folder.path(), &more, port, "always");
+    let mut command = notice_command(folder.path());
+    command.env("NOTIFY_SOCKET", folder.path().join("manager"));
+    let _listener = Owned(command.spawn().unwrap());
+    let ready = manager.hear();
+    let missing = format!(
+        "; trouble: 0.0.0.0:{port} is in use by another program, \
+         0.0.0.0:{notice} is in use by another program"
+    );
+    assert!(ready.starts_with("READY=1\nSTATUS=answers on port "), "{ready}");
+    assert!(ready.trim_end().ends_with(&missing), "{ready}");
+    for address in ["127.0.0.1", "::1"] {
+        assert_eq!(told(address, other), format!("-PORTCLOSED {other}\r\n"), "{address}");
+    }
+    let line = format!("-{}\r\n", sentence(port));
+    assert_eq!(told("::1", port), line, "the other family is served");
+    let unbound = |port: u16| {
+        let mut stream = TcpStream::connect(("127.0.0.1", scrape)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let name = format!("redisguard_notice_unbound_addresses{{port=\"{port}\"}} ");
+        let metrics = read_to_end(&mut stream);
+        metrics.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned)).unwrap()
+    };
+    assert_eq!([unbound(port), unbound(other), unbound(notice)], ["1", "0", "1"]);
+
+    drop(held);
+    let status = manager.hear();
+    assert!(!status.contains(&format!("0.0.0.0:{port}")), "{status}");
+    assert!(status.contains(&format!("0.0.0.0:{notice} is in use")), "{status}");
+    assert_eq!(told("127.0.0.1", port), line);
+    assert_eq!(unbound(port), "0");
+    drop(held_notice);
+    assert!(!manager.hear().contains("trouble"));
+    // Asked directly and not redirected, it stands for the first reserved port.
+    assert_eq!(told("127.0.0.1", notice), format!("-PORTCLOSED {other}\r\n"));
+    assert_eq!(unbound(notice), "0");
+}
+
+#[test]
+fn a_port_that_is_left_alone_is_not_taken_when_its_holder_restarts() {
+    let folder = TempDir::new().unwrap();
+    let manager = Manager::at(&folder.path().join("manager"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let always = taken.local_addr().unwrap().port();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let more = format!(
+        "[[reserved]]\nfirst = {always}\nlast = {always}\nlisten = \"always\"\nsentence = \"x\""
+    );
+    write_settings(folder.path(), &more, port, "if-free");
+    let mut command = notice_command(folder.path());
+    command.env("NOTIFY_SOCKET", folder.path().join("manager"));
+    let _listener = Owned(command.spawn().unwrap());
+    assert!(manager.hear().contains("READY=1"));
+    drop(held);
+    // What is tried again is bound at this moment, so the other port was free all the time before.
+    drop(taken);
+    assert!(!manager.hear().contains("trouble"));
+    for address in ["127.0.0.1", "::1"] {
+        assert_eq!(told(address, port), "refused", "{address}");
+    }
 }
 
 #[test]
@@ -146,17 +234,11 @@ fn diagnostics_that_cannot_be_written_do_not_stop_it() {
 fn the_service_manager_is_notified_of_ready_and_stop() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("manager");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let hear = || {
-        let mut buffer = [0; 1024];
-        let length = manager.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..length]).into_owned()
-    };
+    let manager = Manager::at(&path);
     let mut notice = Notice::start_with("", |command| command.env("NOTIFY_SOCKET", &path));
-    let ready = hear();
+    let ready = manager.hear();
     assert!(ready.contains("READY=1"), "{ready}");
     assert!(ready.contains(&format!("STATUS=answers on port {}", notice.port)), "{ready}");
     notice.stop();
-    assert!(hear().contains("STOPPING=1"));
+    assert!(manager.hear().contains("STOPPING=1"));
 }

@@ -1,7 +1,10 @@
 //! promtool, Grafana's types and a running Prometheus accept alerts, dashboard and metrics.
 
+mod thousand_hosts;
+
 use crate::support::namespace::{Host, Started};
 use crate::support::redis::met;
+use crate::support::sites::blocks;
 use crate::support::{
     GEN, INSTALL, can_make_namespaces, case, need, root, specs, tools, transcript, wait_until,
 };
@@ -41,7 +44,26 @@ fn alert_rules_of_every_site_are_valid() {
         check.arg(path);
     }
     let said = ok(&check.output().unwrap());
-    assert_eq!(said.matches("SUCCESS: 6 rules found").count(), specs("good").len(), "{said}");
+    assert_eq!(said.matches("SUCCESS: 9 rules found").count(), specs("good").len(), "{said}");
+}
+
+#[test]
+fn promtool_accepts_every_query_of_the_runbook() {
+    if !tools(&["promtool"]) {
+        return;
+    }
+    let page = fs::read_to_string(root().join("docs/runbook.md")).unwrap();
+    let mut rules = String::from("groups:\n- name: runbook\n  rules:\n");
+    let queries = blocks(&page, "promql");
+    assert!(queries.len() > 3);
+    for (number, query) in queries.iter().enumerate() {
+        rules += &format!("  - {{record: 'query:{number}', expr: '{}'}}\n", query.trim());
+    }
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("rules.yml"), rules).unwrap();
+    let mut check = Command::new("promtool");
+    check.current_dir(folder.path()).args(["check", "rules", "rules.yml"]);
+    ok(&check.output().unwrap());
 }
 
 #[test]
@@ -238,12 +260,14 @@ fn prometheus_scrapes_a_real_listener_and_every_query_of_the_dashboard_has_data(
     let dashboard: Value = serde_json::from_slice(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
-    let plain = |query: &str| query.replace("$instance", ".*").replace("$__rate_interval", "1m");
-    let mut queries: Vec<String> =
-        targets.map(|target| plain(target["expr"].as_str().unwrap())).collect();
-    queries
-        .push("label_replace(redisguard_healthy, \"host\", \"$1\", \"instance\", \"(.*)\")".into());
-    assert!(queries.len() > 10);
+    let queries: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    // Of all hosts, and of this one: its two targets have different ports.
+    let every = ["(.*)", "127\\\\.0\\\\.0\\\\.1"].map(|host| {
+        let chosen = queries.iter().map(|query| query.replace("$host", host));
+        chosen.map(|query| query.replace("$environment", ".*").replace("$__rate_interval", "1m"))
+    });
+    let mut queries: Vec<String> = every.into_iter().flatten().collect();
+    assert!(queries.len() > 20);
     wait_until("every query has data", || {
         site.connect_from_outside();
         site.write_metrics();

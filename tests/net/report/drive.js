@@ -1,14 +1,23 @@
 // Opens a page in headless Chromium over the DevTools protocol, evaluates each argument in it, and
 // prints {"results": […], "messages": […]}: what they came to, and all that the console was told.
 //
-//   node drive.js URL EXPRESSION…
+//   node drive.js URL ARGUMENT…
+//
+// Arguments that are no expressions:
+//   media:NAME=VALUE    emulates a media feature, such as forced-colors=active
+//   size:WIDTHxHEIGHT   emulates a screen
+//   no-script           runs no script of the page; expressions are evaluated all the same
+//   file:PATH           evaluates a file; its value is no result
+//   picture:PATH        writes a PNG of the whole page
 "use strict";
 const { spawn } = require("child_process");
 const fs = require("fs");
 const os = require("os");
 const path = require("path");
 
-const [url, ...expressions] = process.argv.slice(2);
+const [url, ...given] = process.argv.slice(2);
+const told = (kind) => given.filter((one) => one.startsWith(kind)).map((one) => one.slice(kind.length));
+const steps = given.filter((one) => !/^(media:|size:|no-script$)/.test(one));
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), "chromium-"));
 const browser = spawn("chromium", [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -60,13 +69,30 @@ async function main() {
   for (const domain of ["Page", "Runtime", "Log", "Network"]) {
     await call(`${domain}.enable`, {}, sessionId);
   }
+  const features = told("media:").map((one) => one.split("=")).map(([name, value]) => ({ name, value }));
+  await call("Emulation.setEmulatedMedia", { features }, sessionId);
+  for (const [width, height] of told("size:").map((one) => one.split("x").map(Number))) {
+    const screen = { width, height, deviceScaleFactor: 1, mobile: false };
+    await call("Emulation.setDeviceMetricsOverride", screen, sessionId);
+  }
+  if (given.includes("no-script")) {
+    await call("Emulation.setScriptExecutionDisabled", { value: true }, sessionId);
+  }
   await call("Page.navigate", { url }, sessionId);
   await load;
   const results = [];
-  for (const expression of expressions) {
-    const given = { expression, awaitPromise: true, returnByValue: true };
-    const { result, exceptionDetails } = await call("Runtime.evaluate", given, sessionId);
-    results.push(exceptionDetails ? { failed: exceptionDetails } : result.value);
+  for (const step of steps) {
+    if (step.startsWith("picture:")) {
+      const picture = await call("Page.captureScreenshot", { captureBeyondViewport: true }, sessionId);
+      fs.writeFileSync(step.slice("picture:".length), Buffer.from(picture.data, "base64"));
+      continue;
+    }
+    const isFile = step.startsWith("file:");
+    const expression = isFile ? fs.readFileSync(step.slice("file:".length), "utf8") : step;
+    const evaluated = { expression, awaitPromise: true, returnByValue: !isFile };
+    const { result, exceptionDetails } = await call("Runtime.evaluate", evaluated, sessionId);
+    if (exceptionDetails) results.push({ failed: exceptionDetails });
+    else if (!isFile) results.push(result.value);
   }
   console.log(JSON.stringify({ results, messages, requests }));
 }

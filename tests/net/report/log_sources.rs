@@ -26,7 +26,7 @@ fn rotated_logs_in_any_compression_are_read_once() {
     // What a rotation leaves behind while it compresses.
     tree.write(&format!("{LOG}.1.gz"), &gzip(&one("192.0.2.2"))[..20]);
     // What is none.
-    tree.write(&format!("{LOG}.old"), one("192.0.2.8"));
+    tree.write(&format!("{LOG}.bak"), one("192.0.2.8"));
     tree.write("var/log/redisguard/other.log", one("192.0.2.9"));
     let (json, code) = tree.json(&[]);
     assert_eq!((code, &json["attempts"], &json["sources"]), (0, &7.into(), &7.into()), "{json:#}");
@@ -95,12 +95,156 @@ fn kernel_lines_are_read_from_one_source() {
     tree.write("var/log/syslog", &dropped);
     let (json, _) = tree.json(&[]);
     assert_eq!((&json["kernel"], &json["attempts"]), (&"/var/log/kern.log".into(), &3.into()));
+    assert_eq!(json["lines"]["repeated"], 1);
     let (json, _) = tree.json(&["--kernel", "none"]);
     assert_eq!((&json["kernel"], &json["attempts"]), (&serde_json::Value::Null, &1.into()));
     // Nobody but the kernel speaks for the kernel, and the listener's lines are not looked for there.
     let forged = dropped.replace("kernel:", "mallory:") + &one("192.0.2.4");
-    tree.write("var/log/kern.log", forged);
+    tree.write("var/log/kern.log", &forged);
+    tree.write("var/log/syslog", forged);
     assert_eq!(tree.json(&[]).0["attempts"], 2);
+}
+
+#[test]
+fn an_empty_or_forgotten_log_hides_no_other_and_no_line_counts_twice() {
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    let old = packet(1, "drop", "192.0.2.2", 6379);
+    let new = packet(2, "drop", "192.0.2.3", 6379);
+    // The daemon was told to write elsewhere; one line is in both.
+    tree.write("var/log/kern.log", "");
+    tree.write("var/log/kern.log.4.gz", piped("gzip", &["-c"], old.as_bytes()));
+    let other = new.replace("2026-11-02T05:45:00.123456+00:00", "Nov  2 05:45:01");
+    tree.write("var/log/syslog", format!("{old}{other}{}", new.replace("ID=1", "ID=2")));
+    tree.write("var/log/messages", &new);
+    let (json, code) = tree.json(&[]);
+    assert_eq!((code, &json["attempts"], &json["lines"]["repeated"]), (0, &4.into(), &2.into()));
+    assert_eq!(json["kernel"], "/var/log/kern.log, /var/log/messages, /var/log/syslog");
+    // A line that one log has twice is two packets.
+    tree.write("var/log/messages", new.repeat(2));
+    assert_eq!(tree.json(&[]).0["attempts"], 5);
+}
+
+#[test]
+fn a_report_without_data_says_so() {
+    // Neither log of the kernel: nobody knows who was dropped.
+    let tree = Tree::with_log("");
+    let output = tree.report(&[]);
+    let said = transcript(&output);
+    assert_eq!(exit_status(&output), 0, "{said}");
+    assert!(
+        !said.to_lowercase().contains("nobody") && said.contains("not found: the kernel's log"),
+        "{said}"
+    );
+    tree.write("var/log/syslog", "2026-11-05T05:45:00+00:00 web sshd[1]: hello\n");
+    let output = tree.report(&[]);
+    assert_eq!(exit_status(&output), 0);
+    assert!(transcript(&output).starts_with("nobody knocks\n"), "{}", transcript(&output));
+    // A log that cannot be read to its end, and a program that is missing.
+    let plain = packet(2, "drop", "192.0.2.2", 6379);
+    for (name, program, package) in [
+        ("xz", "xz", "xz-utils"),
+        ("zst", "zstd", "zstd"),
+        ("bz2", "bzip2", "bzip2"),
+        ("lz4", "lz4", "lz4"),
+    ] {
+        if !tools(&[program]) {
+            continue;
+        }
+        let path = format!("var/log/syslog.1.{name}");
+        tree.write(&path, piped(program, &["-c"], plain.as_bytes()));
+        assert_eq!(tree.json(&[]).0["attempts"], 1, "{program}");
+        let output = tree.command(&[]).env("PATH", "/nowhere").output().unwrap();
+        let said = transcript(&output);
+        assert_eq!(exit_status(&output), 1, "{said}");
+        assert!(!said.to_lowercase().contains("nobody"), "{said}");
+        assert!(
+            said.contains(&format!("{program} is not installed; it is in the package {package}")),
+            "{said}"
+        );
+        fs::remove_file(tree.path(&path)).unwrap();
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_counted_make_the_exit_status_1_and_are_shown() {
+    let tree = Tree::with_log(&one("192.0.2.1"));
+    let dropped = packet(2, "drop", "192.0.2.2", 6379);
+    let torn = &dropped[..dropped.find("DPT=").unwrap()];
+    let future = dropped.replace("2026-", "2126-");
+    let forged = dropped.replace("kernel:", "mallory:");
+    tree.write("var/log/kern.log", format!("{dropped}{forged}{torn}\x1b[2J\n{future}"));
+    let output = tree.report(&[]);
+    let said = transcript(&output);
+    assert_eq!(exit_status(&output), 1, "{said}");
+    assert!(said.contains("1 line skipped: its timestamp lies in the future"), "{said}");
+    assert!(said.contains("2 of them may be about attempts"), "{said}");
+    let output = tree.report(&["--skipped"]);
+    let shown = String::from_utf8(output.stdout.clone()).unwrap();
+    let log = tree.path("var/log/kern.log").display().to_string();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!((exit_status(&output), lines.len()), (1, 2), "{shown}");
+    assert!(lines[0].starts_with(&format!("{log}:3: torn: 2026-11-02T")), "{shown}");
+    assert!(lines[0].ends_with("\\x1b[2J") && !shown.contains('\u{1b}'), "{shown}");
+    assert!(lines[1].starts_with(&format!("{log}:4: future: 2126-")), "{shown}");
+    let (json, _) = tree.json(&["--skipped"]);
+    assert_eq!((json["skipped"][1]["line"].as_u64(), &json["uncounted"]), (Some(4), &2.into()));
+    assert_eq!(tree.json(&[]).0["skipped"], serde_json::Value::Null);
+    // What is older than what is asked for is no reason to doubt the report.
+    tree.write("var/log/kern.log", format!("{dropped}{torn}\n"));
+    assert_eq!(tree.json(&["--since", "2026-11-10"]).1, 0);
+}
+
+#[test]
+fn a_log_that_is_named_may_be_of_another_host() {
+    let tree = everything();
+    assert_eq!(tree.json(&[]).0["host"], "web");
+    let log = tree.path(LOG).display().to_string();
+    assert_eq!(tree.json(&["--log", &log]).0["host"], serde_json::Value::Null);
+    let page = String::from_utf8(tree.report(&["--log", &log, "--html", "-"]).stdout).unwrap();
+    assert!(page.contains("<title>Who still knocks</title>"));
+}
+
+#[test]
+fn a_journal_that_may_not_be_read_is_an_error() {
+    let tree = Tree::with_log("");
+    fs::create_dir_all(tree.path("var/log/journal")).unwrap();
+    let fake = "#!/bin/sh\ncase \"$*\" in *--quiet*) ;; *) echo 'Hint: You are currently not seeing messages \
+                from other users and the system.' >&2 ;; esac\n";
+    tree.write("bin/journalctl", fake);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(tree.path("bin/journalctl"), mode).unwrap();
+    let output = tree.command(&[]).env("PATH", tree.path("bin")).output().unwrap();
+    let said = transcript(&output);
+    assert_eq!(exit_status(&output), 1, "{said}");
+    assert!(!said.to_lowercase().contains("nobody"), "{said}");
+    assert!(
+        said.contains("could not read the whole journal: Hint: You are currently not seeing"),
+        "{said}"
+    );
+}
+
+#[test]
+fn syslog_reaches_further_back_than_the_journal() {
+    let tree = Tree::with_log("");
+    fs::create_dir_all(tree.path("var/log/journal")).unwrap();
+    let message = |text: &str| text.split_once("] ").unwrap().1.trim_end().to_owned();
+    let [old, both, new] =
+        [1, 3, 4].map(|day| packet(day, "drop", &format!("192.0.2.{day}"), 6379));
+    // 2026-11-03T05:45:00.123456Z, and what only the journal has a day later.
+    let fake = format!(
+        "#!/bin/sh\necho '1793684700.123456 web kernel: {}'\necho '1793771100.123456 web kernel: {}'\n",
+        message(&both),
+        message(&new)
+    );
+    tree.write("bin/journalctl", fake);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(tree.path("bin/journalctl"), mode).unwrap();
+    tree.write("var/log/kern.log", format!("{old}{both}"));
+    let output = tree.command(&["--json"]).env("PATH", tree.path("bin")).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((exit_status(&output), &json["attempts"]), (0, &3.into()), "{json:#}");
+    assert_eq!(json["lines"]["repeated"], 1);
+    assert_eq!(json["kernel"], "the journal, /var/log/kern.log");
 }
 
 #[test]
@@ -128,6 +272,26 @@ fn timestamps_without_a_zone_are_in_the_hosts_zone() {
     std::os::unix::fs::symlink("/usr/share/zoneinfo/Of/Tree", tree.path("etc/localtime")).unwrap();
     assert_eq!(last(&tree), "11-02T00:15:00Z");
 }
+
+/// Every form in which journalctl of systemd 252 prints entries (`journalctl -o help`).
+const FORMS: [&str; 16] = [
+    "short",
+    "short-full",
+    "short-iso",
+    "short-iso-precise",
+    "short-precise",
+    "short-monotonic",
+    "short-delta",
+    "short-unix",
+    "with-unit",
+    "verbose",
+    "export",
+    "json",
+    "json-pretty",
+    "json-sse",
+    "json-seq",
+    "cat",
+];
 
 #[test]
 fn a_persistent_journal_is_read_instead_of_the_files() {
@@ -171,11 +335,12 @@ fn a_persistent_journal_is_read_instead_of_the_files() {
     // Nothing of it is older than what is asked for.
     assert_eq!(tree.json(&["--since", "2026-11-25"]).0["lines"]["read"], 1);
     // The same, as journalctl prints it for people and for programs.
-    for form in ["short", "short-iso", "short-iso-precise", "short-unix", "json"] {
+    for form in FORMS {
         let output = std::process::Command::new("journalctl")
             .args(["--quiet", "--no-pager", "-o", form, "-D"])
             .arg(tree.path("var/log/journal"))
             .env("LC_ALL", "C")
+            .env("TZ", "UTC")
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", transcript(&output));
@@ -184,8 +349,12 @@ fn a_persistent_journal_is_read_instead_of_the_files() {
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), &output.stdout).unwrap();
         let said = child.wait_with_output().unwrap();
         let json: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
-        // Only JSON says who spoke.
-        let expected = if form == "json" { 2 } else { 3 };
+        // Only forms with all fields say who spoke.
+        let expected = match form {
+            "json" | "json-pretty" | "json-sse" | "json-seq" | "export" | "verbose" => 2,
+            "cat" => 0,
+            _ => 3,
+        };
         assert_eq!(
             json["attempts"],
             expected,

@@ -75,7 +75,7 @@ pub fn drift_is_fixed(fleet: &Controller) {
         .changed(&HOSTS, 1)
         .says("load (IPv6: filter: the jump from INPUT is missing)")
         .says("\n-idle = 1\n")
-        .says("replace by this program")
+        .says("replace with this program")
         .says("/var/lib/redisguard/receipt.json: write")
         .says("restart")
         .says("stopped");
@@ -117,7 +117,7 @@ pub fn a_canary_that_fails_stops_the_new_bundle(fleet: &Controller, bundle: &Pat
     let mask = format!("mv {unit} /run/unit && ln -s /dev/null {unit} && systemctl daemon-reload");
     let one = fleet.machine("one");
     one.run(&["bash", "-ec", &mask]).ok();
-    let words = "could not start redis-port-notice.service: an administrator has masked it";
+    let words = "could not start redis-port-notice.service: it is masked by an administrator";
     fleet.play(SITE, &[UP, &bundle_is(bundle)]).failed("one", words).left_alone(&HOSTS[1..]);
     one.run(&["bash", "-ec", &format!("mv /run/unit {unit} && systemctl daemon-reload")]).ok();
     assert_same(&fleet.look_at_all(), &guarded, receipt);

@@ -48,7 +48,7 @@ fn check_mode_shows_all_and_leaves_nothing(fleet: &Controller, bare: &[Vec<Strin
             .changed(&HOSTS, 1)
             .says("+++ b/etc/redisguard/rules.v4")
             .says("+-A REDISGUARD")
-            .says("rules REDISGUARD: load (IPv4: no rules of ours are loaded;")
+            .says("rules REDISGUARD: load (IPv4: redisguard's rules are not loaded;")
             .says("unit redis-port-notice.service: start");
         assert_same(&fleet.look_at_all(), bare, |_| false);
     }

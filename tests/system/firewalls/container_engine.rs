@@ -107,7 +107,7 @@ fn no_container_gets_what_comes_to_a_reserved_port() {
             |met| met.kind().to_string() != "served",
             "its rules before ours",
         );
-        is_fixed_at_all(&machine, &["nat: the jump from PREROUTING stands at position 2"]);
+        is_fixed_at_all(&machine, &["nat: the jump from PREROUTING is at position 2"]);
         assert_published(&machine, is(wanted), external);
         // Nobody comes before what nft has loaded.
         apply_by(&machine, "nftables", external);

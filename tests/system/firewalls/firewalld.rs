@@ -88,7 +88,7 @@ fn firewalld_lets_outsiders_be_told_or_status_says_what_stops_them() {
     apply(&machine, "notice");
     assert_told(&machine);
     sh(&machine, "firewall-cmd --reload");
-    is_fixed_at_all(&machine, &["no rules of ours are loaded"]);
+    is_fixed_at_all(&machine, &["redisguard's rules are not loaded"]);
     assert_told(&machine);
     assert_open(&machine, 7000);
 

@@ -102,7 +102,10 @@ fn a_switched_iptables_variant_takes_the_guard_along() {
         assert_shut(&machine, &[6379, 6380]);
         is_fixed(
             &machine,
-            &["no rules of ours", &format!("{}: redisguard's rules are left over", former[0])],
+            &[
+                "redisguard's rules are not loaded",
+                &format!("{}: redisguard's rules are left over", former[0]),
+            ],
         );
         assert_eq!(ours(&machine), programs);
     }

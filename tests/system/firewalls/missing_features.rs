@@ -85,7 +85,7 @@ fn a_kernel_without_ipv6_is_guarded_for_what_it_has() {
         let status = without_ipv6(&machine, &["status"]).ended(1);
         assert!(status.contains(words) && !status.contains("IPv6  "), "{status}");
         // What this test has made of the units, and no more.
-        assert!(status.starts_with("guarded: but see what others have done\n"), "{status}");
+        assert!(status.starts_with("BLOCKED: "), "{status}");
         assert_eq!(status.matches("is changed by").count(), 3, "{status}");
         assert_shut_over_ipv4(&machine);
         assert!(!machine.iptables_save().contains("ip6tables"));

@@ -64,6 +64,7 @@ fn of_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Line(_) | Kind::Email | Kind::Host | Kind::Choice(_) => "string",
         Kind::Log | Kind::Pem | Kind::Textfile | Kind::Document => "string",
+        Kind::WebAddress | Kind::TargetLabel => "string",
         Kind::Date => "local date",
         Kind::Port | Kind::Number(..) => "integer",
         Kind::Range => "integer or string",

@@ -9,6 +9,7 @@ fn the_installer_and_the_listener_read_what_the_toml_says() {
     for Case { name, spec, bundle, .. } in CORPUS.iter() {
         let facts = bundle.guard_config().unwrap_or_else(|why| panic!("{name}: {why}"));
         assert_eq!(facts.allow, spec.firewall.allow, "{name}");
+        assert_eq!(facts.probe, spec.probe.from, "{name}");
         assert_eq!(facts.cluster, spec.cluster.ports, "{name}");
         assert_eq!(
             (facts.backend, facts.existing),
@@ -29,7 +30,8 @@ fn the_installer_and_the_listener_read_what_the_toml_says() {
         assert!(read.eq(given), "{name}: {:?}", facts.reserved);
 
         let notice = text(bundle, "host/etc/redisguard/notice.toml");
-        Settings::parse(notice).unwrap_or_else(|faults| panic!("{name}: {faults}"));
+        let settings = Settings::parse(notice).unwrap_or_else(|faults| panic!("{name}: {faults}"));
+        assert_eq!(settings.probe_from, spec.probe.from, "{name}");
         let notice: toml::Table = toml::from_str(notice).unwrap();
         for (read, given) in notice["reserved"].as_array().unwrap().iter().zip(&spec.reserved) {
             assert_eq!(read["sentence"].as_str(), Some(spec.sentence(given).as_str()), "{name}");

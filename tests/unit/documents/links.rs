@@ -49,7 +49,7 @@ fn links_and_anchors(markdown: &str) -> (Vec<String>, Vec<String>) {
     (links, anchors)
 }
 
-fn anchor(heading: &str) -> String {
+pub fn anchor(heading: &str) -> String {
     let kept = |letter: &char| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_');
     heading
         .to_lowercase()

@@ -1,6 +1,7 @@
 //! The documents say what holds for their site, for every combination of policies.
 
 mod links;
+mod runbook;
 
 use crate::support::sites::{SITES, rendered, whole, with_two};
 

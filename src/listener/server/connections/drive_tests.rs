@@ -275,7 +275,7 @@ fn delayed_of(
         let mut pair = Pair::new();
         std::mem::swap(&mut pair.state, state);
         let (name, cgroup) = (Rc::clone(&name), NonZeroU64::new(cgroup));
-        let client = LocalClient { name, uid: Some(uid), cgroup };
+        let client = LocalClient { name, uid: Some(uid), cgroup, is_own: false };
         pair.connection.local = Some(pair.state.local_clients.insert(client));
         pair.client.write_all(bytes).unwrap();
         let progress = pair.ready(false, false);

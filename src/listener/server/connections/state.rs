@@ -265,6 +265,7 @@ impl Connection {
             port: self.destination.port,
             redirected: self.destination.redirected,
             local: None,
+            is_probe: false,
             client: record.client,
             replies: record.stats.sent.into(),
             told,

@@ -15,6 +15,10 @@ use super::timeout::TimeoutKind;
 use crate::listener::clock::Tick;
 use crate::listener::source::SourceKey;
 
+/// redisguard's own questions that are held at once, besides the connections of clients: one `status` asks 32 at
+/// most, and the unit's limit of descriptors has room for 64.
+const MAX_OWN: usize = 48;
+
 /// Connections of one source that are searched for an idle one.
 const IDLE_SEARCH_LIMIT: usize = 32;
 
@@ -67,6 +71,8 @@ pub struct ConnectionTable<T> {
     source_index: HashMap<SourceKey, u32>,
     /// Connections that are not being closed: those that count towards the limits.
     counted: usize,
+    /// redisguard's own questions that are not being closed.
+    own: usize,
     last_generation: u32,
 }
 
@@ -105,36 +111,41 @@ impl<T> ConnectionTable<T> {
             sources: Slab::new(),
             source_index: HashMap::new(),
             counted: 0,
+            own: 0,
             last_generation: 0,
         }
     }
 
     /// The connection to evict before one from `source` is added: the most idle one of its source at
     /// that source's limit, else the most idle of all when the table is full. At the source's limit none
-    /// whose reply is delayed: its client would get the reply at once, and come again.
+    /// whose reply is delayed: its client would get the reply at once, and come again. Clients and
+    /// redisguard's own questions never evict each other.
     pub fn eviction_candidate_for(&mut self, source: SourceKey) -> Option<Key> {
+        let is_own = source == SourceKey::OWN;
+        let most = if is_own { MAX_OWN } else { self.max_per_source };
         let source = self.source_index.get(&source).copied();
         if let Some(source) = source
-            && self.sources[source as usize].count as usize >= self.max_per_source
+            && self.sources[source as usize].count as usize >= most
         {
             let key = self.most_idle_of(source)?;
             if self.slots[index_of(key) as usize].timeout != TimeoutKind::Tarpit {
                 return Some(key);
             }
         }
-        if self.counted >= self.max_connections { self.most_idle() } else { None }
+        if !is_own && self.counted >= self.max_connections { self.most_idle() } else { None }
     }
 
     /// The connection that has been closing for longest, when more are closing than may be open:
     /// peers that never close their side must not fill the table either.
-    pub fn overdue_close(&self) -> Option<Key> {
-        let closing = self.slots.len() - self.counted;
+    pub fn overdue_close(&mut self) -> Option<Key> {
+        let closing = self.slots.len() - self.counted - self.own;
         if closing > self.max_connections { self.longest_closing() } else { None }
     }
 
     /// The connection to close at once when descriptors run out.
-    pub fn cheapest_to_close(&self) -> Option<Key> {
-        self.longest_closing().or_else(|| self.most_idle())
+    pub fn cheapest_to_close(&mut self) -> Option<Key> {
+        let closing = self.longest_closing();
+        closing.or_else(|| self.most_idle())
     }
 
     /// Adds a connection from `source` that waits for `timeout`.
@@ -159,7 +170,7 @@ impl<T> ConnectionTable<T> {
         self.timeouts[timeout as usize].push_back(&mut ByTimeout(&mut self.slots), index);
         if !timeout.is_closing() {
             self.add_to_source(index, source);
-            self.counted += 1;
+            *self.count_of(source) += 1;
         }
         self.key(index)
     }
@@ -220,14 +231,19 @@ impl<T> ConnectionTable<T> {
         self.slots.iter().map(|(index, _)| self.key(index as u32)).collect()
     }
 
-    /// How many connections are open, those that are being closed included.
+    /// How many connections of clients are open, those that are being closed included.
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.own
     }
 
     /// Whether no connection is open.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// The count that a connection of `source` is part of until it is being closed.
+    fn count_of(&mut self, source: SourceKey) -> &mut usize {
+        if source == SourceKey::OWN { &mut self.own } else { &mut self.counted }
     }
 
     fn key(&self, index: u32) -> Key {
@@ -241,17 +257,32 @@ impl<T> ConnectionTable<T> {
         Some((index, since.after(kind.length(self.idle))))
     }
 
-    /// The connection that has waited longest for any of `kinds`.
-    fn longest_waiting(&self, kinds: &[TimeoutKind]) -> Option<Key> {
-        let firsts = kinds.iter().filter_map(|kind| self.timeouts[*kind as usize].first());
-        let oldest = firsts.min_by_key(|index| self.slots[*index as usize].since)?;
-        Some(self.key(oldest))
+    /// The client's connection that has waited longest for any of `kinds`.
+    fn longest_waiting(&mut self, kinds: &[TimeoutKind]) -> Option<Key> {
+        let mut oldest: Option<u32> = None;
+        for kind in kinds {
+            let mut next = self.timeouts[*kind as usize].first();
+            // At most MAX_OWN are skipped.
+            while let Some(index) = next.filter(|index| self.is_own(*index)) {
+                next = List::next(&mut ByTimeout(&mut self.slots), index);
+            }
+            let since = |index: &u32| self.slots[*index as usize].since;
+            oldest = oldest.into_iter().chain(next).min_by_key(since);
+        }
+        Some(self.key(oldest?))
+    }
+
+    /// Whether it is one of redisguard's own questions that is not being closed.
+    fn is_own(&self, index: u32) -> bool {
+        let source = self.sources.get(self.slots[index as usize].source as usize);
+        source.is_some_and(|source| source.key == SourceKey::OWN)
     }
 
     /// The connection that has been idle for longest; one in the middle of an exchange only where
     /// none is idle.
-    fn most_idle(&self) -> Option<Key> {
-        self.longest_waiting(&[TimeoutKind::Idle]).or_else(|| {
+    fn most_idle(&mut self) -> Option<Key> {
+        let idle = self.longest_waiting(&[TimeoutKind::Idle]);
+        idle.or_else(|| {
             self.longest_waiting(&[
                 TimeoutKind::FirstByte,
                 TimeoutKind::PartialLine,
@@ -263,9 +294,9 @@ impl<T> ConnectionTable<T> {
 
     /// The connection that has been closing for longest; one with unsent replies only where none
     /// has everything sent.
-    fn longest_closing(&self) -> Option<Key> {
-        self.longest_waiting(&[TimeoutKind::Lingering, TimeoutKind::Acknowledgement])
-            .or_else(|| self.longest_waiting(&[TimeoutKind::Closing, TimeoutKind::Shutdown]))
+    fn longest_closing(&mut self) -> Option<Key> {
+        let sent = self.longest_waiting(&[TimeoutKind::Lingering, TimeoutKind::Acknowledgement]);
+        sent.or_else(|| self.longest_waiting(&[TimeoutKind::Closing, TimeoutKind::Shutdown]))
     }
 
     /// The least recently active idle connection among the first few of `source`, else the first.
@@ -299,7 +330,7 @@ impl<T> ConnectionTable<T> {
         if source_id == NO_SOURCE {
             return;
         }
-        self.counted -= 1;
+        *self.count_of(self.sources[source_id as usize].key) -= 1;
         let source = &mut self.sources[source_id as usize];
         source.members.remove(&mut BySource(&mut self.slots), index);
         source.count -= 1;

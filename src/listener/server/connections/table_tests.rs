@@ -151,3 +151,31 @@ fn a_delayed_connection_does_not_make_room_for_its_own_source() {
     table.set_timeout(delayed, TimeoutKind::Idle, second(0), second(1));
     assert_eq!(table.eviction_candidate_for(address(1)), Some(delayed));
 }
+
+#[test]
+fn clients_and_redisguards_own_questions_evict_only_their_own_kind() {
+    let mut table = table(2, 2);
+    let ask = |table: &mut ConnectionTable<u8>, id: u8| {
+        table.insert(id, SourceKey::OWN, TimeoutKind::FirstByte, second(0))
+    };
+    let first = ask(&mut table, 100);
+    let clients = [0, 1].map(|id| insert(&mut table, id, id, TimeoutKind::FirstByte, 1));
+    assert_eq!(table.eviction_candidate_for(SourceKey::OWN), None, "a full table takes it in");
+    assert_eq!(table.eviction_candidate_for(address(9)), Some(clients[0]), "not the older one");
+    assert_eq!(table.len(), 2, "it is not counted");
+    for id in 1..MAX_OWN as u8 {
+        assert_eq!(table.eviction_candidate_for(SourceKey::OWN), None, "{id}");
+        ask(&mut table, 100 + id);
+    }
+    assert_eq!(table.eviction_candidate_for(SourceKey::OWN), Some(first));
+    for key in clients {
+        table.remove(key);
+    }
+    assert_eq!((table.len(), table.cheapest_to_close()), (0, None));
+    assert_eq!(table.eviction_candidate_for(address(9)), None);
+    for key in table.keys() {
+        table.set_timeout(key, TimeoutKind::Closing, second(2), second(2));
+        table.remove(key);
+    }
+    assert_eq!((table.len(), table.is_empty()), (0, true));
+}

@@ -47,6 +47,15 @@ const ANSWERS: [RGBColor; AnswerKind::ALL.len()] = [
 /// The size of letters. plotters draws them somewhat smaller.
 const FONT_SIZE: f64 = 16.0;
 
+/// The colour of an answer, as plotters writes it.
+pub fn colour(answer: AnswerKind) -> String {
+    hex(ANSWERS[answer as usize])
+}
+
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
 /// A bar for each step, stacked by answer.
 pub fn timeline(
     subject: &Subject<'_>,
@@ -207,12 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_has_a_replacement_in_dark_mode() {
+    fn every_colour_has_a_replacement_in_dark_mode_and_with_forced_colours() {
         let style = include_str!("../../../../templates/report/style.css");
-        let dark = style.split("prefers-color-scheme: dark").nth(1).unwrap();
-        for RGBColor(red, green, blue) in ANSWERS.into_iter().chain([TEXT, GRID, BAR]) {
-            let colour = format!("[fill=\"#{red:02X}{green:02X}{blue:02X}\"]");
-            assert!(dark.contains(&colour), "{colour}");
+        let (dark, forced) = style.split_once("(forced-colors: active)").unwrap();
+        let dark = dark.split("prefers-color-scheme: dark").nth(1).unwrap();
+        for colour in ANSWERS.into_iter().chain([TEXT, GRID, BAR]) {
+            let rule = format!("[fill=\"{}\"]", hex(colour));
+            assert!(dark.contains(&rule) && forced.contains(&rule), "{rule}");
         }
     }
 

@@ -1,16 +1,20 @@
 //! The report as one HTML file, with its style, script and charts inside.
 //!
 //! Guarantees: the page's Content-Security-Policy admits that style and that script and nothing else, and
-//! the template escapes every value, so that nothing in a log runs in a browser.
+//! the template escapes every value, and `data` those for the script, so that nothing in a log runs in a browser.
 
+mod cells;
 mod charts;
+mod data;
 
+use self::cells::{client_lines, libraries, port};
 use self::charts::{Axis, Subject};
-use super::details;
 use super::sparkline::Glyphs;
+use super::{details, notes};
+use crate::report::aggregate::MAX_ROWS;
 use crate::report::format::{self, minute, step};
 use crate::report::record::AnswerKind;
-use crate::report::summary::{LibraryUse, PortSummary, SourceSummary, Summary};
+use crate::report::summary::{PortSummary, SourceSummary, Summary};
 use crate::report::totals::AnswerCounts;
 use askama::Template;
 use base64::Engine;
@@ -33,24 +37,36 @@ const MAX_NAME: usize = 46;
 #[template(path = "report/page.html")]
 struct Page<'a> {
     summary: &'a Summary,
+    /// The sources in the table before a script runs. The script searches all and lists as many at once.
+    listed: &'a [SourceSummary],
     /// When the page was made, to the minute, UTC.
     made: String,
     /// The length of a time step in words.
     step: String,
 }
 
-/// The page of a summary as HTML, made at `now`.
+/// The page of a summary as HTML, made at `now`. Its table lists `top` sources at once, at least one; its filters find
+/// every source of the summary.
 ///
 /// # Errors
 /// A chart that cannot be drawn.
-pub fn text(summary: &Summary, now: Timestamp) -> askama::Result<String> {
+pub fn text(summary: &Summary, top: usize, now: Timestamp) -> askama::Result<String> {
     let (made, step) = (minute(&now.to_string()), step(summary.step_seconds));
-    Page { summary, made, step }.render()
+    let listed = &summary.by_source[..summary.by_source.len().min(top.max(1))];
+    Page { summary, listed, made, step }.render()
 }
 
 impl Page<'_> {
     fn host(&self) -> String {
         self.summary.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default()
+    }
+
+    fn notes(&self) -> Vec<String> {
+        notes::text(self.summary)
+    }
+
+    fn data(&self) -> askama::Result<String> {
+        data::json(&self.summary.by_source, self.listed.len())
     }
 
     fn axis(&self) -> Axis<'_> {
@@ -144,29 +160,8 @@ fn grouped(number: impl Borrow<u64>) -> String {
     format::grouped(*number.borrow())
 }
 
-fn port(port: impl Borrow<Option<u16>>) -> String {
-    port.borrow().map_or("any port".to_owned(), |port| port.to_string())
-}
-
-fn libraries(used: &[LibraryUse]) -> String {
-    let names = used.iter().map(|used| format::library(&used.name, used.version.as_deref()));
-    names.collect::<Vec<_>>().join(", ")
-}
-
-/// What is searched by the filter of clients: libraries and connection names.
-fn clients(row: &SourceSummary) -> String {
-    let names = row.client_names.iter().map(|used| used.name.clone());
-    [libraries(&row.libraries)].into_iter().chain(names).collect::<Vec<_>>().join(" ")
-}
-
-/// What else is known of the clients of a source, a line each.
-fn client_lines(row: &SourceSummary) -> Vec<String> {
-    details::client(row).into_iter().chain(details::stated_peers(row)).collect()
-}
-
-/// The names of the answers that occurred, for the filter.
-fn answers(row: &SourceSummary) -> String {
-    row.answers.nonzero().map(|(answer, _)| answer.name()).collect::<Vec<_>>().join(" ")
+fn number(length: usize) -> u64 {
+    length as u64
 }
 
 fn sparkline(counts: &[u32]) -> String {

@@ -106,15 +106,14 @@ fn tables_that_existed_before_stay_and_others_go() {
     let tables = || host.sh("nft list ruleset | grep -oE '^table .* |chain mine' | sort");
     let before = tables();
     let all = ["ip filter", "ip mangle", "ip nat", "ip6 filter", "ip6 mangle", "ip6 nat"];
-    let installs: [&[&str]; 4] =
-        [&["apply"], &["rules", "unload"], &["apply"], &["--bundle", "/run/nftables", "apply"]];
-    for arguments in [installs[0], installs[1], installs[2], installs[3], installs[2], &["remove"]]
-    {
+    let built_in: &[&str] = &["--bundle", "built-in", "apply"];
+    let nftables = &["--bundle", "/run/nftables", "apply"];
+    for arguments in [built_in, &["rules", "unload"], built_in, nftables, built_in, &["remove"]] {
         let output = host.install(arguments);
         assert_eq!(exit_status(&output), 0, "{arguments:?}: {}", transcript(&output));
         let now = tables();
         match arguments {
-            ["apply"] => assert!(all.iter().all(|table| now.contains(table)), "{now}"),
+            [_, "built-in", _] => assert!(all.iter().all(|table| now.contains(table)), "{now}"),
             [_, _, "apply"] => {
                 assert_eq!(now.replace("table inet redisguard \n", ""), before, "{arguments:?}");
             }

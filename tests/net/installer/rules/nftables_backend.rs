@@ -31,15 +31,16 @@ fn drift_of_nftables_is_named_and_apply_fixes_it() {
              nft delete chain inet redisguard rg_prerouting",
             "chain rg_prerouting is missing",
         ),
-        ("nft add chain inet redisguard more", "chain more is not ours"),
+        ("nft add chain inet redisguard more", "chain more is not redisguard's"),
         ("nft delete element inet redisguard rg_reserved { 6381 }", "set rg_reserved was edited"),
         (
             "nft insert rule inet redisguard rg_guard ip saddr 10.9.0.0/16 return",
             "rg_guard was edited",
         ),
-        ("nft flush chain inet redisguard rg_seal", "was not sealed when it was loaded"),
-        ("nft delete table inet redisguard", "no rules of ours are loaded"),
-        ("nft flush ruleset", "no rules of ours are loaded"),
+        ("nft flush chain inet redisguard rg_seal", "were not sealed when they were loaded"),
+        ("nft flush table inet redisguard", "table inet redisguard was flushed"),
+        ("nft delete table inet redisguard", "redisguard's rules are not loaded"),
+        ("nft flush ruleset", "redisguard's rules are not loaded"),
     ] {
         host.sh(damage);
         let output = host.install(&["status", "--json"]);

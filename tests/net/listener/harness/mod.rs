@@ -68,15 +68,12 @@ impl Notice {
 
     fn wait_until_ready(&mut self) -> bool {
         let ready = format!("listening on [::]:{}", self.port);
-        wait_until("the listener is ready or gave up", || {
-            self.diagnostics().contains(&ready) || self.process.try_wait().unwrap().is_some()
+        let taken = format!(":{} is in use", self.port);
+        wait_until("the listener is ready or says that its port is taken", || {
+            assert_eq!(self.process.try_wait().unwrap(), None, "{}", self.diagnostics());
+            [&ready, &taken].iter().any(|text| self.diagnostics().contains(*text))
         });
-        if self.process.try_wait().unwrap().is_none() {
-            return true;
-        }
-        let diagnostics = self.diagnostics();
-        assert!(diagnostics.contains("in use"), "{diagnostics}");
-        false
+        !self.diagnostics().contains(&taken)
     }
 
     /// What it wrote to stderr.
