@@ -59,6 +59,18 @@ pub fn refuse(host: &Host, guard_config: &GuardConfig) -> Result<(), Error> {
     Err(error.help(format!("fix: {}", fixes.join("\n  and: "))))
 }
 
+/// How to free any port that another program than the listener has; `None` where no such program is seen.
+pub fn free(port: u16) -> Option<String> {
+    let wanted = [PortRange::from(port)].into_iter().collect();
+    let holders = sockets::listeners(&wanted).into_iter().filter(|holder| !holder.is_own);
+    let (mut programs, mut stops): (Vec<String>, Vec<String>) =
+        holders.map(|holder| (program(&holder), stop(&holder))).unzip();
+    programs.dedup();
+    stops.dedup();
+    let (programs, stops) = (programs.join(" and "), stops.join("; "));
+    (!stops.is_empty()).then(|| format!("free port {port}, which {programs} has: {stops}"))
+}
+
 impl BusyPort {
     /// Who has the port.
     pub fn cause(&self) -> String {
@@ -95,7 +107,9 @@ impl BusyPort {
 
 /// A program by its name, process and unit.
 fn program(holder: &Listener) -> String {
-    let name = holder.program.as_deref().unwrap_or("a program");
+    let Some(name) = holder.program.as_deref() else {
+        return "a program that this host does not show".to_owned();
+    };
     let pid = holder.pid.map(|pid| format!("pid {pid}"));
     let known: Vec<String> = pid.into_iter().chain(holder.unit.clone()).collect();
     format!("{name} ({})", known.join(", "))

@@ -2,9 +2,10 @@
 //!
 //! Never: changes anything.
 
+use super::listener_health::{self, Fault};
 use super::receipt::{Receipt, State};
 use super::root::Host;
-use super::{bundle_source, counters, listener_health, local_reserved_ports, units};
+use super::{bundle_source, counters, local_reserved_ports, units};
 use crate::bundle::{BINARY, Bundle, GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::files;
@@ -62,6 +63,7 @@ pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig, expected: &Expected) 
 pub fn observe(
     host: &Host,
     bundle: &Bundle,
+    guard_config: &GuardConfig,
     wanted: &Wanted,
     receipt: Option<&Receipt>,
     firewall: Option<(&Firewall, Detail)>,
@@ -91,8 +93,13 @@ pub fn observe(
         }
         if let Some(states) = unit_states {
             let states = states.join().unwrap_or_else(|_| Err(died("ask systemd")))?;
-            observed.listener_fault =
-                states.get(&Unit::Listener).and_then(listener_health::stopped_process);
+            observed.listener_fault = states.get(&Unit::Listener).and_then(|state| {
+                let restart_helps = |fault: &Fault| fault.first.is_none() && fault.needs_restart;
+                let mut faults =
+                    listener_health::faults(host, state, bundle, guard_config).into_iter();
+                let fault = || faults.find(restart_helps).map(|fault| fault.text);
+                listener_health::stopped_process(state).or_else(fault)
+            });
             observed.units = Some(units::statuses(&states));
         }
         Ok(observed)

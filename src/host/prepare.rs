@@ -185,7 +185,8 @@ pub fn prepare<'a>(
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, guard_config)?) } else { None };
     let rules = firewall.as_ref().map(|firewall| (firewall, detail));
-    let mut observed = observe::observe(host, bundle, wanted, receipt.as_ref(), rules)?;
+    let mut observed =
+        observe::observe(host, bundle, guard_config, wanted, receipt.as_ref(), rules)?;
     let recorded = receipt.as_ref().and_then(|receipt| receipt.expect.as_ref());
     observed.receipt_current &= recorded == target.declared.as_ref();
     let plan = plan::compute(wanted, &observed);

@@ -1,7 +1,7 @@
 //! The notice listener: a client that still connects to a reserved port gets, as the error of its own
 //! command, the notice that says where to go instead.
 //!
-//! From the bottom up: `settings`, `clock` and `source`; `protocol`, which is sans-IO, and public for the
+//! From the bottom up: `settings`, `clock`, `source` and `health`; `protocol`, which is sans-IO, and public for the
 //! property tests and the fuzz target; `tls`; `net`; `local_clients`; `log` and `metrics`; and `server`, which has the
 //! effects. Each imports only what stands before it here, and of the rest of the package only `error`,
 //! `exposition` and `listener_contract`.
@@ -10,6 +10,7 @@
 //! keep others from their notice.
 
 mod clock;
+mod health;
 mod local_clients;
 mod log;
 mod metrics;
@@ -24,3 +25,4 @@ pub use self::log::LogTarget;
 pub use self::net::transport::Transport;
 pub use self::server::run::run;
 pub use self::settings::{Listen, LogFormat, Reservation, Settings, TlsFiles};
+pub use self::tls::{Validity, validity_on_disk};

@@ -1,8 +1,9 @@
 //! What the operating system offers, asked through its own programs and files: running programs, the name
-//! service, systemd, the Debian package, open sockets, and whose kernel this is.
+//! service, systemd, the Debian package, open sockets, files that can be written, and whose kernel this is.
 //!
 //! Never: reads a receipt, or decides what a host should be.
 
+pub mod appendable;
 pub(crate) mod command;
 pub mod deb;
 mod early_programs;

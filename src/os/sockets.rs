@@ -1,5 +1,6 @@
 //! What uses the reserved ports right now: the sockets that listen there, and the outside clients that are
-//! connected. Changes nothing, and never fails: what the kernel does not show is left out.
+//! connected; and what listens on any other port. Changes nothing, and never fails: what the kernel does not show
+//! is left out.
 
 use crate::bundle::{BINARY, GuardConfig};
 use crate::spec::PortSet;
@@ -318,6 +319,15 @@ mod tests {
         let words = [u32::from_ne_bytes([127, 0, 0, 1])].map(|word| format!("{word:08X}:18EB"));
         assert_eq!(endpoint(&words[0]).unwrap(), ("127.0.0.1".parse().unwrap(), 6379));
         assert!(endpoint("xyz:1").is_none() && endpoint("00:1").is_none());
+    }
+
+    #[test]
+    fn the_holder_of_a_port_is_found() {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = held.local_addr().unwrap();
+        let found = listeners(&[address.port().into()].into_iter().collect());
+        let holders: Vec<_> = found.iter().map(|found| (found.address, found.pid)).collect();
+        assert_eq!(holders, [(address.ip(), Some(std::process::id()))]);
     }
 
     #[test]

@@ -4,12 +4,14 @@ use super::causes::{Fix, causes, fix};
 use super::findings::{
     another_bundle, applied_bundle, candidate, irregular, local_ports_read_only, step_findings,
 };
-use super::health::{cycles, listener_answers, other_rules, unit_findings, without_namespaces};
+use super::health::{
+    busy_port_findings, cycles, listener_answers, other_rules, unit_findings, without_namespaces,
+};
 use super::missing_record::{self, Remains};
 use super::types::{Command, Finding, FindingKind, HostStatus, PortCount, Remedy, Verdict};
 use super::verdict::{Evidence, decide};
 use super::without_systemd::{self, not_running};
-use super::{directories, health, unit_overrides};
+use super::{directories, listener, unit_overrides};
 use crate::bundle::{GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::family::Family;
@@ -214,6 +216,8 @@ fn compare(
     let unexpected =
         applied.as_ref().map(|target| unexpected_units(&target.expected)).unwrap_or_default();
     let starts_listener = host.has_systemd() && !unexpected.contains(&Unit::Listener);
+    let busy = applied.as_ref().filter(|_| starts_listener);
+    let busy = busy.map(|target| busy_ports::find(host, &target.guard_config)).unwrap_or_default();
     let mut expected = starts_listener;
     if host.has_systemd() {
         let names: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
@@ -221,11 +225,22 @@ fn compare(
         others.extend(unit_overrides::overrides(&states, &findings));
         others.extend(without_namespaces(&states));
         expected &= !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
-        status.listener.unit = unit_findings(host, &states, &unexpected, &mut findings);
+        unit_findings(host, &states, &unexpected, &mut findings);
+        if let Some(state) = states.get(Unit::Listener.name()) {
+            listener::add_status(state, &mut status.listener);
+            if starts_listener {
+                let found = listener::findings(host, state, applied.as_ref(), &busy);
+                findings.extend(found.by_apply);
+                others.extend(found.by_person);
+            }
+        }
+        let metrics = applied.as_ref().zip(states.get(Unit::Metrics.name()));
+        others.extend(
+            metrics
+                .and_then(|(target, state)| listener::textfile(host, &target.guard_config, state)),
+        );
     }
-    let busy = applied.as_ref().filter(|_| starts_listener);
-    let busy = busy.map(|target| busy_ports::find(host, &target.guard_config)).unwrap_or_default();
-    by_hand.extend(health::busy_ports(&busy));
+    by_hand.extend(busy_port_findings(&busy));
     if let Some(target) = applied.as_ref().filter(|_| probing == Probing::Connect) {
         add_attempts(host, &target.guard_config, expected, &busy, &mut findings, status);
         if host.is_live() && !host.has_systemd() {

@@ -6,21 +6,20 @@ use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
 use crate::host::boot_order::{self, CycleFinding};
 use crate::host::busy_ports::BusyPort;
-use crate::host::listener_health::{ANSWER_TIMEOUT, Answer, MAX_PORTS, ask, stopped_process};
+use crate::host::listener_health::{ANSWER_TIMEOUT, Answer, MAX_PORTS, ask};
 use crate::host::{Host, units};
-use crate::listener_contract;
 use crate::os::systemd::UnitState;
 use crate::plan::Wanted;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
 
-/// Adds the main units that should run and do not; returns the state of the listener's unit.
+/// Adds the main units that should run and do not.
 pub(super) fn unit_findings(
     host: &Host,
     states: &BTreeMap<String, UnitState>,
     unexpected: &[Unit],
     findings: &mut Vec<Finding>,
-) -> Option<String> {
+) {
     let main = Unit::MAIN.map(Unit::name);
     let runnable = states.iter().filter(|(_, state)| !state.lacks_namespaces());
     let is_unexpected = |name: &str| unexpected.iter().any(|unit| unit.name() == name);
@@ -49,15 +48,6 @@ pub(super) fn unit_findings(
             findings.push(found);
         }
     }
-    let state = states.get(Unit::Listener.name())?;
-    let fault = listener_fault(state).map(|fault| {
-        let listener = Unit::Listener;
-        listener_finding(fault)
-            .first(format!("do what this says: journalctl -u {listener}"))
-            .command(Command::Shell(format!("systemctl try-restart {listener}")))
-    });
-    findings.extend(fault.into_iter().chain(stopped_process(state).map(listener_finding)));
-    Some(state.active.clone())
 }
 
 /// What a unit that should be active does instead.
@@ -111,26 +101,12 @@ pub fn namespace_warnings() -> Vec<String> {
 }
 
 /// Ports of the listener that another program has: a person decides which of both is to have them.
-pub(super) fn busy_ports(busy: &[BusyPort]) -> Vec<Finding> {
+pub(super) fn busy_port_findings(busy: &[BusyPort]) -> Vec<Finding> {
     busy.iter().map(|busy| listener_finding(busy.cause()).first(busy.fix())).collect()
 }
 
 fn listener_finding(detail: String) -> Finding {
     Finding::new(FindingKind::Listener, Unit::Listener.name(), detail)
-}
-
-/// What keeps a listener that runs from telling some clients, in its own words (STATUS= of sd_notify(3)).
-fn listener_fault(listener: &UnitState) -> Option<String> {
-    let text = Some(&listener.says).filter(|_| listener.active == "active");
-    let fault = listener_contract::degraded(text?)?;
-    Some(format!("{fault} (journalctl -u {} has the fix)", Unit::Listener))
-}
-
-/// The same for a listener that was just started. No reason to undo a change: the ports are blocked.
-pub fn listener_warning() -> Option<String> {
-    let states = units::states(&[Unit::Listener]).ok()?;
-    let fault = listener_fault(states.get(&Unit::Listener)?)?;
-    Some(format!("{}: {fault}", Unit::Listener))
 }
 
 /// Rules of others that hide from redisguard's tool, and those that stop outsiders before the notice.

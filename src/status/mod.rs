@@ -8,6 +8,7 @@ mod collect;
 mod directories;
 mod findings;
 mod health;
+mod listener;
 mod missing_record;
 mod types;
 mod unit_overrides;
@@ -16,6 +17,7 @@ mod without_systemd;
 
 pub use self::causes::causes;
 pub use self::collect::{Probing, collect};
-pub use self::health::{listener_warning, namespace_warnings};
+pub use self::health::namespace_warnings;
+pub use self::listener::listener_warnings;
 pub use self::types::{Finding, FindingKind, HostStatus, ListenerStatus, PortCount, Verdict};
 pub use self::without_systemd::not_running;

@@ -238,6 +238,12 @@ impl PortCount {
 pub struct ListenerStatus {
     /// Its unit's state as systemd names it (`active`, `failed`); null where no systemd runs.
     pub unit: Option<String>,
+    /// When the certificate ends that it shows to TLS clients; absent where it shows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_end: Option<String>,
+    /// Whether it can write its log; absent where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_writable: Option<bool>,
     /// What some of its ports answered when asked on this host.
     pub answers: Vec<Answer>,
 }

@@ -78,10 +78,11 @@ fn but(findings: &[Finding]) -> Option<&'static str> {
     let worst = [
         (has(Rules), "the rules are not as they were loaded"),
         (has(Notice), "they are not told where to go"),
-        (has(Listener), "the listener does not answer as it should"),
+        (is_broken(Listener), "the listener does not work as it should"),
         (is_broken(Unit), "a unit does not run"),
         (has(Boot), "no script was found that loads the rules at boot"),
         (has(Timer), "nothing checks the rules every minute"),
+        (has(Listener), "the listener soon needs attention"),
         (has(Receipt), "redisguard's record is missing or damaged"),
         (has(File) || has(Link) || has(Sysctl), "the host is not as it was applied"),
         (has(Unit), "a unit is not as it was applied"),

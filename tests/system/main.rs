@@ -20,6 +20,7 @@ mod first_apply;
 mod first_boot;
 mod foreign_kernel;
 mod interrupted_apply;
+mod listener_health;
 mod local_clients;
 mod local_reserved_ports;
 mod metrics;

@@ -28,11 +28,16 @@ fn every_check_writes_metrics_and_the_listener_shows_its_own() {
     let apply = ["--bundle", "/root/bundle", "apply"];
     redisguard(&machine, &apply).ok();
 
-    // Without node_exporter the unit says so, and nothing else is the worse for it.
+    // Without node_exporter the unit and status say so, and nothing else is the worse for it.
     machine.run(&["systemctl", "start", CHECK]).ok();
     let said = || machine.run(&["journalctl", "-q", "--output=cat", "-u", METRICS]).stdout;
     wait_until("it says what is missing", || said().contains("install node_exporter"));
-    json(&machine, 0, &["status"]);
+    let status = json(&machine, 1, &["status"]);
+    assert_eq!(status["healthy"], true, "{status:#}");
+    let finding = &status["findings"][0];
+    assert_eq!((&finding["kind"], &finding["target"]), (&"unit".into(), &METRICS.into()));
+    let detail = finding["detail"].as_str().unwrap();
+    assert!(detail.contains("there is no directory /var/lib/prometheus"), "{status:#}");
 
     machine.run(&["mkdir", "-p", "/var/lib/prometheus/node-exporter"]).ok();
     let written = |words: &str| {
@@ -47,6 +52,8 @@ fn every_check_writes_metrics_and_the_listener_shows_its_own() {
         assert!(text.contains(&format!("\n{line}\n")), "{line}: {text}");
     }
     assert_eq!(machine.changed_files()[FILE].mode, 0o644);
+    assert!(text.contains("\nredisguard_notice_log_writable 1\n"), "{text}");
+    json(&machine, 0, &["status"]);
 
     let before = told_so_far(&machine);
     ping(&machine, 6379);

@@ -3,7 +3,7 @@
 use super::confirm_cut;
 use super::input::{host, note_wait, target};
 use super::output::{show, show_losses};
-use super::plan::{refuse, warn};
+use super::plan::{indented, refuse, warn};
 use super::status::{show_causes, show_first};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
@@ -13,7 +13,8 @@ use crate::host::Host;
 use crate::host::change::apply::{apply, begin};
 use crate::host::change::rules_first;
 use crate::os::sockets::PortUsage;
-use crate::status::{Finding, causes, listener_warning, namespace_warnings, not_running};
+use crate::spec::Part;
+use crate::status::{Finding, causes, listener_warnings, namespace_warnings, not_running};
 use std::time::Instant;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
@@ -48,8 +49,19 @@ fn change(host: &Host, args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status,
     let applied = apply(&prepared, verb.confirm)?;
     let confirm_by = applied.confirm_by.clone();
     let not_running = not_running(host, guard_config, &target.expected);
+    let mut warnings = Vec::new();
+    if host.has_systemd() {
+        if target.expected.has(Part::Listener) {
+            warnings = listener_warnings(host, &target);
+        }
+        warnings.extend(namespace_warnings());
+    }
     if plan.is_empty() && !args.json {
-        out!("nothing to change: the host is as bundle {} says", guard_config.bundle);
+        let change = match warnings.is_empty() {
+            true => "nothing to change",
+            false => "nothing that apply can change",
+        };
+        out!("{change}: the host is as bundle {} says", guard_config.bundle);
         if verb.confirm.is_some() {
             out!("nothing to confirm");
         }
@@ -60,12 +72,7 @@ fn change(host: &Host, args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status,
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");
     }
-    if let Some(warning) = host.has_systemd().then(listener_warning).flatten() {
-        err!("warning: {warning}");
-    }
-    if host.has_systemd() {
-        namespace_warnings().iter().for_each(|warning| err!("warning: {warning}"));
-    }
+    warnings.iter().for_each(|warning| err!("warning: {}", indented(warning)));
     warn(&prepared);
     if !not_running.is_empty() && !args.json {
         show_not_running(&not_running);

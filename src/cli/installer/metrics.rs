@@ -7,6 +7,9 @@ use crate::cli::output::{Status, print_text};
 use crate::error::Error;
 use crate::exposition::{Format, Kind, Metric, Sample, render};
 use crate::files;
+use crate::listener_contract::{
+    CERTIFICATE_EXPIRY, CERTIFICATE_EXPIRY_HELP, LOG_WRITABLE, LOG_WRITABLE_HELP,
+};
 use crate::spec::Expected;
 use crate::status::{HostStatus, PortCount, Probing};
 use jiff::Timestamp;
@@ -68,8 +71,13 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
     };
     let info = |bundle: &String| Sample { labels: vec![("bundle", bundle.clone())], value: 1 };
     let unconfirmed = status.confirm_by.is_some();
+    let listener = &status.listener;
+    let log_writable =
+        listener.log_writable.map(|writable| flag(LOG_WRITABLE, LOG_WRITABLE_HELP, writable));
+    let end = listener.certificate_end.as_ref().and_then(|end| end.parse().ok());
+    let certificate = end.map(|end| time(CERTIFICATE_EXPIRY, CERTIFICATE_EXPIRY_HELP, Some(end)));
     let active = status.listener.unit.as_deref() == Some("active");
-    vec![
+    let mut metrics = vec![
         Metric {
             name: "redisguard_info",
             kind: Gauge,
@@ -124,5 +132,7 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
             &status.probes,
             |count| count.packets,
         ),
-    ]
+    ];
+    metrics.extend(log_writable.into_iter().chain(certificate));
+    metrics
 }

@@ -3,14 +3,17 @@
 //! Never: waits for a FIFO's reader to open it, or appends to a line that a crash cut off.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+
+use crate::listener_contract::LOG_FAULT;
 
 /// Owner writes, group reads: the log names who connected.
 const MODE: u32 = 0o640;
@@ -27,7 +30,7 @@ pub enum LogTarget {
 impl fmt::Display for LogTarget {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LogTarget::File(path) => write!(out, "the log {}", path.display()),
+            LogTarget::File(path) => write!(out, "{LOG_FAULT}{}", path.display()),
             LogTarget::Stdout => out.write_str("standard output as the log"),
         }
     }
@@ -49,7 +52,8 @@ pub(super) struct LogFile {
     file: Result<File, Errno>,
     /// The last line has no end, because a crash cut it off: the next one must not continue it.
     ends_within_line: bool,
-    atomic_write_bytes: usize,
+    /// It is neither a FIFO nor a terminal.
+    is_ordinary: bool,
 }
 
 /// Writes of at most this size to a pipe are atomic (`PIPE_BUF` in pipe(7)), so that no line is cut
@@ -72,25 +76,42 @@ impl LogFile {
                 (file, ends_within_line)
             }
         };
-        let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
-        let atomic_write_bytes = if is_file { FILE_WRITE_BYTES } else { PIPE_WRITE_BYTES };
-        Ok(LogFile { file: Ok(file), ends_within_line, atomic_write_bytes })
+        let is_ordinary = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        Ok(LogFile { file: Ok(file), ends_within_line, is_ordinary })
     }
 
-    /// A log to which every write fails with `cause`, for a log that could not be opened; `None` if
-    /// `cause` will not pass by itself. A passing one is no reason to leave clients without the notice.
-    pub(super) fn unavailable(cause: &io::Error) -> Option<LogFile> {
-        let errno = Errno::from_raw(cause.raw_os_error()?);
-        // ENXIO is a FIFO without a reader.
-        let may_pass = matches!(
-            errno,
-            Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::EIO | Errno::ENXIO
-        );
-        may_pass.then_some(LogFile {
-            file: Err(errno),
-            ends_within_line: false,
-            atomic_write_bytes: FILE_WRITE_BYTES,
-        })
+    /// A log to which every write fails with `cause`, for a log that could not be opened: no reason to leave
+    /// clients without the notice.
+    pub(super) fn unavailable(cause: &io::Error) -> LogFile {
+        let errno = Errno::from_raw(cause.raw_os_error().unwrap_or(Errno::EIO as i32));
+        LogFile { file: Err(errno), ends_within_line: false, is_ordinary: true }
+    }
+
+    /// Whether the open file has no name any more: what is written there is lost.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.metadata().is_some_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// Whether the open file is another one than that at `path`.
+    pub(super) fn is_moved(&self, path: &Path) -> bool {
+        let Some(open) = self.metadata() else { return false };
+        let there = fs::metadata(path);
+        !there.is_ok_and(|there| (there.dev(), there.ino()) == (open.dev(), open.ino()))
+    }
+
+    /// Why the next write would fail, as far as the file system tells without one. It knows no quota.
+    pub(super) fn obstacle(&self) -> Option<Errno> {
+        let file = self.file.as_ref().ok().filter(|_| self.is_ordinary)?;
+        let found = fstatvfs(file).ok()?;
+        if found.flags().contains(FsFlags::ST_RDONLY) {
+            return Some(Errno::EROFS);
+        }
+        // Some file systems do not tell their size.
+        (found.blocks() > 0 && found.blocks_available() == 0).then_some(Errno::ENOSPC)
+    }
+
+    fn metadata(&self) -> Option<fs::Metadata> {
+        self.file.as_ref().ok().filter(|_| self.is_ordinary)?.metadata().ok()
     }
 }
 
@@ -111,7 +132,7 @@ impl Write for LogFile {
 
 impl Sink for LogFile {
     fn atomic_write_bytes(&self) -> usize {
-        self.atomic_write_bytes
+        if self.is_ordinary { FILE_WRITE_BYTES } else { PIPE_WRITE_BYTES }
     }
 
     fn truncate_tail(&mut self, bytes: usize) -> bool {
@@ -187,14 +208,27 @@ mod tests {
     }
 
     #[test]
-    fn only_causes_that_may_pass_are_waited_for() {
-        for (errno, may_pass) in [
-            (Errno::EROFS, true),
-            (Errno::ENOSPC, true),
-            (Errno::EACCES, false),
-            (Errno::ENOENT, false),
-        ] {
-            assert_eq!(LogFile::unavailable(&errno.into()).is_some(), may_pass, "{errno}");
-        }
+    fn a_file_that_was_moved_or_removed_is_known() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("log.1"));
+        let file = open(&path);
+        assert_eq!(
+            (file.is_moved(&path), file.is_deleted(), file.obstacle()),
+            (false, false, None)
+        );
+        fs::rename(&path, &moved).unwrap();
+        assert_eq!((file.is_moved(&path), file.is_deleted()), (true, false));
+        fs::create_dir(&path).unwrap();
+        assert_eq!((file.is_moved(&path), file.is_deleted()), (true, false));
+        fs::remove_file(&moved).unwrap();
+        assert_eq!((file.is_moved(&path), file.is_deleted()), (true, true));
+        let refused = LogFile::open(&LogTarget::File(path.clone())).unwrap_err();
+        let file = LogFile::unavailable(&refused);
+        assert_eq!(
+            (file.is_moved(&path), file.is_deleted(), file.obstacle()),
+            (false, false, None)
+        );
+        let said = file.file.unwrap_err();
+        assert_eq!(said, Errno::EISDIR);
     }
 }

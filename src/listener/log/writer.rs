@@ -24,8 +24,10 @@ pub(super) struct Writer<S> {
     partial: Option<PartialLine>,
     /// Lines and attempts that the log contains, written or counted as dropped.
     pub(super) accounted: LineTotals,
-    /// Whether the last write failed, so that one failure is reported once.
-    failing: bool,
+    /// Lines that are not in the log, since the start.
+    pub(super) lost_lines: u64,
+    /// Why the last write failed. One failure is reported once.
+    pub(super) failure: Option<String>,
 }
 
 #[derive(Debug)]
@@ -34,13 +36,25 @@ struct PartialLine {
     written: usize,
     /// What is lost if the line is never completed.
     totals: LineTotals,
+    /// It is a count of lines that were lost before.
+    is_count: bool,
 }
 
 impl<S: Sink> Writer<S> {
-    /// A writer to `sink`. `failing` says that a failure was reported already.
-    pub(super) fn new(sink: S, format: LogFormat, failing: bool) -> Writer<S> {
+    /// A writer to `sink`. `failure` was reported already.
+    pub(super) fn new(sink: S, format: LogFormat, failure: Option<String>) -> Writer<S> {
         let (lost, accounted) = (LineTotals::default(), LineTotals::default());
-        Writer { sink, format, lost, partial: None, accounted, failing }
+        Writer { sink, format, lost, partial: None, accounted, lost_lines: 0, failure }
+    }
+
+    /// Where the lines go.
+    pub(super) fn sink(&self) -> &S {
+        &self.sink
+    }
+
+    /// Lines that are not in the log, and of which it has no count yet.
+    pub(super) fn missing_lines(&self) -> u64 {
+        self.lost.lines
     }
 
     /// The most bytes of a chunk for [`Writer::write`].
@@ -60,7 +74,8 @@ impl<S: Sink> Writer<S> {
                     if written > whole {
                         let line = chunk.text[whole..whole + span.length].to_vec();
                         let written = written - whole;
-                        self.partial = Some(PartialLine { line, written, totals });
+                        let is_count = false;
+                        self.partial = Some(PartialLine { line, written, totals, is_count });
                         left = later;
                     }
                     break;
@@ -72,13 +87,14 @@ impl<S: Sink> Writer<S> {
             self.report(result);
         }
         for span in left {
-            self.lost.add(LineTotals::one_line(span.attempts));
+            self.count_lost(LineTotals::one_line(span.attempts));
         }
     }
 
-    /// Counts lines that were lost before they reached this writer.
+    /// Counts lines that are lost.
     pub(super) fn count_lost(&mut self, lost: LineTotals) {
         self.lost.add(lost);
+        self.lost_lines += lost.lines;
     }
 
     /// Whether a line is to be completed, or a loss is to be counted in the log.
@@ -92,7 +108,7 @@ impl<S: Sink> Writer<S> {
             let mut partial = self.partial.take().unwrap_or_else(|| {
                 let totals = std::mem::take(&mut self.lost);
                 let line = dropped_line(self.format, Timestamp::now(), totals);
-                PartialLine { line, written: 0, totals }
+                PartialLine { line, written: 0, totals, is_count: true }
             });
             let (written, result) = write_some(&mut self.sink, &partial.line[partial.written..]);
             partial.written += written;
@@ -115,7 +131,19 @@ impl<S: Sink> Writer<S> {
     pub(super) fn replace(&mut self, sink: S) {
         self.finish();
         self.sink = sink;
-        self.catch_up();
+        if self.is_behind() {
+            self.catch_up();
+        } else {
+            // With nothing to write, that it could be opened is all that is known.
+            self.report(Ok(()));
+        }
+    }
+
+    /// Continues without a sink that can be written: `failure` was reported already.
+    pub(super) fn suspend(&mut self, sink: S, failure: String) {
+        self.finish();
+        self.sink = sink;
+        self.failure = Some(failure);
     }
 
     /// Completes a partial line in the current sink, or removes it from there. Returns what remains
@@ -125,24 +153,28 @@ impl<S: Sink> Writer<S> {
             && let Some(partial) = self.partial.take()
         {
             self.sink.truncate_tail(partial.written);
-            self.lost.add(partial.totals);
+            match partial.is_count {
+                true => self.lost.add(partial.totals),
+                false => self.count_lost(partial.totals),
+            }
         }
         self.lost
     }
 
     /// Reports the first failure, and the first success after it. Returns whether it is a success.
     fn report(&mut self, result: io::Result<()>) -> bool {
-        let failed = result.is_err();
-        match (result, std::mem::replace(&mut self.failing, failed)) {
-            (Ok(()), true) => tracing::info!("the log can be written again"),
-            (Err(cause), false) => {
+        let failure = result.err().map(|cause| cause.to_string());
+        match (&failure, &self.failure) {
+            (None, Some(_)) => tracing::info!("the log can be written again"),
+            (Some(cause), None) => {
                 tracing::error!(
                     "could not write the log: {cause}; lines are counted until it works"
                 );
             }
             _ => {}
         }
-        !failed
+        self.failure = failure;
+        self.failure.is_none()
     }
 }
 

@@ -49,7 +49,7 @@ impl Sink for Disk {
 }
 
 fn writer(free: usize) -> Writer<Disk> {
-    Writer::new(Disk::new(free), LogFormat::Logfmt, false)
+    Writer::new(Disk::new(free), LogFormat::Logfmt, None)
 }
 
 /// Writes so many lines of eleven bytes and one attempt each.
@@ -117,6 +117,8 @@ fn at_the_end_every_line_is_whole_and_the_loss_is_known() {
         (0..6).for_each(|_| write(&mut writer, 3));
         let lost = writer.finish();
         assert_eq!(accounted(&writer.sink.text()) + lost.attempts, 18, "{free} bytes free");
+        let whole = writer.sink.text().lines().filter(|line| *line == "0123456789").count() as u64;
+        assert_eq!(whole + writer.lost_lines, 18, "{free} bytes free");
     }
 }
 

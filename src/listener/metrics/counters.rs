@@ -4,10 +4,12 @@
 //! Never: takes a label from a client. Labels come from the settings and from [`Outcome`], so their
 //! number is known.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::exposition::{Kind, Metric, Sample};
+use crate::listener::health::Health;
 use crate::listener::log::{Attempt, Outcome, Told};
 use crate::listener::settings::Settings;
 
@@ -27,6 +29,7 @@ pub struct Counters {
     notice_port: Option<(u16, AtomicU64)>,
     /// Seconds since 1970.
     started: u64,
+    health: Arc<Health>,
 }
 
 /// The counters of one reservation.
@@ -57,8 +60,8 @@ impl ReservationCounters {
 }
 
 impl Counters {
-    /// Zeros, for the reservations of `settings`.
-    pub fn new(settings: &Settings) -> Counters {
+    /// Zeros, for the reservations of `settings`; the metrics say too what `health` knows.
+    pub fn new(settings: &Settings, health: Arc<Health>) -> Counters {
         let mut by_reservation: Vec<_> = settings
             .reserved
             .iter()
@@ -76,6 +79,7 @@ impl Counters {
             has_probes,
             notice_port,
             started: unix_time(),
+            health,
             ..Counters::default()
         }
     }
@@ -159,7 +163,7 @@ impl Counters {
             labels: vec![("port", port.to_string())],
             value: unbound.load(Relaxed),
         }));
-        vec![
+        let counted = vec![
             unbound,
             by_port(
                 "redisguard_notice_connections",
@@ -210,7 +214,8 @@ impl Counters {
                 "When the listener was started, in seconds since 1970.",
                 self.started,
             ),
-        ]
+        ];
+        [counted, self.health.metrics()].concat()
     }
 }
 

@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::counters::Counters;
 use crate::exposition::{Format, render};
+use crate::listener::health::{Health, Part};
+use crate::listener_contract::METRICS_FAULT;
 
 /// Requests served at once; further ones wait in the kernel's backlog.
 const MAX_CONCURRENT: usize = 4;
@@ -25,15 +27,33 @@ const MAX_REQUEST: usize = 8 * 1024;
 const MAX_HEADERS: usize = 64;
 /// How long accepting rests when it fails.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
+/// How long a port that is taken is not tried again.
+const BIND_DELAY: Duration = Duration::from_secs(2);
 
-/// Binds `port` on 127.0.0.1, and serves it in a task until the runtime ends.
-///
-/// # Errors
-/// The kernel's.
-pub async fn start(port: u16, counters: Arc<Counters>) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    tokio::spawn(serve(listener, counters));
-    Ok(())
+/// Binds `port` on 127.0.0.1, and serves it in a task until the runtime ends. A port that cannot be bound is
+/// reported to `health`, and tried again.
+pub async fn start(port: u16, counters: Arc<Counters>, health: Arc<Health>) {
+    let bind = async move || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let fault = |cause: io::Error| format!("{METRICS_FAULT}{port}: {cause}");
+    match bind().await {
+        Ok(listener) => drop(tokio::spawn(serve(listener, counters))),
+        Err(cause) => {
+            let fault = fault(cause);
+            tracing::warn!("{fault}");
+            health.set(Part::MetricsPort, Some(fault));
+            tokio::spawn(async move {
+                let listener = loop {
+                    sleep(BIND_DELAY).await;
+                    if let Ok(listener) = bind().await {
+                        break listener;
+                    }
+                };
+                tracing::info!("metrics are served on port {port}");
+                health.set(Part::MetricsPort, None);
+                serve(listener, counters).await;
+            });
+        }
+    }
 }
 
 async fn serve(listener: TcpListener, counters: Arc<Counters>) {

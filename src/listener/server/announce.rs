@@ -1,15 +1,10 @@
-//! What the listener tells the log and the service manager: which ports it answers on, and what does not work.
-//!
-//! Never: says more than one line to the service manager.
+//! What the listener tells its log of diagnostics and the service manager of its ports.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use sd_notify::NotifyState;
-
 use super::event_loop::Server;
 use crate::listener::net::bind::{LeftAlone, addresses};
-use crate::listener_contract::DEGRADED;
 
 /// Ports that the status line names one by one; a thousand would make it unreadable.
 const MAX_NAMED_PORTS: usize = 16;
@@ -27,56 +22,37 @@ impl Server {
         for left in left_alone {
             tracing::info!("port {} is left alone: {}", left.port, left.reason);
         }
-        if let Some(no_metrics) = &self.no_metrics {
-            tracing::warn!("{no_metrics}");
-        }
         if bound.is_empty() {
             tracing::warn!("no port is left to listen on");
         }
-        notify_manager(&[NotifyState::Ready, NotifyState::Status(&self.status())]);
+        self.announce_ports();
+        self.health.ready();
     }
 
-    /// Tells the service manager what has changed.
-    pub(super) fn announce_status(&self) {
-        notify_manager(&[NotifyState::Status(&self.status())]);
-    }
-
-    fn status(&self) -> String {
+    /// Tells which ports are listened on, and which addresses other programs have.
+    pub(super) fn announce_ports(&self) {
         let ports = addresses(&self.listeners).iter().map(SocketAddr::port).collect();
-        let identity = &self.state.identity;
-        let unbound = self.unbound.iter().map(ToString::to_string).collect();
-        let degraded = [some(unbound, ", "), identity.error(), self.no_metrics.clone()];
-        let degraded: Vec<String> = degraded.into_iter().flatten().collect();
-        let through_tls = identity.server_config().map_or("", |_| ", also through TLS");
-        let status = format!("{}{through_tls}", answers_on(&ports));
-        match degraded.is_empty() {
-            true => status,
-            false => format!("{status}{DEGRADED}{}", degraded.join(", ")),
-        }
+        let unbound = some(self.unbound.iter().map(ToString::to_string).collect());
+        self.health.set_ports(answers_on(&ports), unbound);
     }
 }
 
 fn answers_on(ports: &BTreeSet<u16>) -> String {
-    let named = ports.iter().map(u16::to_string).collect();
-    match some(named, ", ") {
-        Some(named) => format!("answers on port {named}"),
-        None => "answers on no port: other programs have them".to_owned(),
+    let named = some(ports.iter().map(u16::to_string).collect());
+    match named.is_empty() {
+        true => "answers on no port: other programs have them".to_owned(),
+        false => format!("answers on port {}", named.join(", ")),
     }
 }
 
-/// The first ones of a list, and how many more there are; `None` where there is none.
-fn some(mut all: Vec<String>, separator: &str) -> Option<String> {
+/// The first ones of a list; the last of them says how many more there are.
+fn some(mut all: Vec<String>) -> Vec<String> {
     let more = all.len().saturating_sub(MAX_NAMED_PORTS);
     all.truncate(MAX_NAMED_PORTS);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    (!all.is_empty()).then(|| format!("{}{more}", all.join(separator)))
-}
-
-/// Tells the service manager; that it cannot be told is only logged.
-pub(super) fn notify_manager(states: &[NotifyState<'_>]) {
-    if let Err(cause) = sd_notify::notify(states) {
-        tracing::warn!("could not notify the service manager: {cause}");
+    if let Some(last) = all.last_mut().filter(|_| more > 0) {
+        last.push_str(&format!(" and {more} more"));
     }
+    all
 }
 
 #[cfg(test)]

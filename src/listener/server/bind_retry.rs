@@ -48,7 +48,7 @@ impl Server {
         self.schedule_bind_retry();
         if self.unbound.len() != before {
             self.count_unbound();
-            self.announce_status();
+            self.announce_ports();
         }
     }
 

@@ -15,6 +15,7 @@ use super::connections::{
 use super::requests::{Request, Requests};
 use super::shared::WorkerState;
 use crate::listener::clock::{Clock, Tick};
+use crate::listener::health::Health;
 use crate::listener::local_clients::Identifier;
 use crate::listener::log::{Attempt, Journal, Log, Told};
 use crate::listener::metrics::counters::Counters;
@@ -59,8 +60,7 @@ pub(super) struct Server {
     pub(super) unbound: Vec<Unbound>,
     /// When to try again to bind those.
     pub(super) bind_retry: Option<Tick>,
-    /// Why no metrics are served although the settings ask for them.
-    pub(super) no_metrics: Option<String>,
+    pub(super) health: Arc<Health>,
     /// Whether a connection was accepted in this round, and in the one before.
     pub(super) has_accepted: bool,
     pub(super) is_crowded: bool,
@@ -95,6 +95,7 @@ impl Server {
         identity: Identity,
         log: Log,
         counters: Option<Arc<Counters>>,
+        health: Arc<Health>,
         requests: Requests,
     ) -> io::Result<Server> {
         let mut server = Server {
@@ -110,7 +111,7 @@ impl Server {
             listeners: listeners.sockets,
             bind_retry: None,
             unbound: listeners.unbound,
-            no_metrics: None,
+            health,
             has_accepted: false,
             is_crowded: false,
             requests,
@@ -190,8 +191,9 @@ impl Server {
     /// How long until there is something to do even if no socket becomes ready.
     fn time_to_next_due(&self) -> Option<Duration> {
         let retries = [self.accept_retry, self.bind_retry];
-        let ticks = [self.connections.next_timeout(), self.journal.due()];
-        ticks.into_iter().chain(retries).flatten().min().map(|tick| tick.since(self.clock.now()))
+        let others = [self.journal.due(), self.state.identity.due()];
+        let ticks = [self.connections.next_timeout()].into_iter().chain(retries).chain(others);
+        ticks.flatten().min().map(|tick| tick.since(self.clock.now()))
     }
 
     /// Drives connections whose wait is over: at least as many as were ready, so that no crowd delays them.
@@ -207,6 +209,7 @@ impl Server {
             self.retry_binding();
         }
         self.journal.tend(self.now);
+        self.state.identity.tend(self.now);
         if let Some(counters) = &self.counters {
             counters.set_open(self.connections.len());
         }
@@ -226,7 +229,6 @@ impl Server {
                 Request::Reload => {
                     self.journal.rotate(self.now);
                     self.state.identity.reload();
-                    self.announce_status();
                 }
                 Request::Stop => self.is_stop_requested = true,
             }

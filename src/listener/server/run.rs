@@ -9,13 +9,12 @@ use std::sync::Arc;
 use std::thread;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::announce::notify_manager;
 use super::event_loop::{Server, Summary};
 use super::requests::{Request, Requester, requests};
 use crate::error::Error;
+use crate::listener::health::Health;
 use crate::listener::log::{Log, LogTarget};
 use crate::listener::metrics::counters::Counters;
 use crate::listener::metrics::http;
@@ -24,26 +23,21 @@ use crate::listener::settings::Settings;
 use crate::listener::tls::Identity;
 
 /// Runs the listener until SIGTERM or SIGINT. SIGHUP makes it reopen the log file and reload the
-/// certificate. An unusable certificate does not stop it: plain clients must still get the notice.
+/// certificate. An unusable certificate, a log that cannot be written and a metrics port that is taken do not
+/// stop it: clients must still get the notice.
 ///
 /// # Errors
-/// The listener could not start: every port, the log, or the runtime.
+/// The listener could not start: every port, a thread, or the runtime.
 pub fn run(settings: Settings, log: LogTarget) -> Result<(), Error> {
     raise_descriptor_limit();
     let listeners = Listeners::bind(&settings)?;
-    let log = Log::open(&log, settings.log_format).map_err(|cause| {
-        let error = Error::io(format!("open {log}"), &cause);
-        match log {
-            LogTarget::File(_) => error.help(
-                "its directory must exist and be writable for the listener; --log - writes to \
-                 standard output instead",
-            ),
-            LogTarget::Stdout => error,
-        }
-    })?;
+    let health = Arc::new(Health::default());
+    let log = Log::open(&log, settings.log_format, Arc::clone(&health))
+        .map_err(|cause| Error::io(format!("open {log}"), &cause))?;
     let credentials = env::var_os("CREDENTIALS_DIRECTORY");
-    let identity = Identity::read(settings.tls.clone(), credentials.as_deref());
-    let summary = serve(listeners, settings, identity, log)
+    let identity =
+        Identity::read(settings.tls.clone(), credentials.as_deref(), Arc::clone(&health));
+    let summary = serve(listeners, settings, identity, log, &health)
         .map_err(|cause| Error::io("set up the listener", &cause))?;
     tracing::info!(
         connections = summary.connections,
@@ -64,6 +58,7 @@ fn serve(
     settings: Settings,
     identity: Identity,
     log: Log,
+    health: &Arc<Health>,
 ) -> io::Result<Summary> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (requester, requests) = requests()?;
@@ -71,23 +66,21 @@ fn serve(
         let _context = runtime.enter();
         Signals::take_over()?
     };
-    let counters = settings.scrape_port.map(|_| Arc::new(Counters::new(&settings)));
-    let mut no_metrics = None;
-    // Without its metrics the listener still serves: the error is one line of the status.
-    if let Some((port, counters)) = settings.scrape_port.zip(counters.clone())
-        && let Err(cause) = runtime.block_on(http::start(port, counters))
-    {
-        no_metrics = Some(format!("no metrics on port {port}: {cause}"));
+    let counters =
+        settings.scrape_port.map(|_| Arc::new(Counters::new(&settings, Arc::clone(health))));
+    // Without its metrics the listener still serves.
+    if let Some((port, counters)) = settings.scrape_port.zip(counters.clone()) {
+        runtime.block_on(http::start(port, counters, Arc::clone(health)));
     }
     let left_alone = mem::take(&mut listeners.left_alone);
-    let mut server = Server::new(listeners, settings, identity, log, counters, requests)?;
-    server.no_metrics = no_metrics;
+    let mut server =
+        Server::new(listeners, settings, identity, log, counters, Arc::clone(health), requests)?;
     let forward = move || runtime.block_on(signals.forward(requester));
     thread::Builder::new().name("signals".to_owned()).spawn(forward)?;
     // Ready is said last: everything that can fail is set up, and every descriptor is open.
     server.announce_ready(&left_alone);
     server.serve()?;
-    notify_manager(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    health.stopping();
     server.finish()
 }
 

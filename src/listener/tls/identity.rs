@@ -8,15 +8,21 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::{InconsistentKeys, ServerConfig};
 
+use super::validity::Validity;
 use crate::error::Error;
+use crate::listener::clock::Tick;
+use crate::listener::health::Health;
 use crate::listener::settings::TlsFiles;
+use crate::listener_contract::{CERTIFICATE_FAULT, FORMER_CERTIFICATE, NO_CERTIFICATE};
 
 /// The names of the credentials (systemd.exec(5)) that the unit loads the certificate and the key as.
 const CREDENTIALS: [&str; 2] = ["notice-cert", "notice-key"];
@@ -25,11 +31,15 @@ const CREDENTIALS: [&str; 2] = ["notice-cert", "notice-key"];
 const MISSING_CREDENTIAL: &[u8] = b"missing";
 /// The most bytes of a file: systemd's limit for a credential.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// What happens while there is no certificate.
-const ALERT: &str = "TLS clients get an alert instead of the notice";
+
+/// How long the dates of the certificate are not looked at again, at most: somebody may set the clock.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The certificate and key that TLS sessions are made with. A failure to read them ends nothing: plain
 /// clients get the notice, TLS clients the alert, and the error is shown wherever an operator looks.
+///
+/// A certificate that is over or not valid yet is shown all the same: a client that checks it says so itself
+/// ("certificate has expired"), and one that does not check it gets the notice. An alert says less.
 #[derive(Debug)]
 pub struct Identity {
     files: Option<TlsFiles>,
@@ -37,16 +47,36 @@ pub struct Identity {
     credentials: Option<PathBuf>,
     /// The files as they were last read without an error, or why they could not be read yet; `None` if
     /// the settings name none.
-    loaded: Option<Result<Arc<ServerConfig>, Error>>,
+    loaded: Option<Result<Loaded, Error>>,
+    /// Why the files could not be read after that.
+    reload_error: Option<Error>,
+    health: Arc<Health>,
+    /// The fault that was reported last.
+    fault: Option<String>,
+    /// When to look at the dates again.
+    due: Option<Tick>,
+}
+
+/// A certificate and key in use.
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    validity: Option<Validity>,
 }
 
 impl Identity {
     /// Reads the files that the settings name, if they do. `credentials` is the directory in which a
     /// service manager may have put copies of both (`CREDENTIALS_DIRECTORY`, systemd.exec(5)); then
-    /// those are read.
-    pub fn read(files: Option<TlsFiles>, credentials: Option<&OsStr>) -> Identity {
+    /// those are read. What is wrong with them goes to `health`.
+    pub fn read(
+        files: Option<TlsFiles>,
+        credentials: Option<&OsStr>,
+        health: Arc<Health>,
+    ) -> Identity {
         let credentials = credentials.map(PathBuf::from);
-        let mut identity = Identity { files, credentials, loaded: None };
+        let (loaded, reload_error, fault, due) = (None, None, None, None);
+        let mut identity =
+            Identity { files, credentials, loaded, reload_error, health, fault, due };
         identity.reload();
         identity
     }
@@ -54,29 +84,85 @@ impl Identity {
     /// Reads both files again. After an error the certificate that was read before stays in use.
     pub fn reload(&mut self) {
         let Some(files) = &self.files else { return };
+        self.reload_error = None;
         match load(files, self.credentials.as_deref()) {
-            Ok(config) => self.loaded = Some(Ok(Arc::new(config))),
+            Ok(loaded) => self.loaded = Some(Ok(loaded)),
             Err(error) if self.server_config().is_some() => {
                 tracing::error!("{error}\n  the former certificate is still shown");
+                self.reload_error = Some(error);
             }
             Err(error) => {
-                tracing::error!("{error}\n  until then {ALERT}");
+                tracing::error!("{error}\n  until then {NO_CERTIFICATE}");
                 self.loaded = Some(Err(error));
             }
         }
+        self.judge(Timestamp::now());
+        self.due = Some(Tick::default());
+    }
+
+    /// When [`Identity::tend`] has something to do, if ever.
+    pub fn due(&self) -> Option<Tick> {
+        self.due
+    }
+
+    /// Looks at the dates of the certificate again when that is due.
+    pub fn tend(&mut self, now: Tick) {
+        if self.due.is_none_or(|due| now < due) {
+            return;
+        }
+        let time = Timestamp::now();
+        self.judge(time);
+        let wait = |validity: Validity| {
+            // The event loop wakes up a little early: its clock has whole milliseconds.
+            let next = validity.next_change(time).map(|next| next + Duration::from_millis(1));
+            now.after(next.unwrap_or(MAX_WAIT).min(MAX_WAIT))
+        };
+        self.due = self.validity().map(wait);
     }
 
     /// The configuration of new sessions; `None` if TLS clients get the alert.
     pub fn server_config(&self) -> Option<&Arc<ServerConfig>> {
-        self.loaded.as_ref()?.as_ref().ok()
+        self.loaded.as_ref()?.as_ref().ok().map(|loaded| &loaded.config)
     }
 
-    /// Why TLS clients get the alert although a certificate is configured: one line.
-    pub fn error(&self) -> Option<String> {
-        let Some(Err(error)) = &self.loaded else { return None };
-        let error = error.to_string();
-        Some(format!("{ALERT}: {}", error.lines().next().unwrap_or_default()))
+    fn validity(&self) -> Option<Validity> {
+        self.loaded.as_ref()?.as_ref().ok()?.validity
     }
+
+    /// Tells `health` what is wrong at the time `now`, and the diagnostics of dates.
+    fn judge(&mut self, now: Timestamp) {
+        let fault = self.fault(now);
+        if let Some(fault) = fault.as_ref().filter(|_| fault != self.fault) {
+            tracing::warn!("{fault}");
+        }
+        let end = self.validity().map(|validity| validity.until);
+        self.health.set_certificate(end, fault.clone());
+        self.fault = fault;
+    }
+
+    /// What is wrong with the certificate: one line.
+    fn fault(&self, now: Timestamp) -> Option<String> {
+        let first_line =
+            |error: &Error| error.to_string().lines().next().unwrap_or_default().to_owned();
+        if let Some(Err(error)) = &self.loaded {
+            return Some(format!("{NO_CERTIFICATE}: {}", first_line(error)));
+        }
+        let path = &self.files.as_ref()?.cert;
+        let of_dates = match self.validity() {
+            Some(validity) => validity.fault(path, now),
+            None => Some(format!("{CERTIFICATE_FAULT}{} has no valid dates", path.display())),
+        };
+        let former = |error| format!("{FORMER_CERTIFICATE}: {}", first_line(error));
+        of_dates.or_else(|| self.reload_error.as_ref().map(former))
+    }
+}
+
+/// The dates of the certificate at the configured paths.
+///
+/// # Errors
+/// What keeps a listener from using it.
+pub fn validity_on_disk(files: &TlsFiles) -> Result<Option<Validity>, Error> {
+    load(files, None).map(|loaded| loaded.validity)
 }
 
 /// The certificate file or the key file.
@@ -112,9 +198,11 @@ impl PemFile<'_> {
     }
 }
 
-fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Error> {
+fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<Loaded, Error> {
     let [cert, key] = pem_files(files, credentials);
     let chain = chain(&cert)?;
+    // Those of its issuers last longer, or are not needed by every client.
+    let validity = chain.first().and_then(Validity::of);
     let key_der = private_key(&key)?;
     let unusable = |cause: rustls::Error| match cause {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
@@ -137,7 +225,7 @@ fn load(files: &TlsFiles, credentials: Option<&Path>) -> Result<ServerConfig, Er
     // No session can be resumed, so that nothing of one is kept after its connection.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(config)
+    Ok(Loaded { config: Arc::new(config), validity })
 }
 
 /// Both files: the service manager's copies if both exist, else the configured paths.

@@ -151,26 +151,51 @@ fn credentials_replace_the_configured_paths() {
     assert!(load(&folder.files(), Some(folder.0.path())).is_ok());
 }
 
+/// The listener's certificate, read from these files.
+fn identity(files: Option<TlsFiles>) -> Identity {
+    Identity::read(files, None, Arc::default())
+}
+
 #[test]
 fn an_error_is_one_line_and_a_loaded_certificate_outlives_it() {
+    let now = Timestamp::now();
     let folder = Folder::new();
     let key = folder.text("key.pem");
-    assert!(Identity::read(None, None).server_config().is_none());
-    assert_eq!(Identity::read(None, None).error(), None);
-    let mut identity = Identity::read(Some(folder.files()), None);
-    let before = Arc::clone(identity.server_config().unwrap());
+    assert!(identity(None).server_config().is_none());
+    assert_eq!(identity(None).fault(now), None);
+    let mut loaded = identity(Some(folder.files()));
+    assert_eq!(loaded.fault(now), None);
+    let before = Arc::clone(loaded.server_config().unwrap());
     fs::write(folder.path("key.pem"), "").unwrap();
-    identity.reload();
-    assert!(Arc::ptr_eq(identity.server_config().unwrap(), &before));
-    assert_eq!(identity.error(), None);
-    let mut fresh = Identity::read(Some(folder.files()), None);
-    let error = fresh.error().unwrap();
+    loaded.reload();
+    assert!(Arc::ptr_eq(loaded.server_config().unwrap(), &before));
+    let error = loaded.fault(now).unwrap();
+    let former = "TLS clients are shown the former certificate: could not read the key";
+    assert!(error.starts_with(former) && !error.contains('\n'), "{error}");
+    let mut fresh = identity(Some(folder.files()));
+    let error = fresh.fault(now).unwrap();
     assert!(fresh.server_config().is_none() && !error.contains('\n'), "{error}");
     assert!(error.contains("alert instead of the notice: could not read the key"), "{error}");
     fs::write(folder.path("key.pem"), key).unwrap();
-    for identity in [&mut fresh, &mut identity] {
+    for identity in [&mut fresh, &mut loaded] {
         identity.reload();
-        assert_eq!(identity.error(), None);
+        assert_eq!(identity.fault(now), None);
         assert!(!Arc::ptr_eq(identity.server_config().unwrap(), &before), "it was not read again");
     }
+}
+
+#[test]
+fn the_dates_are_looked_at_again_within_a_minute() {
+    let folder = Folder::new();
+    let mut identity = identity(Some(folder.files()));
+    let now = Tick::default().after(Duration::from_secs(5));
+    identity.tend(now);
+    assert_eq!(identity.due(), Some(now.after(MAX_WAIT)));
+    let ended = Timestamp::from_second(1 << 37).unwrap();
+    identity.judge(ended);
+    assert!(identity.fault.as_ref().unwrap().contains("cert.pem ended on "), "{identity:?}");
+    identity.tend(now);
+    assert!(identity.fault.is_some(), "it is not due");
+    identity.tend(now.after(MAX_WAIT));
+    assert_eq!(identity.fault, None, "the clock was set right");
 }

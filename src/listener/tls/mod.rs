@@ -12,6 +12,8 @@
 pub(super) mod handshake_limit;
 mod identity;
 mod session;
+mod validity;
 
-pub use self::identity::Identity;
+pub use self::identity::{Identity, validity_on_disk};
 pub(super) use self::session::TlsSession;
+pub use self::validity::Validity;

@@ -294,7 +294,7 @@ fn no_session_can_be_resumed() {
         std::fs::write(&cert, made.cert.pem()).unwrap();
         std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
         let files = crate::listener::settings::TlsFiles { cert, key };
-        let identity = crate::listener::tls::Identity::read(Some(files), None);
+        let identity = crate::listener::tls::Identity::read(Some(files), None, Arc::default());
         let config = Arc::new(client(made.cert.der().clone(), version).0);
         for _ in 0..2 {
             let name = ServerName::try_from(NAME).unwrap();

@@ -1,15 +1,15 @@
 //! Certificates of every common kind are used, and others are reported without delaying clients.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::Signal;
+use redisguard::listener_contract::{certificate_end, degraded, faults};
 use tempfile::TempDir;
 
 use crate::listener::clients::tls_clients::{logs, s_client, start};
-use crate::listener::harness::{Notice, run, sentence, wait_until};
+use crate::listener::harness::{Manager, Notice, run, sentence, wait_until};
 use crate::support::tools;
 
 /// A key over P-256, as `openssl req` takes it.
@@ -42,7 +42,7 @@ impl Certificate {
         )
         .unwrap();
         let subject = ["-subj", "/CN=localhost", "-config", &config, "-out", &cert];
-        openssl(&[&["req", "-x509", "-nodes", "-days", "2"], key, &subject].concat());
+        openssl(&[&["req", "-x509", "-nodes", "-days", "90"], key, &subject].concat());
     }
 
     pub fn path(&self, name: &str) -> String {
@@ -123,19 +123,12 @@ fn an_unusable_certificate_is_reported_and_delays_no_plain_client() {
     let Some(certificate) = Certificate::new() else { return };
     let key = fs::read(certificate.path("key.pem")).unwrap();
     fs::remove_file(certificate.path("key.pem")).unwrap();
-    let manager = UnixDatagram::bind(certificate.path("manager")).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    let notice = Notice::start_with(&certificate.settings(), |command| {
-        command.env("NOTIFY_SOCKET", certificate.path("manager"))
-    });
-    let mut status = [0; 1024];
-    let length = manager.recv(&mut status).unwrap();
-    let status = String::from_utf8_lossy(&status[..length]);
+    let manager = Manager::new();
+    let notice = Notice::start_with(&certificate.settings(), |command| manager.known_to(command));
+    let status = manager.hears(|_| true);
     let cause = format!("could not read the key {}: No such file", certificate.path("key.pem"));
-    let line = status.lines().find(|line| line.starts_with("STATUS=")).unwrap();
     let alert = "TLS clients get an alert instead of the notice";
-    let trouble =
-        redisguard::listener_contract::degraded(line).unwrap_or_else(|| panic!("{status}"));
+    let trouble = degraded(&status).unwrap_or_else(|| panic!("{status}"));
     assert!(trouble.starts_with(&format!("{alert}: {cause}")), "{status}");
     let said = notice.diagnostics();
     assert!(
@@ -155,6 +148,52 @@ fn an_unusable_certificate_is_reported_and_delays_no_plain_client() {
     fs::write(certificate.path("key.pem"), key).unwrap();
     notice.signal(Signal::SIGHUP);
     wait_until("TLS is ended", || s_client(&notice, &[]).text.contains(&notice.line()));
+}
+
+/// Makes a certificate for localhost with these dates, in seconds from now.
+fn valid_between(certificate: &Certificate, from: u64, until: u64) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let at = |seconds| (SystemTime::now() + Duration::from_secs(seconds)).into();
+    (params.not_before, params.not_after) = (at(from), at(until));
+    let made = params.self_signed(&key).unwrap();
+    fs::write(certificate.path("cert.pem"), made.pem()).unwrap();
+    fs::write(certificate.path("key.pem"), key.serialize_pem()).unwrap();
+}
+
+#[test]
+fn the_dates_of_a_certificate_are_judged_while_time_passes() {
+    let Some(certificate) = Certificate::new() else { return };
+    valid_between(&certificate, 3, 6);
+    let manager = Manager::new();
+    let notice = Notice::start_with(&certificate.settings(), |command| manager.known_to(command));
+    let cert = certificate.path("cert.pem");
+    let early = manager.hears(|status| status.contains(" is not valid before "));
+    let fault = faults(&early).next().unwrap();
+    assert!(fault.starts_with(&format!("the certificate {cert} is not valid")), "{early}");
+    let soon = manager.hears(|status| status.contains(" ends soon, on "));
+    let end = certificate_end(&soon).unwrap();
+    assert!(faults(&soon).next().unwrap().ends_with(end), "{soon}");
+    let late = manager.hears(|status| status.contains(" ended on "));
+    assert_eq!(certificate_end(&late), Some(end));
+    for words in [" is not valid before ", " ends soon, on ", " ended on "] {
+        assert_eq!(notice.diagnostics().matches(words).count(), 1, "{words}");
+    }
+    // Who checks it learns why it is refused; who does not is told.
+    let seen = s_client(&notice, &["-CAfile", &cert, "-verify_return_error"]);
+    assert!(seen.text.contains("certificate has expired"), "{}", seen.text);
+    let seen = s_client(&notice, &[]);
+    assert!(seen.text.contains(&notice.line()), "{}", seen.text);
+
+    certificate.renew();
+    notice.signal(Signal::SIGHUP);
+    let status = manager.hears(|status| degraded(status).is_none());
+    assert_ne!(certificate_end(&status), Some(end));
+    fs::write(certificate.path("key.pem"), "").unwrap();
+    notice.signal(Signal::SIGHUP);
+    let status = manager.hears(|status| degraded(status).is_some());
+    let former = "TLS clients are shown the former certificate: could not read the key";
+    assert!(faults(&status).next().unwrap().starts_with(former), "{status}");
 }
 
 #[test]

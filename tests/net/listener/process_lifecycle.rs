@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::listener::harness::{
-    Notice, free_port, notice_command, read_like, read_to_end, run, sentence, wait_until,
+    Manager, Notice, free_port, notice_command, read_like, read_to_end, run, sentence, wait_until,
     write_settings,
 };
 use crate::support::tools;
@@ -112,24 +111,6 @@ fn a_port_held_by_redis_is_left_alone_in_both_families() {
     }
 }
 
-/// The service manager, as the listener sees it.
-struct Manager(UnixDatagram);
-
-impl Manager {
-    fn at(path: &Path) -> Manager {
-        let socket = UnixDatagram::bind(path).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Manager(socket)
-    }
-
-    /// The next message to it.
-    fn hear(&self) -> String {
-        let mut buffer = [0; 2048];
-        let length = self.0.recv(&mut buffer).unwrap();
-        String::from_utf8_lossy(&buffer[..length]).into_owned()
-    }
-}
-
 /// What a client of this address is told.
 fn told(address: &str, port: u16) -> String {
     let Ok(mut stream) = TcpStream::connect((address, port)) else { return "refused".to_owned() };
@@ -142,7 +123,7 @@ fn told(address: &str, port: u16) -> String {
 #[test]
 fn a_taken_port_silences_no_other_and_is_taken_once_it_is_free() {
     let folder = TempDir::new().unwrap();
-    let manager = Manager::at(&folder.path().join("manager"));
+    let manager = Manager::new();
     let [other, notice, scrape] = [free_port(), free_port(), free_port()];
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = held.local_addr().unwrap().port();
@@ -153,11 +134,11 @@ fn a_taken_port_silences_no_other_and_is_taken_once_it_is_free() {
     );
     write_settings(folder.path(), &more, port, "always");
     let mut command = notice_command(folder.path());
-    command.env("NOTIFY_SOCKET", folder.path().join("manager"));
+    manager.known_to(&mut command);
     let _listener = Owned(command.spawn().unwrap());
     let ready = manager.hear();
     let missing = format!(
-        "; trouble: 0.0.0.0:{port} is in use by another program, \
+        "; trouble: 0.0.0.0:{port} is in use by another program; \
          0.0.0.0:{notice} is in use by another program"
     );
     assert!(ready.starts_with("READY=1\nSTATUS=answers on port "), "{ready}");
@@ -192,7 +173,7 @@ fn a_taken_port_silences_no_other_and_is_taken_once_it_is_free() {
 #[test]
 fn a_port_that_is_left_alone_is_not_taken_when_its_holder_restarts() {
     let folder = TempDir::new().unwrap();
-    let manager = Manager::at(&folder.path().join("manager"));
+    let manager = Manager::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let always = taken.local_addr().unwrap().port();
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -202,7 +183,7 @@ fn a_port_that_is_left_alone_is_not_taken_when_its_holder_restarts() {
     );
     write_settings(folder.path(), &more, port, "if-free");
     let mut command = notice_command(folder.path());
-    command.env("NOTIFY_SOCKET", folder.path().join("manager"));
+    manager.known_to(&mut command);
     let _listener = Owned(command.spawn().unwrap());
     assert!(manager.hear().contains("READY=1"));
     drop(held);
@@ -232,13 +213,29 @@ fn diagnostics_that_cannot_be_written_do_not_stop_it() {
 
 #[test]
 fn the_service_manager_is_notified_of_ready_and_stop() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("manager");
-    let manager = Manager::at(&path);
-    let mut notice = Notice::start_with("", |command| command.env("NOTIFY_SOCKET", &path));
+    let manager = Manager::new();
+    let mut notice = Notice::start_with("", |command| manager.known_to(command));
     let ready = manager.hear();
     assert!(ready.contains("READY=1"), "{ready}");
     assert!(ready.contains(&format!("STATUS=answers on port {}", notice.port)), "{ready}");
     notice.stop();
     assert!(manager.hear().contains("STOPPING=1"));
+}
+
+#[test]
+fn a_metrics_port_that_is_taken_is_named_and_taken_when_it_is_free() {
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = held.local_addr().unwrap().port();
+    let manager = Manager::new();
+    let settings = format!("scrape-port = {port}");
+    let notice = Notice::start_with(&settings, |command| manager.known_to(command));
+    manager.hears_of(&format!("no metrics on port {port}: Address already in use"));
+    let mut stream = notice.connect();
+    stream.write_all(b"QUIT\r\n").unwrap();
+    assert_eq!(read_to_end(&mut stream), "+OK\r\n");
+    drop(held);
+    manager.hears_that_all_works();
+    let mut scrape = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    scrape.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    assert!(read_to_end(&mut scrape).contains("redisguard_notice_log_writable 1\n"));
 }

@@ -44,7 +44,7 @@ fn alert_rules_of_every_site_are_valid() {
         check.arg(path);
     }
     let said = ok(&check.output().unwrap());
-    assert_eq!(said.matches("SUCCESS: 9 rules found").count(), specs("good").len(), "{said}");
+    assert_eq!(said.matches("SUCCESS: 14 rules found").count(), specs("good").len(), "{said}");
 }
 
 #[test]

@@ -38,8 +38,10 @@ impl Pair {
             "[[reserved]]\nfirst = 6379\nlast = 6379\nsentence = \"{}\"\n",
             sentence.trim_end()
         );
-        let state =
-            WorkerState::new(Settings::parse(&settings).unwrap(), Identity::read(None, None));
+        let state = WorkerState::new(
+            Settings::parse(&settings).unwrap(),
+            Identity::read(None, None, <_>::default()),
+        );
         let destination = OriginalDestination::direct(6379);
         let connection = Connection::new(stream, peer, destination, Tick::default());
         Pair { connection, client, state }

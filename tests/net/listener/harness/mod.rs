@@ -1,6 +1,7 @@
 //! Starts the listener and its clients, each with a hard time limit, and ends what it started.
 
 pub mod log_totals;
+mod manager;
 pub mod many_clients;
 pub mod process_usage;
 pub mod slow_tunnel;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use self::manager::Manager;
 pub use crate::support::wait_until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -14,18 +14,26 @@ use crate::listener::harness::{Notice, around, run, wait_until};
 use crate::support::{need, tools};
 
 /// A listener whose log lies on a disk of its own, 64 KiB large, in namespaces of its own.
-struct Disk {
+pub struct Disk {
     /// The disk, seen from outside, also once the listener is gone or something lies over it.
     folder: File,
     /// The path of the folder inside.
     inside: PathBuf,
-    notice: Notice,
+    pub notice: Notice,
     attempts: u32,
 }
 
 impl Disk {
     /// Starts the listener once `prepare` was run inside, with the disk's folder as `$1`.
     fn start(prepare: &str) -> Option<Disk> {
+        Disk::start_with(prepare, |command| command)
+    }
+
+    /// The same, with the command changed before it starts.
+    pub fn start_with(
+        prepare: &str,
+        change: impl Fn(&mut Command) -> &mut Command,
+    ) -> Option<Disk> {
         if !namespaces_work() {
             return None;
         }
@@ -36,7 +44,7 @@ impl Disk {
         let notice = Notice::start_with("log-per-source = 3", |command| {
             let folder = Path::new(command.get_args().nth(2).unwrap()).with_file_name("disk");
             let folder = folder.to_str().unwrap().to_owned();
-            around(command, &["unshare", "-Urm", "sh", "-ec", &script, "sh", &folder])
+            change(around(command, &["unshare", "-Urm", "sh", "-ec", &script, "sh", &folder]))
         });
         let inside = notice.log_path().with_file_name("disk");
         let seen = format!("/proc/{}/root{}", notice.pid(), inside.display());
@@ -44,7 +52,7 @@ impl Disk {
         Some(Disk { folder, inside, notice, attempts: 0 })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd()))
     }
 
@@ -53,7 +61,7 @@ impl Disk {
     }
 
     /// Runs a shell script in the listener's namespaces, with the disk's folder as `$1`.
-    fn sh(&self, script: &str) {
+    pub fn sh(&self, script: &str) {
         let pid = self.notice.pid().to_string();
         let folder = self.inside.to_str().unwrap();
         let enter = ["nsenter", "--preserve-credentials", "-t", &pid, "-U", "-m", "--"];
@@ -62,7 +70,7 @@ impl Disk {
     }
 
     /// Makes attempts, some of which are folded; all must be told.
-    fn connect_clients(&mut self, attempts: u32) {
+    pub fn connect_clients(&mut self, attempts: u32) {
         let first = self.attempts;
         let port = self.notice.port;
         all_at_once(
@@ -73,7 +81,7 @@ impl Disk {
     }
 
     /// Leaves no room on the disk.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut filler = File::create(self.path("filler")).unwrap();
         let full = (0..100).find_map(|_| filler.write_all(&[0; 4096]).err());
         assert!(full.is_some(), "the disk is larger than it should be");
@@ -85,7 +93,7 @@ impl Disk {
         filler.set_len(filler.metadata().unwrap().len() - 4096).unwrap();
     }
 
-    fn make_room(&self) {
+    pub fn make_room(&self) {
         fs::remove_file(self.path("filler")).unwrap();
     }
 
