@@ -1,6 +1,7 @@
 //! The command line of `redisguard-install`.
 
 use super::exits;
+use crate::spec::Expected;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::{SignedDuration, Timestamp};
 use std::ops::RangeInclusive;
@@ -77,12 +78,33 @@ pub enum Verb {
     Notice(NoticeArgs),
 }
 
-/// How much of a plan to show.
+/// What to plan, and how much of it to show.
 #[derive(Args, Clone, Debug)]
 pub struct PlanArgs {
     /// Show every file and link by itself, and the content of new files
     #[arg(long)]
     pub diff: bool,
+
+    /// Plan as if apply were given this
+    #[arg(long, value_name = "PARTS", value_parser = declared)]
+    pub expect: Option<Declared>,
+}
+
+/// Which parts of the guard a host declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// None of its own: those that the bundle expects.
+    Bundle,
+    /// These.
+    Parts(Expected),
+}
+
+/// Parses what follows `--expect`.
+fn declared(text: &str) -> Result<Declared, String> {
+    match text {
+        "bundle" => Ok(Declared::Bundle),
+        parts => parts.parse().map(Declared::Parts),
+    }
 }
 
 /// How to apply.
@@ -95,6 +117,11 @@ pub struct ApplyArgs {
     /// Undo the change after TIME (60s, 5m, 1h30m) unless you run `confirm`, also after a reboot
     #[arg(long, value_name = "TIME", value_parser = confirmation_time)]
     pub confirm: Option<Duration>,
+
+    /// Declare which parts this host runs: rules and any of boot, listener and timer, with commas
+    /// between them; `bundle` for those of the bundle. Kept until another apply says otherwise
+    #[arg(long, value_name = "PARTS", value_parser = declared)]
+    pub expect: Option<Declared>,
 }
 
 /// Parses the time after which an unconfirmed change is undone: long enough to log in again, at most a

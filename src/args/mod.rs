@@ -10,8 +10,8 @@ mod lint_levels;
 pub use self::exits::{EXIT_STATUSES, ExitStatuses};
 pub use self::generator::{GeneratorArgs, GeneratorVerb, PackageFiles};
 pub use self::installer::{
-    ApplyArgs, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, ProbeArgs, RemoveArgs,
-    ReportArgs, RevertArgs, RulesVerb, Since, Verb,
+    ApplyArgs, Declared, InstallerArgs, KernelLog, MetricsArgs, NoticeArgs, PlanArgs, ProbeArgs,
+    RemoveArgs, ReportArgs, RevertArgs, RulesVerb, Since, Verb,
 };
 pub use self::lint_levels::LintLevels;
 

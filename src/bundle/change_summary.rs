@@ -20,6 +20,7 @@ pub fn change_summary(old: Option<&Spec>, new: &Spec) -> Vec<String> {
     compare.each("when the guard comes, open sessions", existing);
     compare.each("of those who are stopped, the kernel's log names", kernel_log_limit);
     compare.listener();
+    compare.each("hosts are expected to run", |spec| code(&spec.host.expect));
     compare.each("the overview is", |spec| code(&spec.docs.overview));
     compare.each("the reservations are", |spec| code(&spec.docs.reservations));
     compare.guides();

@@ -1,7 +1,9 @@
 //! The guard's configuration for programs: guard.toml, which the installer reads back, and
 //! redisguard.yml for the Ansible role.
 
-use crate::spec::{Backend, Choice, Existing, External, Listen, PortRange, PortSet, Spec};
+use crate::spec::{
+    Backend, Choice, Existing, Expected, External, Listen, PortRange, PortSet, Spec,
+};
 use crate::unit::Unit;
 use askama::Template;
 use ipnet::IpNet;
@@ -44,6 +46,9 @@ pub struct GuardConfig {
     /// The file for node_exporter; `None`: no file is written.
     #[serde(default)]
     pub textfile: Option<String>,
+    /// The parts that a host is expected to run, unless it declares others.
+    #[serde(default)]
+    pub expect: Expected,
     /// The reserved ports, ascending.
     pub reserved: Vec<ReservedConfig>,
 }

@@ -3,7 +3,7 @@
 
 use super::{firewall_rules, guard_config};
 use crate::family::Family;
-use crate::spec::{Listen, PortRange, PortSet, Spec, TextfilePath};
+use crate::spec::{Expected, Listen, Part, PortRange, PortSet, Spec, TextfilePath};
 use crate::unit::{self, Unit};
 use askama::Template;
 
@@ -103,16 +103,27 @@ pub(super) fn render(spec: &Spec, digest: &str) -> askama::Result<Vec<(String, S
         artifacts.push((unit(Unit::Yield), YieldUnit { spec }.render()?));
         artifacts.push((unit(Unit::Wait), WaitUnit { spec }.render()?));
     }
-    let preset = Preset { units: enabled(&artifacts) }.render()?;
+    let preset = Preset { units: enabled(spec, &artifacts) }.render()?;
     artifacts.push((PRESET.into(), preset));
     Ok(artifacts)
 }
 
-/// The units that apply enables: those with an \[Install\] section.
-fn enabled(artifacts: &[(String, String)]) -> Vec<&str> {
+/// The units of parts that a host is not expected to run: apply neither enables nor starts them. The unit
+/// that loads the rules at boot is always enabled.
+pub fn unexpected_units(expected: &Expected) -> Vec<Unit> {
+    let listener = [Unit::Listener, Unit::Yield, Unit::Wait];
+    let of_parts = [(Part::Listener, &listener[..]), (Part::Timer, &[Unit::CheckTimer])];
+    let missing = of_parts.iter().filter(|(part, _)| !expected.has(*part));
+    missing.flat_map(|(_, units)| units.iter().copied()).collect()
+}
+
+/// The units that apply enables: those with an \[Install\] section, of parts that are expected to run.
+fn enabled<'a>(spec: &Spec, artifacts: &'a [(String, String)]) -> Vec<&'a str> {
+    let unexpected = unexpected_units(&spec.host.expect);
     let units = artifacts.iter().filter(|(_, text)| text.contains("\n[Install]\n"));
     let names = units.filter_map(|(path, _)| unit::below_directory(path.strip_prefix("host")?));
-    let mut names: Vec<&str> = names.collect();
+    let is_expected = |name: &&str| !unexpected.iter().any(|unit| unit.name() == *name);
+    let mut names: Vec<&str> = names.filter(is_expected).collect();
     names.sort_unstable();
     names
 }

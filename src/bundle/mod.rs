@@ -21,6 +21,6 @@ pub use self::artifacts::Bundle;
 pub use self::change_summary::change_summary;
 pub use self::documents::{Documents, Section};
 pub use self::guard_config::{GuardConfig, PATH as GUARD_CONFIG, ReservedConfig};
-pub use self::host_files::BINARY;
+pub use self::host_files::{BINARY, unexpected_units};
 pub use self::sha256sums::{SUMS, parse as parse_sums, sha256_hex};
 pub use self::text::MARK;

@@ -20,6 +20,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+/// How long the listener may take to answer on this host.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many of its ports are connected to.
+pub const MAX_PORTS: usize = 16;
 /// The listener's settings in a bundle.
 const SETTINGS: &str = "host/etc/redisguard/notice.toml";
 

@@ -6,12 +6,13 @@ use super::listener_health::{self, Fault};
 use super::receipt::{Receipt, State};
 use super::root::Host;
 use super::{bundle_source, counters, local_reserved_ports, units};
-use crate::bundle::{BINARY, Bundle, GuardConfig};
+use crate::bundle::{BINARY, Bundle, GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::files;
 use crate::firewall::{CounterTotals, Firewall, InstalledRules};
 use crate::os::systemd;
 use crate::plan::{Bytes, FileState, Observed, Wanted};
+use crate::spec::Expected;
 use crate::unit::{self, Unit};
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -34,14 +35,16 @@ pub enum Detail {
     Counters,
 }
 
-/// What a bundle wants of a host. The bytes of this program are read on first use.
-pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig) -> Wanted {
-    let mut wanted = Wanted::default();
+/// What a bundle wants of a host that is `expected` to run some parts. The bytes of this program are read on first use.
+pub fn wanted(bundle: &Bundle, guard_config: &GuardConfig, expected: &Expected) -> Wanted {
+    let unexpected = unexpected_units(expected);
+    let is_unexpected = |name: &str| unexpected.iter().any(|unit| unit.name() == name);
+    let mut wanted = Wanted { unexpected: unexpected.clone(), ..Wanted::default() };
     let owner = files::own_ids();
     for (path, bytes) in bundle.host_files() {
         let state = FileState { bytes: bytes.into(), mode: FILE_MODE, owner };
         wanted.files.insert(path.to_owned(), state);
-        if let Some(unit) = unit::below_directory(path) {
+        if let Some(unit) = unit::below_directory(path).filter(|unit| !is_unexpected(unit)) {
             wanted.links.extend(systemd::enablement(unit, &String::from_utf8_lossy(bytes)));
         }
     }

@@ -13,6 +13,7 @@ use crate::firewall::{self, Firewall, Tables};
 use crate::os::sockets::{self, PortUsage};
 use crate::os::{deb, ipvs};
 use crate::plan::{self, Observed, Plan, Step, Wanted};
+use crate::spec::{Expected, Part};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,6 +26,10 @@ pub struct Target {
     pub guard_config: GuardConfig,
     /// The files and links that the host should have.
     pub wanted: Wanted,
+    /// The parts that the host is expected to run.
+    pub expected: Expected,
+    /// The same, where the host declares them itself. `None`: they are the bundle's.
+    pub declared: Option<Expected>,
     /// Where the bundle came from. `None`: it was applied before, and keeps the origin of the receipt.
     pub origin: Option<Origin>,
     /// Which bundle this is, where nobody named one and that is not obvious.
@@ -94,8 +99,25 @@ impl Target {
     /// A bundle without a guard config.
     pub fn of(bundle: Bundle) -> Result<Self, Error> {
         let guard_config = bundle_source::guard_config(&bundle)?;
-        let wanted = observe::wanted(&bundle, &guard_config);
-        Ok(Self { bundle, guard_config, wanted, origin: None, note: None })
+        let expected = guard_config.expect.clone();
+        let wanted = observe::wanted(&bundle, &guard_config, &expected);
+        Ok(Self {
+            bundle,
+            guard_config,
+            wanted,
+            expected,
+            declared: None,
+            origin: None,
+            note: None,
+        })
+    }
+
+    /// The same for a host that declares the parts that it runs; `None`: those of the bundle.
+    #[must_use]
+    pub fn declaring(self, declared: Option<Expected>) -> Self {
+        let expected = declared.clone().unwrap_or_else(|| self.guard_config.expect.clone());
+        let wanted = observe::wanted(&self.bundle, &self.guard_config, &expected);
+        Self { wanted, expected, declared, ..self }
     }
 
     /// Reads what is read on first use: this program's own file.
@@ -163,7 +185,10 @@ pub fn prepare<'a>(
     let receipt = Receipt::read(host)?;
     let firewall = if host.is_live() { Some(Firewall::of(bundle, guard_config)?) } else { None };
     let rules = firewall.as_ref().map(|firewall| (firewall, detail));
-    let observed = observe::observe(host, bundle, guard_config, wanted, receipt.as_ref(), rules)?;
+    let mut observed =
+        observe::observe(host, bundle, guard_config, wanted, receipt.as_ref(), rules)?;
+    let recorded = receipt.as_ref().and_then(|receipt| receipt.expect.as_ref());
+    observed.receipt_current &= recorded == target.declared.as_ref();
     let plan = plan::compute(wanted, &observed);
     Ok(Prepared {
         host,
@@ -249,7 +274,9 @@ impl Prepared<'_> {
     pub fn refuse(&self) -> Result<(), Error> {
         self.refuse_irregular()?;
         boot_order::refuse_cycle(self.host, &self.target.wanted)?;
-        busy_ports::refuse(self.host, &self.target.guard_config)?;
+        if self.target.expected.has(Part::Listener) {
+            busy_ports::refuse(self.host, &self.target.guard_config)?;
+        }
         self.firewall.iter().try_for_each(Firewall::refuse_hidden_rules)
     }
 

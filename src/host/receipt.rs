@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::files;
 use crate::firewall::Tables;
 use crate::plan::Step;
-use crate::spec::PortSet;
+use crate::spec::{Expected, PortSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -88,6 +88,9 @@ pub struct Receipt {
     /// Where the bundle came from.
     #[serde(default)]
     pub origin: Origin,
+    /// The parts that this host declared (`apply --expect`). `None`: those of the bundle count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Expected>,
     /// When it was applied: UTC, RFC 3339.
     pub applied: String,
     /// redisguard's files by their path on the host.

@@ -15,9 +15,55 @@ use crate::firewall::{
     self, CounterStore, DryRunNetns, Firewall, InstalledRules, Tables, drift_cache,
 };
 use crate::plan::{RuleFault, Scope};
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Exists while nftables guards a host that iptables should guard.
 pub const MEANWHILE: &str = "/run/redisguard.meanwhile";
+
+/// Records the last check of the rules on a host without systemd, where no timer can be asked. Gone after a
+/// restart.
+pub const CHECKED: &str = "/run/redisguard.checked";
+
+/// When the rules were last checked by `rules load`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastCheck {
+    /// This long ago.
+    Ago(Duration),
+    /// Never in this boot, as far as is recorded.
+    NoneSinceBoot,
+}
+
+/// Records that the rules are checked now.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn record_check(host: &Host) -> Result<(), Error> {
+    let record = format!("{} {}\n", boot_id(), since_boot().as_secs());
+    files::replace(&host.path(CHECKED), record.as_bytes(), 0o644).map(drop)
+}
+
+/// The last check that was recorded, by a clock that nobody sets.
+pub fn last_check(host: &Host) -> LastCheck {
+    let age = || {
+        let bytes = files::read(&host.path(CHECKED)).ok()??;
+        let text = String::from_utf8(bytes).ok()?;
+        let (boot, seconds) = text.trim_end().split_once(' ')?;
+        let then = Duration::from_secs(seconds.parse().ok()?);
+        since_boot().checked_sub(then).filter(|_| boot == boot_id())
+    };
+    age().map_or(LastCheck::NoneSinceBoot, LastCheck::Ago)
+}
+
+/// What tells this boot of the machine from others (random(4)).
+fn boot_id() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.unwrap_or_default().trim_end().to_owned()
+}
+
+fn since_boot() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
 
 /// How a load ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -95,6 +95,14 @@ pub fn usage(guard_config: &GuardConfig) -> PortUsage {
     usage
 }
 
+/// Whether anything listens on a port, over either family.
+pub fn listens_on(port: u16) -> bool {
+    let sockets =
+        ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().flat_map(|table| lines(table).skip(1));
+    let mut sockets = sockets.filter_map(|line| Socket::parse(&line));
+    sockets.any(|socket| socket.is_listening && socket.port == port)
+}
+
 /// An address by which other hosts may reach this one: IPv4 first. `None` where it has none but its own.
 pub fn outside_address() -> Option<IpAddr> {
     let interfaces = getifaddrs().into_iter().flatten();

@@ -17,7 +17,7 @@ pub fn compute(wanted: &Wanted, observed: &Observed) -> Plan {
     if let Some(drift) = observed.rule_drift.as_ref().filter(|drift| !drift.is_empty()) {
         steps.push(Step::LoadRules { drift: drift.clone() });
     }
-    units(observed, &mut steps);
+    units(wanted, observed, &mut steps);
     if !steps.is_empty() || !observed.receipt_current {
         steps.push(Step::WriteReceipt);
     }
@@ -83,8 +83,8 @@ pub fn masked_unit<'a>(path: &'a str, link: &str) -> Option<&'a str> {
     unit::below_directory(path).filter(|_| link == "/dev/null")
 }
 
-/// Starts what is not active, and restarts what runs with something that is about to change.
-fn units(observed: &Observed, steps: &mut Vec<Step>) {
+/// Stops what is not expected to run, starts what is not active, and restarts what runs with something that is about to change.
+fn units(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
     let Some(states) = &observed.units else { return };
     let changed = |paths: &[&str]| {
         let among = |path: &String| paths.contains(&path.as_str());
@@ -107,6 +107,10 @@ fn units(observed: &Observed, steps: &mut Vec<Step>) {
         let active = state.is_some_and(UnitStatus::is_running);
         let state = state.map_or("inactive", |state| state.active.as_str());
         let fault = observed.listener_fault.as_ref().filter(|_| unit == Unit::Listener);
+        if wanted.unexpected.contains(&unit) {
+            starts.extend(active.then_some(Step::StopUnit { unit }));
+            continue;
+        }
         let (verb, reason) = match (active, restart, fault) {
             (true, true, _) => ("restart", reason.to_owned()),
             (true, false, Some(fault)) => ("restart", fault.clone()),
@@ -140,6 +144,7 @@ mod tests {
                 "/var/log/x.log".to_owned(),
                 "/var/log/redisguard/x.log".into(),
             )]),
+            unexpected: Vec::new(),
         }
     }
 
@@ -267,6 +272,17 @@ mod tests {
         observed.local_ports.fault = Some("Read-only file system".into());
         assert!(compute(&wanted(), &observed).is_empty());
         assert_eq!(local_ports(&observed.local_ports).count(), 2);
+    }
+
+    #[test]
+    fn a_unit_that_is_not_expected_is_stopped_and_never_started() {
+        let wanted = Wanted { unexpected: vec![Unit::Listener], ..wanted() };
+        let mut observed = in_place();
+        let stop = Step::StopUnit { unit: Unit::Listener };
+        assert_eq!(compute(&wanted, &observed).steps, [stop, Step::WriteReceipt]);
+        let states = observed.units.as_mut().unwrap();
+        states.get_mut(&Unit::Listener).unwrap().active = "inactive".into();
+        assert!(compute(&wanted, &observed).is_empty());
     }
 
     #[test]

@@ -158,6 +158,8 @@ pub struct Wanted {
     pub files: BTreeMap<String, FileState>,
     /// Symbolic links by their path; the value is the target.
     pub links: BTreeMap<String, String>,
+    /// The units of parts that this host is not expected to run.
+    pub unexpected: Vec<Unit>,
 }
 
 impl Wanted {

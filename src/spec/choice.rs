@@ -81,6 +81,18 @@ choices! {
         Keep "keep" "they live on until they end by themselves",
     }
 
+    /// A part of the guard that a host is expected to run. Without systemd something else runs them.
+    Part "expect" {
+        /// The rules are in the kernel.
+        Rules "rules" "the rules are in the kernel; always expected",
+        /// Something loads the rules at boot.
+        Boot "boot" "something loads the rules at boot",
+        /// The listener runs.
+        Listener "listener" "the listener runs",
+        /// Something checks the rules every minute.
+        Timer "timer" "something checks the rules every minute",
+    }
+
     /// The format of the listener's log lines.
     LogFormat "log-format" {
         /// `key=value` pairs.

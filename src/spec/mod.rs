@@ -5,17 +5,19 @@
 
 mod choice;
 mod diagnostics;
+mod expected;
 mod parse;
 mod ports;
 pub mod reference;
 mod types;
 mod validate;
 
-pub use self::choice::{Backend, Choice, Existing, External, Listen, LogFormat};
+pub use self::choice::{Backend, Choice, Existing, External, Listen, LogFormat, Part};
 pub use self::diagnostics::{
     Check, EXPLANATIONS, Explanation, LARGEST_SOURCE, LintLevel, Position, Problem, Problems,
     Severity, Source,
 };
+pub use self::expected::Expected;
 pub use self::parse::values::{
     DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
     network, probe_network,

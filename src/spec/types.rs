@@ -1,6 +1,7 @@
 //! The checked redisguard.toml as types.
 
 use super::choice::{Backend, Existing, External, Listen, LogFormat};
+use super::expected::Expected;
 use super::parse::values::{
     DocumentPath, Email, Host, Line, LogPath, PemPath, TargetLabel, TextfilePath, WebAddress,
 };
@@ -130,6 +131,13 @@ pub struct Metrics {
     pub environment_label: TargetLabel,
 }
 
+/// `[host]`: what the guarded hosts run.
+#[derive(Clone, Debug)]
+pub struct HostParts {
+    /// The parts that every host is expected to run, unless it declares others.
+    pub expect: Expected,
+}
+
 /// `[docs]`: the paths of the documents.
 #[derive(Clone, Debug)]
 pub struct Docs {
@@ -162,6 +170,8 @@ pub struct Spec {
     pub probe: Probe,
     /// Where Prometheus finds metrics.
     pub metrics: Metrics,
+    /// What the guarded hosts run.
+    pub host: HostParts,
     /// The paths of the documents.
     pub docs: Docs,
 }

@@ -7,7 +7,7 @@ use crate::unit::Unit;
 const MOST_NAMED: usize = 6;
 
 /// What is wrong, one sentence a cause.
-pub(super) fn causes(findings: &[Finding]) -> Vec<String> {
+pub fn causes(findings: &[Finding]) -> Vec<String> {
     let mut causes = Vec::new();
     let mut is_told = vec![false; findings.len()];
     for (index, finding) in findings.iter().enumerate() {
@@ -85,6 +85,7 @@ fn sentence(findings: &[&Finding]) -> String {
         FindingKind::Receipt | FindingKind::Notice if !first.target.starts_with('/') => {
             first.detail.clone()
         }
+        FindingKind::Boot | FindingKind::Timer => first.detail.clone(),
         FindingKind::Others if !first.target.starts_with('/') => first.detail.clone(),
         _ => format!("{} {}", first.target, first.detail),
     }

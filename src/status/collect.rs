@@ -10,8 +10,9 @@ use super::health::{
 use super::missing_record::{self, Remains};
 use super::types::{Command, Finding, FindingKind, HostStatus, PortCount, Remedy, Verdict};
 use super::verdict::{Evidence, decide};
+use super::without_systemd::{self, not_running};
 use super::{directories, listener, unit_overrides};
-use crate::bundle::GuardConfig;
+use crate::bundle::{GuardConfig, unexpected_units};
 use crate::error::Error;
 use crate::family::Family;
 use crate::firewall::{self, Exposure, missing_family};
@@ -174,7 +175,10 @@ fn compare(
     let another = another_bundle(&receipt, candidate.as_ref())?;
     // The host is compared with what was applied, also where another bundle is named.
     let applied = applied_bundle(host, &receipt, candidate.as_ref(), &mut findings);
-    let applied = applied.map(Target::of).transpose()?;
+    let declare = |target: Target| target.declaring(receipt.expect.clone());
+    let applied = applied.map(Target::of).transpose()?.map(declare);
+    status.declares = receipt.expect.is_some();
+    status.expect = applied.as_ref().map(|target| target.expected.names());
     if let Some(target) = &applied {
         let prepared = prepare(host, target, Detail::Counters)?;
         let Prepared { observed, plan, firewall, .. } = &prepared;
@@ -209,21 +213,26 @@ fn compare(
     findings.extend(another);
     by_hand.extend(directories::writable_by_others(host, &receipt));
     status.in_sync = findings.is_empty() && by_hand.is_empty();
-    let busy = applied.as_ref().filter(|_| host.has_systemd());
+    let unexpected =
+        applied.as_ref().map(|target| unexpected_units(&target.expected)).unwrap_or_default();
+    let starts_listener = host.has_systemd() && !unexpected.contains(&Unit::Listener);
+    let busy = applied.as_ref().filter(|_| starts_listener);
     let busy = busy.map(|target| busy_ports::find(host, &target.guard_config)).unwrap_or_default();
-    let mut expected = host.has_systemd();
+    let mut expected = starts_listener;
     if host.has_systemd() {
-        let units: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
-        let states = systemd::states(&units)?;
+        let names: Vec<&str> = unit_overrides::units(&receipt).into_iter().collect();
+        let states = systemd::states(&names)?;
         others.extend(unit_overrides::overrides(&states, &findings));
         others.extend(without_namespaces(&states));
-        expected = !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
-        unit_findings(host, &states, &mut findings);
+        expected &= !states.get(Unit::Listener.name()).is_some_and(UnitState::lacks_namespaces);
+        unit_findings(host, &states, &unexpected, &mut findings);
         if let Some(state) = states.get(Unit::Listener.name()) {
             listener::add_status(state, &mut status.listener);
-            let found = listener::findings(host, state, applied.as_ref(), &busy);
-            findings.extend(found.by_apply);
-            others.extend(found.by_person);
+            if starts_listener {
+                let found = listener::findings(host, state, applied.as_ref(), &busy);
+                findings.extend(found.by_apply);
+                others.extend(found.by_person);
+            }
         }
         let metrics = applied.as_ref().zip(states.get(Unit::Metrics.name()));
         others.extend(
@@ -232,8 +241,14 @@ fn compare(
         );
     }
     by_hand.extend(busy_port_findings(&busy));
-    if let Some(target) = applied.filter(|_| probing == Probing::Connect) {
+    if let Some(target) = applied.as_ref().filter(|_| probing == Probing::Connect) {
         add_attempts(host, &target.guard_config, expected, &busy, &mut findings, status);
+        if host.is_live() && !host.has_systemd() {
+            let (config, answers) = (&target.guard_config, &status.listener.answers);
+            others.extend(without_systemd::judged(host, config, &target.expected, answers));
+        }
+    } else if let Some(target) = &applied {
+        others.extend(not_running(host, &target.guard_config, &target.expected));
     }
     for finding in findings.iter_mut().filter(|finding| finding.remedy == Remedy::default()) {
         finding.remedy.command = Some(Command::Apply);

@@ -6,28 +6,32 @@ use crate::bundle::GuardConfig;
 use crate::firewall::{self, Firewall};
 use crate::host::boot_order::{self, CycleFinding};
 use crate::host::busy_ports::BusyPort;
-use crate::host::listener_health::{Answer, ask};
+use crate::host::listener_health::{ANSWER_TIMEOUT, Answer, MAX_PORTS, ask};
 use crate::host::{Host, units};
 use crate::os::systemd::UnitState;
 use crate::plan::Wanted;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// How long the listener may take to answer on this host.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many of its ports are connected to.
-const MAX_PORTS: usize = 16;
 
 /// Adds the main units that should run and do not.
 pub(super) fn unit_findings(
     host: &Host,
     states: &BTreeMap<String, UnitState>,
+    unexpected: &[Unit],
     findings: &mut Vec<Finding>,
 ) {
     let main = Unit::MAIN.map(Unit::name);
     let runnable = states.iter().filter(|(_, state)| !state.lacks_namespaces());
+    let is_unexpected = |name: &str| unexpected.iter().any(|unit| unit.name() == name);
     for (name, state) in runnable.filter(|(name, _)| main.contains(&name.as_str())) {
+        if is_unexpected(name) {
+            if state.active == "active" {
+                let detail = "runs, but this host is not expected to run it";
+                let found = Finding::new(FindingKind::Unit, name, detail);
+                findings.push(Finding { broken: false, ..found });
+            }
+            continue;
+        }
         // A check runs for a moment now and then.
         let is_check = name == Unit::Check.name() && state.active != "failed";
         let unit = |detail: String| Finding::new(FindingKind::Unit, name, detail);

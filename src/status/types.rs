@@ -26,6 +26,12 @@ pub struct HostStatus {
     pub bundle: Option<String>,
     /// When; null where nothing was.
     pub applied: Option<String>,
+    /// The parts that this host is expected to run: `rules`, `boot`, `listener`, `timer`; null where nothing
+    /// was applied.
+    pub expect: Option<Vec<&'static str>>,
+    /// Whether the host declares them itself.
+    #[serde(skip)]
+    pub declares: bool,
     /// What to tell of a family that the host does not have.
     #[serde(skip)]
     pub missing_family: Option<&'static str>,
@@ -106,6 +112,10 @@ pub enum FindingKind {
     Notice,
     /// Rules of others.
     Others,
+    /// What loads the rules at boot, on a host without systemd.
+    Boot,
+    /// What checks the rules every minute, on a host without systemd.
+    Timer,
 }
 
 impl fmt::Display for FindingKind {
@@ -117,7 +127,8 @@ impl fmt::Display for FindingKind {
 /// One thing that is not as it was applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`, `notice` or `others`.
+    /// `bundle`, `receipt`, `file`, `link`, `sysctl`, `rules`, `unit`, `listener`, `notice`,
+    /// `others`, `boot` or `timer`.
     pub kind: FindingKind,
     /// What it is about.
     pub target: String,
@@ -153,10 +164,10 @@ pub enum Command {
 }
 
 impl Finding {
-    /// A finding; one about rules, units, the listener or the notice means that something is broken.
+    /// A finding; one about what guards or answers means that something is broken.
     pub fn new(kind: FindingKind, target: &str, detail: impl Into<String>) -> Self {
-        use FindingKind::{Listener, Notice, Rules, Unit};
-        let broken = matches!(kind, Rules | Unit | Listener | Notice);
+        use FindingKind::{Boot, Listener, Notice, Rules, Timer, Unit};
+        let broken = matches!(kind, Rules | Unit | Listener | Notice | Boot | Timer);
         let (target, detail) = (target.to_owned(), detail.into());
         Self { kind, target, detail, broken, remedy: Remedy::default(), table: None }
     }

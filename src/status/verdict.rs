@@ -70,7 +70,9 @@ pub(super) fn decide(evidence: &Evidence) -> (Verdict, String) {
 
 /// The worst of what is wrong on a host that is shut.
 fn but(findings: &[Finding]) -> Option<&'static str> {
-    use FindingKind::{Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Unit};
+    use FindingKind::{
+        Boot, Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Timer, Unit,
+    };
     let has = |kind| findings.iter().any(|finding| finding.kind == kind);
     let is_broken = |kind| findings.iter().any(|finding| finding.kind == kind && finding.broken);
     let worst = [
@@ -78,6 +80,8 @@ fn but(findings: &[Finding]) -> Option<&'static str> {
         (has(Notice), "they are not told where to go"),
         (is_broken(Listener), "the listener does not work as it should"),
         (is_broken(Unit), "a unit does not run"),
+        (has(Boot), "no script was found that loads the rules at boot"),
+        (has(Timer), "nothing checks the rules every minute"),
         (has(Listener), "the listener soon needs attention"),
         (has(Receipt), "redisguard's record is missing or damaged"),
         (has(File) || has(Link) || has(Sysctl), "the host is not as it was applied"),
@@ -154,9 +158,11 @@ mod tests {
     #[test]
     fn every_kind_of_finding_keeps_the_verdict_from_being_ok() {
         use FindingKind::{
-            Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Unit,
+            Boot, Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Timer, Unit,
         };
-        for kind in [Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Unit] {
+        for kind in [
+            Boot, Bundle, File, Link, Listener, Notice, Others, Receipt, Rules, Sysctl, Timer, Unit,
+        ] {
             for broken in [false, true] {
                 let finding = Finding { broken, ..Finding::new(kind, "x", "y") };
                 let (verdict, said) = of(&Exposure::default(), &[], &[finding]);

@@ -84,9 +84,13 @@ impl Host {
         self.command(program).args(arguments).output().unwrap()
     }
 
-    /// Runs the installer inside.
+    /// Runs the installer inside. `plan` and `apply` declare that the host runs the rules alone, because nothing
+    /// starts the other parts here; [`Self::run`] does without that.
     pub fn install(&self, arguments: &[&str]) -> Output {
-        self.run(super::INSTALL, arguments)
+        let has = |word| arguments.contains(&word);
+        let declares = (has("plan") || has("apply")) && !has("--expect");
+        let declared = if declares { &["--expect", "rules"][..] } else { &[] };
+        self.run(super::INSTALL, &[arguments, declared].concat())
     }
 
     /// Runs a shell script inside; it must succeed. What it printed.

@@ -13,6 +13,7 @@ mod certificate_handover;
 mod commit_confirm;
 mod debian_package;
 mod drift_repair;
+mod expected_parts;
 mod failed_apply;
 mod firewalls;
 mod first_apply;

@@ -29,6 +29,7 @@ OPTIONS = {
     "binary_sha256": {"type": "list", "elements": "str", "default": []},
     "confirm": {"type": "str", "default": ""},
     "cut_sessions": {"type": "bool", "default": False},
+    "expect": {"type": "list", "elements": "str", "default": []},
     "look": {"type": "bool", "default": False},
     "address": {"type": "str", "default": ""},
     "hosts": {"type": "list", "elements": "str"},

@@ -54,6 +54,14 @@ options:
         Without it a host with such sessions is refused, and nothing on it is changed.
     type: bool
     default: false
+  expect:
+    description:
+      - The parts of the guard that the host runs, V(rules) and any of V(boot), V(listener) and V(timer). Only these
+        are enabled, started and judged.
+      - Empty, they are those that the bundle expects, and a host without systemd is refused.
+    type: list
+    elements: str
+    default: []
   look:
     description: Only look whether the host differs. Nothing is brought to it, and nothing changes.
     type: bool
@@ -149,13 +157,13 @@ def sum_of(path):
     return hashlib.sha256(contents(path)).hexdigest()
 
 
-def unsupported():
+def unsupported(module):
     """What keeps a host from being guarded, seen before anything is brought to it."""
     tools = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     if platform.system() != "Linux":
         return f"it runs {platform.system()}, not Linux"
-    if not os.path.isdir("/run/systemd/system"):
-        return "systemd does not run on it"
+    if not os.path.isdir("/run/systemd/system") and not module.params["expect"]:
+        return "systemd does not run on it, and `expect` does not say which parts of the guard run there"
     if not any(shutil.which(tool, path=tools) for tool in ("iptables", "nft")):
         return "it has neither iptables nor nft"
     return ""
@@ -168,7 +176,7 @@ def on_host(module):
     except ValueError:
         receipt = {}
     state, offer, machine = module.params["state"], module.params["_offer"], platform.machine()
-    why = unsupported() if state == "present" else ""
+    why = unsupported(module) if state == "present" else ""
     if why:
         module.fail_json(msg=f"could not guard this host: {why}")
     built_for = [name for name in offer["binaries"] if machine.startswith(name)]
@@ -269,11 +277,24 @@ class Installer:
         words = (words or said).strip()
         self.module.fail_json(msg=words[7:] if words.startswith("error: ") else words, **known)
 
-    def must_be_well(self, result):
+    def must_be_well(self, result, not_started=()):
+        """What apply could not start on a host without systemd is a warning once, and a failure of later runs."""
         status = self.says("status", **result)
-        if not (status["in_sync"] and status["healthy"]):
-            findings = ["{kind} {target}: {detail}".format(**finding) for finding in status["findings"]]
+        not_started = [finding["kind"] for finding in not_started]
+        for finding in status["findings"]:
+            if finding["kind"] in not_started:
+                self.module.warn("not running yet: {target}: {detail}".format(**finding))
+        left = [finding for finding in status["findings"] if finding["kind"] not in not_started]
+        if not status["in_sync"] or not (status["healthy"] or not_started and not left):
+            findings = ["{kind} {target}: {detail}".format(**finding) for finding in left or status["findings"]]
             self.module.fail_json(msg="the host is not as it was applied: " + "; ".join(findings), **result)
+
+
+def declared(module):
+    """What the host declares that it runs. Without a declaration, that of an earlier run is taken back."""
+    if module.params["expect"]:
+        return ["--expect", ",".join(module.params["expect"])]
+    return ["--expect", "bundle"] if b'"expect"' in contents(f"{STATE}/receipt.json") else []
 
 
 def left(confirm_by):
@@ -284,7 +305,7 @@ def left(confirm_by):
 def look(module, installer):
     """Whether there is anything to do, which ends the run."""
     present = module.params["state"] == "present"
-    answer = installer.says(*(("plan",) if present else ("remove", "--dry-run")))
+    answer = installer.says(*(("plan", *declared(module)) if present else ("remove", "--dry-run")))
     result = shown(module, answer)
     if present and not answer["changed"] and "confirm_by" in answer:
         # An earlier run was stopped before it could confirm.
@@ -303,9 +324,9 @@ def act(module, installer):
     """Does what is to be done, or says it in check mode."""
     present, confirm = module.params["state"] == "present", module.params["confirm"]
     if module.check_mode:
-        verb = ["plan"] if present else ["remove", "--dry-run"]
+        verb = ["plan", *declared(module)] if present else ["remove", "--dry-run"]
     elif present:
-        verb = ["apply", *(["--confirm", confirm] if confirm else [])]
+        verb = ["apply", *declared(module), *(["--confirm", confirm] if confirm else [])]
         verb += ["--cut-sessions"] if module.params["cut_sessions"] else []
     else:
         verb = ["remove"]
@@ -319,7 +340,7 @@ def act(module, installer):
     if "confirm_by" in answer:
         result.update(confirm_by=answer["confirm_by"], _left=left(answer["confirm_by"]))
     if present and not module.check_mode:
-        installer.must_be_well(result)
+        installer.must_be_well(result, answer.get("findings", []))
     module.exit_json(**result)
 
 
@@ -355,6 +376,7 @@ def main():
             "binary_sha256": {"type": "list", "elements": "str", "default": []},
             "confirm": {"type": "str", "default": ""},
             "cut_sessions": {"type": "bool", "default": False},
+            "expect": {"type": "list", "elements": "str", "default": []},
             "look": {"type": "bool", "default": False},
             "address": {"type": "str", "default": ""},
             "hosts": {"type": "list", "elements": "str"},

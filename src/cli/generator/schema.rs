@@ -133,6 +133,17 @@ fn taken(kind: Kind) -> Value {
         Kind::Choice(choices) => {
             json!({ "enum": choices.iter().map(|(name, _)| *name).collect::<Vec<_>>() })
         }
+        Kind::Choices(choices) => {
+            let names = choices.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+            // The first is the one that must be there.
+            let needed = json!({ "const": names.first() });
+            json!({
+                "type": "array",
+                "uniqueItems": true,
+                "items": { "enum": names },
+                "contains": needed,
+            })
+        }
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number(least, most) => {
             json!({ "type": "integer", "minimum": least, "maximum": most })

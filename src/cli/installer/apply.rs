@@ -4,6 +4,7 @@ use super::confirm_cut;
 use super::input::{host, note_wait, target};
 use super::output::{show, show_losses};
 use super::plan::{indented, refuse, warn};
+use super::status::{show_causes, show_first};
 use crate::args::{ApplyArgs, InstallerArgs};
 use crate::cli::output::{Status, err, out, output_failed};
 use crate::error::Error;
@@ -12,7 +13,8 @@ use crate::host::Host;
 use crate::host::change::apply::{apply, begin};
 use crate::host::change::rules_first;
 use crate::os::sockets::PortUsage;
-use crate::status::{listener_warnings, namespace_warnings};
+use crate::spec::Part;
+use crate::status::{Finding, causes, listener_warnings, namespace_warnings, not_running};
 use std::time::Instant;
 
 pub(super) fn run(args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status, Error> {
@@ -46,9 +48,13 @@ fn change(host: &Host, args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status,
     }
     let applied = apply(&prepared, verb.confirm)?;
     let confirm_by = applied.confirm_by.clone();
+    let not_running = not_running(host, guard_config, &target.expected);
     let mut warnings = Vec::new();
     if host.has_systemd() {
-        warnings = [listener_warnings(host, &target), namespace_warnings()].concat();
+        if target.expected.has(Part::Listener) {
+            warnings = listener_warnings(host, &target);
+        }
+        warnings.extend(namespace_warnings());
     }
     if plan.is_empty() && !args.json {
         let change = match warnings.is_empty() {
@@ -61,21 +67,31 @@ fn change(host: &Host, args: &InstallerArgs, verb: &ApplyArgs) -> Result<Status,
         }
     } else {
         let heading = format!("applied bundle {}:", guard_config.bundle);
-        show(args, &prepared, users, applied, &heading);
+        show(args, &prepared, users, applied, &not_running, &heading);
     }
     if let Some(missing) = missing_family().filter(|_| host.is_live() && !args.json) {
         out!("{missing}");
     }
     warnings.iter().for_each(|warning| err!("warning: {}", indented(warning)));
     warn(&prepared);
-    if host.is_live() && !host.has_systemd() && !args.json {
-        out!("\nno systemd runs here; this starts the listener:");
-        out!("  redisguard-install notice --settings /etc/redisguard/notice.toml");
+    if !not_running.is_empty() && !args.json {
+        show_not_running(&not_running);
     }
     if let Some(by) = confirm_by {
         print_confirm_by(args, &by);
     }
     Ok(Status::Same)
+}
+
+/// Prints the parts that apply could not start.
+fn show_not_running(findings: &[Finding]) {
+    out!("\nThe ports are blocked. systemd does not run here, so apply could not start the rest:");
+    show_causes(&causes(findings));
+    let first: Vec<String> =
+        findings.iter().filter_map(|finding| finding.remedy.first.clone()).collect();
+    show_first(&first);
+    out!("Scripts for OpenRC, runit and cron: docs/without-systemd.md");
+    out!("If this host is to run the rules alone: redisguard-install apply --expect rules");
 }
 
 fn print_confirm_by(args: &InstallerArgs, by: &str) {

@@ -1,10 +1,11 @@
 //! What the options of a verb name: the host and its lock, the bundle.
 
-use crate::args::{InstallerArgs, Verb};
+use crate::args::{Declared, InstallerArgs, Verb};
 use crate::cli::output::err;
 use crate::error::Error;
 use crate::host::lock::Lock;
 use crate::host::prepare::Target;
+use crate::host::receipt::Receipt;
 use crate::host::{Host, lock};
 use crate::os::ForeignKernel;
 
@@ -70,13 +71,28 @@ pub(super) fn opened_anywhere(args: &InstallerArgs) -> Result<Target, Error> {
     Target::open(&host, args.bundle.as_deref())
 }
 
-/// The bundle that the options or the host's receipt name. Prints which one that is where it is not obvious.
+/// The bundle that the options or the host's receipt name, with the parts that the host declares. Prints which
+/// bundle that is where it is not obvious.
 pub(super) fn target(host: &Host, args: &InstallerArgs) -> Result<Target, Error> {
     let target = Target::for_change(host, args.bundle.as_deref())?;
     if let Some(note) = &target.note {
         err!("note: {note}");
     }
-    Ok(target)
+    let declared = match declared(&args.verb) {
+        None => Receipt::read(host)?.and_then(|receipt| receipt.expect),
+        Some(Declared::Bundle) => None,
+        Some(Declared::Parts(parts)) => Some(parts.clone()),
+    };
+    Ok(target.declaring(declared))
+}
+
+/// What `--expect` declares.
+fn declared(verb: &Verb) -> Option<&Declared> {
+    match verb {
+        Verb::Plan(verb) => verb.expect.as_ref(),
+        Verb::Apply(verb) => verb.expect.as_ref(),
+        _ => None,
+    }
 }
 
 /// Locks the host. Prints a line if it has to wait for another process.

@@ -10,6 +10,7 @@ use crate::files;
 use crate::listener_contract::{
     CERTIFICATE_EXPIRY, CERTIFICATE_EXPIRY_HELP, LOG_WRITABLE, LOG_WRITABLE_HELP,
 };
+use crate::spec::Expected;
 use crate::status::{HostStatus, PortCount, Probing};
 use jiff::Timestamp;
 use std::path::Path;
@@ -37,6 +38,18 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
         return Err(error.help("install node_exporter, or name the directory that it reads"));
     }
     files::replace(path, text.as_bytes(), MODE).map(drop)
+}
+
+const EXPECTED: &str = "Whether the host is expected to run a part of the guard.";
+
+fn expected(status: &HostStatus) -> Vec<Sample> {
+    let Some(expected) = &status.expect else { return Vec::new() };
+    let all = Expected::default().names().into_iter();
+    let sample = |part: &'static str| Sample {
+        labels: vec![("part", part.to_owned())],
+        value: expected.contains(&part).into(),
+    };
+    all.map(sample).collect()
 }
 
 fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
@@ -78,6 +91,12 @@ fn metrics(status: &HostStatus, now: Timestamp) -> Vec<Metric> {
             status.healthy,
         ),
         flag("redisguard_listener_active", "Whether the listener's unit is active.", active),
+        Metric {
+            name: "redisguard_expected",
+            kind: Gauge,
+            help: EXPECTED,
+            samples: expected(status),
+        },
         flag("redisguard_unconfirmed", "Whether a change waits to be confirmed.", unconfirmed),
         Metric::single(
             "redisguard_findings",

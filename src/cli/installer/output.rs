@@ -9,6 +9,7 @@ use crate::host::{Host, units};
 use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::os::unit_jobs::Queued;
 use crate::plan::{self, Plan, StepView};
+use crate::status::Finding;
 use crate::text_layout;
 use serde::Serialize;
 use std::io;
@@ -36,6 +37,10 @@ pub(super) struct Steps<'a> {
     /// absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub queued: Vec<Queued>,
+    /// After `apply` on a host without systemd: the expected parts that do not run, or of which that is unknown;
+    /// absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Where files of redisguard's are kept that somebody had edited; absent where there is none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edited: Vec<EditedCopy>,
@@ -103,11 +108,13 @@ pub(super) fn show(
     prepared: &Prepared<'_>,
     users: PortUsage,
     Applied { confirm_by, queued }: Applied,
+    findings: &[Finding],
     heading: &str,
 ) {
     let Prepared { host, target, plan, .. } = prepared;
     let edited = prepared.edited_copies();
-    let mut steps = Steps { queued, ..Steps::of(&target.guard_config.bundle, plan) };
+    let findings = findings.to_vec();
+    let mut steps = Steps { queued, findings, ..Steps::of(&target.guard_config.bundle, plan) };
     if args.json {
         let PortUsage { listeners, peers } = users;
         print_json(&Steps { peers, listeners, edited, confirm_by, ..steps });

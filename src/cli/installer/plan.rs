@@ -31,7 +31,7 @@ pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
     } else {
         let heading = format!("apply would change this, for bundle {}:", guard_config.bundle);
         let queued = Vec::new();
-        show(args, &prepared, users, Applied { confirm_by, queued }, &heading);
+        show(args, &prepared, users, Applied { confirm_by, queued }, &[], &heading);
     }
     if let Some(record) = record.filter(|_| !args.json) {
         out!("\n{}", record.sentence(&host));

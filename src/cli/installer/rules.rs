@@ -87,6 +87,7 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(RulesChange, String), Erro
     let (loaded, lacked) = match &args.bundle {
         None => {
             let loaded = load_installed(host, &dry_run);
+            record_check(host, loaded.is_ok());
             let lacked = add_missing_ports(host);
             let loaded = loaded?;
             bundle_source::last_good_config(host).iter().for_each(warn_of_hidden_rules);
@@ -112,6 +113,19 @@ fn load(args: &InstallerArgs, host: &Host) -> Result<(RulesChange, String), Erro
         findings => format!("loaded, because:\n  {}", findings.join("\n  ")),
     };
     Ok((RulesChange { changed: !findings.is_empty(), findings }, text))
+}
+
+/// Records that the rules were checked, where no timer of systemd can be asked for that. A failure is only a
+/// warning: `status` says that nothing is recorded. After a check that failed, its own error says enough.
+fn record_check(host: &Host, succeeded: bool) {
+    if host.has_systemd() {
+        return;
+    }
+    if let Err(error) = rules_service::record_check(host)
+        && succeeded
+    {
+        err!("warning: {error}");
+    }
 }
 
 /// Adds what others took out of the kernel's list of local reserved ports; what that was. A failure is only

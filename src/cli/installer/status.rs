@@ -7,6 +7,7 @@ use crate::cli::output::{Status, coloured, err, out, print_json};
 use crate::error::Error;
 use crate::host::Host;
 use crate::log_sources::RecentAttempt;
+use crate::spec::Expected;
 use crate::status::{HostStatus, Probing, Verdict, collect};
 use crate::text_layout;
 use std::io;
@@ -61,13 +62,23 @@ fn headline(verdict: Verdict, sentence: &str, colour: bool) -> String {
     }
 }
 
-/// What is wrong and what to do about it. A command stays in one line, so that it can be copied.
-fn show_causes(status: &HostStatus) {
-    for cause in &status.causes {
-        for line in cause.lines() {
-            out!("{}", text_layout::wrapped(line, WIDTH, "  ", "    "));
-        }
+/// What is wrong, one sentence a cause.
+pub(super) fn show_causes(causes: &[String]) {
+    for line in causes.iter().flat_map(|cause| cause.lines()) {
+        out!("{}", text_layout::wrapped(line, WIDTH, "  ", "    "));
     }
+}
+
+/// What a person must do first.
+pub(super) fn show_first(sentences: &[String]) {
+    for (sentence, number) in sentences.iter().zip(1..) {
+        let label = if number == 1 { "first: " } else { "then: " };
+        out!("{}", text_layout::wrapped(&format!("{label}{sentence}"), WIDTH, "", "  "));
+    }
+}
+
+/// What to do about the causes. A command stays in one line, so that it can be copied.
+fn show_fix(status: &HostStatus) {
     if let Some(test) = &status.test {
         out!("test with: {test}");
         out!(
@@ -82,10 +93,7 @@ fn show_causes(status: &HostStatus) {
         (Some(command), Some((_, first))) => (Some(command), first),
         _ => (None, status.fix.as_slice()),
     };
-    for (sentence, number) in first.iter().zip(1..) {
-        let label = if number == 1 { "first: " } else { "then: " };
-        out!("{}", text_layout::wrapped(&format!("{label}{sentence}"), WIDTH, "", "  "));
-    }
+    show_first(first);
     if let Some(command) = command {
         out!("fix: {command}");
     }
@@ -96,9 +104,16 @@ fn show(status: &HostStatus) {
     if let Some(unconfirmed) = &status.unconfirmed {
         out!("{}", text_layout::wrapped(unconfirmed, WIDTH, "", "  "));
     }
-    show_causes(status);
+    show_causes(&status.causes);
+    show_fix(status);
     if let (Some(bundle), Some(applied)) = (&status.bundle, &status.applied) {
         out!("bundle {bundle}, applied {applied}");
+    }
+    let all = Expected::default().names();
+    if let Some(parts) = status.expect.as_ref().filter(|parts| **parts != all) {
+        let parts = parts.join(", ");
+        let by = if status.declares { "apply --expect" } else { "the bundle" };
+        out!("expected on this host: {parts} (declared by {by})");
     }
     if let Some(missing) = status.missing_family {
         out!("{missing}");

@@ -99,6 +99,7 @@ fn carry_out(prepared: &Prepared<'_>) -> Result<Vec<Queued>, Error> {
         kernel_rules: None,
         rules_touched: false,
         started: Vec::new(),
+        stopped: Vec::new(),
         queued: Vec::new(),
     };
     match change.carry_out() {
@@ -256,6 +257,12 @@ impl Change<'_> {
             Step::LoadRules { .. } if !host.has_systemd() => {
                 self.rules_touched = true;
                 rules_service::load(&target.bundle, &DryRunNetns::default()).map(drop)
+            }
+            Step::StopUnit { unit } => {
+                self.stopped.push(*unit);
+                units::control("stop", units::with_started(unit))?;
+                units::reset_failed(&[*unit]);
+                Ok(())
             }
             Step::StartUnit { unit, verb, .. } => {
                 self.rules_touched |= *unit == Unit::Block;

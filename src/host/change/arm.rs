@@ -86,8 +86,7 @@ fn keep_former(
     let digest = former.map(|bundle| {
         bundle.guard_config().map(|guard_config| guard_config.bundle).unwrap_or_default()
     });
-    let origin = prepared.receipt.as_ref().map(|receipt| receipt.origin).unwrap_or_default();
-    let record = Record::new(digest, origin, window);
+    let record = Record::new(digest, prepared.receipt.as_ref(), window);
     record.write(host)?;
     Ok(record)
 }

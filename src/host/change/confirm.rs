@@ -8,6 +8,7 @@ use crate::files;
 use crate::host::receipt::{self, Origin, Receipt, State};
 use crate::host::{Host, units};
 use crate::report::to_rfc3339;
+use crate::spec::Expected;
 use crate::unit::Unit;
 use jiff::{Timestamp, ToSpan};
 use nix::time::{ClockId, clock_gettime};
@@ -40,6 +41,9 @@ pub struct Record {
     pub former: Option<String>,
     /// The origin of that bundle.
     pub origin: Origin,
+    /// The parts that the host declared before.
+    #[serde(default)]
+    pub expect: Option<Expected>,
     /// Whether undoing began: then there is nothing to confirm any more.
     going_back: bool,
 }
@@ -98,9 +102,11 @@ pub fn confirm(host: &Host) -> Result<String, Error> {
 
 impl Record {
     /// A record for a change that can be confirmed for `window` from now on.
-    pub(super) fn new(former: Option<String>, origin: Origin, window: Duration) -> Self {
-        let mut record =
-            Self { confirm_by: String::new(), due: 0, former, origin, going_back: false };
+    pub(super) fn new(former: Option<String>, before: Option<&Receipt>, window: Duration) -> Self {
+        let origin = before.map(|receipt| receipt.origin).unwrap_or_default();
+        let expect = before.and_then(|receipt| receipt.expect.clone());
+        let confirm_by = String::new();
+        let mut record = Self { confirm_by, due: 0, former, origin, expect, going_back: false };
         record.set_window(window);
         record
     }

@@ -23,6 +23,7 @@ pub(super) fn receipt(prepared: &Prepared<'_>) -> Receipt {
     receipt.state = State::Changing;
     receipt.bundle.clone_from(&target.guard_config.bundle);
     receipt.sum = target.bundle.sum();
+    receipt.expect.clone_from(&target.declared);
     receipt.origin = target.origin.unwrap_or(receipt.origin);
     for (path, file) in &target.wanted.files {
         // A program that is in place already and not in the receipt was installed by somebody else: a

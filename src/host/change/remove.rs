@@ -196,7 +196,9 @@ fn is_any_installed(host: &Host) -> Result<bool, Error> {
 fn remove_state(host: &Host, receipt: &Receipt) -> Result<(), Error> {
     receipt.remove_unfinished(host);
     if host.is_live() {
-        files::remove(&host.path(rules_service::MEANWHILE))?;
+        for record in [rules_service::MEANWHILE, rules_service::CHECKED] {
+            files::remove(&host.path(record))?;
+        }
         firewall::drift_cache::forget()?;
     }
     if host.has_systemd() {

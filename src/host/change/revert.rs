@@ -10,6 +10,7 @@ use crate::host::receipt::Origin;
 use crate::host::{Host, bundle_source};
 use crate::os::unit_jobs::Queued;
 use crate::plan::Plan;
+use crate::spec::Expected;
 use std::thread;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub fn revert_if_over(host: &Host) -> Result<Option<Reverted>, Error> {
 fn undo(host: &Host, mut record: Record) -> Result<Reverted, Error> {
     record.begin_undoing(host);
     let (plan, queued) = if record.former.is_some() {
-        let target = former_target(host, record.origin)?;
+        let target = former_target(host, record.origin, record.expect.take())?;
         let prepared = prepare(host, &target, Detail::Drift)?;
         prepared.refuse_irregular()?;
         let applied = apply::apply(&prepared, None)?;
@@ -81,9 +82,10 @@ fn undo(host: &Host, mut record: Record) -> Result<Reverted, Error> {
 }
 
 /// The bundle from before, and the program that was installed with it.
-fn former_target(host: &Host, origin: Origin) -> Result<Target, Error> {
+fn former_target(host: &Host, origin: Origin, declared: Option<Expected>) -> Result<Target, Error> {
     host.confine(&format!("{FORMER_BUNDLE}/host"))?;
-    let mut target = Target::of(bundle_source::bundle(Some(&host.path(FORMER_BUNDLE)))?)?;
+    let former = bundle_source::bundle(Some(&host.path(FORMER_BUNDLE)))?;
+    let mut target = Target::of(former)?.declaring(declared);
     target.origin = Some(origin);
     let former = host.read(FORMER_PROGRAM)?;
     let former = former.map_or_else(|| host.read(BINARY), |bytes| Ok(Some(bytes)))?;

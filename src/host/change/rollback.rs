@@ -42,14 +42,15 @@ pub(super) fn roll_back(mut change: Change<'_>, error: Error) -> Error {
     failures.into_iter().fold(error, Error::and)
 }
 
-/// Makes the units that were started run as they ran before.
+/// Makes the units that were started or stopped run as they ran before.
 fn restore_units(change: &Change<'_>) -> Result<(), Error> {
     let observed = &change.prepared.observed;
     let former = |unit: Unit| observed.units.as_ref().and_then(|units| units.get(&unit));
     let former_state = |unit| former(unit).map_or("inactive", |status| status.active.as_str());
     // The host boots, and systemd was about to start it.
     let was_queued = |unit| former(unit).is_some_and(|status| status.has_job);
-    for unit in change.started.iter().rev().copied() {
+    let touched = [change.stopped.as_slice(), &change.started].concat();
+    for unit in touched.iter().rev().copied() {
         // A check that the timer has started would load the rules of this change again.
         let units = units::with_started(&unit);
         units::reset_failed(units);
@@ -65,10 +66,10 @@ fn restore_units(change: &Change<'_>) -> Result<(), Error> {
             let _ = units::start("restart", unit);
         }
     }
-    if change.started.is_empty() {
+    if touched.is_empty() {
         return Ok(());
     }
-    for (unit, state) in units::statuses(&units::states(&change.started)?) {
+    for (unit, state) in units::statuses(&units::states(&touched)?) {
         let ran = former(unit).is_some_and(UnitStatus::is_running);
         let former = former_state(unit);
         if ran != state.is_running() && former != "failed" && !was_queued(unit) && !state.has_job {

@@ -22,6 +22,8 @@ pub(super) struct Change<'a> {
     pub rules_touched: bool,
     /// Units that were started or restarted; the others run on as they were.
     pub started: Vec<Unit>,
-    /// Those among them that systemd starts later.
+    /// Units that were stopped, because the host is not expected to run them.
+    pub stopped: Vec<Unit>,
+    /// Those of the started ones that systemd starts later.
     pub queued: Vec<Queued>,
 }

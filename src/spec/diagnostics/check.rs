@@ -57,6 +57,8 @@ checks! {
     MetricsPort Error "metrics-port" "The port for metrics is nobody else's: not reserved, not the cluster's, no bus port, not the notice port.";
     PrivilegedListen Error "privileged-listen" "The unprivileged listener is not asked to listen below port 1024.";
     NoticeLength Error "notice-length" "The sentence that users see has at most 512 bytes.";
+    Expect Error "expect" "`[host] expect` names the rules, and no part twice.";
+    ListenerExpected Warning "listener-expected" "Where outsiders are redirected to the listener, `[host] expect` names it.";
     DropHidesNotice Warning "drop-hides-notice" "Outsiders of a reserved port are told where to go.";
     NobodyTold Warning "nobody-told" "Somebody is told where to go at every reserved port.";
 }

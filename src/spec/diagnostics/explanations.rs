@@ -198,6 +198,23 @@ pub const EXPLANATIONS: &[Explanation] = &[
         right: "[cluster]\nports = \"7001-7119\"",
     },
     Explanation {
+        check: Check::Expect,
+        meaning: "`[host] expect` does not name the rules, or names a part twice.",
+        why: "The list says which parts of the guard a host must run before `status` calls it OK. \
+              Without the rules there is no guard.",
+        wrong: "[host]\nexpect = [\"listener\", \"timer\"]",
+        right: "[host]\nexpect = [\"rules\", \"listener\", \"timer\"]",
+    },
+    Explanation {
+        check: Check::ListenerExpected,
+        meaning: "Outsiders of this port are redirected to the listener, and `[host] expect` declares \
+                  hosts that do not run one.",
+        why: "On such a host outsiders meet a reset and no notice. Expect the listener, or drop or \
+              reject outsiders.",
+        wrong: "[host]\nexpect = [\"rules\"]\n[[reserved]]\nport     = 6379\nexternal = \"notice\"",
+        right: "[host]\nexpect = [\"rules\", \"listener\"]\n[[reserved]]\nport     = 6379\nexternal = \"notice\"",
+    },
+    Explanation {
         check: Check::DropHidesNotice,
         meaning: "Outsiders of this port meet silence and wait for their time-out. They never see the \
                   notice, which is told to local users only.",

@@ -136,6 +136,13 @@ impl<'a> Table<'a> {
         self.entries.and_then(|entries| entries.get(key))
     }
 
+    /// The span and the length of an array; `None` where the key is absent or its value no array.
+    pub fn array(&self, key: &str) -> Option<(Range<usize>, usize)> {
+        let found = self.get(key)?;
+        let DeValue::Array(array) = found.get_ref() else { return None };
+        Some((found.span(), array.len()))
+    }
+
     /// Whether the TOML has the key, whatever its value.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()

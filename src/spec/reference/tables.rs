@@ -5,7 +5,7 @@ use crate::listener_contract::{
     IDLE_SECONDS, LOG, LOG_FORMAT, LOG_PER_SOURCE, MAX_CONNECTIONS, MAX_IDLE_SECONDS,
     MAX_PER_SOURCE,
 };
-use crate::spec::choice::{Backend, Choice, Existing, External, Listen, LogFormat};
+use crate::spec::choice::{Backend, Choice, Existing, External, Listen, LogFormat, Part};
 
 macro_rules! tables {
     ($(
@@ -155,6 +155,14 @@ tables! {
             "The label of scrape targets that tells environments apart, such as staging and \
              production. Hosts with different values, or without it, may have different bundles.",
             example "\"env\"";
+    }
+
+    "host" Optional "What the guarded hosts run." {
+        "expect": Choices(Part::CHOICES), default Without("all of them are expected"),
+            "The parts of the guard that a host must run before its status is OK. Under systemd, \
+             apply neither enables nor starts a part that is not listed. \
+             `redisguard-install apply --expect` declares other parts for one host.",
+            example "[\"rules\", \"boot\"]";
     }
 
     "docs" Optional "Where the documents go, relative to --docs-root." {

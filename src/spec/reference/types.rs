@@ -70,6 +70,8 @@ pub enum Kind {
     Ports,
     /// One of the named choices, each with its meaning.
     Choice(&'static [(&'static str, &'static str)]),
+    /// An array of the named choices, each at most once.
+    Choices(&'static [(&'static str, &'static str)]),
     /// `true` or `false`.
     Flag,
     /// An integer from the first to the second.
@@ -134,6 +136,11 @@ impl Key {
                     choices.iter().map(|(name, why)| format!("\"{name}\" ({why})")).collect();
                 text.push_str(&format!(" One of {}.", choices.join(", ")));
             }
+            Kind::Choices(choices) => {
+                let choices: Vec<String> =
+                    choices.iter().map(|(name, why)| format!("\"{name}\" ({why})")).collect();
+                text.push_str(&format!(" An array of {}.", choices.join(", ")));
+            }
             Kind::Table => {}
             kind => text.push_str(&format!(" It takes {kind}.")),
         }
@@ -162,6 +169,7 @@ impl fmt::Display for Kind {
                 return write!(formatter, "a number from {least} to {most}");
             }
             Self::Choice(_) => "one of its choices",
+            Self::Choices(_) => "an array of its choices",
             Self::Date => "a date without quotes",
             Self::Email => "a plain address of mail",
             Self::Host => "a host name or an IP address",

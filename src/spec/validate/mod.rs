@@ -8,6 +8,7 @@ mod reserved;
 mod sections;
 
 use self::port_conflicts::{metrics_port_conflicts, notice_port_conflicts, reserved_conflicts};
+use super::choice::Part;
 use super::diagnostics::{Check, Problem, Problems, Source};
 use super::parse;
 use super::types::Spec;
@@ -49,6 +50,7 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let (notice, notice_port) = sections::notice(&table("notice"));
     let probe = sections::probe(&table("probe"));
     let (metrics, metrics_port) = sections::metrics(&table("metrics"));
+    let (host, expect_span) = sections::host(&table("host"));
     let docs = docs::docs(&table("docs"));
     let tables = parse::tables(&root, "reserved", problems);
     let mut reserved: Vec<_> = tables.iter().filter_map(reserved::reserved).collect();
@@ -67,8 +69,10 @@ fn checked(text: &str, problems: &RefCell<Vec<Problem>>) -> Option<Spec> {
     let spans: Vec<Range<usize>> = reserved.iter().map(Spanned::span).collect();
     let reserved = reserved.into_iter().map(Spanned::into_inner).collect();
     let (site, contact, cluster) = (site?, contact?, cluster?.into_inner());
-    let spec = Spec { site, contact, cluster, reserved, firewall, notice, probe, metrics, docs };
+    let spec =
+        Spec { site, contact, cluster, reserved, firewall, notice, probe, metrics, host, docs };
     sentences_fit(&spec, &spans, &mut problems);
+    redirects_are_served(&spec, expect_span, &mut problems);
     Some(spec)
 }
 
@@ -85,4 +89,15 @@ fn sentences_fit(spec: &Spec, spans: &[Range<usize>], problems: &mut Vec<Problem
             problems.push(problem.help("shorten the label, the team or the overview's path"));
         }
     }
+}
+
+/// Warns where outsiders are redirected to a listener that the hosts are not expected to run.
+fn redirects_are_served(spec: &Spec, span: Option<Range<usize>>, problems: &mut Vec<Problem>) {
+    let Some(span) = span.filter(|_| spec.redirects() && !spec.host.expect.has(Part::Listener))
+    else {
+        return;
+    };
+    let message = "outsiders are redirected to the listener, which these hosts do not run";
+    let problem = Problem::new(Check::ListenerExpected, span, message);
+    problems.push(problem.help("add \"listener\", or set external = \"drop\" or \"reject\""));
 }

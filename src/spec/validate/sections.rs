@@ -1,14 +1,18 @@
 //! The tables that the TOML has once, each by itself; [docs] has a module of its own.
 
 use crate::spec::diagnostics::{Check, Problem};
+use crate::spec::expected::{self, Expected};
 use crate::spec::parse::Table;
 use crate::spec::parse::values::{
     Email, Host, LogPath, PemPath, TargetLabel, TextfilePath, network, probe_network,
 };
 use crate::spec::ports::PortSet;
-use crate::spec::types::{Cluster, Contact, Firewall, Metrics, Notice, Probe, Site, Tls};
+use crate::spec::types::{
+    Cluster, Contact, Firewall, HostParts, Metrics, Notice, Probe, Site, Tls,
+};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use toml::Spanned;
 
 /// The default of the author is the contact's team.
@@ -135,4 +139,24 @@ pub fn metrics(table: &Table<'_>) -> (Metrics, Option<Spanned<u16>>) {
     let label = table.text_or_default("environment-label", Check::Text, TargetLabel::parse);
     let environment_label = label.into_inner();
     (Metrics { textfile: textfile.map(Spanned::into_inner), scrape_port, environment_label }, port)
+}
+
+/// The second half is the span of the list, where the TOML has one without a fault.
+pub fn host(table: &Table<'_>) -> (HostParts, Option<Range<usize>>) {
+    let all = HostParts { expect: Expected::default() };
+    let parts = table.texts("expect", Check::Choice, expected::part);
+    let parts: Vec<_> = parts.into_iter().map(Spanned::into_inner).collect();
+    // Where an element is wrong, that is reported already.
+    let list = table.array("expect").filter(|(_, length)| *length == parts.len());
+    let Some((span, _)) = list else { return (all, None) };
+    match Expected::of(&parts) {
+        Ok(expect) => (HostParts { expect }, Some(span)),
+        Err(why) => {
+            let problem =
+                Problem::new(Check::Expect, span, format!("`expect` cannot be this: {why}"));
+            let help = "name rules and the other parts, each once: expect = [\"rules\", \"boot\"]";
+            table.report(problem.help(help));
+            (all, None)
+        }
+    }
 }

@@ -100,7 +100,7 @@ fn a_rollback_needs_no_space_on_a_disk_that_filled_up_meanwhile() {
         host.sh("mount -o remount,size=512m /mnt");
         host.sh(&format!("cp {INSTALL} /run/other-build && echo >> /run/other-build"));
         if guarded {
-            let former = ["--bundle", "/run/other", "apply"];
+            let former = ["--bundle", "/run/other", "apply", "--expect", "rules"];
             assert_eq!(exit_status(&host.run("/run/other-build", &former)), 0);
         }
         let before = without_times(&scene.look());

@@ -154,9 +154,9 @@ const DAMAGES: [Damage; 26] = [
         detail: "is not enabled: sysinit.target does not want it",
     },
     Damage {
-        script: "cd /etc/systemd/system/timers.target.wants; rm redis-ports-check.timer; echo precious > redis-ports-check.timer",
+        script: "cd /etc/systemd/system/sysinit.target.wants; rm redis-ports-block.service; echo precious > redis-ports-block.service",
         kind: "unit",
-        target: "redis-ports-check.timer",
+        target: "redis-ports-block.service",
         detail: "is not enabled",
     },
     Damage {
@@ -213,7 +213,7 @@ fn drift_is_named_and_apply_fixes_it() {
     assert!(shown.contains("sysinit.target does not want it"), "{shown}");
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     let kept = "cat /var/log/redis_port_notice.log.before-redisguard \
-                /etc/systemd/system/timers.target.wants/redis-ports-check.timer.before-redisguard";
+                /etc/systemd/system/sysinit.target.wants/redis-ports-block.service.before-redisguard";
     assert_eq!(host.sh(kept), "precious\nprecious\n");
     assert_eq!(host.sh("cat /etc/hostname"), std::fs::read_to_string("/etc/hostname").unwrap());
 }

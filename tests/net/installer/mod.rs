@@ -17,6 +17,7 @@ mod rules;
 mod unexpected_paths;
 mod unit_rollback;
 mod unwritable_output;
+mod without_systemd;
 
 use crate::support::namespace::Host;
 use crate::support::{GEN, INSTALL, can_make_namespaces, exit_status, tools, transcript};
@@ -89,7 +90,7 @@ fn apply_plan_and_status_agree_and_a_second_apply_changes_nothing() {
 #[test]
 fn an_empty_path_is_enough_and_a_removal_leaves_nothing_in_run() {
     let Some(host) = new_host() else { return };
-    for (environment, verb) in [("PATH=", "apply"), ("PATH=:", "status"), ("A=b", "remove")] {
+    for (environment, verb) in [("PATH=", "apply"), ("PATH=:", "plan"), ("A=b", "remove")] {
         let output = host.run("/usr/bin/env", &["-i", environment, INSTALL, verb]);
         assert_eq!(exit_status(&output), 0, "{verb}: {}", transcript(&output));
     }
@@ -150,11 +151,12 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     let kept_free = || host.sh("cat /proc/sys/net/ipv4/ip_local_reserved_ports");
     let directories = || host.sh("find /etc -type d | sort");
     let bare = directories();
-    host.install(&["apply"]);
+    host.install(&["apply", "--expect", "bundle"]);
     let first = (kept_free(), directories());
-    let other = bundle(OTHER);
-    host.copy_in(&other.path().join("generated"), "/run/other");
-    let output = install(&host, &["--bundle", "/run/other", "apply"], 0);
+    let folder = bundle(OTHER);
+    host.copy_in(&folder.path().join("generated"), "/run/other");
+    let other = ["--bundle", "/run/other", "apply", "--expect", "rules"];
+    let output = install(&host, &other, 0);
     assert_contains(&output, "take out 6379,7001-7002,17001-17002");
     assert_eq!(kept_free(), "6380-6381,7000,12345,17000,63790\n");
     // Directories of units that the listener gives way to.
@@ -167,7 +169,7 @@ fn another_bundle_replaces_the_first_without_leftovers() {
     );
     install(&host, &["status"], 0);
     assert!(!rules.contains("session of a container"), "{rules}");
-    install(&host, &["--bundle", "built-in", "apply"], 0);
+    install(&host, &["--bundle", "built-in", "apply", "--expect", "bundle"], 0);
     assert_eq!((kept_free(), directories()), first);
     assert!(!host.rules().contains("--to-destination"), "{}", host.rules());
     assert!(host.rules().contains("session of a container"), "{}", host.rules());
@@ -187,7 +189,7 @@ fn help_matches_its_snapshot() {
 fn the_plan_of_a_bare_host_matches_its_snapshot() {
     let Some(host) = new_host() else { return };
     host.sh("rm -f /usr/local/sbin/redisguard-install; echo 'hand-made' > /etc/logrotate.d/redis-port-notice");
-    let output = host.install(&["plan"]);
+    let output = host.run(INSTALL, &["plan"]);
     let said = String::from_utf8(output.stdout).unwrap();
     let steps = said.split("\n\n").next().unwrap().to_owned();
     assert!(steps.lines().count() < 25, "{steps}");

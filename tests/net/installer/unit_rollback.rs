@@ -55,14 +55,14 @@ fn look(host: &Host) -> (String, String, String) {
 }
 
 fn assert_apply_rolls_back(host: &Host) {
-    let output = install(host, &["apply"], 2);
+    let output = install(host, &["apply", "--expect", "bundle"], 2);
     assert_contains(&output, "everything is as it was before");
 }
 
 #[test]
 fn a_failed_run_stops_the_units_it_started() {
     let Some(host) = new_host() else { return };
-    install(&host, &["apply"], 0);
+    install(&host, &["apply", "--expect", "bundle"], 0);
     play_systemd(&host);
     host.sh(&format!("touch /run/broken/{NOTICE}"));
     let before = look(&host);
@@ -78,7 +78,7 @@ fn files_of_a_killed_run_do_not_keep_the_next_one_from_rolling_back_rules() {
     let Some(host) = new_host() else { return };
     play_systemd(&host);
     host.sh("touch /run/kill-at-start");
-    let killed = host.install(&["apply"]);
+    let killed = host.install(&["apply", "--expect", "bundle"]);
     assert_eq!(exit_status(&killed), -1, "{}", transcript(&killed));
     host.sh(&format!("rm /run/kill-at-start; touch /run/broken/{NOTICE}"));
     let before = look(&host);

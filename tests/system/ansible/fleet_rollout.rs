@@ -82,6 +82,22 @@ pub fn drift_is_fixed(fleet: &Controller) {
     assert_same(&fleet.look_at_all(), &guarded, receipt);
 }
 
+/// A host's variable: the listener is stopped, and the run after the next has nothing to do. Without it all is back.
+pub fn a_host_that_declares_its_parts_runs_no_other(fleet: &Controller) {
+    const RULES: &str = "--extra-vars={\"redisguard_expect\": [\"rules\", \"timer\"]}";
+    let guarded = fleet.look_at_all();
+    let two = fleet.machine("two");
+    let listener = || two.run(&["systemctl", "is-active", "redis-port-notice.service"]).stdout;
+    fleet.play(SITE, &["--limit=two", RULES]).changed(&["two"], 1);
+    assert_eq!(listener(), "inactive\n");
+    fleet.play(SITE, &["--limit=two", RULES]).left_alone(&["two"]);
+    let wrong = "--extra-vars={\"redisguard_expect\": [\"listener\"]}";
+    fleet.play(SITE, &["--limit=two", wrong]).failed("two", "does not name rules");
+    fleet.play(SITE, &["--limit=two"]).changed(&["two"], 1);
+    assert_eq!(listener(), "active\n");
+    assert_same(&fleet.look_at_all(), &guarded, receipt);
+}
+
 /// A controller that died before it could confirm leaves that to the next run.
 pub fn a_change_that_waits_is_confirmed(fleet: &Controller) {
     const WAITING: &str = "systemctl stop redis-ports-check.timer redis-ports-check.service

@@ -29,6 +29,7 @@ fn a_fleet_is_guarded_fixed_and_freed_over_ssh() {
     fleet_rollout::a_host_that_is_down_fails_alone(&fleet, session);
     fleet_rollout::a_second_run_changes_nothing(&fleet);
     fleet_rollout::drift_is_fixed(&fleet);
+    fleet_rollout::a_host_that_declares_its_parts_runs_no_other(&fleet);
     fleet_rollout::a_change_that_waits_is_confirmed(&fleet);
     let new = fleet.render("external = \"reject\"");
     fleet_rollout::a_canary_that_fails_stops_the_new_bundle(&fleet, &new);

@@ -70,16 +70,17 @@ fn of_type(kind: Kind) -> &'static str {
         Kind::Range => "integer or string",
         Kind::Ports => "integer, string or array of both",
         Kind::Flag => "boolean",
-        Kind::Networks | Kind::Documents => "array of strings",
+        Kind::Networks | Kind::Documents | Kind::Choices(_) => "array of strings",
         Kind::Table => "table",
     }
 }
 
 fn key(of: &Table, key: &Key) -> String {
     let takes = match key.kind {
-        Kind::Choice(choices) => {
+        Kind::Choice(choices) | Kind::Choices(choices) => {
+            let begin = if matches!(key.kind, Kind::Choices(_)) { "an array of" } else { "one of" };
             let choice = |(name, why): &(&str, &str)| format!("\n  - `\"{name}\"`: {}", prose(why));
-            format!("one of{}", choices.iter().map(choice).collect::<String>())
+            format!("{begin}{}", choices.iter().map(choice).collect::<String>())
         }
         kind => prose(&kind.to_string()),
     };

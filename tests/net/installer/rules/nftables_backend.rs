@@ -63,8 +63,11 @@ fn a_host_with_nft_alone_is_guarded_by_it() {
     let Some(host) = host_with_nft() else { return };
     let nft = host.sh("command -v nft");
     host.sh(&format!("mkdir /run/tools && ln -s {} /run/tools/nft", nft.trim()));
-    let with_nft_alone =
-        |verb: &str| host.command("env").args(["PATH=/run/tools", INSTALL, verb]).output().unwrap();
+    let with_nft_alone = |verb: &str| {
+        let declared = if verb == "status" { &[][..] } else { &["--expect", "rules"] };
+        let mut command = host.command("env");
+        command.args(["PATH=/run/tools", INSTALL, verb]).args(declared).output().unwrap()
+    };
     let before = host.sh("nft list ruleset");
     for verb in ["plan", "apply", "status", "apply"] {
         let output = with_nft_alone(verb);
