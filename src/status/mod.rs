@@ -10,6 +10,7 @@ mod health;
 mod missing_record;
 mod types;
 mod unit_overrides;
+mod unwritable;
 mod verdict;
 
 pub use self::collect::{Probing, collect};

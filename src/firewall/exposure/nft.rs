@@ -42,13 +42,17 @@ pub(super) fn tables(
     others: &BTreeSet<String>,
 ) -> BTreeMap<String, Table> {
     let mut tables = BTreeMap::<String, Table>::new();
-    for object in listing["nftables"].as_array().into_iter().flatten() {
-        let Some((kind, content)) = object.as_object().and_then(|object| object.iter().next())
-        else {
-            continue;
-        };
+    let objects = || listing["nftables"].as_array().into_iter().flatten();
+    // No packet meets the chains of such a table (nft(8)). Several flags are listed as an array.
+    let dormant = objects().map(|object| &object["table"]);
+    let dormant = dormant.filter(|table| table["flags"].to_string().contains("\"dormant\""));
+    let name = |table| format!("{} {}", text(table, "family"), text(table, "name"));
+    let dormant = dormant.map(name).collect::<BTreeSet<_>>();
+    for object in objects() {
+        let first = object.as_object().and_then(|object| object.iter().next());
+        let Some((kind, content)) = first else { continue };
         let name = format!("{} {}", text(content, "family"), text(content, "table"));
-        if others.contains(&name) {
+        if others.contains(&name) || dormant.contains(&name) {
             continue;
         }
         let is_own = name == TABLE;
