@@ -13,6 +13,8 @@ pub enum ErrorKind {
     Timeout,
     /// A disk or quota is full.
     NoSpace,
+    /// A file of redisguard's own cannot be read or understood.
+    Damaged,
     /// Anything else.
     #[default]
     Other,

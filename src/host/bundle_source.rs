@@ -112,18 +112,18 @@ pub fn installed_config(host: &Host) -> Option<GuardConfig> {
 
 /// The command that applies the bundle of the receipt again: the last good one where this program has
 /// another one built in.
-pub fn repair_command(receipt: &Receipt) -> String {
+pub fn repair_command(host: &Host, receipt: &Receipt) -> String {
     let same = embedded::bundle().is_ok_and(|bundle| bundle.sum() == receipt.sum);
-    apply_command((!same).then_some(Path::new(receipt::BUNDLE)))
+    let kept = host.path(receipt::BUNDLE);
+    apply_command(host, (!same).then_some(kept.as_path()))
 }
 
-/// The command that applies a bundle.
-pub fn apply_command(directory: Option<&Path>) -> String {
+/// The command that applies a bundle to a host.
+pub fn apply_command(host: &Host, directory: Option<&Path>) -> String {
+    let program = format!("{}{}", deb::command_name(), host.root_option());
     match directory {
-        Some(directory) => {
-            format!("{} --bundle {} apply", deb::command_name(), directory.display())
-        }
-        None => format!("{} apply", deb::command_name()),
+        Some(directory) => format!("{program} --bundle {} apply", directory.display()),
+        None => format!("{program} apply"),
     }
 }
 

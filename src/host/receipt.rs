@@ -5,7 +5,7 @@
 
 use super::root::Host;
 use crate::bundle::{BINARY, sha256_hex};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::files;
 use crate::firewall::Tables;
 use crate::plan::Step;
@@ -119,17 +119,22 @@ impl Receipt {
     /// # Errors
     /// One that cannot be read or was damaged.
     pub fn read(host: &Host) -> Result<Option<Self>, Error> {
-        let bytes = host.read(PATH)?;
-        host.confine(&format!("{BUNDLE}/host"))?;
-        let Some(bytes) = bytes else { return Ok(None) };
         let failed = |cause: String| {
-            Error::new(format!("use the receipt {}", host.path(PATH).display()), cause).help(
-                "move it away and apply again; what stood in our files' places before is then \
-                     only below /var/lib/redisguard/original",
-            )
+            Error::new(format!("use the receipt {}", host.path(PATH).display()), cause)
         };
+        let damaged = |cause: String| {
+            failed(cause)
+                .of_kind(ErrorKind::Damaged)
+                .help("redisguard-install status prints the command that repairs it")
+        };
+        host.confine_file(PATH)?;
+        host.confine(&format!("{BUNDLE}/host"))?;
+        if host.path(PATH).is_dir() {
+            return Err(damaged("it is a directory".to_owned()));
+        }
+        let Some(bytes) = host.read(PATH)? else { return Ok(None) };
         let receipt: Self =
-            serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         if receipt.version > VERSION {
             let cause = format!("it has version {}, this program knows {VERSION}", receipt.version);
             return Err(failed(cause).help("use the newer redisguard-install that wrote it"));

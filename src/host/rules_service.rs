@@ -177,7 +177,7 @@ pub fn load_installed(host: &Host, dry_run: &DryRunNetns) -> Result<Loaded, Erro
                 Ok(loaded) => return finish(host, loaded),
                 Err(error) => error,
             };
-            (error, bundle_source::repair_command(known))
+            (error, bundle_source::repair_command(host, known))
         }
         Ok(None) => {
             let cause = "there is no receipt of what was applied";

@@ -115,9 +115,21 @@ fn units(wanted: &Wanted, observed: &Observed, steps: &mut Vec<Step>) {
             (true, true, _) => ("restart", reason.to_owned()),
             (true, false, Some(fault)) => ("restart", fault.clone()),
             (true, false, None) => continue,
+            (false, _, _) if state == "activating" => {
+                ("restart", "it has failed, and systemd waits before it tries again".to_owned())
+            }
             (false, _, _) => ("start", format!("it is {state}")),
         };
         starts.push(Step::StartUnit { unit, verb, reason });
+    }
+    // A check runs for a moment now and then; one that failed is called failed until the next one succeeds.
+    let check = Unit::Check;
+    if states.get(&check).is_some_and(|state| state.active == "failed") {
+        starts.push(Step::StartUnit {
+            unit: check,
+            verb: "start",
+            reason: "it is failed".to_owned(),
+        });
     }
     steps.extend(starts);
 }
@@ -291,5 +303,30 @@ mod tests {
         let states = observed.units.as_mut().unwrap();
         states.get_mut(&Unit::CheckTimer).unwrap().active = "failed".into();
         assert_eq!(kinds(&observed)[0], "unit redis-ports-check.timer start (it is failed)");
+    }
+
+    #[test]
+    fn a_check_that_failed_is_run_again_after_what_it_checks() {
+        let mut observed = in_place();
+        let states = observed.units.as_mut().unwrap();
+        states.get_mut(&Unit::Check).unwrap().active = "failed".into();
+        states.get_mut(&Unit::Block).unwrap().active = "inactive".into();
+        assert_eq!(
+            kinds(&observed)[..2],
+            [
+                "unit redis-ports-block.service start (it is inactive)",
+                "unit redis-ports-check.service start (it is failed)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_unit_that_systemd_waits_to_start_again_is_restarted_and_one_that_starts_is_left_alone() {
+        for (has_job, steps) in [(true, 0), (false, 2)] {
+            let mut observed = in_place();
+            let state = observed.units.as_mut().unwrap().get_mut(&Unit::Listener).unwrap();
+            (state.active, state.has_job) = ("activating".into(), has_job);
+            assert_eq!(kinds(&observed).len(), steps, "{:?}", kinds(&observed));
+        }
     }
 }

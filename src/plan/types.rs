@@ -101,9 +101,13 @@ pub struct UnitStatus {
 }
 
 impl UnitStatus {
-    /// Whether it runs, or is on its way to that.
+    /// Whether it runs, or is on its way to that. One that waits until systemd tries it again is not: it has no job.
     pub fn is_running(&self) -> bool {
-        matches!(self.active.as_str(), "active" | "reloading" | "activating")
+        match self.active.as_str() {
+            "active" | "reloading" => true,
+            "activating" => self.has_job,
+            _ => false,
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use super::missing_record::{self, Remains};
 use super::types::{Command, Finding, FindingKind, HostStatus, PortCount, Remedy, Verdict};
 use super::verdict::{Evidence, decide};
 use super::without_systemd::{self, not_running};
-use super::{directories, listener, unit_overrides};
+use super::{directories, listener, unit_overrides, unwritable};
 use crate::bundle::{GuardConfig, unexpected_units};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::family::Family;
 use crate::firewall::{self, Exposure, missing_family};
 use crate::host::busy_ports::BusyPort;
@@ -24,7 +24,7 @@ use crate::host::receipt::{Origin, Receipt, State};
 use crate::host::{Host, bundle_source, busy_ports, saved_rules};
 use crate::log_sources::recent_attempts;
 use crate::os::systemd::{self, UnitState};
-use crate::os::{self, sockets};
+use crate::os::{self, deb, sockets};
 use crate::spec::PortRange;
 use crate::unit::Unit;
 use std::collections::BTreeMap;
@@ -52,9 +52,13 @@ pub fn collect(
     probing: Probing,
 ) -> Result<HostStatus, Error> {
     let mut status = HostStatus::default();
-    let mut found = match Receipt::read(host)? {
-        None => without_record(host, &mut status)?,
-        Some(receipt) => compare(host, directory, receipt, probing, &mut status)?,
+    let mut found = match Receipt::read(host) {
+        Ok(Some(receipt)) => compare(host, directory, receipt, probing, &mut status)?,
+        Ok(None) => without_record(host, None, &mut status)?,
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            without_record(host, Some(&error), &mut status)?
+        }
+        Err(error) => return Err(error),
     };
     add_saved_rules(host, &mut status);
     if let (false, [absent, _, ..]) = (found.is_present, status.findings.as_mut_slice()) {
@@ -80,6 +84,8 @@ struct Found {
     early: Vec<String>,
     /// The command that applies the bundle again; `None` where that bundle is nowhere.
     apply: Option<String>,
+    /// What keeps it from being applied until a person has acted.
+    unwritable: Vec<String>,
     /// Whether a bundle in a directory was applied, and not one of a program.
     is_from_directory: bool,
 }
@@ -104,8 +110,16 @@ fn conclude(host: &Host, found: &Found, status: &mut HostStatus) {
     status.causes.retain(|cause| *cause != status.headline);
     let Fix { mut first, command } = fix(&status.findings, found.apply.as_deref());
     if command.is_some() && status.unconfirmed.is_some() {
-        let keep = "keep or undo the last change: redisguard-install confirm, or redisguard-install revert";
-        first.insert(0, keep.to_owned());
+        let program = deb::command_name();
+        first.insert(
+            0,
+            format!("keep or undo the last change: {program} confirm, or {program} revert"),
+        );
+    }
+    let is_apply = |finding: &Finding| finding.remedy.command == Some(Command::Apply);
+    let applies = status.bundle.is_none() || status.findings.iter().any(is_apply);
+    if command.is_some() && applies {
+        first.splice(0..0, found.unwritable.iter().cloned());
     }
     status.fix = first.into_iter().chain(command.clone()).collect();
     status.mend = command;
@@ -149,12 +163,18 @@ fn add_saved_rules(host: &Host, status: &mut HostStatus) {
     }
 }
 
-/// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same.
-fn without_record(host: &Host, status: &mut HostStatus) -> Result<Found, Error> {
-    let Remains { guard_config, finding, is_present } = missing_record::remains(host)?;
+/// Without a receipt nothing can be compared, but redisguard's rules may be in the kernel all the same. `damaged`
+/// says why one that is there cannot be read.
+fn without_record(
+    host: &Host,
+    damaged: Option<&Error>,
+    status: &mut HostStatus,
+) -> Result<Found, Error> {
+    let Remains { guard_config, finding, is_present } = missing_record::remains(host, damaged)?;
     status.findings.push(finding);
     let exposure = guard_config.as_ref().filter(|_| host.is_live()).map(firewall::exposure);
-    Ok(Found { is_present, exposure, is_from_directory: true, ..Found::default() })
+    let unwritable = unwritable::obstacles(host, &[]);
+    Ok(Found { is_present, exposure, unwritable, is_from_directory: true, ..Found::default() })
 }
 
 fn compare(
@@ -166,7 +186,7 @@ fn compare(
 ) -> Result<Found, Error> {
     // What `apply` repairs; what each says itself how to repair; what others have done.
     let (mut findings, mut by_hand, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    let mut exposure = None;
+    let (mut exposure, mut unwritable) = (None, Vec::new());
     if receipt.state == State::Changing {
         let detail = "a change began and has not ended";
         findings.push(Finding::new(FindingKind::Receipt, "host", detail));
@@ -202,13 +222,14 @@ fn compare(
             status.counted_since.clone_from(&observed.counted_since);
         }
         status.notes.extend(prepared.note().map(str::to_owned));
+        unwritable = unwritable::obstacles(host, &plan.steps);
     } else if host.is_live() {
         exposure = bundle_source::installed_config(host).as_ref().map(firewall::exposure);
     }
     let apply = match (&another, &applied) {
-        (Some(_), _) => Some(bundle_source::apply_command(directory)),
+        (Some(_), _) => Some(bundle_source::apply_command(host, directory)),
         (None, None) => None,
-        (None, Some(_)) => Some(bundle_source::repair_command(&receipt)),
+        (None, Some(_)) => Some(bundle_source::repair_command(host, &receipt)),
     };
     findings.extend(another);
     by_hand.extend(directories::writable_by_others(host, &receipt));
@@ -254,7 +275,7 @@ fn compare(
         finding.remedy.command = Some(Command::Apply);
     }
     if apply.is_none() && !findings.is_empty() {
-        let command = bundle_source::apply_command(Some(Path::new("DIR")));
+        let command = bundle_source::apply_command(host, Some(Path::new("DIR")));
         findings[0].remedy.first = Some(format!(
             "copy the bundle {} that was applied to a directory DIR of this host, then run: {command}",
             receipt.bundle
@@ -266,7 +287,14 @@ fn compare(
     let is_from_directory = receipt.origin == Origin::Directory;
     status.bundle = Some(receipt.bundle);
     status.applied = Some(receipt.applied);
-    Ok(Found { is_present: true, exposure, early: Vec::new(), apply, is_from_directory })
+    Ok(Found {
+        is_present: true,
+        exposure,
+        apply,
+        unwritable,
+        is_from_directory,
+        early: Vec::new(),
+    })
 }
 
 /// Adds what the listener answers now, which is a finding where it is `expected` to answer and does not, and

@@ -106,7 +106,9 @@ pub(super) fn step_findings(host: &Host, step: &Step, receipt: &Receipt) -> Vec<
     let link = |path: &str, detail: &str| Finding::new(FindingKind::Link, path, detail);
     let sysctl = |detail: String| Finding::new(FindingKind::Sysctl, LOCAL_PORTS, detail);
     let one = match step {
-        Step::WriteFile { path, old: Some(old), .. } if is_as_recorded(path, old, receipt) => {
+        Step::WriteFile { path, old: Some(old), new, .. }
+            if old.owner == new.owner && is_as_recorded(path, old, receipt) =>
+        {
             return Vec::new();
         }
         Step::WriteFile { path, link: Some(link), .. } => match masked_unit(path, link) {

@@ -12,6 +12,7 @@ mod listener;
 mod missing_record;
 mod types;
 mod unit_overrides;
+mod unwritable;
 mod verdict;
 mod without_systemd;
 

@@ -27,6 +27,7 @@ mod metrics;
 mod offline_tree;
 mod own_questions;
 mod ports_stay_blocked;
+mod printed_fix;
 mod removal;
 mod rules_first;
 mod runbook;

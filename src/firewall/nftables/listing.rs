@@ -29,6 +29,8 @@ pub struct Listing {
     pub(super) counters: Vec<(Family, Counter)>,
     /// The digest of the bundle that it names.
     bundle: String,
+    /// Its flags, such as `dormant`: no packet meets the chains of such a table (nft(8)). redisguard's has none.
+    flags: String,
     /// Every block but the seal, by its first line: `chain rg_input`. All counters are one block.
     blocks: BTreeMap<String, String>,
     /// Whether the chain of the seal is there, whatever is in it.
@@ -47,6 +49,9 @@ impl Listing {
         for line in lines {
             let depth = line.bytes().take_while(|byte| *byte == b'\t').count();
             match (&mut current, depth, line.trim()) {
+                (None, 1, line) if line.starts_with("flags ") => {
+                    line["flags ".len()..].clone_into(&mut listing.flags);
+                }
                 (None, 1, line) => {
                     current = line.strip_suffix(" {").map(|name| (name, String::new()));
                 }
@@ -154,6 +159,11 @@ impl Listing {
         text
     }
 
+    /// Whether it has flags, which redisguard's never has.
+    pub(super) fn has_flags(&self) -> bool {
+        !self.flags.is_empty()
+    }
+
     /// Whether no chain has a rule.
     fn is_flushed(&self) -> bool {
         let mut chains = self.blocks.iter().filter(|(name, _)| name.starts_with("chain "));
@@ -174,6 +184,9 @@ impl Listing {
             return vec![RuleFault::of_all("the rules were not sealed when they were loaded")];
         }
         let mut findings = Vec::new();
+        if self.has_flags() {
+            findings.push(format!("the table has the flags: {}", self.flags));
+        }
         for (name, sealed) in &self.seal {
             match self.blocks.get(name) {
                 None => findings.push(format!("{name} is missing")),

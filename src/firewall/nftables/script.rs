@@ -33,9 +33,9 @@ impl Script {
     }
 
     /// The script that replaces all of the table but its counters and what its sets share with the wanted
-    /// ones; `None` where the script is not of that form.
+    /// ones; `None` where the script is not of that form, or the table found has flags, which only a new one loses.
     pub(super) fn keeping_counters(&self, found: &Listing) -> Option<String> {
-        let (_, table) = self.text.split_once(REPLACE_TABLE)?;
+        let (_, table) = self.text.split_once(REPLACE_TABLE).filter(|_| !found.has_flags())?;
         Some(found.emptied(&Listing::read(table)?) + table)
     }
 

@@ -321,7 +321,8 @@ impl Change<'_> {
             }
         }
         for (unit, state) in units::states(&started)? {
-            if state.active != "active" {
+            // A check ends when it has checked.
+            if state.active != "active" && (unit != Unit::Check || state.active == "failed") {
                 let error = Error::new(format!("keep {unit} running"), state.active);
                 return Err(error.and(systemd::last_words(unit.name())));
             }

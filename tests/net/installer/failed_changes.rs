@@ -12,7 +12,10 @@ fn a_damaged_host_boots_guarded_and_reports_the_damage() {
     }
     for (damage, said) in [
         (": > /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
-        ("echo '{' > /var/lib/redisguard/receipt.json", "move it away and apply again"),
+        (
+            "echo '{' > /var/lib/redisguard/receipt.json",
+            "status prints the command that repairs it",
+        ),
         ("rm /var/lib/redisguard/receipt.json", "the last good rules guard the ports"),
         ("rm /etc/redisguard/rules.v4", "the last good rules guard the ports"),
         ("rm -r /var/lib/redisguard", "the installed rules guard the ports, unverified"),

@@ -6,6 +6,7 @@ use self::matches::{Names, family_of, field, matched, of_family, tuples};
 use super::condition::{Condition, Field, Wanted};
 use super::rule::{Action, Base, Hook, Lister, Mark, Rule, Ruleset, Step, Target};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// Adds all tables but those for which `skips` says so, by name: `inet filter`. `lists_elements`: the listing was
 /// made without `--terse`.
@@ -17,6 +18,13 @@ pub(super) fn read(
 ) {
     let objects = || listing["nftables"].as_array().into_iter().flatten();
     let names = Names::of(listing, lists_elements);
+    // No packet meets the chains of such a table (nft(8)). Several flags are listed as an array.
+    let tables = objects().filter_map(|object| object.get("table"));
+    let dormant = tables.filter(|table| table["flags"].to_string().contains("\"dormant\""));
+    let dormant: BTreeSet<String> = dormant
+        .map(|table| format!("{} {}", text(&table["family"]), text(&table["name"])))
+        .collect();
+    let skips = |table: &str| dormant.contains(table) || skips(table);
     for chain in objects().filter_map(|object| object.get("chain")) {
         let table = table_of(chain);
         if !skips(&table) {
