@@ -131,9 +131,32 @@ fn is_bits(field: &Field) -> bool {
     matches!(field, Field::State | Field::Status | Field::TcpFlags)
 }
 
+/// The condition that nft sets before a field of another protocol than TCP, and does not list.
+pub(super) fn other_protocol(field: &Value) -> Option<Condition> {
+    let number: u8 = match text(&field["payload"]["protocol"]) {
+        "icmp" => 1,
+        "igmp" => 2,
+        "udp" => 17,
+        "dccp" => 33,
+        "esp" => 50,
+        "ah" => 51,
+        "comp" => 108,
+        "sctp" => 132,
+        "udplite" => 136,
+        _ => {
+            let parts = field["concat"].as_array().into_iter().flatten();
+            return parts.chain(field["&"].get(0)).find_map(other_protocol);
+        }
+    };
+    Some(Condition::number(Field::Protocol, number))
+}
+
 /// The condition of a `match`; `None` where it cannot be judged.
 pub(super) fn matched(content: &Value, table: &str, names: &Names<'_>) -> Option<Condition> {
     let left = &content["left"];
+    if let Some(condition) = other_protocol(left) {
+        return Some(condition);
+    }
     let (fields, mask) = field(left)?;
     let (right, op) = (&content["right"], text(&content["op"]));
     // What a packet of the other family has not, no condition on it holds for.

@@ -2,7 +2,7 @@
 
 mod matches;
 
-use self::matches::{Names, family_of, field, matched, of_family, tuples};
+use self::matches::{Names, family_of, field, matched, of_family, other_protocol, tuples};
 use super::condition::{Condition, Field, Wanted};
 use super::rule::{Action, Base, Hook, Lister, Mark, Rule, Ruleset, Step, Target};
 use serde_json::{Map, Value};
@@ -119,11 +119,13 @@ impl Reader<'_> {
                 own.into_iter().flat_map(|statement| self.steps(statement, chain)).collect()
             }
             "vmap" => {
+                let first = other_protocol(&content["key"]).map(Step::If);
                 let choices = self.choices(content, &mut |reader, verdict| {
                     let (kind, content) = verdict.as_object()?.iter().next()?;
                     Some(reader.verdict(kind, content, chain))
                 });
-                vec![choices.map_or_else(|| Step::Do(Action::Unknown), Step::Choose)]
+                let choice = choices.map_or_else(|| Step::Do(Action::Unknown), Step::Choose);
+                first.into_iter().chain([choice]).collect()
             }
             "mangle" => vec![Step::Do(self.mangle(content))],
             "dnat" => self.translation(content),

@@ -125,8 +125,11 @@ const IPTABLES: [(&str, Said); 73] = [
 ];
 
 /// Rules of nft.
-const NFT: [(&str, Said); 47] = [
+const NFT: [(&str, Said); 50] = [
     ("$DROPS", NotTold),
+    ("$DROPS udp dport 138 accept", NotTold),
+    ("$DROPS udp dport != 138 drop; tcp dport 63790 accept", Told),
+    ("$DROPS udp dport vmap { 53 : accept, 138 : drop }; tcp dport 63790 accept", Told),
     ("$DROPS tcp dport 63790 accept", Told),
     ("$DROPS tcp dport { 22, 60000-65535 } accept", Told),
     ("$DROPS ct status dnat accept", Told),

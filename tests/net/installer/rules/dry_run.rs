@@ -138,7 +138,7 @@ fn rules_are_listed_only_after_a_change() {
         sum=$(sha256sum < host/etc/redisguard/rules.v6 | cut -d' ' -f1)
         sed -i "s|^.*\(  host/etc/redisguard/rules.v6\)|$sum\1|" SHA256SUMS"#);
     let altered = transcript(&host.install(&["--bundle", "/run/altered", "plan"]));
-    assert!(altered.contains("load (IPv6: filter: chain REDISGUARD-IN was edited; "), "{altered}");
+    assert!(altered.contains("load (IPv6: filter: chain REDISGUARD-IN was edited: "), "{altered}");
     assert_eq!(told_by(&host), both);
     // A foreign rule is a change too. A run that changes nothing stores nothing.
     host.sh("iptables -A OUTPUT -j ACCEPT");
