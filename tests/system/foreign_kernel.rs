@@ -97,7 +97,11 @@ fn the_environment_counts_as_for_systemctl_and_another_network_is_refused() {
     let chroot = format!("chroot {TREE} {PROGRAM}");
     refused(&machine, &format!("{chroot} remove"), "--root / remove`");
     // As systemctl has it, that is the operator's own claim: the units of the tree are not found outside.
-    let claimed = machine.run(&["sh", "-c", &format!("SYSTEMD_IGNORE_CHROOT=1 {chroot} plan")]);
+    let claimed = machine.run(&[
+        "sh",
+        "-c",
+        &format!("SYSTEMD_IGNORE_CHROOT=1 {chroot} --bundle built-in plan"),
+    ]);
     assert_eq!(claimed.code, 1, "{claimed:?}");
     assert_clean(&machine);
 }

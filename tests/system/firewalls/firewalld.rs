@@ -103,7 +103,7 @@ fn firewalld_lets_outsiders_be_told_or_status_says_what_stops_them() {
     for met in [machine.meets(6379), machine.meets(6380)].concat() {
         assert!(matches!(met, Outcome::Failed(_) | Outcome::Silence), "{met:?}");
     }
-    let words = ["inet firewalld, chain filter_INPUT", "--add-port=63790/tcp"];
+    let words = ["inet firewalld, chain filter_IN", "--add-port=63790/tcp"];
     let status = redisguard(&machine, &["status"]).ended(1);
     let plan = redisguard(&machine, &["--bundle", BUNDLE, "plan"]);
     assert_eq!(plan.code, 0, "{plan:?}");
