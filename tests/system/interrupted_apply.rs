@@ -3,7 +3,7 @@
 use super::failed_apply::{OTHER, give_bundle};
 use super::*;
 
-const BUILT_IN: &str = "/root/redisguard-install apply";
+const BUILT_IN: &str = "/root/redisguard-install --bundle built-in apply";
 const OTHERS: &str = "/root/redisguard-install --bundle /root/other apply";
 
 /// Kills an apply after so many thousandths of a second, and waits for what systemd does for it.
