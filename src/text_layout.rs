@@ -2,6 +2,9 @@
 
 use textwrap::{Options, WordSplitter};
 
+/// The columns of a terminal, as all output is laid out for.
+pub const WIDTH: usize = 80;
+
 /// Breaks a text at its blanks into lines of at most `width` columns. The first line begins with `first`,
 /// the others with `rest`. A word that is wider than a line has one of its own: paths and commands stay whole,
 /// so that they can be copied.

@@ -42,7 +42,7 @@ pub struct HostStatus {
     pub causes: Vec<String>,
     /// What to do about it, in order: first what a person must do, then one command, where a command helps.
     pub fix: Vec<String>,
-    /// That command.
+    /// The command at the end of `fix`, for programs that read it in 0.1; absent where no command helps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mend: Option<String>,
     /// Until when `confirm` must come, where a change waits for it.

@@ -10,12 +10,9 @@ use crate::os::sockets::{Listener, Peer, PortUsage};
 use crate::os::unit_jobs::Queued;
 use crate::plan::{self, Plan, StepView};
 use crate::status::Finding;
-use crate::text_layout;
+use crate::text_layout::{self, WIDTH};
 use serde::Serialize;
 use std::io;
-
-/// The columns of a terminal.
-const WIDTH: usize = 80;
 
 /// What would be done, or was. `remove --dry-run` prints what `remove` would.
 #[derive(Default, Serialize)]

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::log_sources::RecentAttempt;
 use crate::spec::Expected;
 use crate::status::{HostStatus, Probing, Verdict, collect};
-use crate::text_layout;
+use crate::text_layout::{self, WIDTH};
 use std::io;
 
 pub(super) fn run(args: &InstallerArgs) -> Result<Status, Error> {
@@ -38,9 +38,6 @@ pub(super) fn collected(
     }
     Ok(status)
 }
-
-/// The columns of a terminal.
-const WIDTH: usize = 80;
 
 /// The verdict and its sentence, in lines that fit a terminal: green where nothing is wrong, yellow where
 /// outsiders are kept out all the same, else red.

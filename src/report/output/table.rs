@@ -7,10 +7,8 @@ use super::sparkline::Glyphs;
 use super::{details, notes};
 use crate::report::format::{day, grouped, library, minute, shortened, step};
 use crate::report::{AnswerCounts, AnswerKind, PortSummary, SourceSummary, Summary};
-use crate::text_layout::wrapped;
+use crate::text_layout::{WIDTH, wrapped};
 
-/// The most columns of a line.
-const WIDTH: usize = 80;
 /// The most columns of a source. The cells of a longer one go on a line of their own.
 const SOURCE: usize = 21;
 /// The most columns of a library.

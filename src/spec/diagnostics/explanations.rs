@@ -108,8 +108,8 @@ pub const EXPLANATIONS: &[Explanation] = &[
     Explanation {
         check: Check::NetworkTwice,
         meaning: "The same network stands in `allow` or in `from` a second time.",
-        why: "Whoever takes one of them out would believe that the network is no longer let past, or \
-              that its attempts are counted again.",
+        why: "After one of them is removed, the other still exempts the network, or still counts its \
+              attempts apart.",
         wrong: "[firewall]\nallow = [\"10.20.0.0/16\", \"10.20.0.0/16\"]",
         right: "[firewall]\nallow = [\"10.20.0.0/16\", \"10.30.0.0/16\"]",
     },

@@ -21,9 +21,16 @@ fn cured(output: &Output, cause: &str, cure: &str) {
 fn a_directory_or_a_dangling_link_in_the_way_is_refused_with_a_fix() {
     let Some(host) = new_host() else { return };
     host.sh("mkdir -p /var/lib/redisguard/receipt.json");
-    for verb in ["plan", "status", "apply", "remove"] {
-        cured(&host.install(&[verb]), "receipt.json", "move it away");
+    for verb in ["plan", "apply", "remove"] {
+        cured(&host.install(&[verb]), "receipt.json", "status prints the command");
     }
+    let status = transcript(&install(&host, &["status"], 1));
+    let words = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    let away = "mv /var/lib/redisguard/receipt.json /var/lib/redisguard/receipt.json.damaged";
+    assert!(words.contains(&format!("run: {away};")), "{status}");
+    host.sh(away);
+    install(&host, &["apply"], 0);
+    install(&host, &["remove"], 0);
     host.sh("rm -r /var/lib/redisguard; ln -s /nowhere /etc/redisguard");
     cured(&host.install(&["apply"]), "leads nowhere", "remove that link");
 

@@ -2,4 +2,5 @@
 
 mod host_names;
 mod html_page;
+mod journal;
 mod log_sources;
